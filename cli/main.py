@@ -1,0 +1,102 @@
+"""``replicadnn``: the command group, exit codes and error messages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "solve": "replica solution q(l), Q(l) at one or many alpha",
+    "plot": "figures from result files",
+    "info": "what is inside a result file",
+}
+
+EXIT_NOT_CONVERGED = 3
+EXIT_INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when the command runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"replicadnn.cli.{cmd_name}").command
+        return command
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from replicadnn.provenance import version
+
+        click.echo(f"replicadnn {version()}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version,
+    help="Print the version and exit.",
+)  # fmt: skip
+@click.option("-v", "--verbose", is_flag=True, help="Log what the solvers do (to stderr).")
+def cli(verbose: bool) -> None:
+    """What does the space of solutions of a deep network look like, layer by layer?"""
+    import logging
+
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(levelname)s: %(message)s",
+    )
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point: one clear line for a user's mistake, and the documented exit codes."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line and return its exit code (no exception, no traceback)."""
+    from replicadnn.errors import ReplicaDNNError
+
+    try:
+        code = cli.main(
+            args=args, prog_name="replicadnn", standalone_mode=False,
+            auto_envvar_prefix="REPLICADNN",
+        )  # fmt: skip
+        return int(code or 0)
+    except click.UsageError as error:
+        hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
+        return _fail(error.format_message() + hint, 2)
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    except ReplicaDNNError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # the reader of our output has gone: nothing more can be said to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # the last resort: one line instead of a traceback
+        if os.environ.get("REPLICADNN_DEBUG"):
+            raise
+        return _fail(
+            f"unexpected {type(error).__name__}: {error} "
+            "(set REPLICADNN_DEBUG=1 for the traceback)", 1,
+        )  # fmt: skip
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

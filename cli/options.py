@@ -1,0 +1,119 @@
+"""Options that several commands share: lists of numbers, configuration files, output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MAX_POINTS = 1_000_000
+
+
+class NumberList(click.ParamType):
+    """Numbers as ``3``, ``1,2,5``, ``start:stop:count``, ``start:stop:count:log``, or a mixture."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float]:
+        if isinstance(value, list):
+            return value
+        numbers: list[float] = []
+        for part in str(value).split(","):
+            try:
+                numbers.extend(_expand(part.strip()))
+            except (ValueError, OverflowError) as error:
+                self.fail(f"{part.strip()!r}: {error}", param, ctx)
+        return numbers
+
+
+def _expand(text: str) -> list[float]:
+    pieces = text.split(":")
+    if len(pieces) == 1:
+        return [_number(text)]
+    if len(pieces) not in (3, 4) or (len(pieces) == 4 and pieces[3] != "log"):
+        raise ValueError("expected a number, start:stop:count or start:stop:count:log")
+    start, stop = _number(pieces[0]), _number(pieces[1])
+    try:
+        count = int(pieces[2])
+    except ValueError:
+        count = 0
+    if not 1 <= count <= _MAX_POINTS:
+        raise ValueError(f"the count must be a whole number from 1 to {_MAX_POINTS}")
+    if count == 1:
+        return [start]
+    if len(pieces) == 4:
+        if start <= 0.0 or stop <= 0.0:
+            raise ValueError("a log range needs positive ends")
+        low, high = math.log(start), math.log(stop)
+        inner = [math.exp(low + (high - low) * i / (count - 1)) for i in range(1, count - 1)]
+    else:
+        inner = [start + (stop - start) * i / (count - 1) for i in range(1, count - 1)]
+    return [start, *inner, stop]
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("expected a number, start:stop:count or start:stop:count:log") from None
+    if not math.isfinite(number):
+        raise ValueError("expected a finite number")
+    return number
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Take defaults from a TOML file: keys are option names, the command line wins."""
+    if value is None:
+        return
+    import tomllib
+
+    try:
+        with Path(value).open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise click.BadParameter(f"{value}: {error.strerror}", ctx, param) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{value}: {error}", ctx, param) from None
+    command = ctx.command.name or ""
+    inner = table.pop(command, {})
+    table = {**table, **inner} if isinstance(inner, dict) else {**table, command: inner}
+    names: dict[str, str] = {}
+    for known in ctx.command.params:
+        if known.name is not None and known.name != param.name:
+            for option in known.opts:
+                names[option.lstrip("-")] = known.name
+            names[known.name] = known.name
+    defaults: dict[str, Any] = {}
+    for key, entry in table.items():
+        name = names.get(key) or names.get(key.replace("_", "-"))
+        if name is None:
+            known_keys = ", ".join(sorted({o.lstrip("-") for o in names}))
+            raise click.BadParameter(
+                f"{value}: unknown key {key!r} (known: {known_keys})", ctx, param
+            )
+        if isinstance(entry, list):
+            entry = ",".join(str(item) for item in entry)
+        if isinstance(entry, dict):
+            raise click.BadParameter(f"{value}: {key} is a table, not a value", ctx, param)
+        defaults[name] = entry if isinstance(entry, bool) else str(entry)
+    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+
+
+def config_option(function: F) -> F:
+    """``--config FILE.toml``."""
+    return click.option(
+        "--config", metavar="FILE.toml", callback=_read_config, is_eager=True,
+        expose_value=False, help="Take option values from a TOML file (command line wins).",
+    )(function)  # fmt: skip
+
+
+def note(message: str) -> None:
+    """A line for the user on stderr."""
+    click.echo(message, err=True)

@@ -1,0 +1,59 @@
+"""What does the space of solutions of a deep network look like, layer by layer?
+
+Public interface (imported on first use, so that ``import replicadnn`` is quick):
+
+* `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
+* `load` - read back what ``save`` or the command line wrote
+* `plot` - figures: functions that take and return an Axes
+* `generalisation_error` - error of the typical student on fresh inputs
+* `Problem`, `Status` and the errors
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_PUBLIC = {
+    "solve": "replicadnn.theory.solver",
+    "load": "replicadnn.store",
+    "Problem": "replicadnn.problem",
+    "Solution": "replicadnn.solution",
+    "Solutions": "replicadnn.solution",
+    "Certificate": "replicadnn.solution",
+    "Status": "replicadnn.solution",
+    "generalisation_error": "replicadnn.theory.observables",
+    "ReplicaDNNError": "replicadnn.errors",
+    "InputError": "replicadnn.errors",
+    "FileError": "replicadnn.errors",
+}
+
+if TYPE_CHECKING:
+    from replicadnn import plot as plot
+    from replicadnn.errors import FileError as FileError
+    from replicadnn.errors import InputError as InputError
+    from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
+    from replicadnn.problem import Problem as Problem
+    from replicadnn.solution import Certificate as Certificate
+    from replicadnn.solution import Solution as Solution
+    from replicadnn.solution import Solutions as Solutions
+    from replicadnn.solution import Status as Status
+    from replicadnn.store import load as load
+    from replicadnn.theory.observables import generalisation_error as generalisation_error
+    from replicadnn.theory.solver import solve as solve
+
+__all__ = [*_PUBLIC, "__version__", "plot"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plot":
+        return import_module("replicadnn.plot")
+    if name == "__version__":
+        return import_module("replicadnn.provenance").version()
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'replicadnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

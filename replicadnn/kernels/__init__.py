@@ -1,0 +1,1 @@
+"""Compiled inner loops: numbers and arrays in, numbers out; no objects, no input or output."""

@@ -1,0 +1,6 @@
+"""Figures: functions that take and return an Axes, and never show anything by themselves."""
+
+from replicadnn.plot.profile import profile, profile_figure, save_profile
+from replicadnn.plot.style import save_figure, style
+
+__all__ = ["profile", "profile_figure", "save_figure", "save_profile", "style"]

@@ -1,0 +1,139 @@
+"""Wetting profiles: q_EA(l) and Q_EA(l) against the layer (the article's figure 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from replicadnn.errors import InputError
+from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.solution import Solution
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LABELS = {
+    "q": r"overlap of neurons  $q_{\mathrm{EA}}(l)$",
+    "Q": r"overlap of couplings  $Q_{\mathrm{EA}}(l)$",
+}
+#: Above this number of points the curves get a colour bar instead of a legend.
+_LEGEND_MAX = 10
+
+
+def profile(
+    solutions: Solution | Iterable[Solution],
+    quantity: Literal["q", "Q"] = "q",
+    ax: Axes | None = None,
+    *,
+    legend: bool = True,
+) -> Axes:
+    """Draw q_EA(l), l = 0..L, or Q_EA(l), l = 1..L, one curve a solution.
+
+    Points that did not converge are left out, and the title says how many.
+
+    Parameters
+    ----------
+    solutions : Solution or iterable of Solution
+    quantity : {"q", "Q"}
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+    legend : bool
+        Name the curves by alpha (and branch, where it is not the continuous one).
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        Unknown ``quantity``, or no converged solution to draw.
+    """
+    if quantity not in _LABELS:
+        raise InputError("quantity", quantity, "one of " + ", ".join(_LABELS))
+    items = [solutions] if isinstance(solutions, Solution) else list(solutions)
+    good = [s for s in items if s.converged]
+    if not good:
+        raise InputError("solutions", f"{len(items)} points", "at least one that converged")
+    if ax is None:
+        with style():
+            ax = Figure(layout="constrained").subplots()
+    many = len(good) > _LEGEND_MAX
+    for solution, (colour, marker) in zip(good, sequence(len(good)), strict=True):
+        values = solution.q_ea if quantity == "q" else solution.Q_ea
+        layers = np.arange(solution.L + 1 - values.size, solution.L + 1)
+        ax.plot(
+            layers, values, color=colour, marker="" if many else marker,
+            label=_label(solution), markerfacecolor="none", markevery=_every(values.size),
+        )  # fmt: skip
+    ax.set_xlabel(r"layer  $l$")
+    ax.set_ylabel(_LABELS[quantity])
+    ax.set_ylim(-0.03, 1.03)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(good) < len(items):
+        ax.set_title(f"{len(items) - len(good)} of {len(items)} points did not converge: not drawn")
+    if many:
+        _alpha_bar(ax, good)
+    elif legend:
+        ax.legend(loc="upper center", ncols=2)
+    return ax
+
+
+def _label(solution: Solution) -> str:
+    name = rf"$\alpha = {solution.alpha:g}$"
+    return name if solution.branch == "continuous" else f"{name} ({solution.branch})"
+
+
+def _every(points: int) -> int:
+    return max(1, points // 50)
+
+
+def _alpha_bar(ax: Axes, solutions: list[Solution]) -> None:
+    """Order of the curves by a colour bar in alpha (ticks at their true places in the list)."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    size = len(solutions)
+    colours = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.92, size)))
+    bar = ax.figure.colorbar(ScalarMappable(Normalize(0, size - 1), colours), ax=ax)
+    ticks = np.unique(np.linspace(0, size - 1, 5).round().astype(int))
+    bar.set_ticks([float(i) for i in ticks], labels=[f"{solutions[i].alpha:.4g}" for i in ticks])
+    bar.set_label(r"$\alpha$")
+
+
+def profile_figure(solutions: Solution | Iterable[Solution]) -> Figure:
+    """Both profiles side by side: neurons left, couplings right, one legend."""
+    items = [solutions] if isinstance(solutions, Solution) else list(solutions)
+    with style():
+        figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=False)
+        profile(items, "q", left, legend=False)
+        profile(items, "Q", right, legend=False)
+        _name_panels(figure, left, items)
+    return figure
+
+
+def _name_panels(figure: Figure, left: Any, items: list[Solution]) -> None:
+    handles, labels = left.get_legend_handles_labels()
+    if len(handles) <= _LEGEND_MAX:
+        figure.legend(handles, labels, loc="outside right upper")
+    first = next(s for s in items if s.converged).problem
+    words = [str(first.scenario), f"ansatz {first.ansatz}", f"L = {first.L}"]
+    if first.kappa != 0.0:
+        words.append(rf"$\kappa$ = {first.kappa:g}")
+    if np.isfinite(first.beta):
+        words.append(rf"$\beta$ = {first.beta:g}")
+    figure.suptitle(", ".join(words))
+
+
+def save_profile(
+    solutions: Solution | Iterable[Solution], path: str | Path, *, overwrite: bool = False
+) -> Path:
+    """Write `profile_figure` to ``path`` (.png, .pdf or .svg)."""
+    return save_figure(profile_figure(solutions), path, overwrite=overwrite)

@@ -1,0 +1,53 @@
+"""The shipped style sheet, colours that stay apart in grey, and saving."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import style as mpl_style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from replicadnn.errors import FileError
+from replicadnn.store import atomic_file
+
+MARKERS = "osD^v<>pPX"
+_SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def style() -> AbstractContextManager[Any]:
+    """Context manager: the project's matplotlib style."""
+    sheet = str(files("replicadnn.plot") / "replicadnn.mplstyle")
+    manager: AbstractContextManager[Any] = mpl_style.context(sheet)
+    return manager
+
+
+def sequence(count: int) -> Iterator[tuple[tuple[float, ...], str]]:
+    """``count`` pairs (colour, marker) along one sequential colour-blind-safe map."""
+    colours = mpl.colormaps["viridis"]
+    markers = itertools.cycle(MARKERS)
+    for i in range(count):
+        yield colours(0.92 * i / max(1, count - 1)), next(markers)
+
+
+def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write ``figure`` to ``path`` (.png, .pdf, .svg), complete or not at all.
+
+    Raises
+    ------
+    FileError
+        Unknown ending, existing file without ``overwrite``, missing folder, failed write.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in _SUFFIXES:
+        raise FileError(target, "a figure must end in " + ", ".join(_SUFFIXES))
+    FigureCanvasAgg(figure)
+    with atomic_file(target, overwrite=overwrite) as temporary:
+        figure.savefig(temporary, format=target.suffix.lower()[1:])
+    return target

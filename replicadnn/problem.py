@@ -1,0 +1,125 @@
+"""What is asked: the scenario, the ansatz and the control parameters, validated once."""
+
+from __future__ import annotations
+
+import enum
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from replicadnn.errors import InputError
+
+E = TypeVar("E", bound=enum.StrEnum)
+
+MAX_DEPTH = 1_000_000
+ALPHA_RANGE = (1e-9, 1e9)
+KAPPA_MAX = 10.0
+BETA_MIN = 1e-3
+_ALPHA_TEXT = f"a number from {ALPHA_RANGE[0]:g} to {ALPHA_RANGE[1]:g}"
+_BETA_TEXT = f"a number from {BETA_MIN:g} up, or inf"
+
+
+class Scenario(enum.StrEnum):
+    """How the training data come about.
+
+    ``random``: inputs and outputs independent +-1 (memorisation; glass, replicas n -> 0).
+    ``teacher-student``: outputs of a random teacher of the same architecture, Bayes-optimal
+    student (crystal, replicas n -> 1; teacher overlaps equal student overlaps).
+    """
+
+    RANDOM = "random"
+    TEACHER_STUDENT = "teacher-student"
+
+
+class Ansatz(enum.StrEnum):
+    """Structure of the overlap matrix: ``rs`` replica symmetric, ``rsb`` broken (K levels)."""
+
+    RS = "rs"
+    RSB = "rsb"
+
+
+class BranchChoice(enum.StrEnum):
+    """Which of several solutions is asked for (docs/theory.md, section 5)."""
+
+    AUTO = "auto"
+    EQUILIBRIUM = "equilibrium"
+    CONTINUOUS = "continuous"
+    ALL = "all"
+
+
+def choice(kind: type[E], argument: str, value: object) -> E:
+    """``value`` as a member of ``kind``, or an `InputError` that lists the members."""
+    try:
+        return kind(str(value))
+    except ValueError:
+        raise InputError(argument, value, "one of " + ", ".join(m.value for m in kind)) from None
+
+
+def real(argument: str, value: Any, low: float, high: float, allowed: str) -> float:
+    """``value`` as a float in [low, high], or an `InputError` that says ``allowed``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise InputError(argument, value, allowed)
+    number = float(value)
+    if math.isnan(number) or not low <= number <= high:
+        raise InputError(argument, value, allowed)
+    return number
+
+
+def whole(argument: str, value: Any, low: int, high: int) -> int:
+    """``value`` as an int in [low, high], or an `InputError`."""
+    allowed = f"a whole number from {low} to {high}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise InputError(argument, value, allowed)
+    if not low <= int(value) <= high:
+        raise InputError(argument, value, allowed)
+    return int(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One point of parameter space: everything that the equations need to know.
+
+    Attributes
+    ----------
+    alpha : float
+        Training patterns per coupling, M = alpha N; 0 < alpha <= 1e9.
+    L : int
+        Depth: layers of perceptrons l = 1..L; neurons l = 1..L-1 are hidden.
+    scenario : Scenario
+        Origin of the data.
+    ansatz : Ansatz
+        Structure of the overlap matrices.
+    kappa : float
+        Margin: every gap must exceed kappa; -10..10.  In the teacher-student scenario a margin
+        other than 0 stands for planted data (docs/theory.md, section 4.3).
+    beta : float
+        Inverse temperature of the violation-count potential; infinity is the hard constraint.
+
+    Raises
+    ------
+    InputError
+        Names the argument, its value and the allowed range.
+    """
+
+    alpha: float
+    L: int
+    scenario: Scenario = Scenario.TEACHER_STUDENT
+    ansatz: Ansatz = Ansatz.RS
+    kappa: float = 0.0
+    beta: float = math.inf
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "alpha", real("alpha", self.alpha, *ALPHA_RANGE, _ALPHA_TEXT))
+        put(self, "L", whole("L", self.L, 1, MAX_DEPTH))
+        put(self, "scenario", choice(Scenario, "scenario", self.scenario))
+        put(self, "ansatz", choice(Ansatz, "ansatz", self.ansatz))
+        limits = f"a number from {-KAPPA_MAX:g} to {KAPPA_MAX:g}"
+        put(self, "kappa", real("kappa", self.kappa, -KAPPA_MAX, KAPPA_MAX, limits))
+        put(self, "beta", real("beta", self.beta, BETA_MIN, math.inf, _BETA_TEXT))
+
+    @property
+    def teacher(self) -> bool:
+        """True in the teacher-student scenario."""
+        return self.scenario is Scenario.TEACHER_STUDENT

@@ -1,0 +1,314 @@
+"""What comes back: one frozen `Solution` a point, collected in `Solutions`."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replicadnn.problem import Problem
+
+FloatArray = NDArray[np.float64]
+
+
+class Status(enum.StrEnum):
+    """How a computation ended; `remedy` says what to do about it."""
+
+    CONVERGED = "converged"
+    NOT_CONVERGED = "not converged"
+    NO_SOLUTION = "no solution"
+
+    @property
+    def remedy(self) -> str:
+        """What a user can do."""
+        return {
+            Status.CONVERGED: "nothing: the certificate passes",
+            Status.NOT_CONVERGED: "raise max_sweeps, approach the point through nearby alpha "
+            "(--alpha start:stop:count), or loosen --tol",
+            Status.NO_SOLUTION: "no such solution at this point: change alpha, kappa or branch",
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Independent evidence that the numbers solve the equations.
+
+    Attributes
+    ----------
+    residual : float
+        max |logit F(x) - logit x| over all overlaps of the undamped map: bounds the error
+        relative to x (1 - x).
+    mass_error : float
+        Largest error of a normalisation that holds exactly: rs, Int Dz w(u) = norm in every
+        layer; rsb, sum of P_i over the grid at every level.
+    ds_dq_max, ds_dQ_max : float
+        Largest derivative of the free entropy in logit q(l) and in logit Q(l), with the
+        interaction part differentiated numerically.
+    ds_dm_max : float
+        Largest derivative of s in a breakpoint; 0 where there is none (rs).
+    unstable_liquid_layers : tuple of int
+        Liquid layers (1..L-1) whose neighbours make them unstable: must be empty.
+    contraction : float
+        Spectral radius of the saddle-point map at the solution (logits); below 1 is stable.
+    """
+
+    residual: float
+    mass_error: float
+    ds_dq_max: float
+    ds_dQ_max: float
+    ds_dm_max: float
+    unstable_liquid_layers: tuple[int, ...]
+    contraction: float
+
+    def failures(self, tol: float) -> list[str]:
+        """What does not pass at tolerance ``tol``, in words; empty if everything passes."""
+        limits = {
+            "residual": tol,
+            "mass_error": MASS_LIMIT,
+            "ds_dq_max": max(tol, GRADIENT_LIMIT),
+            "ds_dQ_max": max(tol, GRADIENT_LIMIT),
+            "ds_dm_max": max(tol, GRADIENT_LIMIT),
+        }
+        found = [
+            f"{name} = {getattr(self, name):.2e} (limit {limit:.0e})"
+            for name, limit in limits.items()
+            if not getattr(self, name) <= limit
+        ]
+        if self.unstable_liquid_layers:
+            found.append(f"unstable liquid layers {list(self.unstable_liquid_layers)}")
+        return found
+
+
+#: Largest error of a normalisation in a certified solution.
+MASS_LIMIT = 1e-10
+#: Largest numerical derivative of s in a certified solution (truncation of the stencil).
+GRADIENT_LIMIT = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class OtherBranch:
+    """Another solution found at the same point."""
+
+    branch: str
+    free_entropy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """Overlaps of one solution of the saddle-point equations.
+
+    Attributes
+    ----------
+    problem : Problem
+        The point asked for.
+    status : Status
+    message : str
+        One line: how it ended, and anything a reader of the numbers must know.
+    branch : str
+        "continuous" (connected to the liquid), "filled" (solid throughout, beyond a first-order
+        step), "frozen" (q -> 1 in every layer) or "partly frozen".
+    other_branches : tuple of OtherBranch
+        The other solutions found at this point, with their free entropies.
+    free_entropy : float
+        s = ln V/(N M); -inf where the volume is empty, nan where nothing was found.
+    x : array (K+1,)
+        Breakpoints, from 0; level i lives on [x_i, x_{i+1}).
+    q, Q : arrays (L+1, K+1), (L, K+1)
+        Overlaps of neurons l = 0..L and of couplings l = 1..L, in [0, 1].
+    one_minus_q_ea, one_minus_Q_ea : arrays (L+1,), (L,)
+        Distance of the Edwards-Anderson values from 1, with its own relative accuracy.
+    entropy_interaction, entropy_couplings, entropy_neurons : arrays (L,), (L,), (L-1,)
+        The parts that s is the sum of, by layer.
+    certificate : Certificate
+    tol : float
+        Tolerance asked for.
+    timings : mapping
+        Seconds by stage: "solve", "certify".
+    iterations : mapping
+        Counts: "sweeps", "newton".
+    """
+
+    problem: Problem
+    status: Status
+    message: str
+    branch: str
+    other_branches: tuple[OtherBranch, ...]
+    free_entropy: float
+    x: FloatArray
+    q: FloatArray
+    Q: FloatArray
+    one_minus_q_ea: FloatArray
+    one_minus_Q_ea: FloatArray
+    entropy_interaction: FloatArray
+    entropy_couplings: FloatArray
+    entropy_neurons: FloatArray
+    certificate: Certificate
+    tol: float
+    timings: Mapping[str, float] = field(default_factory=dict)
+    iterations: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def alpha(self) -> float:
+        """Training patterns per coupling."""
+        return self.problem.alpha
+
+    @property
+    def L(self) -> int:
+        """Depth."""
+        return self.problem.L
+
+    @property
+    def converged(self) -> bool:
+        """True only if the certificate passes."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def residual(self) -> float:
+        """Residual of the undamped map (see `Certificate`)."""
+        return self.certificate.residual
+
+    @property
+    def q_ea(self) -> FloatArray:
+        """Edwards-Anderson overlap of the neurons, l = 0..L."""
+        return self.q[:, -1]
+
+    @property
+    def Q_ea(self) -> FloatArray:
+        """Edwards-Anderson overlap of the couplings, l = 1..L."""
+        return self.Q[:, -1]
+
+    @property
+    def R(self) -> FloatArray | None:
+        """Teacher-student overlap of the couplings by layer (equals Q_ea); None for random."""
+        return self.Q_ea if self.problem.teacher else None
+
+    @property
+    def eps_g(self) -> float | None:
+        """Generalisation error of noiseless passes on fresh inputs; None for random data."""
+        if not self.problem.teacher or not np.all(np.isfinite(self.Q_ea)):
+            return None
+        from replicadnn.theory.observables import generalisation_error
+
+        return generalisation_error(self.Q_ea, self.one_minus_Q_ea)
+
+    @property
+    def solid_layers(self) -> NDArray[np.bool_]:
+        """Boolean (L+1,): neuron layers with q_EA > 0 (the data layers always are)."""
+        return self.q_ea > 0.0
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write this solution to an HDF5 file (see `Solutions.save`)."""
+        return Solutions([self]).save(path, overwrite=overwrite)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists under the keys of ``replicadnn solve --json``."""
+        problem = self.problem
+        return {
+            "alpha": problem.alpha,
+            "L": problem.L,
+            "scenario": str(problem.scenario),
+            "ansatz": str(problem.ansatz),
+            "kappa": problem.kappa,
+            "beta": _finite(problem.beta) if np.isfinite(problem.beta) else "inf",
+            "status": str(self.status),
+            "converged": self.converged,
+            "message": self.message,
+            "residual": _finite(self.residual),
+            "branch": self.branch,
+            "other_branches": [
+                {"branch": b.branch, "free_entropy": _finite(b.free_entropy)}
+                for b in self.other_branches
+            ],
+            "free_entropy": _finite(self.free_entropy),
+            "q_ea": _list(self.q_ea),
+            "Q_ea": _list(self.Q_ea),
+            "one_minus_q_ea": _list(self.one_minus_q_ea),
+            "one_minus_Q_ea": _list(self.one_minus_Q_ea),
+            "x": _list(self.x),
+            "q": _list(self.q),
+            "Q": _list(self.Q),
+            "R": None if self.R is None else _list(self.R),
+            "eps_g": self.eps_g,
+            "certificate": {
+                "residual": _finite(self.certificate.residual),
+                "mass_error": _finite(self.certificate.mass_error),
+                "ds_dm_max": _finite(self.certificate.ds_dm_max),
+                "ds_dq_max": _finite(self.certificate.ds_dq_max),
+                "ds_dQ_max": _finite(self.certificate.ds_dQ_max),
+                "unstable_liquid_layers": list(self.certificate.unstable_liquid_layers),
+                "contraction": _finite(self.certificate.contraction),
+            },
+            "tol": self.tol,
+            "iterations": dict(self.iterations),
+            "timings": dict(self.timings),
+        }
+
+
+def _finite(value: float) -> float | None:
+    """``value``, or None where JSON has no number for it."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _list(values: FloatArray) -> list[Any]:
+    return [_list(v) if np.ndim(v) else _finite(v) for v in values]
+
+
+class Solutions(Sequence[Solution]):
+    """Solutions in the order of alpha asked for; several a point with ``branch="all"``.
+
+    Behaves like a tuple; ``provenance`` records how the numbers were made.
+    """
+
+    __slots__ = ("_items", "provenance")
+
+    def __init__(
+        self, items: Sequence[Solution], provenance: Mapping[str, str] | None = None
+    ) -> None:
+        self._items = tuple(items)
+        self.provenance: Mapping[str, str] = dict(provenance or {})
+
+    @overload
+    def __getitem__(self, index: int) -> Solution: ...
+    @overload
+    def __getitem__(self, index: slice) -> Solutions: ...
+    def __getitem__(self, index: int | slice) -> Solution | Solutions:
+        if isinstance(index, slice):
+            return Solutions(self._items[index], self.provenance)
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Solution]:
+        return iter(self._items)
+
+    def __repr__(self) -> str:
+        good = sum(s.converged for s in self)
+        return f"<Solutions: {len(self)} ({good} converged)>"
+
+    @property
+    def converged(self) -> bool:
+        """True if every solution is."""
+        return all(s.converged for s in self)
+
+    @property
+    def alpha(self) -> FloatArray:
+        """Alpha of every solution."""
+        return np.array([s.alpha for s in self])
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write all solutions to one HDF5 file (docs/file-format.md); atomic.
+
+        Raises
+        ------
+        FileError
+            The file exists (without ``overwrite``), the folder is missing, or writing fails.
+        """
+        from replicadnn.store import save_solutions
+
+        return save_solutions(self, path, overwrite=overwrite)

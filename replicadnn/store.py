@@ -1,0 +1,371 @@
+"""HDF5 files: one schema, written complete or not at all, read with every value checked.
+
+The schema is documented in docs/file-format.md.  A file is first written under a temporary
+name in the same folder and then renamed, so an interrupted or failed write leaves what was
+there before.  Reading never unpickles and never trusts shapes or attribute values.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from replicadnn.errors import FileError, InputError, WriteError
+from replicadnn.problem import Problem
+from replicadnn.provenance import provenance as make_provenance
+from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
+
+FORMAT = "replicadnn"
+SCHEMA_VERSION = 1
+
+_CERTIFICATE = ("residual", "mass_error", "ds_dq_max", "ds_dQ_max", "ds_dm_max", "contraction")
+
+#: name -> (dimensions, long_name, equation in docs/theory.md)
+_DATASETS: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "q": (("neuron_layer", "x"), "overlap of the neurons of layer l on [x_i, x_(i+1))", "10"),
+    "Q": (("coupling_layer", "x"), "overlap of the couplings of layer l on [x_i, x_(i+1))", "12"),
+    "one_minus_q_ea": (("neuron_layer",), "1 - q_EA with its own relative accuracy", "10"),
+    "one_minus_Q_ea": (("coupling_layer",), "1 - Q_EA with its own relative accuracy", "12"),
+    "entropy_interaction": (("coupling_layer",), "interaction part of the free entropy", "19"),
+    "entropy_couplings": (("coupling_layer",), "coupling part of the free entropy", "19"),
+    "entropy_neurons": (("hidden_layer",), "neuron part of the free entropy", "19"),
+}
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
+    """A temporary path beside ``path`` that replaces it when the block ends without an error.
+
+    Raises
+    ------
+    FileError
+        ``path`` exists and ``overwrite`` is false, its folder is missing, or writing fails.
+    """
+    target = Path(path)
+    check_target(target, overwrite=overwrite)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        if overwrite:
+            os.replace(temporary, target)
+        else:
+            _rename_new(temporary, target)
+    except FileExistsError:
+        raise FileError(target, "exists already (use --overwrite to replace it)") from None
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise WriteError(target, f"cannot be written ({reason})") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _rename_new(temporary: Path, target: Path) -> None:
+    """Rename without replacing what somebody else may have written meanwhile."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if target.exists():
+            raise FileExistsError from None
+        os.replace(temporary, target)
+
+
+def check_target(path: str | Path, *, overwrite: bool) -> None:
+    """Raise a `FileError` if ``path`` could not be written; call it before a long computation."""
+    target = Path(path)
+    if not target.name or target.is_dir():
+        raise FileError(target, "is a folder, not a file")
+    if not target.parent.is_dir():
+        raise FileError(target, f"the folder {target.parent} does not exist")
+    if target.exists() and not overwrite:
+        raise FileError(target, "exists already (use --overwrite to replace it)")
+    if not os.access(target.parent, os.W_OK):
+        raise FileError(target, f"the folder {target.parent} is not writable")
+
+
+def save_solutions(
+    solutions: Solutions, path: str | Path, *, overwrite: bool = False, finished: bool = True
+) -> Path:
+    """Write ``solutions`` to ``path``; see `Solutions.save`."""
+    with atomic_file(path, overwrite=overwrite) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["kind"] = "solve"
+        file.attrs["finished"] = finished
+        for key, value in (solutions.provenance or make_provenance()).items():
+            file.attrs[f"provenance_{key}"] = value
+        root = file.create_group("solutions")
+        for number, solution in enumerate(solutions):
+            _write(root.create_group(f"{number:04d}"), solution)
+    return Path(path)
+
+
+def _write(group: h5py.Group, solution: Solution) -> None:
+    problem = solution.problem
+    group.attrs["L"] = problem.L
+    for name in ("alpha", "kappa", "beta"):
+        group.attrs[name] = float(getattr(problem, name))
+    for name in ("scenario", "ansatz"):
+        group.attrs[name] = str(getattr(problem, name))
+    for name in ("free_entropy", "tol"):
+        group.attrs[name] = float(getattr(solution, name))
+    for name in ("status", "message", "branch"):
+        group.attrs[name] = str(getattr(solution, name))
+    group.attrs["converged"] = solution.converged
+    if solution.eps_g is not None:
+        group.attrs["eps_g"] = solution.eps_g
+    certificate = solution.certificate
+    for name in _CERTIFICATE:
+        group.attrs[f"certificate_{name}"] = float(getattr(certificate, name))
+    group.attrs["certificate_unstable_liquid_layers"] = np.array(
+        certificate.unstable_liquid_layers, dtype=np.int64
+    )
+    group.attrs["residual"] = float(certificate.residual)
+    group.attrs["other_branches"] = np.array(
+        [b.branch for b in solution.other_branches], dtype=h5py.string_dtype()
+    )
+    group.attrs["other_free_entropies"] = np.array(
+        [b.free_entropy for b in solution.other_branches], dtype=float
+    )
+    for name, seconds in solution.timings.items():
+        group.attrs[f"seconds_{name}"] = float(seconds)
+    for name, count in solution.iterations.items():
+        group.attrs[f"count_{name}"] = int(count)
+
+    axes = {
+        "x": (solution.x, "breakpoint of the Parisi function"),
+        "neuron_layer": (np.arange(problem.L + 1), "layer of neurons l = 0..L"),
+        "coupling_layer": (np.arange(1, problem.L + 1), "layer of perceptrons l = 1..L"),
+        "hidden_layer": (np.arange(1, problem.L), "hidden layer of neurons l = 1..L-1"),
+    }
+    for name, (values, long_name) in axes.items():
+        scale = group.create_dataset(name, data=values)
+        scale.attrs["long_name"] = long_name
+        scale.attrs["units"] = "1"
+        scale.make_scale(name)
+    for name, (dimensions, long_name, equation) in _DATASETS.items():
+        dataset = group.create_dataset(name, data=getattr(solution, name))
+        dataset.attrs["long_name"] = long_name
+        dataset.attrs["units"] = "1"
+        dataset.attrs["equation"] = f"docs/theory.md eq. {equation}"
+        for axis, dimension in enumerate(dimensions):
+            dataset.dims[axis].attach_scale(group[dimension])
+    group.attrs["sha256"] = digest(group)
+
+
+def digest(group: h5py.Group) -> str:
+    """SHA-256 of all attributes and datasets of a group: a flipped bit cannot pass unseen."""
+    total = hashlib.sha256()
+    for name in sorted(group.attrs):
+        if name != "sha256":
+            value = np.asarray(group.attrs[name])
+            text = repr(value.tolist()) if value.dtype.kind in "OSU" else value.tobytes().hex()
+            total.update(f"{name}={text};".encode())
+    for name in sorted(group):
+        values = np.asarray(group[name][()])
+        total.update(f"{name}:{values.dtype.str}{values.shape};".encode())
+        total.update(values.tobytes())
+    return total.hexdigest()
+
+
+def load(path: str | Path) -> Solutions:
+    """Read a file written by `Solutions.save` (or ``replicadnn solve --output``).
+
+    Raises
+    ------
+    FileError
+        Missing, unreadable, truncated, not a replicadnn file, of a newer schema, or with values
+        that no solution can have.
+    """
+    with open_checked(path, "solve") as file:
+        try:
+            items = [_read(file["solutions"][name]) for name in sorted(file["solutions"])]
+            origin = {
+                key.removeprefix("provenance_"): str(value)
+                for key, value in file.attrs.items()
+                if key.startswith("provenance_")
+            }
+        except FileError:
+            raise
+        except (InputError, KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise FileError(path, f"damaged or not a solve file ({reason})") from error
+    return Solutions(items, origin)
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """Contents, convergence and provenance of a result file as plain values.
+
+    Raises
+    ------
+    FileError
+        As `load`.
+    """
+    with open_checked(path, None) as file:
+        kind = str(file.attrs["kind"])
+        version = int(file.attrs["schema_version"])
+        finished = bool(file.attrs.get("finished", False))
+    solutions = load(path)
+    keys = (
+        "alpha", "L", "scenario", "ansatz", "kappa", "beta", "branch", "status", "converged",
+        "message", "residual", "free_entropy",
+    )  # fmt: skip
+    return {
+        "kind": kind,
+        "schema_version": version,
+        "finished": finished,
+        "points": [{key: s.as_dict()[key] for key in keys} for s in solutions],
+        "provenance": dict(solutions.provenance),
+    }
+
+
+@contextlib.contextmanager
+def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
+    """An open file whose format, schema version and kind are as expected."""
+    target = Path(path)
+    if not target.is_file():
+        raise FileError(target, "no such file" if not target.exists() else "is not a file")
+    try:
+        file = h5py.File(target, "r")
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise FileError(
+            target, "not a readable HDF5 file (foreign, truncated or in use)"
+        ) from error
+    with file:
+        try:
+            words = {name: file.attrs.get(name) for name in ("format", "schema_version", "kind")}
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise FileError(target, "not a replicadnn file (unreadable attributes)") from error
+        if not isinstance(words["format"], str) or words["format"] != FORMAT:
+            raise FileError(target, "an HDF5 file, but not a replicadnn one")
+        version = words["schema_version"]
+        if not isinstance(version, int | np.integer) or version < 1:
+            raise FileError(target, "schema_version is missing or invalid")
+        if version > SCHEMA_VERSION:
+            raise FileError(
+                target, f"schema_version {version} is newer than this program ({SCHEMA_VERSION})"
+            )
+        if kind is not None and words["kind"] != kind:
+            raise FileError(target, f"kind is {words['kind']!r}, expected {kind!r}")
+        yield file
+
+
+def _read(group: h5py.Group) -> Solution:
+    attributes = group.attrs
+    if attributes["sha256"] != digest(group):
+        raise ValueError("checksum of a solution does not match its numbers")
+    problem = Problem(
+        alpha=float(attributes["alpha"]),
+        L=int(attributes["L"]),
+        scenario=_word(attributes["scenario"]),
+        ansatz=_word(attributes["ansatz"]),
+        kappa=float(attributes["kappa"]),
+        beta=float(attributes["beta"]),
+    )
+    L = problem.L
+    x = _array(group, "x", (None,))
+    levels = x.size
+    if levels < 1 or x[0] != 0.0 or np.any(np.diff(x) <= 0.0) or x[-1] > 1.0:
+        raise ValueError("x must rise from 0 and stay within [0, 1]")
+    q, Q = _array(group, "q", (L + 1, levels)), _array(group, "Q", (L, levels))
+    rest_q, rest_Q = (
+        _array(group, "one_minus_q_ea", (L + 1,)), _array(group, "one_minus_Q_ea", (L,)),
+    )  # fmt: skip
+    status = Status(_word(attributes["status"]))
+    if status is Status.CONVERGED:
+        for name, values in (("q", q), ("Q", Q), ("1 - q", rest_q), ("1 - Q", rest_Q)):
+            if not np.all((values >= 0.0) & (values <= 1.0)):
+                raise ValueError(f"{name} outside [0, 1]")
+        for ea, rest in ((q[:, -1], rest_q), (Q[:, -1], rest_Q)):
+            if np.any(np.abs(ea + rest - 1.0) > 1e-12):
+                raise ValueError("q_EA and 1 - q_EA disagree")
+    certificate = Certificate(
+        **{name: float(attributes[f"certificate_{name}"]) for name in _CERTIFICATE},
+        unstable_liquid_layers=tuple(
+            int(l) for l in np.atleast_1d(attributes["certificate_unstable_liquid_layers"])
+        ),
+    )
+    tol = float(attributes["tol"])
+    entropy = float(attributes["free_entropy"])
+    parts = {
+        name: _array(group, name, (size,))
+        for name, size in (
+            ("entropy_interaction", L), ("entropy_couplings", L), ("entropy_neurons", L - 1),
+        )
+    }  # fmt: skip
+    if status is Status.CONVERGED:
+        if certificate.failures(tol):
+            raise ValueError("marked converged but the certificate fails")
+        total = sum(float(np.sum(part)) for part in parts.values())
+        if not math.isclose(total, entropy, rel_tol=1e-9, abs_tol=1e-9):
+            raise ValueError("free_entropy is not the sum of its parts")
+    names = [_word(name) for name in np.atleast_1d(attributes["other_branches"])]
+    values = np.atleast_1d(attributes["other_free_entropies"]).astype(float)
+    if len(names) != values.size:
+        raise ValueError("other_branches and other_free_entropies disagree")
+    return Solution(
+        problem=problem,
+        status=status,
+        message=_word(attributes["message"]),
+        branch=_word(attributes["branch"]),
+        other_branches=tuple(OtherBranch(n, float(v)) for n, v in zip(names, values, strict=True)),
+        free_entropy=entropy,
+        x=x,
+        q=q,
+        Q=Q,
+        one_minus_q_ea=rest_q,
+        one_minus_Q_ea=rest_Q,
+        **parts,
+        certificate=certificate,
+        tol=tol,
+        timings={
+            k.removeprefix("seconds_"): float(attributes[k])
+            for k in attributes
+            if k.startswith("seconds_")
+        },
+        iterations={
+            k.removeprefix("count_"): int(attributes[k])
+            for k in attributes
+            if k.startswith("count_")
+        },
+    )
+
+
+def _word(value: Any) -> Any:
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="strict")
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _array(group: h5py.Group, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    dataset = group[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
+        raise ValueError(f"{name} is not a dataset of floats")
+    expected = tuple(
+        have if want is None else want for want, have in zip(shape, dataset.shape, strict=False)
+    )
+    if len(dataset.shape) != len(shape) or dataset.shape != expected:
+        raise ValueError(f"{name} has shape {dataset.shape}, expected {shape}")
+    values: NDArray[np.float64] = np.asarray(dataset[()], dtype=float)
+    return values

@@ -1,0 +1,91 @@
+"""Replica-symmetric free entropy and the certificate of a solution.
+
+    s = sum_{l=1..L} { F_int(l) + S_sph(l)/alpha } + sum_{l=1..L-1} F_spin(l)    (per N M)
+
+(docs/theory.md, eqs. 19, 20).  The certificate differentiates this functional numerically and
+so compares two independent quadratures: that of s and that of the map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from replicadnn.kernels import rs as kernels
+from replicadnn.theory.fixedpoint import FloatArray
+from replicadnn.theory.saddle import Equations, State
+
+_STENCIL = ((-2.0, 1.0 / 12.0), (-1.0, -2.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, -1.0 / 12.0))
+_RELATIVE_STEP = 2e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Entropy:
+    """Free entropy and its parts: interaction (L), couplings S_sph/alpha (L), neurons (L-1)."""
+
+    total: float
+    interaction: FloatArray
+    couplings: FloatArray
+    neurons: FloatArray
+
+
+def interaction_overlap(state: State) -> tuple[FloatArray, FloatArray]:
+    """lam(l) = q(l-1) Q(l) q(l) and 1 - lam(l), both (L,)."""
+    lam = state.q[:-1] * state.Q * state.q[1:]
+    inputs_and_outputs = state.p[:-1] + state.p[1:] - state.p[:-1] * state.p[1:]
+    return lam, inputs_and_outputs + state.P - inputs_and_outputs * state.P
+
+
+def neuron_field(equations: Equations, state: State) -> FloatArray:
+    """eps(l) = Q(l) q(l-1) G(l) + Q(l+1) q(l+1) G(l+1) for l = 1..L-1 (eq. 9)."""
+    G = equations.curvatures(state)
+    forward, backward = state.Q * state.q[:-1] * G, state.Q * state.q[1:] * G
+    return forward[:-1] + backward[1:]
+
+
+def _interaction(equations: Equations, lam: FloatArray, mu: FloatArray) -> FloatArray:
+    values = np.empty_like(lam)
+    kernels.interaction_terms(*equations.parameters, lam, mu, values)
+    return values
+
+
+def mass_error(equations: Equations, state: State) -> float:
+    """Largest error of Int Dz w(u) = c + b Phi(-kappa), which holds exactly in every layer."""
+    return float(kernels.mass_error(*equations.parameters, *interaction_overlap(state)))
+
+
+def free_entropy(equations: Equations, state: State) -> Entropy:
+    """S of a state at its own eps; stationary in q and Q at a solution."""
+    problem = equations.problem
+    interaction = _interaction(equations, *interaction_overlap(state))
+    filled = state.Q if problem.teacher else state.Q / state.P
+    couplings = (np.log(state.P) + filled) / (2.0 * problem.alpha)
+    eps = neuron_field(equations, state)
+    neurons = np.empty_like(eps)
+    kernels.neuron_terms(problem.teacher, eps, state.p[1:-1].copy(), neurons)
+    total = float(np.sum(interaction) + np.sum(couplings) + np.sum(neurons))
+    return Entropy(total, interaction, couplings, neurons)
+
+
+def gradient(equations: Equations, state: State) -> tuple[FloatArray, FloatArray]:
+    """ds/d(logit q(l)) (L-1) and ds/d(logit Q(l)) (L), from differences of F_int.
+
+    dF_int/dlam is taken by a five-point stencil of the free-entropy quadrature; eps and the
+    spherical response enter in closed form.  Both vanish at a solution.
+    """
+    problem = equations.problem
+    lam, mu = interaction_overlap(state)
+    step = _RELATIVE_STEP * np.minimum(lam, mu)
+    slope = np.zeros_like(lam)
+    for offset, weight in _STENCIL:
+        slope += weight * _interaction(equations, lam + offset * step, mu - offset * step)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = np.where(lam > 0.0, slope / step, 0.0)
+    sign = 1.0 if problem.teacher else -1.0  # eps is conjugate to -q/2 (+q/2) in s
+    eps = neuron_field(equations, state)
+    forward, backward = slope * state.Q * state.q[:-1], slope * state.Q * state.q[1:]
+    in_q = state.q[1:-1] * state.p[1:-1] * (forward[:-1] + backward[1:] - 0.5 * sign * eps)
+    spherical = -0.5 * state.Q if problem.teacher else 0.5 * state.Q / state.P
+    in_Q = state.Q * state.P * state.q[:-1] * state.q[1:] * slope
+    return in_q, in_Q + spherical * state.Q / problem.alpha
