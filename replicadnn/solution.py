@@ -47,8 +47,8 @@ class Certificate:
         Largest error of a normalisation that holds exactly: rs, Int Dz w(u) = norm in every
         layer; rsb, sum of P_i over the grid at every level.
     ds_dq_max, ds_dQ_max : float
-        Largest derivative of the free entropy in logit q(l) and in logit Q(l), with the
-        interaction part differentiated numerically.
+        Largest derivative of the free entropy in logit q(l) or ln eps(l), and in logit Q(l),
+        with the interaction and neuron parts differentiated numerically.
     ds_dm_max : float
         Largest derivative of s in a breakpoint; 0 where there is none (rs).
     unstable_liquid_layers : tuple of int

@@ -34,6 +34,9 @@ _X_EXPONENT = 42.0  # terms below exp(-42) are dropped
 _Z_MAX = 9.5
 _PANEL = 2.4
 _GRADING = 1.7
+# Updates of one layer within a pass: repeated while they change it by more than this factor.
+_REPEATS = 6
+_STILL = 0.05
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
@@ -373,49 +376,77 @@ def seed_of(instability, scale):
 
 
 @jit_strict
-def sweep(teacher, alpha, kappa, beta, c, b, norm, q, p, Q, P, G, floor, forward):
+def update_coupling(teacher, alpha, kappa, beta, c, b, norm, q, p, Q, P, G, l):
+    """Q(l) from its neighbours, in place; returns the relative change of Q and 1 - Q."""
+    lam = q[l] * Q[l] * q[l + 1]
+    mu = gap_below_one(p[l], P[l], p[l + 1])
+    G[l], _ = curvature(teacher, lam, mu, kappa, beta, c, b, norm)
+    old, old_rest = Q[l], P[l]
+    Q[l], P[l] = response(teacher, alpha * q[l] * q[l + 1] * G[l])
+    return relative_change(old, Q[l], old_rest, P[l])
+
+
+@jit_strict
+def relative_change(old, new, old_rest, new_rest):
+    """Largest |ln ratio| of an overlap and of its distance from 1 (0 is left out)."""
+    change = 0.0
+    if old > 0.0 and new > 0.0:
+        change = abs(math.log(new / old))
+    if old_rest > 0.0 and new_rest > 0.0:
+        change = max(change, abs(math.log(new_rest / old_rest)))
+    return change
+
+
+@jit_strict
+def sweep(
+    teacher, alpha, kappa, beta, c, b, norm, q, p, Q, P, G, moves, rest_below, floor, forward
+):
     """One Gauss-Seidel pass over the layers, in place; returns the largest relative change.
 
     Where the map is monotone (it is in every case tested) a pass started below (above) its own
-    image stays below (above) the nearest fixed point.  A liquid layer whose
-    instability alpha G(0)^2 (q(l-1)^2 + q(l+1)^2) exceeds 1 is seeded; a layer below ``floor``
+    image stays below (above) the nearest fixed point.  A layer that still moves is updated up to
+    ``_REPEATS`` times with its two couplings before the pass goes on, so that a front crosses
+    many layers in one pass; it is skipped while ``moves`` (L+1: last relative change of each
+    layer) of it and its neighbours are below ``rest_below``, so that a pass costs no more than
+    the layers that move.  A liquid layer whose instability
+    alpha G(0)^2 (q(l-1)^2 + q(l+1)^2) exceeds 1 is seeded; a layer below ``floor``
     that is not unstable is set to exactly 0.
     """
     L = Q.size
+    constants = (teacher, alpha, kappa, beta, c, b, norm)
+    if L == 1:
+        return update_coupling(*constants, q, p, Q, P, G, 0)
     G0, _ = curvature(teacher, 0.0, 1.0, kappa, beta, c, b, norm)
     change = 0.0
-    for i in range(L):
-        l = i if forward else L - 1 - i
-        lam = q[l] * Q[l] * q[l + 1]
-        mu = gap_below_one(p[l], P[l], p[l + 1])
-        G[l], _ = curvature(teacher, lam, mu, kappa, beta, c, b, norm)
-        old, old_rest = Q[l], P[l]
-        Q[l], P[l] = response(teacher, alpha * q[l] * q[l + 1] * G[l])
-        if old > 0.0 and Q[l] > 0.0:
-            change = max(change, abs(math.log(Q[l] / old)), abs(math.log(P[l] / old_rest)))
-        n = l + 1 if forward else l
-        if n == 0 or n == L:
+    for i in range(1, L):
+        n = i if forward else L - i
+        if max(moves[n - 1], moves[n], moves[n + 1]) < rest_below:
             continue
         instability = alpha * G0 * G0 * (q[n - 1] ** 2 + q[n + 1] ** 2)
         if q[n] < floor and instability <= 1.0 + 1e-12:
             q[n], p[n], Q[n - 1], P[n - 1], Q[n], P[n] = 0.0, 1.0, 0.0, 1.0, 0.0, 1.0
+            G[n - 1] = G[n] = G0
+            moves[n] = 0.0
             continue
         if q[n] == 0.0:
             q[n] = seed_of(instability, alpha * G0)
             p[n] = 1.0 - q[n]
             Q[n - 1], P[n - 1] = response(teacher, alpha * q[n - 1] * q[n] * G0)
             Q[n], P[n] = response(teacher, alpha * q[n + 1] * q[n] * G0)
-            G[n - 1] = G[n] = G0
             change = math.inf
-            continue
-        eps = Q[n - 1] * q[n - 1] * G[n - 1] + Q[n] * q[n + 1] * G[n]
-        old, old_rest = q[n], p[n]
-        q[n], log_rest, _ = neuron(teacher, eps)
-        p[n] = math.exp(log_rest)
-        if q[n] > 0.0:
-            change = max(change, abs(math.log(q[n] / old)))
-        if p[n] > 0.0 and old_rest > 0.0:
-            change = max(change, abs(math.log(p[n] / old_rest)))
+        for repeat in range(_REPEATS):
+            moved = update_coupling(*constants, q, p, Q, P, G, n - 1)
+            moved = max(moved, update_coupling(*constants, q, p, Q, P, G, n))
+            eps = Q[n - 1] * q[n - 1] * G[n - 1] + Q[n] * q[n + 1] * G[n]
+            old, old_rest = q[n], p[n]
+            q[n], log_rest, _ = neuron(teacher, eps)
+            p[n] = math.exp(log_rest)
+            moved = max(moved, relative_change(old, q[n], old_rest, p[n]))
+            if repeat == 0:
+                change = max(change, moved)
+                moves[n] = moved
+            if moved < _STILL:
+                break
     return change
 
 

@@ -74,7 +74,9 @@ def profile(
     ax.set_xlabel(r"layer  $l$")
     ax.set_ylabel(_LABELS[quantity])
     ax.set_ylim(-0.03, 1.03)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    depth = max(s.L for s in good)
+    ax.set_xlim(-0.02 * depth, 1.02 * depth)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if len(good) < len(items):
         ax.set_title(f"{len(items) - len(good)} of {len(items)} points did not converge: not drawn")
     if many:

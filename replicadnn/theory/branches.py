@@ -29,6 +29,8 @@ TRUST = 0.5
 COLLAPSED = 1e-12
 #: A start this close to a known solution, and approaching it, is taken to join it.
 SQUEEZED = 0.02
+#: Depth beyond which the two fronts are independent.
+_FRONT = 40
 #: A layer with q above this counts as frozen in names of branches.
 FROZEN = 0.95
 
@@ -141,8 +143,18 @@ def connected_to_liquid(
     """Follow a solution down in alpha: does it reach the liquid without a jump?
 
     The step in ln alpha is halved while an overlap changes by more than ``jump``; a change that
-    stays when the step is below 1e-3 is a fold (spinodal), and the branch is not connected.
+    stays when the step is below 2e-3 is a fold (spinodal), and the branch is not connected.
+    The two fronts of a solution do not feel each other over more than ``_FRONT`` layers, so a
+    deeper network is judged at that depth (parity kept), from the solution found there.
     """
+    if problem.L > _FRONT:
+        problem = replace(problem, L=_FRONT + problem.L % 2)
+        shallow = settle(
+            Equations(problem), State.liquid(problem.L), side=+1, max_sweeps=max_sweeps
+        )
+        if not shallow.found:
+            return False
+        state = shallow.state
     alpha, step = problem.alpha, 0.05
     while True:
         if problem.L == 1 or np.any(state.q == 0.0):
@@ -151,7 +163,7 @@ def connected_to_liquid(
         found = settle(Equations(lower), state, side=-1, max_sweeps=max_sweeps, leash=jump)
         if found.found:
             alpha, state, step = lower.alpha, found.state, min(2.0 * step, 0.7)
-        elif step < 1e-3:
+        elif step < 2e-3:
             return False
         else:
             step *= 0.5

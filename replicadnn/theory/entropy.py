@@ -62,17 +62,18 @@ def free_entropy(equations: Equations, state: State) -> Entropy:
     filled = state.Q if problem.teacher else state.Q / state.P
     couplings = (np.log(state.P) + filled) / (2.0 * problem.alpha)
     eps = neuron_field(equations, state)
-    neurons = np.empty_like(eps)
-    kernels.neuron_terms(problem.teacher, eps, state.p[1:-1].copy(), neurons)
+    neurons = _neurons(equations, eps, state)
     total = float(np.sum(interaction) + np.sum(couplings) + np.sum(neurons))
     return Entropy(total, interaction, couplings, neurons)
 
 
-def gradient(equations: Equations, state: State) -> tuple[FloatArray, FloatArray]:
-    """ds/d(logit q(l)) (L-1) and ds/d(logit Q(l)) (L), from differences of F_int.
+def gradient(equations: Equations, state: State) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """ds/d(logit q) (L-1), ds/d(logit Q) (L) and ds/d(ln eps) (L-1), the others held fixed.
 
-    dF_int/dlam is taken by a five-point stencil of the free-entropy quadrature; eps and the
-    spherical response enter in closed form.  Both vanish at a solution.
+    s is taken as a function of q, Q and eps at eps(q, Q) of eq. 9.  The derivatives of F_int in
+    lam and of F_spin in eps are five-point differences of the free-entropy quadratures, which
+    share nothing with the quadratures of the map.  All three vanish at a solution.  Where the
+    terms that cancel exceed 1 (near saturation) their sum is given relative to them.
     """
     problem = equations.problem
     lam, mu = interaction_overlap(state)
@@ -82,10 +83,27 @@ def gradient(equations: Equations, state: State) -> tuple[FloatArray, FloatArray
         slope += weight * _interaction(equations, lam + offset * step, mu - offset * step)
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.where(lam > 0.0, slope / step, 0.0)
-    sign = 1.0 if problem.teacher else -1.0  # eps is conjugate to -q/2 (+q/2) in s
     eps = neuron_field(equations, state)
+    in_log_eps = np.zeros_like(eps)
+    for offset, weight in _STENCIL:
+        in_log_eps += weight * _neurons(equations, eps * (1.0 + offset * _RELATIVE_STEP), state)
+    in_log_eps /= _RELATIVE_STEP
+
+    sign = 1.0 if problem.teacher else -1.0  # eps is conjugate to -q/2 (+q/2) in s
     forward, backward = slope * state.Q * state.q[:-1], slope * state.Q * state.q[1:]
-    in_q = state.q[1:-1] * state.p[1:-1] * (forward[:-1] + backward[1:] - 0.5 * sign * eps)
+    width = state.q[1:-1] * state.p[1:-1]
+    in_q = _cancel(width * (forward[:-1] + backward[1:]), -0.5 * sign * eps * width)
     spherical = -0.5 * state.Q if problem.teacher else 0.5 * state.Q / state.P
     in_Q = state.Q * state.P * state.q[:-1] * state.q[1:] * slope
-    return in_q, in_Q + spherical * state.Q / problem.alpha
+    return in_q, _cancel(in_Q, spherical * state.Q / problem.alpha), in_log_eps
+
+
+def _cancel(one: FloatArray, other: FloatArray) -> FloatArray:
+    """The sum of two terms that should cancel, relative to them where they exceed 1."""
+    return (one + other) / np.maximum(1.0, np.abs(other))
+
+
+def _neurons(equations: Equations, eps: FloatArray, state: State) -> FloatArray:
+    values = np.empty_like(eps)
+    kernels.neuron_terms(equations.problem.teacher, eps, state.p[1:-1].copy(), values)
+    return values

@@ -28,7 +28,7 @@ class NewtonResult:
 
 def bandwidth(bands: FloatArray) -> int:
     """Number of sub- (and super-) diagonals of a symmetric band layout."""
-    return (bands.shape[0] - 1) // 2
+    return (len(bands) - 1) // 2
 
 
 def newton(
@@ -74,8 +74,8 @@ def contraction(bands: FloatArray, iterations: int = 30) -> float:
     """Spectral radius of a non-negative F' from the bands of 1 - F', by inverse iteration.
 
     For F' >= 0 the map contracts if and only if (1 - F')^{-1} 1 > 0 (an M-matrix); the inverse
-    iteration then converges to 1/(1 - rho) (three digits are enough for its purpose).  A vector that is not positive means rho >= 1 and
-    returns inf; negative entries of F' are not covered and return nan.
+    iteration then converges to 1/(1 - rho), here to three digits.  A vector that is not positive
+    means rho >= 1 and returns inf; negative entries of F' are not covered and return nan.
     """
     width = bandwidth(bands)
     if bands.shape[1] == 0:

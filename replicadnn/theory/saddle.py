@@ -22,6 +22,8 @@ from replicadnn.theory.fixedpoint import FloatArray, NewtonResult, newton
 #: An overlap below this that is not unstable is a liquid layer: exactly 0.
 LIQUID_FLOOR = 1e-10
 _SATURATED = 1e-280
+#: Layers that moved by less than this part of the largest change are left alone in a pass.
+_REST = 1e-3
 
 
 @dataclass(slots=True)
@@ -104,14 +106,19 @@ class Equations:
     def sweep(self, state: State, pairs: int) -> float:
         """``pairs`` forward-and-backward Gauss-Seidel passes in place; last relative change."""
         G = self.curvatures(state)
+        moves = np.full(state.q.size, np.inf)
+        moves[[0, -1]] = 0.0
         change = 0.0
         for _ in range(pairs):
+            rest_below = _REST * min(change, 1.0)
             change = 0.0
             for forward in (True, False):
                 change = max(
                     change,
                     kernels.sweep(
                         *self.parameters, state.q, state.p, state.Q, state.P, G,
+                        moves,
+                        rest_below,
                         LIQUID_FLOOR, forward,
                     ),
                 )  # fmt: skip

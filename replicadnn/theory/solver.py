@@ -77,7 +77,8 @@ def find_branches(
     if not lowest.found and len(found) > 1:
         found = found[1:]
     return [
-        _named(problem, equations, s, i == 0, previous, max_sweeps) for i, s in enumerate(found)
+        _named(problem, equations, settled, settled is lowest, previous, max_sweeps)
+        for settled in found
     ]
 
 
@@ -168,11 +169,11 @@ def _solution(
     )
     if branch.settled.found:
         parts = entropy.free_entropy(equations, state)
-        in_q, in_Q = entropy.gradient(equations, state)
+        in_q, in_Q, in_eps = entropy.gradient(equations, state)
         certificate = Certificate(
             residual=equations.residual(state),
             mass_error=entropy.mass_error(equations, state),
-            ds_dq_max=float(np.max(np.abs(in_q), initial=0.0)),
+            ds_dq_max=float(np.max(np.abs([*in_q, *in_eps]), initial=0.0)),
             ds_dQ_max=float(np.max(np.abs(in_Q), initial=0.0)),
             ds_dm_max=0.0,
             unstable_liquid_layers=tuple(equations.unstable_liquid_layers(state)),
@@ -220,6 +221,11 @@ def _solution(
 
 def _remark(problem: Problem, branch: Branch, found: Sequence[Branch], asked: BranchChoice) -> str:
     """What a reader of a certified solution should still know."""
+    if branch.free_entropy > 1e-12 and math.isinf(problem.beta) and problem.kappa == 0.0:
+        return (
+            "certified, but s > 0 is impossible (hard constraints leave at most one S for each J): "
+            "the dense-limit functional fails here, see docs/theory.md, section 5"
+        )
     better = [b for b in found if b.frozen and b.free_entropy > branch.free_entropy]
     if asked is BranchChoice.AUTO and problem.teacher and better and not branch.frozen:
         best = max(better, key=lambda b: b.free_entropy)

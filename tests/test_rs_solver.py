@@ -1,0 +1,307 @@
+"""Solutions against exact limits, identities, published profiles, and each other."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.special import ndtr
+
+import replicadnn as rd
+from replicadnn.problem import Problem
+from replicadnn.theory import rs as twin
+from replicadnn.theory.branches import connected_to_liquid
+from replicadnn.theory.entropy import free_entropy, gradient
+from replicadnn.theory.saddle import Equations, State
+
+SCENARIOS = ("teacher-student", "random")
+LN2 = math.log(2.0)
+PI2 = math.pi**2
+
+
+def test_reference_profiles(data: Path) -> None:
+    for entry in json.loads((data / "rs_profiles.json").read_text()):
+        found = rd.solve(entry["alpha"], entry["L"], scenario=entry["scenario"], branch="all")
+        assert found.converged
+        best = min(found, key=lambda s: float(np.max(np.abs(s.q_ea - entry["q"]))))
+        assert best.q_ea == pytest.approx(entry["q"], abs=1e-7)
+        assert best.Q_ea == pytest.approx(entry["Q"], abs=1e-7)
+        assert best.free_entropy == pytest.approx(entry["free_entropy"], abs=1e-7)
+
+
+@given(
+    alpha=st.floats(0.05, 3000.0), L=st.integers(1, 12), scenario=st.sampled_from(SCENARIOS),
+    beta=st.sampled_from([math.inf, 1.0, 4.0, 20.0]), kappa=st.sampled_from([0.0, 0.0, -0.5, 0.3]),
+)  # fmt: skip
+def test_properties_of_every_solution(
+    alpha: float, L: int, scenario: str, beta: float, kappa: float
+) -> None:
+    solutions = rd.solve(alpha, L, scenario=scenario, beta=beta, kappa=kappa, branch="all")
+    for s in solutions:
+        if s.status is rd.Status.NO_SOLUTION:
+            assert scenario == "random"
+            continue
+        assert s.converged, s.message
+        assert s.residual <= 1e-8
+        assert not s.certificate.unstable_liquid_layers
+        assert s.q_ea == pytest.approx(s.q_ea[::-1], abs=1e-9)
+        assert s.Q_ea == pytest.approx(s.Q_ea[::-1], abs=1e-9)
+        assert np.all((s.q_ea >= 0) & (s.q_ea <= 1))
+        assert s.q_ea[0] == s.q_ea[-1] == 1.0
+        assert s.certificate.contraction < 1.0
+        liquid = (
+            L * math.log(math.exp(-beta) - math.expm1(-beta) * float(ndtr(-kappa))) + (L - 1) * LN2
+        )
+        if scenario == "random":
+            assert s.free_entropy <= liquid + 1e-12
+        elif s.branch == "continuous":
+            assert s.free_entropy >= liquid - 1e-12
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("alpha", "L"), [(3.0, 4), (40.0, 5), (12.0, 2), (0.8, 1)])
+def test_free_entropy_is_stationary(scenario: str, alpha: float, L: int) -> None:
+    """Finite differences of the twin's s(q, Q, eps) vanish at the kernel's solution."""
+    s = rd.solve(alpha, L, scenario=scenario)
+    problem, q, Q = s.problem, s.q_ea.copy(), s.Q_ea.copy()
+    G = twin.curvature(problem, q[:-1] * Q * q[1:])
+    eps = (Q * q[:-1] * G)[:-1] + (Q * q[1:] * G)[1:]
+    assert twin.free_entropy(problem, q, Q, eps) == pytest.approx(s.free_entropy, abs=1e-9)
+    for values, inner in ((q, range(1, L)), (Q, range(L)), (eps, range(L - 1))):
+        for i in inner:
+            if values[i] == 0.0:
+                continue
+            step = 1e-4 * min(values[i], max(1.0 - values[i], 1e-3))
+            original = values[i]
+            pair = []
+            for sign in (1, -1):
+                values[i] = original + sign * step
+                pair.append(twin.free_entropy(problem, q, Q, eps))
+            values[i] = original
+            slope = (pair[0] - pair[1]) / (2 * step)
+            assert abs(slope) * min(original, 1.0) < 2e-7
+
+
+def test_certificate_detects_a_wrong_solution() -> None:
+    s = rd.solve(10.0, 3)
+    equations = Equations(s.problem)
+    state = State(s.q_ea.copy(), 1 - s.q_ea, s.Q_ea.copy(), 1 - s.Q_ea)
+    assert max(np.max(np.abs(g)) for g in gradient(equations, state)) < 1e-9
+    state.q[1] += 1e-4
+    state.p[1] -= 1e-4
+    assert np.max(np.abs(gradient(equations, state)[2])) > 1e-6
+    assert equations.residual(state) > 1e-5
+    hole = State.liquid(3)
+    assert equations.unstable_liquid_layers(hole) == [1, 2]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("L", "exact"), [(2, PI2 / 8), (3, PI2 / 4), (20, PI2 / 4)])
+def test_first_transition(scenario: str, L: int, exact: float) -> None:
+    below, above = rd.solve([exact * (1 - 1e-6), exact * (1 + 1e-6)], L, scenario=scenario)
+    assert below.converged
+    assert above.converged
+    assert np.all(below.q_ea[1:-1] == 0.0)
+    assert below.free_entropy == pytest.approx(-LN2, abs=1e-14)
+    assert 0.0 < above.q_ea[1] < 1e-4
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("beta", [1.0, 3.0, 6.0])
+def test_first_transition_at_finite_temperature(scenario: str, beta: float) -> None:
+    exact = math.pi**2 / 4 / math.tanh(beta / 2) ** 4
+    below, above = rd.solve(
+        [exact * (1 - 1e-6), exact * (1 + 1e-6)], 6, scenario=scenario, beta=beta
+    )
+    assert below.q_ea[1] == 0.0
+    assert 0.0 < above.q_ea[1] < 1e-3
+    expected = 6 * math.log1p(math.exp(-beta)) - LN2
+    assert below.free_entropy == pytest.approx(expected, abs=1e-13)
+
+
+def test_bayes_optimal_perceptron() -> None:
+    for alpha, Q in {1: 0.48626, 2: 0.72830, 4: 0.90026, 10: 0.98138}.items():
+        s = rd.solve(float(alpha), 1)
+        assert s.Q_ea[0] == pytest.approx(Q, abs=6e-6)
+        assert s.eps_g == pytest.approx(math.acos(s.Q_ea[0]) / math.pi, rel=1e-9)
+    # a typical (Gibbs) student: eps_g -> 0.625/alpha (Gyorgyi and Tishby 1990), sqrt 2 times
+    # the Bayes-optimal 0.442/alpha (Opper and Haussler 1991)
+    far = rd.solve(1e6, 1)
+    assert far.eps_g is not None
+    assert far.eps_g * 1e6 == pytest.approx(0.625, abs=5e-4)
+    assert far.eps_g * 1e6 / math.sqrt(2.0) == pytest.approx(0.442, abs=5e-4)
+    assert far.one_minus_Q_ea[0] == pytest.approx(0.5 * (math.pi * far.eps_g) ** 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("kappa", [0.0, 0.5, 1.0])
+def test_gardner_capacity(kappa: float) -> None:
+    """1/alpha_c = Int_{-kappa}^inf Dz (z + kappa)^2: solved below, empty above."""
+    inverse, _ = quad(
+        lambda z: math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) * (z + kappa) ** 2,
+        -kappa, 30.0, epsabs=1e-13,
+    )  # fmt: skip
+    capacity = 1.0 / inverse
+    if kappa == 0.0:
+        assert capacity == pytest.approx(2.0, rel=1e-12)
+    below = rd.solve(capacity * (1 - 1e-4), 1, scenario="random", kappa=kappa)
+    above = rd.solve(capacity * (1 + 1e-4), 1, scenario="random", kappa=kappa)
+    assert below.converged
+    assert below.one_minus_Q_ea[0] < 3e-4
+    assert above.status is rd.Status.NO_SOLUTION
+    assert above.free_entropy == -math.inf
+
+
+def test_gardner_entropy_at_known_point() -> None:
+    """L = 1: s alpha = min over Q of ln(1-Q)/2 + Q/(2(1-Q)) + alpha Int Dz ln Phi."""
+    s = rd.solve(1.0, 1, scenario="random")
+    problem = s.problem
+    grid = np.linspace(0.3, 0.8, 501)
+    values = [twin.free_entropy(problem, np.ones(2), np.array([Q]), np.zeros(0)) for Q in grid]
+    assert grid[int(np.argmin(values))] == pytest.approx(s.Q_ea[0], abs=1e-3)
+    assert s.free_entropy == pytest.approx(min(values), abs=1e-5)
+
+
+def test_entropy_order() -> None:
+    """s rises with alpha in the teacher-student scenario and falls in the random one."""
+    grid = np.geomspace(1.0, 700.0, 25)
+    rising = [s.free_entropy for s in rd.solve(grid, 8)]
+    falling = [s.free_entropy for s in rd.solve(grid, 8, scenario="random")]
+    assert np.all(np.diff(rising) >= -1e-14)
+    assert np.all(np.diff(falling) <= 1e-14)
+
+
+def test_sweep_equals_single_points() -> None:
+    """Continuation changes the speed, never the result."""
+    grid = [700.0, 3.0, 450.0, 90.0, 560.0]
+    for scenario in SCENARIOS:
+        together = rd.solve(grid, 20, scenario=scenario, branch="all")
+        alone = [s for a in grid for s in rd.solve(a, 20, scenario=scenario, branch="all")]
+        assert [s.alpha for s in together] == [s.alpha for s in alone]
+        for one, other in zip(together, alone, strict=True):
+            assert one.branch == other.branch
+            assert one.q_ea == pytest.approx(other.q_ea, abs=1e-10)
+
+
+def test_branches_where_the_fronts_meet() -> None:
+    """L = 20: hysteresis between 430 and 750, equal s near 545; frozen = 20 single layers."""
+    at500 = {s.branch: s for s in rd.solve(500.0, 20, branch="all")}
+    assert set(at500) == {"continuous", "filled", "frozen"}
+    assert at500["continuous"].free_entropy > at500["filled"].free_entropy
+    assert rd.solve(500.0, 20).branch == "continuous"
+    assert rd.solve(600.0, 20).branch == "filled"
+    assert rd.solve(600.0, 20, branch="continuous").branch == "continuous"
+    assert rd.solve(600.0, 20, branch="equilibrium").branch == "frozen"
+    single = rd.solve(500.0, 1)
+    frozen = at500["frozen"]
+    assert frozen.free_entropy == pytest.approx(20 * single.free_entropy, rel=1e-12)
+    assert frozen.one_minus_Q_ea == pytest.approx(single.one_minus_Q_ea[0], rel=1e-9)
+    ended = rd.solve(800.0, 20, branch="continuous")
+    assert ended.status is rd.Status.NO_SOLUTION
+    assert "ends below" in ended.message
+    listed = {b.branch: b.free_entropy for b in rd.solve(500.0, 20).other_branches}
+    assert set(listed) == {"filled", "frozen"}
+    assert listed["filled"] == at500["filled"].free_entropy
+
+
+def test_connection_to_the_liquid() -> None:
+    for alpha, branch, expected in ((300.0, "continuous", True), (500.0, "filled", False)):
+        L = 4 if expected else 20
+        s = next(x for x in rd.solve(alpha, L, branch="all") if x.branch == branch)
+        state = State(
+            s.q_ea.copy(), s.one_minus_q_ea.copy(), s.Q_ea.copy(), s.one_minus_Q_ea.copy()
+        )
+        assert connected_to_liquid(s.problem, state, max_sweeps=10_000) is expected
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 1e6])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("L", [1, 2, 3, 20])
+def test_extreme_alpha(alpha: float, scenario: str, L: int) -> None:
+    s = rd.solve(alpha, L, scenario=scenario)
+    if scenario == "random" and alpha > 1 and L <= 2:
+        assert s.status is rd.Status.NO_SOLUTION
+        return
+    assert s.converged, s.message
+    if alpha < 1:
+        assert s.free_entropy == pytest.approx(-LN2, abs=1e-6)
+
+
+def test_deep_network_equals_shallow_fronts() -> None:
+    """With a liquid centre the depth does not matter; cost and memory are linear in L."""
+    deep, shallow = rd.solve(100.0, 10_000), rd.solve(100.0, 20)
+    assert deep.converged
+    assert deep.q_ea[:10] == pytest.approx(shallow.q_ea[:10], abs=1e-12)
+    assert deep.free_entropy == pytest.approx(shallow.free_entropy, abs=1e-10)
+
+
+def test_not_converged_is_said() -> None:
+    s = rd.solve(400.0, 20, max_sweeps=1)
+    if not s.converged:
+        assert s.status is rd.Status.NOT_CONVERGED
+    t = rd.solve(2.46741, 3, scenario="random", tol=1e-14)
+    assert t.residual <= 1e-14 or not t.converged
+
+
+def test_entropy_parts_add_up() -> None:
+    for scenario in SCENARIOS:
+        s = rd.solve(60.0, 6, scenario=scenario)
+        total = s.entropy_interaction.sum() + s.entropy_couplings.sum() + s.entropy_neurons.sum()
+        assert total == pytest.approx(s.free_entropy, rel=1e-14)
+        state = State(
+            s.q_ea.copy(), s.one_minus_q_ea.copy(), s.Q_ea.copy(), s.one_minus_Q_ea.copy()
+        )
+        assert free_entropy(Equations(s.problem), state).total == s.free_entropy
+
+
+def test_plain_iteration_of_the_twin_reaches_the_same_point() -> None:
+    for scenario in SCENARIOS:
+        problem = Problem(alpha=9.0, L=4, scenario=scenario)
+        q, Q = np.full(5, 0.5), np.full(4, 0.5)
+        q[[0, -1]] = 1.0
+        q, Q, _ = twin.iterate(problem, q, Q, tol=1e-11)
+        s = rd.solve(9.0, 4, scenario=scenario)
+        assert s.q_ea == pytest.approx(q, abs=1e-8)
+        assert s.Q_ea == pytest.approx(Q, abs=1e-8)
+
+
+def test_generalisation_error() -> None:
+    assert rd.generalisation_error([0.0]) == 0.5
+    assert rd.generalisation_error([1.0, 1.0]) == 0.0
+    assert rd.generalisation_error(0.5) == pytest.approx(math.acos(0.5) / math.pi)
+    tiny = rd.generalisation_error([1.0], [1e-20])
+    assert tiny == pytest.approx(math.sqrt(2e-20) / math.pi, rel=1e-12)
+    noisy = rd.generalisation_error([1.0], beta=2.0, noisy="teacher")
+    assert noisy == pytest.approx(1 / (1 + math.exp(2.0)))
+    with pytest.raises(rd.InputError, match="Q"):
+        rd.generalisation_error([1.5])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"alpha": 0.0, "L": 3}, "alpha = 0"),
+        ({"alpha": math.nan, "L": 3}, "alpha = nan"),
+        ({"alpha": math.inf, "L": 3}, "alpha = inf"),
+        ({"alpha": "3", "L": 3}, "alpha = '3'"),
+        ({"alpha": [], "L": 3}, "at least one"),
+        ({"alpha": [[1.0]], "L": 3}, "flat list"),
+        ({"alpha": 1.0, "L": 0}, "L = 0"),
+        ({"alpha": 1.0, "L": 2.5}, "L = 2.5"),
+        ({"alpha": 1.0, "L": True}, "L = True"),
+        ({"alpha": 1.0, "L": 2, "scenario": "x"}, "random, teacher-student"),
+        ({"alpha": 1.0, "L": 2, "branch": "best"}, "auto, equilibrium"),
+        ({"alpha": 1.0, "L": 2, "beta": 0.0}, "beta = 0"),
+        ({"alpha": 1.0, "L": 2, "kappa": math.nan}, "kappa = nan"),
+        ({"alpha": 1.0, "L": 2, "tol": 1.0}, "tol = 1"),
+        ({"alpha": 1.0, "L": 2, "max_sweeps": 0}, "max_sweeps = 0"),
+    ],
+)
+def test_bad_input(arguments: dict[str, object], match: str) -> None:
+    with pytest.raises(rd.InputError, match=match):
+        rd.solve(**arguments)
