@@ -56,12 +56,14 @@ def command(
     """Solve the saddle-point equations for the overlaps q(l) and Q(l) of every layer."""
     from replicadnn.provenance import provenance
     from replicadnn.solution import Solutions
-    from replicadnn.store import check_target, save_solutions
+    from replicadnn.store import check_figure_name, check_target, save_solutions
     from replicadnn.theory.solver import plan, solve_plan
 
     for path in (output, figure):
         if path is not None:
             check_target(path, overwrite=overwrite)
+    if figure is not None:
+        check_figure_name(figure)
     work = plan(alpha, L, scenario=scenario, ansatz=ansatz, **options)
     if ansatz is None and scenario == "random":
         note("note: --ansatz rs (replica symmetric) is used; rsb is not available yet")

@@ -27,6 +27,7 @@ from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, S
 
 FORMAT = "replicadnn"
 SCHEMA_VERSION = 1
+KINDS = ("solve", "mc")
 
 _CERTIFICATE = ("residual", "mass_error", "ds_dq_max", "ds_dQ_max", "ds_dm_max", "contraction")
 
@@ -100,6 +101,16 @@ def check_target(path: str | Path, *, overwrite: bool) -> None:
         raise FileError(target, "exists already (use --overwrite to replace it)")
     if not os.access(target.parent, os.W_OK):
         raise FileError(target, f"the folder {target.parent} is not writable")
+
+
+#: File types a figure can be written as.
+FIGURE_TYPES = (".png", ".pdf", ".svg")
+
+
+def check_figure_name(path: str | Path) -> None:
+    """Raise a `FileError` unless ``path`` ends in one of `FIGURE_TYPES`."""
+    if Path(path).suffix.lower() not in FIGURE_TYPES:
+        raise FileError(path, "a figure must end in " + ", ".join(FIGURE_TYPES))
 
 
 def save_solutions(
@@ -252,7 +263,8 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
         ) from error
     with file:
         try:
-            words = {name: file.attrs.get(name) for name in ("format", "schema_version", "kind")}
+            words = {name: file.attrs.get(name) for name in ("format", "schema_version")}
+            found = file.attrs.get("kind")
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise FileError(target, "not a replicadnn file (unreadable attributes)") from error
         if not isinstance(words["format"], str) or words["format"] != FORMAT:
@@ -264,8 +276,10 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
             raise FileError(
                 target, f"schema_version {version} is newer than this program ({SCHEMA_VERSION})"
             )
-        if kind is not None and words["kind"] != kind:
-            raise FileError(target, f"kind is {words['kind']!r}, expected {kind!r}")
+        if not isinstance(found, str) or found not in KINDS:
+            raise FileError(target, "kind is missing or unknown")
+        if kind is not None and found != kind:
+            raise FileError(target, f"holds {found!r} results, expected {kind!r}")
         yield file
 
 

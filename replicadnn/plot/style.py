@@ -14,11 +14,9 @@ from matplotlib import style as mpl_style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from replicadnn.errors import FileError
-from replicadnn.store import atomic_file
+from replicadnn.store import atomic_file, check_figure_name
 
 MARKERS = "osD^v<>pPX"
-_SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def style() -> AbstractContextManager[Any]:
@@ -45,8 +43,7 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
         Unknown ending, existing file without ``overwrite``, missing folder, failed write.
     """
     target = Path(path)
-    if target.suffix.lower() not in _SUFFIXES:
-        raise FileError(target, "a figure must end in " + ", ".join(_SUFFIXES))
+    check_figure_name(target)
     FigureCanvasAgg(figure)
     with atomic_file(target, overwrite=overwrite) as temporary:
         figure.savefig(temporary, format=target.suffix.lower()[1:])

@@ -27,6 +27,7 @@ CAP = 2.0
 TRUST = 0.5
 #: 1 - Q below this in the random scenario: the volume closes (q, Q -> 1, no solution).
 COLLAPSED = 1e-12
+UNSAT = "UNSAT: 1 - Q closes to 0, the volume is empty at this alpha"
 #: A start this close to a known solution, and approaching it, is taken to join it.
 SQUEEZED = 0.02
 #: Depth beyond which the two fronts are independent.
@@ -73,11 +74,8 @@ def settle(
         change = equations.sweep(state, batch)
         done += batch
         batch = min(max(2, done // 3), 256)
-        if not equations.problem.teacher and float(np.min(state.P)) < COLLAPSED:
-            return Settled(
-                state, False, math.inf, done, steps, math.nan,
-                f"1 - Q fell below {COLLAPSED:g}: no solution with Q < 1 (UNSAT)",
-            )  # fmt: skip
+        if _collapsed(equations, state):
+            return Settled(state, False, math.inf, done, steps, math.nan, UNSAT)
         if distance(state, start) > leash:
             return Settled(state, False, math.inf, done, steps, math.nan, "left the start")
         if known is not None:
@@ -94,6 +92,8 @@ def settle(
         active = equations.active(state)
         moved = state.with_logits(active, trial.y)
         if not trial.converged:
+            if side > 0 and change < 0.02 and _closes_in(equations, state):
+                return Settled(state, False, math.inf, done, steps, math.nan, UNSAT)
             if side < 0:
                 state.drop(below=LIQUID_FLOOR)
             continue
@@ -113,6 +113,30 @@ def settle(
         state, False, min(residual, equations.residual(state)), done, steps, radius,
         f"no fixed point within {max_sweeps} passes",
     )  # fmt: skip
+
+
+def _collapsed(equations: Equations, state: State) -> bool:
+    """Random data: the couplings have closed in on one point."""
+    return not equations.problem.teacher and float(np.min(state.P)) < COLLAPSED
+
+
+def _closes_in(equations: Equations, state: State) -> bool:
+    """Random data: does the map push up at this state and at every state closer to q = Q = 1?
+
+    Just past capacity the passes take forever (1 - Q shrinks by a factor close to 1); the drift
+    is read off along the ray on which all 1 - q and 1 - Q shrink together.
+    """
+    if equations.problem.teacher or np.any(state.q == 0.0):
+        return False
+    for shrink in np.exp(-np.arange(0.0, 28.0, 0.5)):
+        p, P = state.p * shrink, state.P * shrink
+        probe = State(1.0 - p, p, 1.0 - P, P)
+        rising, _ = equations.linearise(probe, equations.active(probe))
+        if not np.all(rising > 0.0):
+            return False
+        if float(np.min(P)) < COLLAPSED:
+            break
+    return True
 
 
 def _spectral_radius(bands: np.ndarray) -> float:

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# The tests from nothing; arguments go to pytest, e.g. scripts/test.sh -m slow
+set -euo pipefail
+. "$(dirname "$0")/venv.sh" test
+echo "running the tests ..."
+exec .venv/bin/python -m pytest "$@"
