@@ -12,7 +12,7 @@ from replicadnn.cli.options import NumberList, config_option, note
 if TYPE_CHECKING:
     from replicadnn.solution import Solution
 
-#: Seconds between intermediate saves of a long sweep.
+#: Least number of seconds between intermediate saves of a long sweep.
 _SAVE_EVERY = 10.0
 
 
@@ -72,7 +72,7 @@ def command(
     done: dict[int, list[Solution]] = {}
     interrupted = False
     written = False
-    last_save = time.monotonic()
+    next_save = time.monotonic() + _SAVE_EVERY
 
     def collected() -> Solutions:
         return Solutions([s for i in sorted(done) for s in done[i]], origin)
@@ -86,9 +86,11 @@ def command(
     try:
         for index, found in _with_progress(solve_plan(work), len(alpha)):
             done[index] = found
-            if time.monotonic() - last_save > _SAVE_EVERY:
+            if time.monotonic() > next_save:
+                began = time.monotonic()
                 save(finished=False)
-                last_save = time.monotonic()
+                cost = time.monotonic() - began
+                next_save = time.monotonic() + max(_SAVE_EVERY, 20.0 * cost)
     except KeyboardInterrupt:
         interrupted = True
     save(finished=not interrupted)

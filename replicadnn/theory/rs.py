@@ -37,7 +37,8 @@ def log_weight_slope(u: FloatArray, beta: float) -> FloatArray:
 
 def field(lam: FloatArray, kappa: float) -> FloatArray:
     """U = (sqrt(lam) z - kappa)/sqrt(1 - lam), one row a layer."""
-    out: FloatArray = (np.sqrt(lam)[:, None] * _Z - kappa) / np.sqrt(1.0 - lam)[:, None]
+    root = np.sqrt(np.maximum(lam, 0.0))  # a liquid overlap may round to -1e-17
+    out: FloatArray = (root[:, None] * _Z - kappa) / np.sqrt(1.0 - lam)[:, None]
     return out
 
 
@@ -59,7 +60,7 @@ def curvature(problem: Problem, lam: FloatArray) -> FloatArray:
 
 def neurons(problem: Problem, eps: FloatArray) -> FloatArray:
     """q(eps): Int Dz tanh(sqrt(eps) z + eps), or Int Dz tanh^2(sqrt(eps) z) for random data."""
-    x = np.sqrt(eps)[:, None] * _Z
+    x = np.sqrt(np.maximum(eps, 0.0))[:, None] * _Z
     if problem.teacher:
         return np.asarray(np.tanh(x + eps[:, None]) @ _DZ)
     return np.asarray(np.tanh(x) ** 2 @ _DZ)
@@ -95,7 +96,7 @@ def free_entropy(problem: Problem, q: FloatArray, Q: FloatArray, eps: FloatArray
     else:
         interaction = log_w @ _DZ
         spherical = 0.5 * (np.log(1.0 - Q) + Q / (1.0 - Q))
-        x = np.sqrt(eps)[:, None] * _Z
+        x = np.sqrt(np.maximum(eps, 0.0))[:, None] * _Z
         spins = np.logaddexp(x, -x) @ _DZ - 0.5 * eps * (1.0 - inner)
     return float(np.sum(interaction) + np.sum(spherical) / problem.alpha + np.sum(spins))
 
