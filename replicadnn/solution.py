@@ -298,7 +298,7 @@ class Solutions(Sequence[Solution]):
 
     @property
     def alpha(self) -> FloatArray:
-        """Alpha of every solution."""
+        """alpha of every solution."""
         return np.array([s.alpha for s in self])
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:

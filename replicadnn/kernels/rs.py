@@ -50,7 +50,7 @@ def log_derivative(u, c, b):
 
 @jit_strict
 def log_weight(u, c, b):
-    """Ln w(u) = ln(c + b Phi(u))."""
+    """ln w(u) = ln(c + b Phi(u))."""
     if u > 0.0:
         return math.log1p(-0.5 * b * math.erfc(u * _SQRT_HALF))
     if c > 0.0:

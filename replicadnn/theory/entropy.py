@@ -56,7 +56,7 @@ def mass_error(equations: Equations, state: State) -> float:
 
 
 def free_entropy(equations: Equations, state: State) -> Entropy:
-    """S of a state at its own eps; stationary in q and Q at a solution."""
+    """s of a state at its own eps; stationary in q and Q at a solution."""
     problem = equations.problem
     interaction = _interaction(equations, *interaction_overlap(state))
     filled = state.Q if problem.teacher else state.Q / state.P

@@ -20,7 +20,7 @@ _DZ = np.exp(-0.5 * _Z**2) / math.sqrt(2.0 * math.pi) * (_Z[1] - _Z[0])
 
 
 def log_weight(u: FloatArray, beta: float) -> FloatArray:
-    """Ln w(u), w = exp(-beta) + (1 - exp(-beta)) Phi(u)."""
+    """ln w(u), w = exp(-beta) + (1 - exp(-beta)) Phi(u)."""
     hard: FloatArray = log_ndtr(u)
     if math.isinf(beta):
         return hard
@@ -36,7 +36,7 @@ def log_weight_slope(u: FloatArray, beta: float) -> FloatArray:
 
 
 def field(lam: FloatArray, kappa: float) -> FloatArray:
-    """U = (sqrt(lam) z - kappa)/sqrt(1 - lam), one row a layer."""
+    """u = (sqrt(lam) z - kappa)/sqrt(1 - lam), one row a layer."""
     root = np.sqrt(np.maximum(lam, 0.0))  # a liquid overlap may round to -1e-17
     out: FloatArray = (root[:, None] * _Z - kappa) / np.sqrt(1.0 - lam)[:, None]
     return out

@@ -127,7 +127,7 @@ class Equations:
         return change
 
     def instability(self, state: State) -> FloatArray:
-        """Alpha G(0)^2 (q(l-1)^2 + q(l+1)^2) of the hidden layers 1..L-1 (eq. 22)."""
+        """alpha G(0)^2 (q(l-1)^2 + q(l+1)^2) of the hidden layers 1..L-1 (eq. 22)."""
         return self.threshold * (state.q[:-2] ** 2 + state.q[2:] ** 2)
 
     def unstable_liquid_layers(self, state: State) -> list[int]:
@@ -159,7 +159,7 @@ class Equations:
         return values, bands
 
     def residual(self, state: State) -> float:
-        """Max |logit F(x) - logit x| over all overlaps: bounds |dx| / (x (1 - x))."""
+        """max |logit F(x) - logit x| over all overlaps: bounds |dx| / (x (1 - x))."""
         return float(np.max(np.abs(self.linearise(state, self.active(state))[0])))
 
     def newton(self, state: State, *, tol: float, cap: float, max_iter: int) -> NewtonResult:
