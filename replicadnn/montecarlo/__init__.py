@@ -1,0 +1,1 @@
+"""Monte Carlo sampling of finite-width networks of sign neurons."""

@@ -1,0 +1,104 @@
+"""Was equilibrium reached?  Statements from runs that began on two sides.
+
+The violated fraction reaches 1/(1 + e^beta) long before a system equilibrates, so energy alone
+proves nothing.  The test here compares a planted start (overlap with the teacher falls from 1)
+with a random start (it rises from the matching floor) on the same data: in equilibrium they agree.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+SIGNIFICANCE = 0.01
+RESOLUTION = 0.1
+
+
+class Verdict(enum.StrEnum):
+    """``shown``, ``refuted``, or ``not shown``: agreement within errors too large to mean much."""
+
+    SHOWN = "shown"
+    NOT_SHOWN = "not shown"
+    REFUTED = "refuted"
+
+
+@dataclass(frozen=True, slots=True)
+class TwoSided:
+    """Verdict, the smallest p-value (times the number of comparisons), and one sentence.
+
+    gap : name -> planted minus random, mean over samples, by layer; gap_err its standard error.
+    """
+
+    verdict: Verdict
+    p_value: float
+    message: str
+    gap: dict[str, Array]
+    gap_err: dict[str, Array]
+
+
+def compare(
+    planted: Mapping[str, Array],
+    random: Mapping[str, Array],
+    way: Mapping[str, Array] | None = None,
+) -> TwoSided:
+    """Paired comparison of observables name -> (samples, layers) from the two starts.
+
+    way : name -> (layers,), how far apart the two starts were in the beginning, for the overlaps
+        that decide (those named here; without it every name that begins with R or r, and 1).
+
+    Refuted: a paired t test gives p below 0.01 after correction for the number of comparisons.
+    Shown: not refuted, and in every overlap that decides |difference| + 2 standard errors is below
+    a tenth of the way.  Not shown: neither.
+    """
+    gap: dict[str, Array] = {}
+    error: dict[str, Array] = {}
+    p_values: list[float] = []
+    for name, first in planted.items():
+        difference = first - random[name]
+        if difference.size == 0 or len(difference) < 2 or not np.isfinite(difference).all():
+            continue
+        gap[name] = difference.mean(axis=0)
+        error[name] = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
+        moved = np.ptp(difference, axis=0) > 0
+        if moved.any():
+            p_values.extend(np.ravel(stats.ttest_1samp(difference[:, moved], 0.0).pvalue))
+    if way is None:
+        way = {name: np.ones_like(d) for name, d in gap.items() if name[0] in "Rr"}
+    decisive = [name for name in way if name in gap]
+    if not p_values or not decisive:
+        return TwoSided(Verdict.NOT_SHOWN, float("nan"), "not shown: too few data", gap, error)
+    p = min(1.0, float(np.min(p_values)) * len(p_values))
+    close = all(
+        np.all(np.abs(gap[name]) + 2.0 * error[name] < RESOLUTION * way[name]) for name in decisive
+    )
+    if p < SIGNIFICANCE:
+        verdict, why = Verdict.REFUTED, "planted and random starts disagree"
+    elif close:
+        verdict, why = Verdict.SHOWN, "planted and random starts agree"
+    else:
+        verdict, why = Verdict.NOT_SHOWN, "the difference of the starts is not resolved"
+    return TwoSided(verdict, p, f"{verdict}: {why} (p = {p:.2g})", gap, error)
+
+
+def halves_agree(series: Array) -> float:
+    """p-value for "second and third third of a run have the same mean".
+
+    series (samples, K, layers).  Student's t test over samples, corrected for the layers.
+    """
+    third = series.shape[1] // 3
+    if third == 0 or len(series) < 2:
+        return float("nan")
+    first = series[:, third : 2 * third].mean(axis=1)
+    second = series[:, 2 * third :].mean(axis=1)
+    difference = second - first
+    moved = np.ptp(difference, axis=0) > 0
+    if not moved.any():
+        return 1.0
+    p = stats.ttest_1samp(difference[:, moved], 0.0).pvalue
+    return min(1.0, float(np.min(p)) * int(moved.sum()))

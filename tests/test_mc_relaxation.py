@@ -1,0 +1,162 @@
+"""Times, errors and overlaps on inputs with known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replicadnn.montecarlo import network, overlaps, relaxation
+
+
+@given(st.integers(1, 10**7), st.integers(1, 30))
+@settings(max_examples=50, deadline=None)
+def test_log_times(longest, per_decade):
+    times = relaxation.log_times(longest, per_decade)
+    assert times[0] == 0
+    assert times[-1] == longest
+    assert np.all(np.diff(times) > 0)
+    ratios = times[2:] / times[1:-1]
+    if len(ratios) > 1 and times[-1] > 1000:
+        assert ratios[times[1:-1] > 100].max() < 10 ** (1.0 / per_decade) * 1.02
+
+
+def test_crossing_time_of_an_exponential():
+    times = relaxation.log_times(10_000, 20)
+    curve = np.exp(-times / 137.0)
+    assert relaxation.crossing_time(times, curve) == pytest.approx(137.0, rel=0.01)
+    assert np.isnan(relaxation.crossing_time(times[:20], curve[:20]))
+    assert relaxation.crossing_time(times, np.zeros(len(times))) == 0.0
+
+
+def test_integral_time_of_a_straight_line():
+    """C = 1 - t/100 down to C = 0.05 encloses (1 - 0.05^2) 100 / 2."""
+    times = np.arange(200)
+    curve = 1.0 - times / 100.0
+    expected = 50.0 * (1.0 - 0.05**2)
+    assert relaxation.integral_time(times, curve) == pytest.approx(expected, abs=0.05)
+    assert np.isnan(relaxation.integral_time(times[:50], curve[:50]))
+
+
+def test_shoulder_of_a_two_step_curve():
+    """0.6 exp(-t/3) + 0.4 exp(-t/3000): the shoulder lies at 0.4, near sqrt(3 * 3000)."""
+    times = relaxation.log_times(30_000, 10)
+    error = np.full(len(times), 0.003)
+    noise = error * np.random.default_rng(0).standard_normal(len(times))
+    two = 0.6 * np.exp(-times / 3.0) + 0.4 * np.exp(-times / 3000.0) + noise
+    at, height, slope = relaxation.shoulder(times, two, error)
+    assert 20 < at < 500
+    assert height == pytest.approx(0.4, abs=0.03)
+    assert slope < 0.03
+    one = np.exp(-times / 300.0) + noise
+    assert np.isnan(relaxation.shoulder(times, one, error)).all()
+    stretched = np.exp(-((times / 300.0) ** 0.4)) + noise
+    assert np.isnan(relaxation.shoulder(times, stretched, error)).all()
+
+
+def test_average_origins_skips_what_was_not_measured():
+    curves = np.full((1, 2, 1, 3), np.nan)
+    curves[0, 0, 0, :2] = [1.0, 0.5]
+    curves[0, 1, 0, :1] = [0.8]
+    found = relaxation.average_origins(curves)
+    np.testing.assert_allclose(found[0, 0, :2], [0.9, 0.5])
+    assert np.isnan(found[0, 0, 2])
+
+
+def test_layer_times_error_has_the_right_size():
+    """Spread of tau over repetitions equals the mean bootstrap error (30 %)."""
+    rng = np.random.default_rng(1)
+    times = relaxation.log_times(2000, 10)
+    found, errors = [], []
+    for _ in range(40):
+        rates = 100.0 * np.exp(0.3 * rng.standard_normal((12, 1, 1)))
+        tau, error = relaxation.layer_times(times, np.exp(-times / rates))
+        found.append(tau[0])
+        errors.append(error[0])
+    assert np.mean(errors) == pytest.approx(np.std(found), rel=0.3)
+
+
+def test_layer_times_refuses_short_runs():
+    times = relaxation.log_times(100, 10)
+    curves = np.stack([np.stack([np.exp(-times / tau)]) for tau in (500.0, 700.0, 600.0)])
+    tau, error = relaxation.layer_times(times, curves)
+    assert np.isnan(tau[0])
+    assert np.isnan(error[0])
+
+
+def test_single_sample_has_no_error():
+    assert np.isnan(relaxation.mean_error(np.ones((1, 3)))).all()
+    assert np.isnan(relaxation.bootstrap_error(np.ones((1, 3)), lambda x: x.mean(axis=0))).all()
+
+
+def test_growth_exponent():
+    widths = np.array([10.0, 14.0, 20.0, 28.0])
+    tau = 3.0 * widths**1.3
+    z, error, chi2 = relaxation.growth_exponent(widths, tau, 0.1 * tau)
+    assert z == pytest.approx(1.3)
+    assert 0.1 < error < 0.2
+    assert chi2 < 1e-20
+    bent = tau * (1.0 + 0.2 * (widths == 20))
+    _, stretched, chi2 = relaxation.growth_exponent(widths, bent, 0.01 * bent)
+    _, plain, _ = relaxation.growth_exponent(widths, tau, 0.01 * tau)
+    assert chi2 > 20
+    assert stretched == pytest.approx(plain * np.sqrt(chi2), rel=1e-6)
+    assert np.isnan(relaxation.growth_exponent(widths[:2], tau[:2], tau[:2])[0])
+
+
+def test_growth_exponent_covers():
+    """The error is that of repeated experiments."""
+    rng = np.random.default_rng(3)
+    widths = np.array([10.0, 14.0, 20.0, 28.0])
+    tau = widths**1.1
+    found = [
+        relaxation.growth_exponent(widths, tau * np.exp(0.05 * rng.standard_normal(4)), 0.05 * tau)[
+            0
+        ]
+        for _ in range(300)
+    ]
+    _, error, _ = relaxation.growth_exponent(widths, tau, 0.05 * tau)
+    assert np.mean(found) == pytest.approx(1.1, abs=3 * error / np.sqrt(300))
+    assert np.std(found) == pytest.approx(error, rel=0.15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_match_undoes_a_relabelling(seed):
+    """Permutation and signs of every hidden layer are found exactly."""
+    L, N, M = 4, 8, 40
+    rng = np.random.default_rng(seed)
+    net = network.plant(L, N, M, 2.0, rng)
+    moved = net
+    for layer in range(1, L):
+        moved = network.permute(moved, layer, rng.permutation(N), network.random_signs((N,), rng))
+    assert np.abs(overlaps.neuron_overlap(net, moved)).max() < 0.6
+    assert np.abs(overlaps.coupling_overlap(net, moved)).max() < 0.6
+    back = overlaps.match(net, moved)
+    np.testing.assert_array_equal(back.S, net.S)
+    np.testing.assert_array_equal(back.J, net.J)
+    np.testing.assert_allclose(overlaps.coupling_overlap(net, back), 1.0, rtol=1e-6)
+    np.testing.assert_array_equal(overlaps.neuron_overlap(net, back), 1.0)
+
+
+def test_matching_floor_is_positive_where_raw_overlaps_vanish():
+    """Unrelated networks: raw overlaps centre on 0, matched ones do not."""
+    L, N, M = 3, 12, 48
+    floors = [overlaps.matching_floor(L, N, M, 2.0, np.random.default_rng(k)) for k in range(20)]
+    floor = np.mean(floors, axis=0)
+    raw = []
+    for k in range(20):
+        rng = np.random.default_rng(k)
+        a = network.plant(L, N, M, 2.0, rng)
+        raw.append(overlaps.neuron_overlap(a, network.start_random(a, rng)))
+    assert np.abs(np.mean(raw, axis=0)).max() < 0.03
+    assert floor[L:].min() > 0.1
+
+
+def test_spin_correlation_sees_a_collapse():
+    rng = np.random.default_rng(0)
+    S = network.random_signs((4, 10, 400), rng)
+    S[2] = S[2, :1]
+    found = network.spin_correlation(S)
+    assert found[0] == pytest.approx(1.0 / np.sqrt(400), rel=0.3)
+    assert found[1] == 1.0

@@ -1,0 +1,252 @@
+"""The front end: what it accepts, independence of threads and blocks, resume."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from replicadnn.errors import InputError
+from replicadnn.montecarlo import relaxation
+from replicadnn.montecarlo.run import RunStatus, Simulation, make_schedule, make_spec, simulate
+
+CASES = {
+    "gap": {"L": 3, "N": 6, "alpha": 4.0, "beta": 2.0, "replicas": 2},
+    "hard": {"L": 1, "N": 8, "alpha": 2.0, "beta": math.inf},
+    "random": {"L": 2, "N": 6, "alpha": 3.0, "scenario": "random", "beta": 1.0, "kappa": 0.1},
+    "soft": {"L": 2, "N": 5, "alpha": 3.0, "start": "random", "potential": "soft"},
+    "weights": {"L": 3, "N": 6, "alpha": 4.0, "sampler": "weights", "beta": 2.0},
+    "greedy": {
+        "L": 2, "N": 6, "alpha": 2.0, "sampler": "weights", "beta": math.inf, "start": "random",
+    },
+}  # fmt: skip
+
+
+def equal(a, b):
+    """Every array of two results, bit by bit; timings apart."""
+    for name in a.__dataclass_fields__:
+        x, y = getattr(a, name), getattr(b, name)
+        if isinstance(x, np.ndarray):
+            np.testing.assert_array_equal(x, y, err_msg=name)
+        elif name in ("series", "acceptance", "samples"):
+            for key in x:
+                np.testing.assert_array_equal(x[key], y[key], err_msg=key)
+        elif name != "timings":
+            assert x == y, name
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_threads_and_blocks_leave_no_trace(case):
+    arguments = CASES[case] | {"sweeps": 300, "samples": 3, "seed": 4}
+    one = simulate(**arguments)
+    three = simulate(**arguments, threads=3)
+    equal(one, three)
+    sim = Simulation(make_spec(**arguments))
+    for until in (1, 2, 50, 51, 200, 300):
+        sim.run(until)
+    equal(one, sim.result())
+    assert one.status is RunStatus.COMPLETE
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("cut", [1, 128, 299])
+def test_resume_is_bit_identical(case, cut):
+    spec = make_spec(**CASES[case], sweeps=300, samples=2, seed=9)
+    through = Simulation(spec)
+    through.run(through.total)
+    first = Simulation(spec)
+    first.run(cut)
+    assert not first.finished
+    assert first.result().status is RunStatus.STOPPED
+    saved = {name: array.copy() for name, array in first.arrays().items()}
+    first.run(first.total)  # must not reach into what was saved
+    second = Simulation(spec, saved)
+    assert second.done == cut
+    second.run(second.total)
+    equal(through.result(), second.result())
+    for name, array in through.arrays().items():
+        np.testing.assert_array_equal(array, second.arrays()[name], err_msg=name)
+
+
+def test_resume_takes_everything_from_the_state():
+    """Nothing but the Spec decides: data drawn anew by a changed generator would not matter."""
+    spec = make_spec(**CASES["weights"], sweeps=60, samples=1, seed=1)
+    through = Simulation(spec)
+    through.run(60)
+    first = Simulation(spec)
+    first.run(30)
+    second = Simulation(replace(spec, seed=2), first.arrays())
+    second.run(60)
+    np.testing.assert_array_equal(through.samples[0].series["R"], second.samples[0].series["R"])
+    for name, array in through.arrays().items():
+        np.testing.assert_array_equal(array, second.arrays()[name], err_msg=name)
+
+
+@pytest.mark.parametrize("change", [{"N": 5}, {"sweeps": 61}, {"samples": 2}, {"sampler": "gap"}])
+def test_state_of_other_parameters_is_refused(change):
+    arguments = CASES["weights"] | {"sweeps": 60, "samples": 1}
+    state = Simulation(make_spec(**arguments)).arrays()
+    with pytest.raises(InputError, match="state = "):
+        simulate(**(arguments | change), state=state)
+
+
+def test_state_is_plain_numbers():
+    """Arrays of numbers only, with fixed shapes: nothing that would need a pickle."""
+    sim = Simulation(make_spec(**CASES["gap"], sweeps=50, samples=2))
+    before = {k: (v.shape, v.dtype) for k, v in sim.arrays().items()}
+    sim.run(50)
+    assert {k: (v.shape, v.dtype) for k, v in sim.arrays().items()} == before
+    assert all(dtype.kind in "iuf" for _, dtype in before.values())
+
+
+def test_samples_do_not_depend_on_their_number():
+    few = simulate(**CASES["gap"], sweeps=60, samples=2, seed=3)
+    many = simulate(**CASES["gap"], sweeps=60, samples=4, seed=3)
+    np.testing.assert_array_equal(many.samples_C_S[:2], few.samples_C_S)
+    assert np.abs(many.samples_C_S[0] - many.samples_C_S[1]).max() > 0.01
+
+
+def test_curves_start_at_one_and_time_origins_are_averaged():
+    run = simulate(**CASES["gap"], sweeps=200, samples=3, origins=4)
+    np.testing.assert_allclose(run.C_J[:, 0], 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(run.C_S[:, 0], 1.0)
+    assert run.origins_C_S.shape[0] == 4
+    assert np.isnan(run.origins_C_S[3, :, -1]).all()
+    assert not np.isnan(run.origins_C_S[0]).any()
+
+
+def test_curve_is_what_it_says():
+    """C(l, t) from the states at two moments of a run, by hand."""
+    spec = make_spec(**CASES["gap"], sweeps=40, samples=1, origins=1)
+    sim = Simulation(spec)
+    sim.run(0)
+    first = sim.samples[0].chains[0].network()
+    t = int(sim.schedule.lags[-3])
+    sim.run(t)
+    now = sim.samples[0].chains[0].network()
+    sim.run(40)
+    C_J, C_S = sim.samples[0].curves_J[0, 0], sim.samples[0].curves_S[0, 0]
+    k = len(sim.schedule.lags) - 3
+    np.testing.assert_allclose(C_J[:, k], (first.J * now.J).mean(axis=(1, 2)), rtol=1e-5)
+    expected = (first.S[1:-1] * now.S[1:-1]).mean(axis=(1, 2))
+    np.testing.assert_allclose(C_S[:, k], expected, rtol=1e-12)
+
+
+def test_tau_beyond_the_run_is_null_with_a_bound():
+    run = simulate(3, 8, 20.0, beta=5.0, sweeps=5, samples=3)
+    document = json.loads(json.dumps(run.to_json(), allow_nan=False))
+    assert document["tau_J"] == [None] * 3
+    assert document["tau_J_bound"] == [5.0] * 3
+    assert "lower bounds" in document["message"]
+
+
+def test_json_has_the_agreed_keys():
+    run = simulate(**CASES["gap"], sweeps=20, samples=2)
+    keys = (
+        "params times C_J C_J_err C_S C_S_err tau_J tau_J_err tau_S tau_S_err energy acceptance R"
+    )
+    assert set(keys.split()) <= set(run.to_json())
+    assert run.to_json()["params"]["alpha"] == 4.0
+
+
+def test_pattern_number_is_rounded_and_reported():
+    run = simulate(2, 7, 1.5, sweeps=2, samples=1, beta=1.0)
+    assert run.params["M"] == 10
+    assert run.params["alpha"] == 10 / 7
+
+
+def test_schedule_covers_every_lag_of_the_first_origin():
+    spec = make_spec(2, 4, 2.0, sweeps=1000, burn_in=50, origins=3)
+    schedule = make_schedule(spec)
+    times = [event.time for event in schedule.events]
+    assert times == sorted(set(times))
+    assert times[-1] == 1050
+    seen = {pair for event in schedule.events for pair in event.lags}
+    for a, origin in enumerate(schedule.origins):
+        expected = {(a, k) for k, lag in enumerate(schedule.lags) if origin + lag <= 1050}
+        assert {pair for pair in seen if pair[0] == a} == expected
+    np.testing.assert_array_equal(schedule.origins, relaxation.time_origins(50, 1000, 3))
+
+
+def test_stop_and_time_limit_end_cleanly():
+    calls = []
+    run = simulate(2, 10, 4.0, sweeps=10**7, samples=1, stop=lambda: len(calls) > 1,
+                   checkpoint=lambda sim: calls.append(sim.done))  # fmt: skip
+    assert run.status is RunStatus.STOPPED
+    assert 0 < run.params["sweeps_done"] == calls[-1] < 10**7
+    run = simulate(2, 10, 4.0, sweeps=10**7, samples=1, time_limit=0.0)
+    assert run.status is RunStatus.STOPPED
+    assert not np.isnan(run.C_S[:, 0]).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"N": 1}, "N = 1"),
+        ({"L": 0}, "L = 0"),
+        ({"alpha": 0.0}, "alpha = 0.0"),
+        ({"alpha": math.nan}, "alpha = nan"),
+        ({"alpha": 1e-4}, "alpha = 0.0001"),
+        ({"beta": 0.0}, "beta = 0.0"),
+        ({"beta": -1.0}, "beta = -1.0"),
+        ({"beta": math.inf}, "beta = inf"),
+        ({"sweeps": 0}, "sweeps = 0"),
+        ({"samples": 0}, "samples = 0"),
+        ({"threads": 0}, "threads = 0"),
+        ({"scenario": "Random"}, "scenario = 'Random'"),
+        ({"sampler": "hmc"}, "sampler = 'hmc'"),
+        ({"start": "warm"}, "start = 'warm'"),
+        ({"scenario": "random", "start": "planted"}, "start = 'planted'"),
+        ({"kappa": 0.5}, "kappa = 0.5"),
+        ({"sampler": "weights", "kappa": 0.5}, "kappa = 0.5"),
+        ({"step": 0.0}, "step = 0.0"),
+        ({"potential": "hard"}, "potential = 'hard'"),
+        ({"potential": "soft"}, "potential = 'soft'"),
+        ({"potential": "soft", "start": "random", "beta": math.inf}, "beta = inf"),
+        ({"potential": "soft", "start": "random", "sampler": "weights"}, "potential = 'soft'"),
+        ({"time_limit": -1.0}, "time_limit = -1.0"),
+    ],
+)
+def test_bad_input_is_named(arguments, named):
+    with pytest.raises(InputError) as found:
+        simulate(**({"L": 3, "N": 5, "alpha": 2.0} | arguments))
+    assert str(found.value).startswith(named)
+    assert "\n" not in str(found.value)
+
+
+def test_stopped_run_averages_what_it_has():
+    """A tenth of a run: records so far are averaged, later curve points stay unknown."""
+    sim = Simulation(make_spec(**CASES["gap"], sweeps=1000, samples=2))
+    sim.run(100)
+    run = sim.result()
+    assert run.status is RunStatus.STOPPED
+    made = sim.samples[0].series["energy"]
+    n = np.count_nonzero(~np.isnan(made[:, 0]))
+    assert 3 < n < 10
+    expected = np.mean([s.series["energy"][n // 2 : n].mean(axis=0) for s in sim.samples], axis=0)
+    np.testing.assert_allclose(run.energy, expected)
+    assert np.isnan(run.C_S[:, -1]).all()
+    json.dumps(run.to_json(), allow_nan=False)
+
+
+def test_stuck_quench_is_not_called_equilibrium():
+    """Hard constraint from a random start at large alpha: violated gaps remain, and it says so."""
+    stuck = simulate(1, 20, 4.0, beta=math.inf, sweeps=30, samples=2, start="random")
+    assert stuck.energy[0] > 0
+    assert stuck.equilibrium.startswith("refuted: 2 of 2")
+    planted = simulate(1, 20, 4.0, beta=math.inf, sweeps=30, samples=2)
+    assert planted.equilibrium.startswith("shown")
+    assert simulate(2, 5, 2.0, sweeps=9, samples=2, start="random").equilibrium.startswith("not")
+
+
+def test_planted_overlap_is_the_first_curve():
+    """From a planted start R(l) at time t is C_J(l, t) from origin 0."""
+    spec = make_spec(2, 6, 4.0, beta=2.0, sweeps=64, samples=1, origins=1)
+    sim = Simulation(spec)
+    sim.run(64)
+    sample = sim.samples[0]
+    np.testing.assert_allclose(sample.series["R"][-1], sample.curves_J[0, 0, :, -1], rtol=1e-6)
+    np.testing.assert_allclose(sample.series["r"][-1], sample.curves_S[0, 0, :, -1], rtol=1e-12)

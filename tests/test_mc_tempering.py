@@ -1,0 +1,132 @@
+"""Replica exchange against enumeration; statements about equilibrium."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from mc_exact import batch_error, enumerate_gap
+
+from replicadnn.errors import InputError
+from replicadnn.montecarlo import equilibrium, tempering
+from replicadnn.montecarlo.equilibrium import Verdict
+from replicadnn.montecarlo.run import make_spec, two_sided
+from replicadnn.montecarlo.tempering import Tempering, temper
+
+
+def test_every_rung_against_enumeration():
+    """Energies by layer on three rungs, 16 random data sets, each with its own exact value."""
+    betas, rounds = (0.4, 1.0, 2.5), 1500
+    spec = make_spec(2, 2, 1.0, scenario="random", beta=betas[-1], samples=16, seed=5, step=0.8)
+    job = Tempering(spec, betas, rounds, 3)
+    job.run(rounds)
+    off = []
+    for ladder in job.ladders:
+        S = ladder.teacher.S
+        measured = ladder.energy[100:].mean(axis=0) * 4
+        exact = [enumerate_gap(S[0], S[2], 2, beta, 0.0)["energy"] for beta in betas]
+        off.append(measured - np.array(exact))
+    mean, error = batch_error(off)
+    assert error.max() < 0.03
+    np.testing.assert_array_less(np.abs(mean), 3.0 * error)
+    result = job.result()
+    assert np.all((result.swap_acceptance > 0.2) & (result.swap_acceptance < 1.0))
+    assert result.round_trips.min() > 50
+
+
+def test_round_trips_by_hand():
+    """bottom, top, bottom is one trip; starting at the top and falling is none."""
+    spec = make_spec(2, 2, 1.0, samples=1, beta=2.0, step=0.5)
+    ladder = Tempering(spec, (1.0, 2.0), 1, 1).ladders[0]
+    for place in ([0, 1], [1, 0], [0, 1], [1, 0]):
+        ladder.place[:] = place
+        ladder._mark_ends()
+    np.testing.assert_array_equal(ladder.trips, [1, 1])
+
+
+def test_resume_is_bit_identical():
+    spec = make_spec(3, 5, 4.0, beta=2.0, samples=2, seed=3)
+    through = Tempering(spec, (1.8, 1.9, 2.0), 40, 5)
+    through.run(40)
+    first = Tempering(spec, (1.8, 1.9, 2.0), 40, 5)
+    first.run(17)
+    saved = {name: array.copy() for name, array in first.arrays().items()}
+    first.run(40)
+    second = Tempering(spec, (1.8, 1.9, 2.0), 40, 5, saved)
+    assert second.done == 17
+    second.run(40)
+    for name, array in through.arrays().items():
+        np.testing.assert_array_equal(array, second.arrays()[name], err_msg=name)
+        np.testing.assert_array_equal(array, first.arrays()[name], err_msg=name)
+    assert through.ladders[0].swaps.sum() > 0
+
+
+def test_threads_leave_no_trace():
+    arguments = {"betas": (0.5, 1.0, 2.0), "rounds": 20, "every": 3, "samples": 3, "seed": 1}
+    one = temper(2, 5, 4.0, **arguments)
+    two = temper(2, 5, 4.0, threads=2, **arguments)
+    np.testing.assert_array_equal(one.energy, two.energy)
+    np.testing.assert_array_equal(one.samples["R_matched"], two.samples["R_matched"])
+
+
+@pytest.mark.parametrize("betas", [(1.0,), (2.0, 1.0), (0.0, 1.0), (1.0, math.inf), (1.0, 1.0)])
+def test_bad_ladder_is_named(betas):
+    with pytest.raises(InputError, match="tempering"):
+        temper(2, 5, 4.0, betas=betas)
+
+
+def test_two_sided_statement():
+    """A quick system: the starts agree after a long run and not after a short one."""
+    arguments = {"L": 2, "N": 6, "alpha": 3.0, "beta": 1.0, "samples": 12, "seed": 2}
+    verdicts = {sweeps: two_sided(**arguments, sweeps=sweeps)[0] for sweeps in (4, 4000)}
+    assert verdicts[4].verdict is not Verdict.SHOWN
+    assert verdicts[4000].verdict is Verdict.SHOWN
+    assert verdicts[4000].p_value > 0.01
+    assert np.abs(verdicts[4000].gap["R_matched"]).max() < 0.05
+
+
+def test_glassy_system_is_not_declared_equilibrated():
+    """L = 3, alpha = 20, beta = 5: the random start stays far from the planted one."""
+    statement, planted, random = two_sided(3, 10, 20.0, beta=5.0, samples=6, sweeps=300, seed=1)
+    assert statement.verdict is Verdict.REFUTED
+    assert planted.R_matched[0] > random.R_matched[0] + 0.1
+
+
+def test_large_errors_show_nothing():
+    rng = np.random.default_rng(0)
+    a = {"R_matched": rng.standard_normal((4, 2)), "energy": rng.standard_normal((4, 2))}
+    b = {"R_matched": rng.standard_normal((4, 2)), "energy": rng.standard_normal((4, 2))}
+    assert equilibrium.compare(a, b).verdict is Verdict.NOT_SHOWN
+    assert equilibrium.compare(a, b, {"R_matched": np.full(2, 100.0)}).verdict is Verdict.SHOWN
+    single = {name: values[:1] for name, values in a.items()}
+    assert equilibrium.compare(single, single).verdict is Verdict.NOT_SHOWN
+
+
+def test_false_alarms_are_rare():
+    """Same distribution on both sides: refuted in about 1 % of the cases."""
+    rng = np.random.default_rng(1)
+    refuted = 0
+    for _ in range(400):
+        a, b = ({"R": 0.1 * rng.standard_normal((8, 5))} for _ in range(2))
+        refuted += equilibrium.compare(a, b).verdict is Verdict.REFUTED
+    assert refuted <= 12
+
+
+def test_drift_is_seen():
+    rng = np.random.default_rng(2)
+    flat = 0.1 * rng.standard_normal((8, 90, 3))
+    assert equilibrium.halves_agree(flat) > 0.01
+    assert equilibrium.halves_agree(flat + 0.002 * np.arange(90)[None, :, None]) < 0.01
+
+
+def test_one_sided_statement_needs_round_trips():
+    few = temper(3, 6, 4.0, betas=(1.0, 2.0), rounds=6, samples=3)
+    assert few.verdict is not Verdict.SHOWN
+    many = temper(
+        2, 4, 3.0, betas=tempering.geometric_ladder(0.5, 1.5, 3), rounds=600, samples=4,
+        scenario="random",
+    )  # fmt: skip
+    assert many.verdict is Verdict.SHOWN
+    assert many.round_trips.min() >= tempering.MIN_ROUND_TRIPS
+    assert "R" not in many.to_json()
