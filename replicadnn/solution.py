@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,14 @@ class Certificate:
     unstable_liquid_layers : tuple of int
         Liquid layers (1..L-1) whose neighbours make them unstable: must be empty.
     contraction : float
-        Spectral radius of the saddle-point map at the solution (logits); below 1 is stable.
+        Spectral radius of the saddle-point map at the solution (rs, logits); below 1 is stable.
+    monotone : bool
+        q_i and Q_i do not decrease with the level i, and no overlap that is exactly 0 would grow.
+    levels_error_s, levels_error_q : float
+        Error of the number of levels K: |s(K) - s(K/2)|/15 and |q_EA(K) - q_EA(K/2)|/3 (rsb).
+    replicon : tuple of float
+        rho_i of every level (rsb): 1 is marginal, above 1 the level wants to split; rho_i - 1
+        falls as 1/K^2 where the breaking is continuous.
     """
 
     residual: float
@@ -64,6 +72,10 @@ class Certificate:
     ds_dm_max: float
     unstable_liquid_layers: tuple[int, ...]
     contraction: float
+    monotone: bool = True
+    levels_error_s: float = math.nan
+    levels_error_q: float = math.nan
+    replicon: tuple[float, ...] = ()
 
     def failures(self, tol: float) -> list[str]:
         """What does not pass at tolerance ``tol``, in words; empty if everything passes."""
@@ -79,6 +91,8 @@ class Certificate:
             for name, limit in limits.items()
             if not getattr(self, name) <= limit
         ]
+        if not self.monotone:
+            found.append("overlaps not monotone in x")
         if self.unstable_liquid_layers:
             found.append(f"unstable liquid layers {list(self.unstable_liquid_layers)}")
         return found
@@ -242,6 +256,10 @@ class Solution:
                 "ds_dQ_max": _finite(self.certificate.ds_dQ_max),
                 "unstable_liquid_layers": list(self.certificate.unstable_liquid_layers),
                 "contraction": _finite(self.certificate.contraction),
+                "monotone": self.certificate.monotone,
+                "levels_error_s": _finite(self.certificate.levels_error_s),
+                "levels_error_q": _finite(self.certificate.levels_error_q),
+                "replicon": list(self.certificate.replicon),
             },
             "tol": self.tol,
             "iterations": dict(self.iterations),

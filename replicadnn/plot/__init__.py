@@ -1,6 +1,16 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
+from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
 from replicadnn.plot.style import save_figure, style
 
-__all__ = ["profile", "profile_figure", "save_figure", "save_profile", "style"]
+__all__ = [
+    "parisi",
+    "parisi_figure",
+    "profile",
+    "profile_figure",
+    "save_figure",
+    "save_parisi",
+    "save_profile",
+    "style",
+]

@@ -23,7 +23,7 @@ from replicadnn.problem import (
 )
 from replicadnn.provenance import provenance
 from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
-from replicadnn.theory import branches, entropy
+from replicadnn.theory import branches, entropy, rsb_solver
 from replicadnn.theory.branches import Settled
 from replicadnn.theory.saddle import Equations, State
 
@@ -268,9 +268,8 @@ def _missing(problem: Problem, found: Sequence[Branch], tol: float, seconds: flo
 
 
 def default_ansatz(scenario: Scenario) -> Ansatz:
-    """rs: exact for teacher-student; for random data the only one there is so far."""
-    del scenario
-    return Ansatz.RS
+    """rs for teacher-student data, where it is exact; rsb for random data."""
+    return Ansatz.RS if scenario is Scenario.TEACHER_STUDENT else Ansatz.RSB
 
 
 def solve(
@@ -284,6 +283,9 @@ def solve(
     branch: str = "auto",
     tol: float = 1e-8,
     max_sweeps: int = MAX_SWEEPS,
+    levels: int = 16,
+    time_limit: float = 300.0,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> Any:
     """Solve the saddle-point equations q(l), Q(l) of docs/theory.md at one or many alpha.
@@ -296,8 +298,8 @@ def solve(
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
-    ansatz : {"rs"}, optional
-        Replica-symmetric; exact for teacher-student data.
+    ansatz : {"rs", "1rsb", "rsb"}, optional
+        Default: rs for teacher-student data (exact there), rsb for random data.
     kappa : float
         Margin, -10..10.
     beta : float
@@ -308,6 +310,12 @@ def solve(
         Largest residual of a certified solution, 1e-14..1e-2.
     max_sweeps : int
         Gauss-Seidel passes allowed to each start.
+    levels : int
+        Number K of levels of the rsb ansatz, 1..512; q is K + 1 numbers a layer.
+    time_limit : float
+        Seconds allowed to each branch of each point (rsb).
+    threads : int
+        Threads over the layers (rsb).
     progress : callable, optional
         Called with (points done, points in all).
 
@@ -332,9 +340,19 @@ def solve(
     [1.      0.54243 0.18767 0.     ]
     """
     work = plan(
-        alpha, L, scenario=scenario, ansatz=ansatz, kappa=kappa, beta=beta, branch=branch,
-        tol=tol, max_sweeps=max_sweeps,
-    )  # fmt: skip
+        alpha,
+        L,
+        scenario=scenario,
+        ansatz=ansatz,
+        kappa=kappa,
+        beta=beta,
+        branch=branch,
+        tol=tol,
+        max_sweeps=max_sweeps,
+        levels=levels,
+        time_limit=time_limit,
+        threads=threads,
+    )
     results: dict[int, list[Solution]] = {}
     for index, found in solve_plan(work):
         results[index] = found
@@ -353,6 +371,9 @@ class Plan:
     asked: BranchChoice
     tol: float
     max_sweeps: int
+    levels: int
+    time_limit: float
+    threads: int
 
 
 def plan(
@@ -366,20 +387,26 @@ def plan(
     branch: str = "auto",
     tol: float = 1e-8,
     max_sweeps: int = MAX_SWEEPS,
+    levels: int = 16,
+    time_limit: float = 300.0,
+    threads: int = 1,
 ) -> Plan:
     """Validate the arguments of `solve` without computing anything."""
     asked = choice(BranchChoice, "branch", branch)
     setting = choice(Scenario, "scenario", scenario)
     structure = default_ansatz(setting) if ansatz is None else choice(Ansatz, "ansatz", ansatz)
-    if structure is not Ansatz.RS:
-        raise InputError("ansatz", str(structure), "only rs is implemented so far")
+    if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
+        raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
+    levels = whole("levels", levels, 1, 512)
+    threads = whole("threads", threads, 1, 1024)
+    time_limit = real("time_limit", time_limit, 0.0, math.inf, "a number of seconds from 0 up")
     tol = real("tol", tol, *TOL_RANGE, f"a number from {TOL_RANGE[0]:g} to {TOL_RANGE[1]:g}")
     max_sweeps = whole("max_sweeps", max_sweeps, 1, 10**9)
     problems = tuple(
         Problem(alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta)
         for a in _alphas(alpha)
     )
-    return Plan(problems, asked, tol, max_sweeps)
+    return Plan(problems, asked, tol, max_sweeps, levels, time_limit, threads)
 
 
 def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
@@ -387,6 +414,19 @@ def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
     previous: list[Branch] = []
     order = sorted(range(len(work.problems)), key=lambda i: work.problems[i].alpha)
     for i in order:
+        if work.problems[i].ansatz is not Ansatz.RS:
+            yield (
+                i,
+                rsb_solver.solve_point(
+                    work.problems[i],
+                    work.asked,
+                    levels=work.levels,
+                    tol=work.tol,
+                    time_limit=work.time_limit,
+                    threads=work.threads,
+                ),
+            )
+            continue
         found, previous = solve_point(
             work.problems[i], work.asked, tol=work.tol, previous=previous,
             max_sweeps=work.max_sweeps,
