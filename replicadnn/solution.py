@@ -29,8 +29,9 @@ class Status(enum.StrEnum):
         """What a user can do."""
         return {
             Status.CONVERGED: "nothing: the certificate passes",
-            Status.NOT_CONVERGED: "raise max_sweeps, approach the point through nearby alpha "
-            "(--alpha start:stop:count), or loosen --tol",
+            Status.NOT_CONVERGED: "approach the point through nearby alpha "
+            "(--alpha start:stop:count), raise max_sweeps (rs) or --time-limit (rsb), change "
+            "--levels (rsb), or loosen --tol",
             Status.NO_SOLUTION: "no such solution at this point: change alpha, kappa or branch",
         }[self]
 
@@ -265,6 +266,45 @@ class Solution:
             "iterations": dict(self.iterations),
             "timings": dict(self.timings),
         }
+
+
+def no_certificate(residual: float = math.nan) -> Certificate:
+    """Certificate of a point where nothing could be checked but (perhaps) the residual."""
+    nan = math.nan
+    return Certificate(residual, nan, nan, nan, nan, (), nan)
+
+
+def unsolved(
+    problem: Problem,
+    status: Status,
+    message: str,
+    *,
+    tol: float,
+    branch: str = "continuous",
+    other_branches: tuple[OtherBranch, ...] = (),
+    timings: Mapping[str, float] | None = None,
+) -> Solution:
+    """A `Solution` without numbers (all nan) that says why there are none and what to do."""
+    L = problem.L
+    return Solution(
+        problem=problem,
+        status=status,
+        message=f"{message}; to do: {status.remedy}",
+        branch=branch,
+        other_branches=other_branches,
+        free_entropy=math.nan,
+        x=np.zeros(1),
+        q=np.full((L + 1, 1), math.nan),
+        Q=np.full((L, 1), math.nan),
+        one_minus_q_ea=np.full(L + 1, math.nan),
+        one_minus_Q_ea=np.full(L, math.nan),
+        entropy_interaction=np.full(L, math.nan),
+        entropy_couplings=np.full(L, math.nan),
+        entropy_neurons=np.full(L - 1, math.nan),
+        certificate=no_certificate(),
+        tol=tol,
+        timings=dict(timings or {}),
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -172,6 +172,7 @@ def test_L20_references() -> None:
     assert last.q_ea[1] == pytest.approx(0.761, abs=0.004)
 
 
+@pytest.mark.slow
 def test_levels_converge(two_layers: RSBSolution) -> None:
     """K and 2K agree within the error that K reports; s falls with K; rho -> 1 from above."""
     eight, thirty_two = solve_rsb(4.0, 2, levels=8)[0], solve_rsb(4.0, 2, levels=32)[0]

@@ -31,6 +31,10 @@ MAX_POINTS = 20001
 MAX_POINTS_SPIN = 8001  # long windows come with long stencils
 
 
+class FlowError(ArithmeticError):
+    """The iteration has left the range in which a flow can be computed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """alpha, L, kappa, beta of docs/theory.md, and the number of grid points per kink width."""
@@ -167,6 +171,8 @@ def coarsening(m: Array, lam: Array, width: float, step: float, points: float) -
 
 def interaction_flow(model: Model, m: Array, lam: Array, derivatives: bool = False) -> LayerFlow:
     """Flow of f = ln[e^-beta + (1-e^-beta) Phi((h-kappa)/sqrt(1-lam_k))] with variances lam."""
+    if not np.isfinite(lam[-1]):
+        raise FlowError("the overlaps of an interaction are not finite")
     width = float(np.sqrt(max(1.0 - lam[-1], 1e-12)))
     reach = REACH * float(np.sqrt(lam[-1]))
     step = max(width / model.points_per_width, 2.0 * reach / MAX_POINTS)
@@ -187,6 +193,8 @@ def spin_flow(
     full = np.append(m, m_top)
     drift = float(np.sum(m[1:] * np.diff(eps)))
     reach = REACH * float(np.sqrt(eps[-1])) + drift
+    if not np.isfinite(reach):
+        raise FlowError("the fields of a hidden layer are not finite")
     step = max(1.0 / (m_top * model.points_per_width), 2.0 * reach / MAX_POINTS_SPIN)
     side = int(np.ceil(reach / step)) + MARGIN
     ratio = np.ones(eps.size, dtype=np.int64)

@@ -350,21 +350,6 @@ class _Spectrum:
         return self.basis @ (self.vectors @ p), gain
 
 
-def _with_barrier(quad: Quadratic, state: State, weight: float) -> Quadratic:
-    """Add -weight sum_i ln(m_{i+1} - m_i), which keeps cells from collapsing."""
-    if weight <= 0.0:
-        return quad
-    inverse = 1.0 / state.steps
-    K = state.K
-    quad.gradient[-K:] += weight * (inverse[1:] - inverse[:-1])
-    H = quad.hessian[-K:, -K:]
-    i = np.arange(K)
-    H[i, i] += weight * (inverse[:-1] ** 2 + inverse[1:] ** 2)
-    H[i[1:], i[:-1]] -= weight * inverse[1:-1] ** 2
-    H[i[:-1], i[1:]] -= weight * inverse[1:-1] ** 2
-    return quad
-
-
 def minimise(
     model: Model,
     state: State,
@@ -373,24 +358,20 @@ def minimise(
     max_iterations: int = 100,
     deadline: float = np.inf,
     mapper: Mapper = _serial,
-    barrier: float = 0.0,
     free_breakpoints: bool = True,
 ) -> Minimum:
     """Saddle-free Newton minimisation of s over (q, Q, m) at a fixed set of active levels.
 
     A step changes no logarithm of an increment by more than `MAX_LOG` and no breakpoint by more
     than `MAX_GAP` of its gap. Stops when all ds/d(logarithms, m in gaps) are below
-    `gradient_tol`, at rounding level, or at `deadline` (time.perf_counter). `barrier` adds
-    -barrier sum_i ln(m_{i+1}-m_i); without `free_breakpoints` m stays as it is.
+    `gradient_tol`, at rounding level, or at `deadline` (time.perf_counter). Without
+    `free_breakpoints` m stays as it is.
     """
     layout = make_layout(model, state)
     n = layout.size
 
-    def objective(point: Evaluation) -> float:
-        return point.free_entropy - barrier * float(np.log(point.state.steps).sum())
-
     def expand(point: Evaluation) -> _Spectrum:
-        quad = _with_barrier(quadratic(model, layout, point), point.state, barrier)
+        quad = quadratic(model, layout, point)
         units = _units(layout, point)
         return _Spectrum.of(quad, units if free_breakpoints else units[:, :n])
 
@@ -417,7 +398,7 @@ def minimise(
             trial = apply_step(layout, ev.state, deps, dQ, p[n:])
             if trial.Q[:, -1].max(initial=0.0) < 1.0:
                 new = evaluate(model, trial, True, mapper)
-                drop = objective(ev) - objective(new)
+                drop = ev.free_entropy - new.free_entropy
                 flat = gain < rounding  # s is flat to rounding: judge by the gradient
                 if flat or drop > 1e-4 * gain:
                     trial_spectrum = expand(new)
@@ -528,8 +509,9 @@ def adjust_levels(model: Model, ev: Evaluation, threshold: float = 1e-6) -> Stat
     for layer in range(1, model.hidden + 1):
         mirror, low, top = model.L - layer, int(first[layer]), int(state.top[layer])
         dead = (eps[layer, :top] > 0.0) & (eps[layer, :top] < threshold * eps[layer, top - 1])
-        if low < top and eps[layer, top - 1] < 1e-10:
-            dead = eps[layer, :top] > 0.0
+        if low < top:  # about to vanish: small, and zero is stable there
+            small = (eps[layer, :top] > 0.0) & (eps[layer, :top] < 1e-5 * eps.max())
+            dead |= small & (rho[layer, :top] < 1.0)
         if dead.any():
             eps[layer, :top][dead] = 0.0
             changed = True

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from replicadnn.problem import Ansatz, BranchChoice, Problem
-from replicadnn.solution import Certificate, OtherBranch, Solution, Status
+from replicadnn.solution import Certificate, OtherBranch, Solution, Status, unsolved
 from replicadnn.theory import rsb
-from replicadnn.theory.rsb_map import Model, entropy_by_layer, evaluate
+from replicadnn.theory.rsb_map import FlowError, Model, entropy_by_layer, evaluate
 
 #: Levels of the frozen branch: further ones change its s by less than 1e-3 and rarely converge.
 FROZEN_LEVELS = 3
@@ -34,12 +35,17 @@ def solve_point(
     ``auto`` and ``continuous`` search the continuous branch only; ``all`` and ``equilibrium``
     (smallest s, n -> 0) also search the frozen one, q = 1 above a breakpoint m*.
     """
+    if problem.L == 1 and problem.kappa >= 0.0 and math.isinf(problem.beta):
+        return [_convex(problem, tol)]
     count = 1 if problem.ansatz is Ansatz.ONE_RSB else levels
-    found = [_search(problem, "continuous", count, tol, time_limit, threads)]
+    continuous = _search(problem, "continuous", count, tol, time_limit, threads)
+    if continuous is None:
+        return [unsolved(problem, Status.NOT_CONVERGED, "the iteration diverged", tol=tol)]
+    found = [continuous]
     if asked in (BranchChoice.ALL, BranchChoice.EQUILIBRIUM) and problem.L > 1:
         few = min(count, FROZEN_LEVELS)
         frozen = _search(problem, "frozen", few, tol, time_limit, threads)
-        if frozen.converged and frozen.branch == "frozen":
+        if frozen is not None and frozen.converged and frozen.branch == "frozen":
             found.append(frozen)
     good = [one for one in found if one.converged]
     if asked is BranchChoice.ALL:
@@ -51,20 +57,34 @@ def solve_point(
     return [_solution(problem, one, good, tol) for one in chosen]
 
 
+def _convex(problem: Problem, tol: float) -> Solution:
+    """One perceptron with kappa >= 0 and hard constraints: convex, hence replica symmetric."""
+    from replicadnn.theory.solver import solve_point as solve_symmetric
+
+    symmetric = solve_symmetric(replace(problem, ansatz=Ansatz.RS), tol=tol)[0][0]
+    message = f"{symmetric.message}; one convex perceptron: no replica-symmetry breaking"
+    return replace(symmetric, problem=problem, message=message)
+
+
 def _search(
     problem: Problem, branch: str, levels: int, tol: float, time_limit: float, threads: int
-) -> rsb.RSBSolution:
-    return rsb.solve_rsb(
-        problem.alpha,
-        problem.L,
-        kappa=problem.kappa,
-        beta=problem.beta,
-        levels=levels,
-        tol=tol,
-        branch=branch,
-        time_limit=time_limit,
-        threads=threads,
-    )[0]
+) -> rsb.RSBSolution | None:
+    """One branch, or None where the iteration left the range of the flows."""
+    try:
+        found = rsb.solve_rsb(
+            problem.alpha,
+            problem.L,
+            kappa=problem.kappa,
+            beta=problem.beta,
+            levels=levels,
+            tol=tol,
+            branch=branch,
+            time_limit=time_limit,
+            threads=threads,
+        )
+    except FlowError:
+        return None
+    return found[0]
 
 
 _STATUS = {

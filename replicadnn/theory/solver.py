@@ -22,7 +22,15 @@ from replicadnn.problem import (
     whole,
 )
 from replicadnn.provenance import provenance
-from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
+from replicadnn.solution import (
+    Certificate,
+    OtherBranch,
+    Solution,
+    Solutions,
+    Status,
+    no_certificate,
+    unsolved,
+)
 from replicadnn.theory import branches, entropy, rsb_solver
 from replicadnn.theory.branches import Settled
 from replicadnn.theory.saddle import Equations, State
@@ -191,7 +199,7 @@ def _solution(
         message = branch.settled.reason
         if not unsat:
             message += f"; residual {residual:.1e} (limit {tol:.0e})"
-        certificate = _empty_certificate(residual)
+        certificate = no_certificate(residual)
         total = -math.inf if unsat else math.nan
         interaction, couplings = np.full(problem.L, math.nan), np.full(problem.L, math.nan)
         neurons = np.full(problem.L - 1, math.nan)
@@ -236,33 +244,15 @@ def _remark(problem: Problem, branch: Branch, found: Sequence[Branch], asked: Br
     return "certified"
 
 
-def _empty_certificate(residual: float) -> Certificate:
-    nan = math.nan
-    return Certificate(residual, nan, nan, nan, nan, (), nan)
-
-
 def _missing(problem: Problem, found: Sequence[Branch], tol: float, seconds: float) -> Solution:
     """The continuous branch was asked for and ends before this point."""
     there = ", ".join(f"{b.name} (s = {b.free_entropy:.6f})" for b in found)
-    L = problem.L
-    return Solution(
-        problem=problem,
-        status=Status.NO_SOLUTION,
-        message=f"the continuous branch ends below alpha = {problem.alpha:g}; found: {there}; "
-        f"to do: {Status.NO_SOLUTION.remedy}",
-        branch="continuous",
-        other_branches=tuple(OtherBranch(b.name, b.free_entropy) for b in found),
-        free_entropy=math.nan,
-        x=np.zeros(1),
-        q=np.full((L + 1, 1), math.nan),
-        Q=np.full((L, 1), math.nan),
-        one_minus_q_ea=np.full(L + 1, math.nan),
-        one_minus_Q_ea=np.full(L, math.nan),
-        entropy_interaction=np.full(L, math.nan),
-        entropy_couplings=np.full(L, math.nan),
-        entropy_neurons=np.full(L - 1, math.nan),
-        certificate=_empty_certificate(math.nan),
+    return unsolved(
+        problem,
+        Status.NO_SOLUTION,
+        f"the continuous branch ends below alpha = {problem.alpha:g}; found: {there}",
         tol=tol,
+        other_branches=tuple(OtherBranch(b.name, b.free_entropy) for b in found),
         timings={"solve": seconds},
     )
 
