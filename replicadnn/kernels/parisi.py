@@ -1,6 +1,6 @@
 """Compiled Parisi flow: one function, K levels, first and second derivatives of its free energy.
 
-Notation (docs/theory.md, section 2): breakpoints ``m[0] = 0 < m[1] < ... < m[k]`` and
+Notation (docs/theory.md, section 6): breakpoints ``m[0] = 0 < m[1] < ... < m[k]`` and
 ``m[k+1] = 1`` (``m*`` on the frozen branch), variances ``v[0] <= ... <= v[k]``, and on a uniform
 grid of spacing ``dh`` that has ``h = 0`` at index ``i0``
 

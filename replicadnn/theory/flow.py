@@ -1,6 +1,6 @@
 """Parisi flow of one function: backward f, forward P, second moments.
 
-Formulas: docs/theory.md, section 2. Given breakpoints ``0 = m_0 < m_1 < ... < m_k < m_{k+1}``,
+Formulas: docs/theory.md, section 6. Given breakpoints ``0 = m_0 < m_1 < ... < m_k < m_{k+1}``,
 variances ``v_0 <= ... <= v_k`` and a boundary function f_k,
 
     f_{i-1}(h) = (1/m_i) ln Int Dz exp( m_i f_i(h + sqrt(v_i - v_{i-1}) z) ),        i = k..1

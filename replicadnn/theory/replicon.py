@@ -1,4 +1,4 @@
-"""Replicon: stability of one level against splitting (docs/theory.md, section 2).
+"""Replicon: stability of one level against splitting (docs/theory.md, section 6).
 
 At level i fluctuations between replicas that share value i obey delta q = <f''^2>_spin delta eps,
 delta G = <f''^2>_int delta lam, delta Q = D_i^2 delta B. Together with the definitions of eps, lam

@@ -1,6 +1,6 @@
 """Spherical response: the coupling overlaps Q_i that a field of overlaps B_i induces.
 
-Formulas: docs/theory.md, section 2. With the resolvents ``D_k = 1 - Q_k`` and
+Formulas: docs/theory.md, section 6. With the resolvents ``D_k = 1 - Q_k`` and
 ``D_{i-1} = D_i + m_i (Q_i - Q_{i-1})`` the relation is explicit from Q to B,
 
     B_0 = Q_0 / D_0^2,     B_i - B_{i-1} = (Q_i - Q_{i-1}) / (D_i D_{i-1}),

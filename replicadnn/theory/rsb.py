@@ -404,7 +404,7 @@ def solve_rsb(
     time_limit: float | None = None,
     threads: int = 1,
 ) -> list[RSBSolution]:
-    """Solve the saddle-point equations of docs/theory.md, section 2, with `levels` = K levels.
+    """Solve the saddle-point equations of docs/theory.md, section 6, with `levels` = K levels.
 
     Parameters
     ----------

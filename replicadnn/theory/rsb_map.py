@@ -3,7 +3,7 @@
 `State` holds what is unknown: breakpoints m, fields eps_i(l), overlaps Q_i(l); q = T(eps) follows.
 `evaluate` runs the flow of every distinct layer once and returns the moments, the free
 entropy s, ds/dm and, if asked for, the response matrices that the Newton iteration assembles
-(docs/theory.md, section 2).
+(docs/theory.md, section 6).
 The solution is symmetric under q(l) -> q(L-l), Q(l) -> Q(L+1-l): flows are run for l <= L/2 and
 mirrored.
 """
