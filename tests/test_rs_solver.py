@@ -305,3 +305,20 @@ def test_generalisation_error() -> None:
 def test_bad_input(arguments: dict[str, object], match: str) -> None:
     with pytest.raises(rd.InputError, match=match):
         solve(**arguments)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("layer", [2, 3])
+def test_onset_of_deeper_layers(scenario: str, layer: int) -> None:
+    """Bisect alpha(l); right beside it, where everything slows down, the solver still converges."""
+    low, high = (3.0, 60.0) if layer == 2 else (12.0, 200.0)
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        s = solve(middle, 20, scenario=scenario, branch="continuous")
+        assert s.converged, (middle, s.message)
+        low, high = (low, middle) if s.q_ea[layer] > 0.0 else (middle, high)
+    for distance in (-1e-4, -1e-7, -1e-9, 1e-9, 1e-7, 1e-4):
+        s = solve(high * (1 + distance), 20, scenario=scenario, branch="continuous")
+        assert s.converged, (distance, s.message)
+        instability = high * (2 / math.pi) ** 2 * s.q_ea[layer - 1] ** 2
+        assert instability == pytest.approx(1.0, abs=5 * abs(distance) + 1e-8)

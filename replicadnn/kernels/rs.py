@@ -37,6 +37,8 @@ _GRADING = 1.7
 # Updates of one layer within a pass: repeated while they change it by more than this factor.
 _REPEATS = 6
 _STILL = 0.05
+#: A liquid layer counts as unstable if its instability exceeds 1 by more than this.
+ONSET = 1e-9
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
@@ -423,7 +425,7 @@ def sweep(
         if max(moves[n - 1], moves[n], moves[n + 1]) < rest_below:
             continue
         instability = alpha * G0 * G0 * (q[n - 1] ** 2 + q[n + 1] ** 2)
-        if q[n] < floor and instability <= 1.0 + 1e-12:
+        if q[n] < floor and instability <= 1.0 + ONSET:
             q[n], p[n], Q[n - 1], P[n - 1], Q[n], P[n] = 0.0, 1.0, 0.0, 1.0, 0.0, 1.0
             G[n - 1] = G[n] = G0
             moves[n] = 0.0

@@ -85,7 +85,11 @@ def settle(
         if change > TRUST:
             continue
         trial = equations.newton(
-            state, tol=NEWTON_TOL, cap=CAP, max_iter=25 if change < 0.02 else 8
+            state,
+            tol=NEWTON_TOL,
+            cap=CAP,
+            max_iter=25 if change < 0.02 else 8,
+            dying=side < 0,
         )
         steps += trial.iterations
         residual = trial.residual

@@ -132,7 +132,7 @@ class Equations:
 
     def unstable_liquid_layers(self, state: State) -> list[int]:
         """Hidden layers (1..L-1) that are liquid although their neighbours make them unstable."""
-        bad = (state.q[1:-1] == 0.0) & (self.instability(state) > 1.0 + 1e-9)
+        bad = (state.q[1:-1] == 0.0) & (self.instability(state) > 1.0 + kernels.ONSET)
         return [int(l) + 1 for l in np.flatnonzero(bad)]
 
     # -- Newton ----------------------------------------------------------------------------
@@ -162,15 +162,21 @@ class Equations:
         """max |logit F(x) - logit x| over all overlaps: bounds |dx| / (x (1 - x))."""
         return float(np.max(np.abs(self.linearise(state, self.active(state))[0])))
 
-    def newton(self, state: State, *, tol: float, cap: float, max_iter: int) -> NewtonResult:
-        """Newton in the active logits of ``state``; the others are 0 in the result's ``y``."""
+    def newton(
+        self, state: State, *, tol: float, cap: float, max_iter: int, dying: bool
+    ) -> NewtonResult:
+        """Newton in the active logits of ``state``; the others are 0 in the result's ``y``.
+
+        With ``dying`` it stops when a neuron layer falls below `LIQUID_FLOOR`.
+        """
         active = self.active(state)
 
         def evaluate(y: FloatArray) -> tuple[FloatArray, FloatArray]:
             return self.linearise(state.with_logits(active, y), active)
 
         floor = np.full(active.size, -np.inf)
-        floor[1::2] = math.log(LIQUID_FLOOR)  # a neuron layer that dies; couplings follow
+        if dying:
+            floor[1::2] = math.log(LIQUID_FLOOR)
         start = np.where(active, state.logits, 0.0)
         return newton(evaluate, start, tol=tol, cap=cap, max_iter=max_iter, floor=floor)
 

@@ -82,8 +82,6 @@ def find_branches(
             branches.distance(settled.state, other.state) > _SAME for other in found if other.found
         ):
             found.append(settled)
-    if not lowest.found and len(found) > 1:
-        found = found[1:]
     return [
         _named(problem, equations, settled, settled is lowest, previous, max_sweeps)
         for settled in found
@@ -131,6 +129,8 @@ def select(problem: Problem, found: Sequence[Branch], asked: BranchChoice) -> li
     """
     if asked is BranchChoice.ALL:
         return list(found)
+    if not found[0].settled.found:  # without the smallest solution nothing can be compared
+        return list(found[:1])
     continuous = [b for b in found if b.name == "continuous"]
     if asked is BranchChoice.CONTINUOUS:
         return continuous
