@@ -71,6 +71,15 @@ def test_default_beta_of_one_layer_is_hard(capsys: pytest.CaptureFixture[str]) -
     assert "--beta inf is used" in err
 
 
+def test_weights_sampler_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    words = (*SMALL, "--sampler", "weights", "--beta", "inf", "--start", "random")
+    code, out, _ = call(capsys, *words, "--sweeps", "20")
+    assert code == 0
+    assert "weights sampler, beta = inf, random start" in out
+    code, out, _ = call(capsys, *words, "--sweeps", "20", "--json")
+    assert json.loads(out)["acceptance"]["S"] == [None, None]
+
+
 def test_several_widths_in_one_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     words = ("mc-simulate", "--L", "2", "--N", "4,5,6", "--alpha", "3", "--beta", "1")
@@ -245,7 +254,8 @@ LONG = ("mc-simulate", "--L", "3", "--N", "8,9", "--alpha", "6", "--beta", "2", 
 LONG = (*LONG, "--sweeps", "20000", "--seed", "3")
 KILLED = """
 import sys
-from replicadnn.montecarlo import study
+from replicadnn.montecarlo import run, study
+run.BLOCK_SECONDS = 0.01
 study.SAVE_SHARE = 1e9
 study.run_study.__kwdefaults__["save_every"] = 0.0
 from replicadnn.cli.main import main

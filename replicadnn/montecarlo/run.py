@@ -623,6 +623,8 @@ def make_result(sim: Simulation, seconds: float) -> MonteCarloResult:
         "J": np.mean([r[0] for r in rates], axis=0),
         "S": np.mean([r[1] for r in rates], axis=0),
     }
+    if len(acceptance["S"]) != spec.L - 1:  # weights sampler: the neurons do not move by themselves
+        acceptance["S"] = np.full(spec.L - 1, np.nan)
     collapsed = bool(np.any(late["spin_correlation"] > COLLAPSE))
     complete = sim.finished
     status = RunStatus.COMPLETE if complete else RunStatus.STOPPED

@@ -1,6 +1,28 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
 from replicadnn.plot.profile import profile, profile_figure, save_profile
+from replicadnn.plot.relaxation import (
+    correlation,
+    overlaps,
+    overlaps_figure,
+    relaxation,
+    relaxation_figure,
+    save_overlaps,
+    save_relaxation,
+)
 from replicadnn.plot.style import save_figure, style
 
-__all__ = ["profile", "profile_figure", "save_figure", "save_profile", "style"]
+__all__ = [
+    "correlation",
+    "overlaps",
+    "overlaps_figure",
+    "profile",
+    "profile_figure",
+    "relaxation",
+    "relaxation_figure",
+    "save_figure",
+    "save_overlaps",
+    "save_profile",
+    "save_relaxation",
+    "style",
+]
