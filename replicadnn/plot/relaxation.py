@@ -130,8 +130,8 @@ def correlation(
         )  # fmt: skip
     ax.axhline(math.exp(-1.0), color="0.5", linestyle=":", linewidth=0.8)
     ax.annotate(
-        r"$1/\mathrm{e}$", (0.01, math.exp(-1.0)), xycoords=("axes fraction", "data"),
-        xytext=(0, 2), textcoords="offset points", color="0.35", fontsize=8,
+        r"$1/\mathrm{e}$", (0.995, math.exp(-1.0)), xycoords=("axes fraction", "data"),
+        xytext=(0, 2), textcoords="offset points", color="0.35", fontsize=8, ha="right",
     )  # fmt: skip
     ax.set_xscale("log")
     ax.set_ylim(min(-0.05, float(np.nanmin(curves, initial=0.0)) - 0.03), 1.03)
