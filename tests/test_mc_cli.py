@@ -259,6 +259,8 @@ run.BLOCK_SECONDS = 0.01
 study.SAVE_SHARE = 1e9
 study.run_study.__kwdefaults__["save_every"] = 0.0
 from replicadnn.cli.main import main
+
+pytestmark = pytest.mark.usefixtures("compiled")
 main()
 """
 

@@ -14,6 +14,8 @@ import replicadnn as rd
 from replicadnn.montecarlo.files import Runs
 from replicadnn.plot.relaxation import overlap_name
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 
 @pytest.fixture(scope="module")
 def runs() -> Runs:

@@ -18,6 +18,8 @@ from replicadnn.montecarlo.files import load_checkpoint
 from replicadnn.montecarlo.run import MonteCarloResult
 from replicadnn.montecarlo.study import make_jobs, run_study
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
