@@ -26,7 +26,11 @@ _SAVE_EVERY = 10.0
     "--scenario", default="teacher-student", show_default=True,
     help="teacher-student (crystal) or random (glass).",
 )  # fmt: skip
-@click.option("--ansatz", default=None, help="rs (replica symmetric). [default: rs]")
+@click.option(
+    "--ansatz",
+    default=None,
+    help="rs, 1rsb or rsb.  [default: rs for teacher-student, rsb for random]",
+)
 @click.option("--kappa", type=float, default=0.0, show_default=True, help="Margin of the gaps.")
 @click.option(
     "--beta", type=float, default=float("inf"), show_default=True,
@@ -36,6 +40,17 @@ _SAVE_EVERY = 10.0
     "--branch", default="auto", show_default=True,
     help="auto, equilibrium, continuous or all (docs/theory.md, section 5).",
 )  # fmt: skip
+@click.option("--levels", type=int, default=16, show_default=True, help="Levels K of rsb.")
+@click.option(
+    "--time-limit",
+    type=float,
+    default=300.0,
+    show_default=True,
+    help="Seconds for each branch of each point (rsb).",
+)
+@click.option(
+    "--threads", type=int, default=1, show_default=True, help="Threads over layers (rsb)."
+)
 @click.option("--tol", type=float, default=1e-8, show_default=True, help="Largest residual.")
 @click.option("--output", metavar="FILE.h5", help="Save the solutions (HDF5).")
 @click.option("--plot", "figure", metavar="FILE.png", help="Draw the profiles q(l), Q(l).")
@@ -65,8 +80,6 @@ def command(
     if figure is not None:
         check_figure_name(figure)
     work = plan(alpha, L, scenario=scenario, ansatz=ansatz, **options)
-    if ansatz is None and scenario == "random":
-        note("note: --ansatz rs (replica symmetric) is used; rsb is not available yet")
 
     origin = provenance()
     done: dict[int, list[Solution]] = {}

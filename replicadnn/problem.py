@@ -33,9 +33,13 @@ class Scenario(enum.StrEnum):
 
 
 class Ansatz(enum.StrEnum):
-    """Structure of the overlap matrix: ``rs`` replica symmetric, ``rsb`` broken (K levels)."""
+    """Structure of the overlap matrix.
+
+    ``rs`` replica symmetric, ``1rsb`` one step (K = 1), ``rsb`` broken with K levels.
+    """
 
     RS = "rs"
+    ONE_RSB = "1rsb"
     RSB = "rsb"
 
 

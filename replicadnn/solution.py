@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +29,9 @@ class Status(enum.StrEnum):
         """What a user can do."""
         return {
             Status.CONVERGED: "nothing: the certificate passes",
-            Status.NOT_CONVERGED: "raise max_sweeps, approach the point through nearby alpha "
-            "(--alpha start:stop:count), or loosen --tol",
+            Status.NOT_CONVERGED: "approach the point through nearby alpha "
+            "(--alpha start:stop:count), raise max_sweeps (rs) or --time-limit (rsb), change "
+            "--levels (rsb), or loosen --tol",
             Status.NO_SOLUTION: "no such solution at this point: change alpha, kappa or branch",
         }[self]
 
@@ -54,7 +56,14 @@ class Certificate:
     unstable_liquid_layers : tuple of int
         Liquid layers (1..L-1) whose neighbours make them unstable: must be empty.
     contraction : float
-        Spectral radius of the saddle-point map at the solution (logits); below 1 is stable.
+        Spectral radius of the saddle-point map at the solution (rs, logits); below 1 is stable.
+    monotone : bool
+        q_i and Q_i do not decrease with the level i, and no overlap that is exactly 0 would grow.
+    levels_error_s, levels_error_q : float
+        Error of the number of levels K: |s(K) - s(K/2)|/15 and |q_EA(K) - q_EA(K/2)|/3 (rsb).
+    replicon : tuple of float
+        rho_i of every level (rsb): 1 is marginal, above 1 the level wants to split; rho_i - 1
+        falls as 1/K^2 where the breaking is continuous.
     """
 
     residual: float
@@ -64,6 +73,10 @@ class Certificate:
     ds_dm_max: float
     unstable_liquid_layers: tuple[int, ...]
     contraction: float
+    monotone: bool = True
+    levels_error_s: float = math.nan
+    levels_error_q: float = math.nan
+    replicon: tuple[float, ...] = ()
 
     def failures(self, tol: float) -> list[str]:
         """What does not pass at tolerance ``tol``, in words; empty if everything passes."""
@@ -79,6 +92,8 @@ class Certificate:
             for name, limit in limits.items()
             if not getattr(self, name) <= limit
         ]
+        if not self.monotone:
+            found.append("overlaps not monotone in x")
         if self.unstable_liquid_layers:
             found.append(f"unstable liquid layers {list(self.unstable_liquid_layers)}")
         return found
@@ -242,11 +257,54 @@ class Solution:
                 "ds_dQ_max": _finite(self.certificate.ds_dQ_max),
                 "unstable_liquid_layers": list(self.certificate.unstable_liquid_layers),
                 "contraction": _finite(self.certificate.contraction),
+                "monotone": self.certificate.monotone,
+                "levels_error_s": _finite(self.certificate.levels_error_s),
+                "levels_error_q": _finite(self.certificate.levels_error_q),
+                "replicon": list(self.certificate.replicon),
             },
             "tol": self.tol,
             "iterations": dict(self.iterations),
             "timings": dict(self.timings),
         }
+
+
+def no_certificate(residual: float = math.nan) -> Certificate:
+    """Certificate of a point where nothing could be checked but (perhaps) the residual."""
+    nan = math.nan
+    return Certificate(residual, nan, nan, nan, nan, (), nan)
+
+
+def unsolved(
+    problem: Problem,
+    status: Status,
+    message: str,
+    *,
+    tol: float,
+    branch: str = "continuous",
+    other_branches: tuple[OtherBranch, ...] = (),
+    timings: Mapping[str, float] | None = None,
+) -> Solution:
+    """A `Solution` without numbers (all nan) that says why there are none and what to do."""
+    L = problem.L
+    return Solution(
+        problem=problem,
+        status=status,
+        message=f"{message}; to do: {status.remedy}",
+        branch=branch,
+        other_branches=other_branches,
+        free_entropy=math.nan,
+        x=np.zeros(1),
+        q=np.full((L + 1, 1), math.nan),
+        Q=np.full((L, 1), math.nan),
+        one_minus_q_ea=np.full(L + 1, math.nan),
+        one_minus_Q_ea=np.full(L, math.nan),
+        entropy_interaction=np.full(L, math.nan),
+        entropy_couplings=np.full(L, math.nan),
+        entropy_neurons=np.full(L - 1, math.nan),
+        certificate=no_certificate(),
+        tol=tol,
+        timings=dict(timings or {}),
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -32,7 +32,16 @@ FORMAT = "replicadnn"
 SCHEMA_VERSION = 1
 KINDS = ("solve", "mc")
 
-_CERTIFICATE = ("residual", "mass_error", "ds_dq_max", "ds_dQ_max", "ds_dm_max", "contraction")
+_CERTIFICATE = (
+    "residual",
+    "mass_error",
+    "ds_dq_max",
+    "ds_dQ_max",
+    "ds_dm_max",
+    "contraction",
+    "levels_error_s",
+    "levels_error_q",
+)
 
 #: name -> (dimensions, long_name, equation in docs/theory.md)
 _DATASETS: dict[str, tuple[tuple[str, ...], str, str]] = {
@@ -153,6 +162,8 @@ def _write(group: h5py.Group, solution: Solution) -> None:
     group.attrs["certificate_unstable_liquid_layers"] = np.array(
         certificate.unstable_liquid_layers, dtype=np.int64
     )
+    group.attrs["certificate_monotone"] = certificate.monotone
+    group.attrs["certificate_replicon"] = np.array(certificate.replicon, dtype=float)
     group.attrs["residual"] = float(certificate.residual)
     group.attrs["other_branches"] = np.array(
         [b.branch for b in solution.other_branches], dtype=h5py.string_dtype()
@@ -345,6 +356,8 @@ def _read(group: h5py.Group) -> Solution:
         unstable_liquid_layers=tuple(
             int(l) for l in np.atleast_1d(attributes["certificate_unstable_liquid_layers"])
         ),
+        monotone=bool(attributes["certificate_monotone"]),
+        replicon=tuple(float(r) for r in np.atleast_1d(attributes["certificate_replicon"])),
     )
     tol = float(attributes["tol"])
     entropy = float(attributes["free_entropy"])

@@ -26,7 +26,7 @@ def test_profile_draws_the_overlaps() -> None:
 
 
 def test_unsolved_points_are_not_drawn() -> None:
-    mixed = rd.solve([1.0, 5.0], 1, scenario="random")
+    mixed = rd.solve([1.0, 5.0], 1, scenario="random", ansatz="rs")
     ax = rd.plot.profile(mixed)
     assert len(ax.get_lines()) == 1
     assert "1 of 2" in ax.get_title()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -21,13 +22,14 @@ from replicadnn.theory.entropy import free_entropy, gradient
 from replicadnn.theory.saddle import Equations, State
 
 SCENARIOS = ("teacher-student", "random")
+solve = functools.partial(rd.solve, ansatz="rs")
 LN2 = math.log(2.0)
 PI2 = math.pi**2
 
 
 def test_reference_profiles(data: Path) -> None:
     for entry in json.loads((data / "rs_profiles.json").read_text()):
-        found = rd.solve(entry["alpha"], entry["L"], scenario=entry["scenario"], branch="all")
+        found = solve(entry["alpha"], entry["L"], scenario=entry["scenario"], branch="all")
         assert found.converged
         best = min(found, key=lambda s: float(np.max(np.abs(s.q_ea - entry["q"]))))
         assert best.q_ea == pytest.approx(entry["q"], abs=1e-7)
@@ -42,7 +44,7 @@ def test_reference_profiles(data: Path) -> None:
 def test_properties_of_every_solution(
     alpha: float, L: int, scenario: str, beta: float, kappa: float
 ) -> None:
-    solutions = rd.solve(alpha, L, scenario=scenario, beta=beta, kappa=kappa, branch="all")
+    solutions = solve(alpha, L, scenario=scenario, beta=beta, kappa=kappa, branch="all")
     for s in solutions:
         if s.status is rd.Status.NO_SOLUTION:
             assert scenario == "random"
@@ -68,7 +70,7 @@ def test_properties_of_every_solution(
 @pytest.mark.parametrize(("alpha", "L"), [(3.0, 4), (40.0, 5), (12.0, 2), (0.8, 1)])
 def test_free_entropy_is_stationary(scenario: str, alpha: float, L: int) -> None:
     """Finite differences of the twin's s(q, Q, eps) vanish at the kernel's solution."""
-    s = rd.solve(alpha, L, scenario=scenario)
+    s = solve(alpha, L, scenario=scenario)
     problem, q, Q = s.problem, s.q_ea.copy(), s.Q_ea.copy()
     G = twin.curvature(problem, q[:-1] * Q * q[1:])
     eps = (Q * q[:-1] * G)[:-1] + (Q * q[1:] * G)[1:]
@@ -89,7 +91,7 @@ def test_free_entropy_is_stationary(scenario: str, alpha: float, L: int) -> None
 
 
 def test_certificate_detects_a_wrong_solution() -> None:
-    s = rd.solve(10.0, 3)
+    s = solve(10.0, 3)
     equations = Equations(s.problem)
     state = State(s.q_ea.copy(), 1 - s.q_ea, s.Q_ea.copy(), 1 - s.Q_ea)
     assert max(np.max(np.abs(g)) for g in gradient(equations, state)) < 1e-9
@@ -104,7 +106,7 @@ def test_certificate_detects_a_wrong_solution() -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize(("L", "exact"), [(2, PI2 / 8), (3, PI2 / 4), (20, PI2 / 4)])
 def test_first_transition(scenario: str, L: int, exact: float) -> None:
-    below, above = rd.solve([exact * (1 - 1e-6), exact * (1 + 1e-6)], L, scenario=scenario)
+    below, above = solve([exact * (1 - 1e-6), exact * (1 + 1e-6)], L, scenario=scenario)
     assert below.converged
     assert above.converged
     assert np.all(below.q_ea[1:-1] == 0.0)
@@ -116,9 +118,7 @@ def test_first_transition(scenario: str, L: int, exact: float) -> None:
 @pytest.mark.parametrize("beta", [1.0, 3.0, 6.0])
 def test_first_transition_at_finite_temperature(scenario: str, beta: float) -> None:
     exact = math.pi**2 / 4 / math.tanh(beta / 2) ** 4
-    below, above = rd.solve(
-        [exact * (1 - 1e-6), exact * (1 + 1e-6)], 6, scenario=scenario, beta=beta
-    )
+    below, above = solve([exact * (1 - 1e-6), exact * (1 + 1e-6)], 6, scenario=scenario, beta=beta)
     assert below.q_ea[1] == 0.0
     assert 0.0 < above.q_ea[1] < 1e-3
     expected = 6 * math.log1p(math.exp(-beta)) - LN2
@@ -127,12 +127,12 @@ def test_first_transition_at_finite_temperature(scenario: str, beta: float) -> N
 
 def test_bayes_optimal_perceptron() -> None:
     for alpha, Q in {1: 0.48626, 2: 0.72830, 4: 0.90026, 10: 0.98138}.items():
-        s = rd.solve(float(alpha), 1)
+        s = solve(float(alpha), 1)
         assert s.Q_ea[0] == pytest.approx(Q, abs=6e-6)
         assert s.eps_g == pytest.approx(math.acos(s.Q_ea[0]) / math.pi, rel=1e-9)
     # a typical (Gibbs) student: eps_g -> 0.625/alpha (Gyorgyi and Tishby 1990), sqrt 2 times
     # the Bayes-optimal 0.442/alpha (Opper and Haussler 1991)
-    far = rd.solve(1e6, 1)
+    far = solve(1e6, 1)
     assert far.eps_g is not None
     assert far.eps_g * 1e6 == pytest.approx(0.625, abs=5e-4)
     assert far.eps_g * 1e6 / math.sqrt(2.0) == pytest.approx(0.442, abs=5e-4)
@@ -149,8 +149,8 @@ def test_gardner_capacity(kappa: float) -> None:
     capacity = 1.0 / inverse
     if kappa == 0.0:
         assert capacity == pytest.approx(2.0, rel=1e-12)
-    below = rd.solve(capacity * (1 - 1e-4), 1, scenario="random", kappa=kappa)
-    above = rd.solve(capacity * (1 + 1e-4), 1, scenario="random", kappa=kappa)
+    below = solve(capacity * (1 - 1e-4), 1, scenario="random", kappa=kappa)
+    above = solve(capacity * (1 + 1e-4), 1, scenario="random", kappa=kappa)
     assert below.converged
     assert below.one_minus_Q_ea[0] < 3e-4
     assert above.status is rd.Status.NO_SOLUTION
@@ -159,7 +159,7 @@ def test_gardner_capacity(kappa: float) -> None:
 
 def test_gardner_entropy_at_known_point() -> None:
     """L = 1: s alpha = min over Q of ln(1-Q)/2 + Q/(2(1-Q)) + alpha Int Dz ln Phi."""
-    s = rd.solve(1.0, 1, scenario="random")
+    s = solve(1.0, 1, scenario="random")
     problem = s.problem
     grid = np.linspace(0.3, 0.8, 501)
     values = [twin.free_entropy(problem, np.ones(2), np.array([Q]), np.zeros(0)) for Q in grid]
@@ -170,8 +170,8 @@ def test_gardner_entropy_at_known_point() -> None:
 def test_entropy_order() -> None:
     """s rises with alpha in the teacher-student scenario and falls in the random one."""
     grid = np.geomspace(1.0, 700.0, 25)
-    rising = [s.free_entropy for s in rd.solve(grid, 8)]
-    falling = [s.free_entropy for s in rd.solve(grid, 8, scenario="random")]
+    rising = [s.free_entropy for s in solve(grid, 8)]
+    falling = [s.free_entropy for s in solve(grid, 8, scenario="random")]
     assert np.all(np.diff(rising) >= -1e-14)
     assert np.all(np.diff(falling) <= 1e-14)
 
@@ -180,8 +180,8 @@ def test_sweep_equals_single_points() -> None:
     """Continuation changes the speed, never the result."""
     grid = [700.0, 3.0, 450.0, 90.0, 560.0]
     for scenario in SCENARIOS:
-        together = rd.solve(grid, 20, scenario=scenario, branch="all")
-        alone = [s for a in grid for s in rd.solve(a, 20, scenario=scenario, branch="all")]
+        together = solve(grid, 20, scenario=scenario, branch="all")
+        alone = [s for a in grid for s in solve(a, 20, scenario=scenario, branch="all")]
         assert [s.alpha for s in together] == [s.alpha for s in alone]
         for one, other in zip(together, alone, strict=True):
             assert one.branch == other.branch
@@ -190,21 +190,21 @@ def test_sweep_equals_single_points() -> None:
 
 def test_branches_where_the_fronts_meet() -> None:
     """L = 20: hysteresis between 430 and 750, equal s near 545; frozen = 20 single layers."""
-    at500 = {s.branch: s for s in rd.solve(500.0, 20, branch="all")}
+    at500 = {s.branch: s for s in solve(500.0, 20, branch="all")}
     assert set(at500) == {"continuous", "filled", "frozen"}
     assert at500["continuous"].free_entropy > at500["filled"].free_entropy
-    assert rd.solve(500.0, 20).branch == "continuous"
-    assert rd.solve(600.0, 20).branch == "filled"
-    assert rd.solve(600.0, 20, branch="continuous").branch == "continuous"
-    assert rd.solve(600.0, 20, branch="equilibrium").branch == "frozen"
-    single = rd.solve(500.0, 1)
+    assert solve(500.0, 20).branch == "continuous"
+    assert solve(600.0, 20).branch == "filled"
+    assert solve(600.0, 20, branch="continuous").branch == "continuous"
+    assert solve(600.0, 20, branch="equilibrium").branch == "frozen"
+    single = solve(500.0, 1)
     frozen = at500["frozen"]
     assert frozen.free_entropy == pytest.approx(20 * single.free_entropy, rel=1e-12)
     assert frozen.one_minus_Q_ea == pytest.approx(single.one_minus_Q_ea[0], rel=1e-9)
-    ended = rd.solve(800.0, 20, branch="continuous")
+    ended = solve(800.0, 20, branch="continuous")
     assert ended.status is rd.Status.NO_SOLUTION
     assert "ends below" in ended.message
-    listed = {b.branch: b.free_entropy for b in rd.solve(500.0, 20).other_branches}
+    listed = {b.branch: b.free_entropy for b in solve(500.0, 20).other_branches}
     assert set(listed) == {"filled", "frozen"}
     assert listed["filled"] == at500["filled"].free_entropy
 
@@ -212,7 +212,7 @@ def test_branches_where_the_fronts_meet() -> None:
 def test_connection_to_the_liquid() -> None:
     for alpha, branch, expected in ((300.0, "continuous", True), (500.0, "filled", False)):
         L = 4 if expected else 20
-        s = next(x for x in rd.solve(alpha, L, branch="all") if x.branch == branch)
+        s = next(x for x in solve(alpha, L, branch="all") if x.branch == branch)
         state = State(
             s.q_ea.copy(), s.one_minus_q_ea.copy(), s.Q_ea.copy(), s.one_minus_Q_ea.copy()
         )
@@ -223,7 +223,7 @@ def test_connection_to_the_liquid() -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("L", [1, 2, 3, 20])
 def test_extreme_alpha(alpha: float, scenario: str, L: int) -> None:
-    s = rd.solve(alpha, L, scenario=scenario)
+    s = solve(alpha, L, scenario=scenario)
     if scenario == "random" and alpha > 1 and L <= 2:
         assert s.status is rd.Status.NO_SOLUTION
         return
@@ -234,23 +234,23 @@ def test_extreme_alpha(alpha: float, scenario: str, L: int) -> None:
 
 def test_deep_network_equals_shallow_fronts() -> None:
     """With a liquid centre the depth does not matter; cost and memory are linear in L."""
-    deep, shallow = rd.solve(100.0, 10_000), rd.solve(100.0, 20)
+    deep, shallow = solve(100.0, 10_000), solve(100.0, 20)
     assert deep.converged
     assert deep.q_ea[:10] == pytest.approx(shallow.q_ea[:10], abs=1e-12)
     assert deep.free_entropy == pytest.approx(shallow.free_entropy, abs=1e-10)
 
 
 def test_not_converged_is_said() -> None:
-    s = rd.solve(400.0, 20, max_sweeps=1)
+    s = solve(400.0, 20, max_sweeps=1)
     if not s.converged:
         assert s.status is rd.Status.NOT_CONVERGED
-    t = rd.solve(2.46741, 3, scenario="random", tol=1e-14)
+    t = solve(2.46741, 3, scenario="random", tol=1e-14)
     assert t.residual <= 1e-14 or not t.converged
 
 
 def test_entropy_parts_add_up() -> None:
     for scenario in SCENARIOS:
-        s = rd.solve(60.0, 6, scenario=scenario)
+        s = solve(60.0, 6, scenario=scenario)
         total = s.entropy_interaction.sum() + s.entropy_couplings.sum() + s.entropy_neurons.sum()
         assert total == pytest.approx(s.free_entropy, rel=1e-14)
         state = State(
@@ -265,7 +265,7 @@ def test_plain_iteration_of_the_twin_reaches_the_same_point() -> None:
         q, Q = np.full(5, 0.5), np.full(4, 0.5)
         q[[0, -1]] = 1.0
         q, Q, _ = twin.iterate(problem, q, Q, tol=1e-11)
-        s = rd.solve(9.0, 4, scenario=scenario)
+        s = solve(9.0, 4, scenario=scenario)
         assert s.q_ea == pytest.approx(q, abs=1e-8)
         assert s.Q_ea == pytest.approx(Q, abs=1e-8)
 
@@ -304,4 +304,4 @@ def test_generalisation_error() -> None:
 )
 def test_bad_input(arguments: dict[str, object], match: str) -> None:
     with pytest.raises(rd.InputError, match=match):
-        rd.solve(**arguments)
+        solve(**arguments)

@@ -41,7 +41,7 @@ def test_round_trip(solutions: rd.Solutions, tmp_path: Path) -> None:
 
 
 def test_unsolved_points_are_kept(tmp_path: Path) -> None:
-    empty = rd.solve([1.0, 5.0], 1, scenario="random")
+    empty = rd.solve([1.0, 5.0], 1, scenario="random", ansatz="rs")
     back = rd.load(empty.save(tmp_path / "a.h5"))
     assert [s.converged for s in back] == [True, False]
     assert back[1].free_entropy == -np.inf

@@ -17,3 +17,9 @@ jit = functools.partial(numba.njit, cache=True, nogil=True, fastmath=FASTMATH)
 
 #: Kernels in which the order of operations carries the accuracy.
 jit_strict = functools.partial(numba.njit, cache=True, nogil=True)
+
+#: The same two for kernels that rely on IEEE division (x/0 = inf instead of an exception).
+jit_ieee = functools.partial(
+    numba.njit, cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy"
+)
+jit_ieee_strict = functools.partial(numba.njit, cache=True, nogil=True, error_model="numpy")

@@ -1,5 +1,6 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
+from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
 from replicadnn.plot.relaxation import (
     correlation,
@@ -16,12 +17,15 @@ __all__ = [
     "correlation",
     "overlaps",
     "overlaps_figure",
+    "parisi",
+    "parisi_figure",
     "profile",
     "profile_figure",
     "relaxation",
     "relaxation_figure",
     "save_figure",
     "save_overlaps",
+    "save_parisi",
     "save_profile",
     "save_relaxation",
     "style",

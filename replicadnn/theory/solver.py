@@ -22,8 +22,16 @@ from replicadnn.problem import (
     whole,
 )
 from replicadnn.provenance import provenance
-from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
-from replicadnn.theory import branches, entropy
+from replicadnn.solution import (
+    Certificate,
+    OtherBranch,
+    Solution,
+    Solutions,
+    Status,
+    no_certificate,
+    unsolved,
+)
+from replicadnn.theory import branches, entropy, rsb_solver
 from replicadnn.theory.branches import Settled
 from replicadnn.theory.saddle import Equations, State
 
@@ -191,7 +199,7 @@ def _solution(
         message = branch.settled.reason
         if not unsat:
             message += f"; residual {residual:.1e} (limit {tol:.0e})"
-        certificate = _empty_certificate(residual)
+        certificate = no_certificate(residual)
         total = -math.inf if unsat else math.nan
         interaction, couplings = np.full(problem.L, math.nan), np.full(problem.L, math.nan)
         neurons = np.full(problem.L - 1, math.nan)
@@ -236,41 +244,22 @@ def _remark(problem: Problem, branch: Branch, found: Sequence[Branch], asked: Br
     return "certified"
 
 
-def _empty_certificate(residual: float) -> Certificate:
-    nan = math.nan
-    return Certificate(residual, nan, nan, nan, nan, (), nan)
-
-
 def _missing(problem: Problem, found: Sequence[Branch], tol: float, seconds: float) -> Solution:
     """The continuous branch was asked for and ends before this point."""
     there = ", ".join(f"{b.name} (s = {b.free_entropy:.6f})" for b in found)
-    L = problem.L
-    return Solution(
-        problem=problem,
-        status=Status.NO_SOLUTION,
-        message=f"the continuous branch ends below alpha = {problem.alpha:g}; found: {there}; "
-        f"to do: {Status.NO_SOLUTION.remedy}",
-        branch="continuous",
-        other_branches=tuple(OtherBranch(b.name, b.free_entropy) for b in found),
-        free_entropy=math.nan,
-        x=np.zeros(1),
-        q=np.full((L + 1, 1), math.nan),
-        Q=np.full((L, 1), math.nan),
-        one_minus_q_ea=np.full(L + 1, math.nan),
-        one_minus_Q_ea=np.full(L, math.nan),
-        entropy_interaction=np.full(L, math.nan),
-        entropy_couplings=np.full(L, math.nan),
-        entropy_neurons=np.full(L - 1, math.nan),
-        certificate=_empty_certificate(math.nan),
+    return unsolved(
+        problem,
+        Status.NO_SOLUTION,
+        f"the continuous branch ends below alpha = {problem.alpha:g}; found: {there}",
         tol=tol,
+        other_branches=tuple(OtherBranch(b.name, b.free_entropy) for b in found),
         timings={"solve": seconds},
     )
 
 
 def default_ansatz(scenario: Scenario) -> Ansatz:
-    """rs: exact for teacher-student; for random data the only one there is so far."""
-    del scenario
-    return Ansatz.RS
+    """rs for teacher-student data, where it is exact; rsb for random data."""
+    return Ansatz.RS if scenario is Scenario.TEACHER_STUDENT else Ansatz.RSB
 
 
 def solve(
@@ -284,6 +273,9 @@ def solve(
     branch: str = "auto",
     tol: float = 1e-8,
     max_sweeps: int = MAX_SWEEPS,
+    levels: int = 16,
+    time_limit: float = 300.0,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> Any:
     """Solve the saddle-point equations q(l), Q(l) of docs/theory.md at one or many alpha.
@@ -296,8 +288,8 @@ def solve(
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
-    ansatz : {"rs"}, optional
-        Replica-symmetric; exact for teacher-student data.
+    ansatz : {"rs", "1rsb", "rsb"}, optional
+        Default: rs for teacher-student data (exact there), rsb for random data.
     kappa : float
         Margin, -10..10.
     beta : float
@@ -308,6 +300,12 @@ def solve(
         Largest residual of a certified solution, 1e-14..1e-2.
     max_sweeps : int
         Gauss-Seidel passes allowed to each start.
+    levels : int
+        Number K of levels of the rsb ansatz, 1..512; q is K + 1 numbers a layer.
+    time_limit : float
+        Seconds allowed to each branch of each point (rsb).
+    threads : int
+        Threads over the layers (rsb).
     progress : callable, optional
         Called with (points done, points in all).
 
@@ -332,9 +330,19 @@ def solve(
     [1.      0.54243 0.18767 0.     ]
     """
     work = plan(
-        alpha, L, scenario=scenario, ansatz=ansatz, kappa=kappa, beta=beta, branch=branch,
-        tol=tol, max_sweeps=max_sweeps,
-    )  # fmt: skip
+        alpha,
+        L,
+        scenario=scenario,
+        ansatz=ansatz,
+        kappa=kappa,
+        beta=beta,
+        branch=branch,
+        tol=tol,
+        max_sweeps=max_sweeps,
+        levels=levels,
+        time_limit=time_limit,
+        threads=threads,
+    )
     results: dict[int, list[Solution]] = {}
     for index, found in solve_plan(work):
         results[index] = found
@@ -353,6 +361,9 @@ class Plan:
     asked: BranchChoice
     tol: float
     max_sweeps: int
+    levels: int
+    time_limit: float
+    threads: int
 
 
 def plan(
@@ -366,20 +377,26 @@ def plan(
     branch: str = "auto",
     tol: float = 1e-8,
     max_sweeps: int = MAX_SWEEPS,
+    levels: int = 16,
+    time_limit: float = 300.0,
+    threads: int = 1,
 ) -> Plan:
     """Validate the arguments of `solve` without computing anything."""
     asked = choice(BranchChoice, "branch", branch)
     setting = choice(Scenario, "scenario", scenario)
     structure = default_ansatz(setting) if ansatz is None else choice(Ansatz, "ansatz", ansatz)
-    if structure is not Ansatz.RS:
-        raise InputError("ansatz", str(structure), "only rs is implemented so far")
+    if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
+        raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
+    levels = whole("levels", levels, 1, 512)
+    threads = whole("threads", threads, 1, 1024)
+    time_limit = real("time_limit", time_limit, 0.0, math.inf, "a number of seconds from 0 up")
     tol = real("tol", tol, *TOL_RANGE, f"a number from {TOL_RANGE[0]:g} to {TOL_RANGE[1]:g}")
     max_sweeps = whole("max_sweeps", max_sweeps, 1, 10**9)
     problems = tuple(
         Problem(alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta)
         for a in _alphas(alpha)
     )
-    return Plan(problems, asked, tol, max_sweeps)
+    return Plan(problems, asked, tol, max_sweeps, levels, time_limit, threads)
 
 
 def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
@@ -387,6 +404,19 @@ def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
     previous: list[Branch] = []
     order = sorted(range(len(work.problems)), key=lambda i: work.problems[i].alpha)
     for i in order:
+        if work.problems[i].ansatz is not Ansatz.RS:
+            yield (
+                i,
+                rsb_solver.solve_point(
+                    work.problems[i],
+                    work.asked,
+                    levels=work.levels,
+                    tol=work.tol,
+                    time_limit=work.time_limit,
+                    threads=work.threads,
+                ),
+            )
+            continue
         found, previous = solve_point(
             work.problems[i], work.asked, tol=work.tol, previous=previous,
             max_sweeps=work.max_sweeps,

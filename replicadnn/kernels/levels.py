@@ -1,0 +1,92 @@
+"""Compiled moves of levels along a curve (see `replicadnn.theory.rsb_newton.apply_step`)."""
+
+import math
+
+import numpy as np
+
+from ._jit import jit_ieee_strict
+
+
+@jit_ieee_strict
+def _slopes(x, y):
+    """Derivatives of the monotone cubic through (x, y): weighted harmonic means."""
+    n = x.size
+    d = np.zeros(n)
+    h = np.diff(x)
+    s = np.diff(y) / h
+    for i in range(1, n - 1):
+        if s[i - 1] * s[i] > 0.0:
+            a = 2.0 * h[i] + h[i - 1]
+            b = h[i] + 2.0 * h[i - 1]
+            d[i] = (a + b) / (a / s[i - 1] + b / s[i])
+    d[0] = max(0.0, 1.5 * s[0] - 0.5 * d[1])
+    d[n - 1] = max(0.0, 1.5 * s[n - 2] - 0.5 * d[n - 2])
+    return d
+
+
+@jit_ieee_strict
+def _cubic(x, y, d, t):
+    """Value of the cubic at t; outside the nodes a straight line."""
+    n = x.size
+    if t <= x[0]:
+        return y[0] + d[0] * (t - x[0])
+    if t >= x[n - 1]:
+        return y[n - 1] + d[n - 1] * (t - x[n - 1])
+    i = np.searchsorted(x, t) - 1
+    h = x[i + 1] - x[i]
+    u = (t - x[i]) / h
+    v = 1.0 - u
+    return (
+        y[i] * v * v * (1.0 + 2.0 * u)
+        + y[i + 1] * u * u * (3.0 - 2.0 * u)
+        + h * u * v * (d[i] * v - d[i + 1] * u)
+    )
+
+
+@jit_ieee_strict
+def slide(values, step, old, new, max_log):
+    """Levels `values` at cell centres `old`, moved to centres `new` and by `step`.
+
+    Increments of Phi(new) times exp(increment of the rest / old increment); Phi the monotone
+    cubic through (old, values), rest = step - Phi'(old) (new - old).
+    """
+    n = values.size
+    moved = np.empty(n)
+    rest = step.copy()
+    before = np.empty(n)
+    for i in range(n):
+        before[i] = values[i] - (values[i - 1] if i > 0 else 0.0)
+    moved[:] = before
+    if n > 2:
+        d = _slopes(old, values)
+        last = 0.0
+        ok = True
+        along = np.empty(n)
+        for i in range(n):
+            here = _cubic(old, values, d, new[i])
+            along[i] = here - last
+            last = here
+            ok = ok and along[i] > 0.1 * before[i] and along[i] < 10.0 * before[i]
+        if ok:
+            moved[:] = along
+            for i in range(n):
+                rest[i] -= d[i] * (new[i] - old[i])
+    total = 0.0
+    out = np.empty(n)
+    for i in range(n):
+        ratio = (rest[i] - (rest[i - 1] if i > 0 else 0.0)) / before[i]
+        total += moved[i] * math.exp(min(max(ratio, -max_log), max_log))
+        out[i] = total
+    return out
+
+
+@jit_ieee_strict
+def largest_ratio(values, step, floor):
+    """max |increment of step| / increment of values, over increments above `floor`."""
+    worst = 0.0
+    for i in range(values.size):
+        before = values[i] - (values[i - 1] if i > 0 else 0.0)
+        change = step[i] - (step[i - 1] if i > 0 else 0.0)
+        if before > floor:
+            worst = max(worst, abs(change) / before)
+    return worst

@@ -1,0 +1,500 @@
+"""Full replica-symmetry breaking of the random scenario: front end.
+
+`solve_rsb` returns, for every alpha, a K-level stationary point of the free entropy with free
+breakpoints and a certificate of what was reached. K = 0 is the replica-symmetric ansatz, K = 1
+is 1RSB, large K approximates continuous breaking: s to K^-4, q_EA to K^-2.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .replicon import replicon
+from .rsb_levels import (
+    drop_collapsed,
+    first_guess,
+    frozen_guess,
+    insert_levels,
+    move_level,
+    relaxed_guess,
+    resample,
+    split_cells,
+)
+from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, residual
+from .rsb_newton import (
+    RUNAWAY_MESSAGE,
+    Minimum,
+    adjust_levels,
+    gradient,
+    make_layout,
+    minimise,
+    polish,
+    zero_level_growth,
+)
+
+MASS_TOLERANCE = 1e-10
+COLLAPSE = -20.0
+CONTINUATION_LEVELS = 8
+
+
+class Status(enum.Enum):
+    """Outcome of a solve; the value says what to do."""
+
+    CONVERGED = "converged: the certificate passes"
+    NOT_CONVERGED = "not converged: raise time_limit, change levels, or start from a nearby alpha"
+    TIME_LIMIT = "time limit reached: raise time_limit"
+    RUN_AWAY = "overlaps run to one: no solution near the start; approach from a smaller alpha"
+    NO_SOLUTION = "no solution: Q(1) -> 1, the constraints cannot be met (alpha above capacity)"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was checked. All derivatives are of s per N*M.
+
+    residual: max |map(q, Q) - (q, Q)|, undamped; mass_error: max |sum P_i - 1| over flows;
+    ds_dm_max, ds_dq_max, ds_dQ_max; unstable_liquid_layers: liquid layers (1..L-1) in which an
+    infinitesimal overlap grows; unstable_zero_levels: (layer, level) pairs where a zero overlap
+    of a solid layer grows; monotone: q_i(l), Q_i(l) do not decrease in i and lie in [0, 1];
+    levels_error_s, levels_error_q: |s(K) - s(K/2)|/15 and max_l |q_EA(K) - q_EA(K/2)|/3, the
+    error of the number of levels if it falls as K^-4 and K^-2 (nan if K/2 was not solved). Where
+    q(x) has several steep parts their levels come in whole numbers and K and K/2 may share the
+    same error at the top: levels_error_q is at least the change of q_EA when the top cell alone
+    is split;
+    replicon (K+1): rho_i; replicon_by_layer (K+1, L-1): share of hidden layers in its mode.
+    """
+
+    residual: float
+    mass_error: float
+    ds_dm_max: float
+    ds_dq_max: float
+    ds_dQ_max: float
+    unstable_liquid_layers: tuple[int, ...]
+    unstable_zero_levels: tuple[tuple[int, int], ...]
+    monotone: bool
+    levels_error_s: float
+    levels_error_q: float
+    replicon: Array
+    replicon_by_layer: Array
+
+    def passes(self, tol: float) -> bool:
+        """True if every check holds to `tol` (mass: 1e-10)."""
+        worst = max(self.residual, self.ds_dm_max, self.ds_dq_max, self.ds_dQ_max)
+        return bool(
+            worst <= tol
+            and self.mass_error <= MASS_TOLERANCE
+            and not self.unstable_liquid_layers
+            and not self.unstable_zero_levels
+            and self.monotone
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RSBSolution:
+    """One solved point: x (K+1) breakpoints from 0, q (L+1, K+1), Q (L, K+1).
+
+    Levels that collapse in the minimisation are dropped, so K can be below the `levels` asked.
+    """
+
+    alpha: float
+    L: int
+    kappa: float
+    beta: float
+    branch: str
+    status: Status
+    message: str
+    x: Array
+    q: Array
+    Q: Array
+    free_entropy: float
+    certificate: Certificate
+    timings: dict[str, float]
+    state: State = field(repr=False)
+    other_branches: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def converged(self) -> bool:
+        return self.status is Status.CONVERGED
+
+    @property
+    def residual(self) -> float:
+        return self.certificate.residual
+
+    @property
+    def q_ea(self) -> Array:
+        """q(l) at x = 1, l = 0..L."""
+        return self.q[:, -1]
+
+    @property
+    def Q_ea(self) -> Array:
+        """Q(l) at x = 1, l = 1..L."""
+        return self.Q[:, -1]
+
+    @property
+    def levels(self) -> int:
+        return self.x.size - 1
+
+
+def certify(model: Model, ev: Evaluation, half: tuple[float, Array] | None = None) -> Certificate:
+    """Check an evaluation; `half` is (s, q_EA) of the solution with half the levels."""
+    layout = make_layout(model, ev.state)
+    g = gradient(model, layout, ev)
+    by_Q = [np.abs(g[b.where]).max() for b in layout.Q_blocks]
+    by_q = [np.abs(g[b.where]).max() for b in layout.eps_blocks]
+    growth = zero_level_growth(ev, model)
+    liquid, unstable = [], []
+    for layer in range(1, model.L):
+        zero = np.flatnonzero(ev.state.eps[layer, : ev.state.top[layer]] <= 0.0)
+        if ev.state.K > 0 and model.L > 1:
+            zero = zero[zero > 0]
+        grows = zero[growth[layer, zero] > 1.0 + 1e-9]
+        if ev.q[layer, -1] <= 0.0:
+            if growth[layer, -1] > 1.0 + 1e-9:
+                liquid.append(layer)
+        else:
+            unstable += [(layer, int(i)) for i in grows]
+    values = np.concatenate([ev.q, ev.state.Q])
+    monotone = bool(
+        np.diff(values, axis=1).min(initial=0.0) > -1e-10
+        and values.min() >= 0.0
+        and values.max() <= 1.0
+    )
+    modes = replicon(model, ev)
+    return Certificate(
+        residual=residual(model, ev),
+        mass_error=ev.mass_error,
+        ds_dm_max=float(np.abs(ev.ds_dm[1:]).max(initial=0.0)),
+        ds_dq_max=float(max(by_q, default=0.0)),
+        ds_dQ_max=float(max(by_Q, default=0.0)),
+        unstable_liquid_layers=tuple(liquid),
+        unstable_zero_levels=tuple(unstable),
+        monotone=monotone,
+        levels_error_s=float("nan") if half is None else abs(ev.free_entropy - half[0]) / 15.0,
+        levels_error_q=float("nan")
+        if half is None
+        else float(abs(ev.q[:, -1] - half[1]).max()) / 3,
+        replicon=modes.rho,
+        replicon_by_layer=modes.by_layer,
+    )
+
+
+def ladder(K: int) -> list[int]:
+    """Level counts to pass through: K, 3K/4, K/2, ... down to 2."""
+    steps: list[int] = []
+    n = K
+    while n > 2:
+        steps += [n, (3 * n) // 4]
+        n //= 2
+    return sorted({*steps, min(K, 2)} - {0} if K else {0})
+
+
+def settle(
+    model: Model, state: State, deadline: float = np.inf, mapper: Mapper = _serial
+) -> Minimum:
+    """Minimise, adjust the active set, drop collapsed cells, until nothing changes."""
+    found = minimise(model, state, max_iterations=80, deadline=deadline, mapper=mapper)
+    for _ in range(8):
+        if found.message == RUNAWAY_MESSAGE:
+            return found
+        changed = adjust_levels(model, found.evaluation)
+        if changed is None:
+            changed = drop_collapsed(model, found.evaluation.state)
+        if changed is None and found.message == "iteration limit":
+            changed = found.evaluation.state
+        if changed is None or time.perf_counter() > deadline:
+            break
+        found = minimise(model, changed, max_iterations=80, deadline=deadline, mapper=mapper)
+        if found.evaluation.free_entropy < COLLAPSE:
+            return found
+    return polish(model, found, mapper=mapper)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A settled number of levels and whether it passed its certificate."""
+
+    found: Minimum
+    certificate: Certificate
+
+
+def _climb(
+    model: Model, state: State, K: int, tol: float, deadline: float, mapper: Mapper
+) -> _Stage:
+    """Settle at growing numbers of levels up to K.
+
+    The last stage that passes is returned, or the last one if none does: near a transition, or
+    where the curves are almost straight, further levels change s by less than rounding and
+    collapse.
+    """
+    stages = [k for k in ladder(K) if k > state.K or k in (K // 2, K)] or [K]
+    done: list[_Stage] = []
+    half: tuple[float, Array] | None = None
+    for k in stages:
+        if k != state.K:
+            state = resample(model, state, k)
+        found = settle(model, state, deadline, mapper)
+        missing = k - found.evaluation.state.K
+        if k == K and 0 < missing <= k // 4:
+            found = _refill(model, found, missing, deadline, mapper)
+        if k == K and K >= 6:
+            found = _reallocate(model, found, tol, deadline, mapper)
+        done.append(_Stage(found, certify(model, found.evaluation, half if k == K else None)))
+        lost = found.evaluation.free_entropy < COLLAPSE or found.message == RUNAWAY_MESSAGE
+        if lost or time.perf_counter() > deadline:
+            return done[-1]
+        state = found.evaluation.state
+        if k == K // 2:
+            half = found.evaluation.free_entropy, found.evaluation.q[:, -1]
+        if done[-1].certificate.passes(tol) and len(done) > 1 and state.K <= K // 2 < k:
+            break
+    return next((stage for stage in reversed(done) if stage.certificate.passes(tol)), done[-1])
+
+
+def _reallocate(
+    model: Model, found: Minimum, tol: float, deadline: float, mapper: Mapper
+) -> Minimum:
+    """Move levels between the steep parts of q(x) while that lowers s."""
+    for _ in range(4):
+        moved = move_level(model, found.evaluation)
+        if moved is None or time.perf_counter() > deadline:
+            break
+        trial = settle(model, moved, deadline, mapper)
+        lower = trial.evaluation.free_entropy < found.evaluation.free_entropy - 1e-12
+        same = trial.message != RUNAWAY_MESSAGE and residual(model, trial.evaluation) < tol
+        if not (lower and same):
+            break
+        found = trial
+    return found
+
+
+def _top_split(model: Model, found: Minimum, tol: float, deadline: float, mapper: Mapper) -> float:
+    """Change of q_EA when the top cell is split and all is solved again (nan if it fails)."""
+    ev = found.evaluation
+    chosen = np.zeros(ev.state.m.size, dtype=bool)
+    chosen[-1] = True
+    more = settle(model, split_cells(model, ev, chosen), deadline, mapper)
+    if residual(model, more.evaluation) > tol or more.message == RUNAWAY_MESSAGE:
+        return float("nan")
+    return float(abs(more.evaluation.q[:, -1] - ev.q[:, -1]).max())
+
+
+def _refill(model: Model, found: Minimum, missing: int, deadline: float, mapper: Mapper) -> Minimum:
+    """Insert levels that collapsed where they gain most; keep them if they stay."""
+    retry = settle(model, insert_levels(model, found.evaluation, missing), deadline, mapper)
+    better = retry.evaluation.free_entropy < found.evaluation.free_entropy
+    return retry if better and residual(model, retry.evaluation) < 1e-9 else found
+
+
+def _from_below(
+    model: Model, K: int, tol: float, deadline: float, mapper: Mapper
+) -> tuple[State | None, str]:
+    """Continue from a smaller alpha at few levels up to `model`; None where the branch ends.
+
+    The step in alpha is halved when a point fails or when q_EA(1) jumps by more than 0.06.
+    """
+    few = max(2, min(K, CONTINUATION_LEVELS))
+    alpha, state, q1 = model.alpha, None, 0.0
+    for _ in range(12):
+        alpha *= 0.75
+        start = replace(model, alpha=alpha)
+        stage = _climb(
+            start, relaxed_guess(start, first_guess(start, 2)), few, tol, deadline, mapper
+        )
+        if stage.certificate.passes(tol) and stage.found.evaluation.state.Q.max() > 0.0:
+            state, q1 = stage.found.evaluation.state, float(stage.found.evaluation.q[1, -1])
+            break
+    if state is None:
+        return None, "no solid solution found at smaller alpha within the time limit"
+    step = 0.08 * alpha
+    while alpha < model.alpha:
+        trial = min(alpha + step, model.alpha)
+        found = settle(replace(model, alpha=trial), state, deadline, mapper)
+        ev = found.evaluation
+        good = (
+            found.message != RUNAWAY_MESSAGE
+            and residual(model=replace(model, alpha=trial), ev=ev) < tol
+            and abs(float(ev.q[1, -1]) - q1) < 0.06
+        )
+        if good:
+            alpha, state, q1 = trial, ev.state, float(ev.q[1, -1])
+            step *= 1.3
+        else:
+            step *= 0.5
+        if time.perf_counter() > deadline:
+            return None, f"time limit while following the branch, at alpha = {alpha:.4g}"
+        if step < 2e-3 * alpha:
+            return None, f"the branch ends near alpha = {alpha:.4g} with {state.K} levels"
+    return state, ""
+
+
+def _solve_point(
+    model: Model, K: int, tol: float, branch: str, start: State | None, deadline: float,
+    mapper: Mapper,
+) -> RSBSolution:  # fmt: skip
+    began = time.perf_counter()
+    message = ""
+    if start is not None:
+        guess = start if start.K <= K else resample(model, start, max(K // 2, min(K, 2)))
+    elif branch == "frozen":
+        guess = relaxed_guess(model, frozen_guess(model, min(K, 2)))
+    else:
+        guess = relaxed_guess(model, first_guess(model, 0 if model.L == 1 else min(K, 2)))
+    if model.L == 1 and start is None and K > 0:
+        stage = _climb(model, guess, 0, tol, deadline, mapper)
+        if stage.certificate.replicon.max() > 1.0:
+            guess = relaxed_guess(model, first_guess(model, min(K, 2)))
+            stage = _climb(model, guess, K, tol, deadline, mapper)
+    else:
+        stage = _climb(model, guess, K, tol, deadline, mapper)
+    if stage.found.message == RUNAWAY_MESSAGE and start is None and branch != "frozen":
+        near, message = _from_below(model, K, tol, deadline, mapper)
+        if near is not None:
+            stage = _climb(model, near, K, tol, deadline, mapper)
+    found, certificate = stage.found, stage.certificate
+    ev = found.evaluation
+    timings = {"solve": time.perf_counter() - began}
+    if certificate.passes(tol) and ev.state.K >= 4 and _name(ev) == "continuous":
+        shift = _top_split(model, found, tol, deadline, mapper)
+        certificate = replace(
+            certificate, levels_error_q=float(np.fmax(certificate.levels_error_q, shift))
+        )
+        timings["level_error"] = time.perf_counter() - began - timings["solve"]
+    if ev.free_entropy < COLLAPSE or not np.isfinite(ev.free_entropy):
+        status = Status.NO_SOLUTION
+    elif found.message == RUNAWAY_MESSAGE:
+        status = Status.RUN_AWAY
+    elif certificate.passes(tol):
+        status = Status.CONVERGED
+    elif time.perf_counter() > deadline:
+        status = Status.TIME_LIMIT
+    else:
+        status = Status.NOT_CONVERGED
+    return RSBSolution(
+        alpha=model.alpha, L=model.L, kappa=model.kappa, beta=model.beta,
+        branch=_name(ev), status=status, message="; ".join(filter(None, (found.message, message))),
+        x=ev.state.m, q=ev.q, Q=ev.state.Q, free_entropy=ev.free_entropy,
+        certificate=certificate, timings=timings, state=ev.state,
+    )  # fmt: skip
+
+
+def _name(ev: Evaluation) -> str:
+    """liquid (no overlap), frozen (q = 1 above m*) or continuous."""
+    if int(ev.state.top.min()) <= ev.state.K:
+        return "frozen"
+    if ev.state.Q.max(initial=0.0) <= 0.0:
+        return "liquid"
+    return "continuous"
+
+
+def solve_rsb(
+    alpha: float | Sequence[float],
+    L: int,
+    *,
+    kappa: float = 0.0,
+    beta: float = np.inf,
+    levels: int = 16,
+    tol: float = 1e-8,
+    branch: str = "auto",
+    start: RSBSolution | State | None = None,
+    time_limit: float | None = None,
+    threads: int = 1,
+) -> list[RSBSolution]:
+    """Solve the saddle-point equations of docs/theory.md, section 6, with `levels` = K levels.
+
+    Parameters
+    ----------
+    alpha : number or sequence
+        Patterns per coupling, > 0. Points are solved in the order given, each from scratch unless
+        `start` is given.
+    L : int
+        Number of layers, >= 1.
+    kappa, beta : float
+        Margin, inverse temperature (> 0, inf: hard constraints).
+    levels : int
+        K >= 0 (0: replica symmetric, 1: one-step).
+    tol : float
+        `converged` needs residual, ds/dm, ds/dq, ds/dQ all below.
+    branch : "auto", "continuous", "frozen" or "all"
+        auto is continuous; "all" returns the continuous and the frozen solution of every alpha.
+    start : RSBSolution or State
+        Where to start, e.g. the solution of a nearby alpha.
+    time_limit : seconds for each point and branch.
+    threads : run the flows of different layers on this many threads.
+
+    Returns
+    -------
+    list of RSBSolution, in the order of alpha (for "all": continuous, frozen, next alpha, ...).
+    """
+    values = [float(a) for a in np.atleast_1d(np.asarray(alpha, dtype=float))]
+    _validate(values, L, beta, levels, branch, threads)
+    names = {"auto": ["continuous"], "all": ["continuous", "frozen"]}.get(branch, [branch])
+    state = start.state if isinstance(start, RSBSolution) else start
+    out: list[RSBSolution] = []
+    with ThreadPoolExecutor(threads) as pool:
+        mapper: Mapper = pool.map if threads > 1 else _serial
+        for value in values:
+            model = Model(value, L, kappa, beta)
+            group = []
+            for name in names:
+                deadline = np.inf if time_limit is None else time.perf_counter() + time_limit
+                group.append(_solve_point(model, levels, tol, name, state, deadline, mapper))
+            out += [
+                replace(
+                    one,
+                    other_branches=tuple(
+                        (o.branch, o.free_entropy) for o in group if o is not one and o.converged
+                    ),
+                )
+                for one in group
+            ]
+    return out
+
+
+def _validate(
+    alpha: Iterable[float], L: int, beta: float, levels: int, branch: str, threads: int
+) -> None:
+    """Raise ValueError naming the argument, its value and the allowed range."""
+    checks: list[tuple[str, object, bool, str]] = [
+        ("alpha", a, bool(np.isfinite(a)) and a > 0.0, "> 0") for a in alpha
+    ]
+    checks += [
+        ("L", L, L >= 1, ">= 1"),
+        ("beta", beta, beta > 0.0, "> 0 or inf"),
+        ("levels", levels, levels >= 0, ">= 0"),
+        ("branch", branch, branch in ("auto", "continuous", "frozen", "all"),
+         "auto, continuous, frozen or all"),
+        ("threads", threads, threads >= 1, ">= 1"),
+    ]  # fmt: skip
+    for name, value, good, allowed in checks:
+        if not good:
+            raise ValueError(f"{name} = {value!r}: must be {allowed}")
+
+
+def complexity(
+    alpha: float, L: int, m: Sequence[float], *, kappa: float = 0.0, beta: float = np.inf
+) -> tuple[Array, Array]:
+    """1RSB at given breakpoints m: s(m) and the complexity Sigma(m) = -m^2 ds/dm.
+
+    Returns arrays (s, Sigma); entries where the equations were not met to 1e-8 are nan.
+    """
+    model = Model(float(alpha), L, kappa, beta)
+    values, sigma = [], []
+    for breakpoint in m:
+        guess = first_guess(model, 1).with_values(m=np.array([0.0, float(breakpoint)]))
+        guess = relaxed_guess(model, guess)
+        found = minimise(model, guess, free_breakpoints=False)
+        ev = found.evaluation
+        good = residual(model, ev) < 1e-8
+        values.append(ev.free_entropy if good else np.nan)
+        sigma.append(-(breakpoint**2) * ev.ds_dm[1] if good else np.nan)
+    return np.array(values), np.array(sigma)
+
+
+__all__ = [
+    "Certificate", "RSBSolution", "Status", "certify", "complexity", "ladder", "solve_rsb",
+]  # fmt: skip

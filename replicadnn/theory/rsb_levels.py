@@ -1,0 +1,210 @@
+"""Number of levels of a state: first guess, resampling, insertion, removal.
+
+A cell is the interval [m_i, m_{i+1}) on which the overlaps have value i.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from .replicon import replicon
+from .rsb_map import Array, Evaluation, Model, State, make_state, relax
+from .rsb_newton import match_couplings
+
+MIN_GAP = 1e-4
+
+
+def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) -> State:
+    """Overlaps rising linearly in x in every layer; zero at x = 0 when there are hidden layers.
+
+    `field` and `overlap` are the values eps(x=1), Q(x=1).
+    """
+    m = np.arange(K + 1) / (K + 1.0)
+    rise = np.ones(1) if K == 0 else m / m[-1]
+    if model.L == 1:
+        rise = 0.3 + 0.7 * rise
+    eps = np.tile(field * rise, (model.L + 1, 1))
+    Q = np.tile(overlap * rise, (model.L, 1))
+    return make_state(m, eps, Q)
+
+
+def relaxed_guess(model: Model, guess: State, steps: int = 60) -> State:
+    """Damped iteration of a guess; fields below a thousandth of the largest are set to zero."""
+    state = relax(model, guess, steps)
+    eps = state.eps.copy()
+    eps[eps < max(1e-3 * eps.max(), 1e-6)] = 0.0
+    return match_couplings(model, state.with_values(eps=eps))
+
+
+def resample(model: Model, state: State, K: int) -> State:
+    """The same curves with K levels.
+
+    Breakpoints m_i are read as M(i/(K+1)) and values as X((i+1/2)/(K+1)), M and X monotone
+    interpolants of the old ones: the density of levels keeps its shape. Frozen levels stay one.
+    """
+    frozen = int(state.top.min()) <= state.K
+    if frozen:
+        return _resample_frozen(model, state, K)
+    index = np.arange(state.K + 2) / (state.K + 1.0)
+    breakpoints = PchipInterpolator(index, np.append(state.m, 1.0))
+    old: Array = (np.arange(state.K + 1) + 0.5) / np.float64(state.K + 1)
+    new: Array = (np.arange(K + 1) + 0.5) / np.float64(K + 1)
+    m = breakpoints(np.arange(K + 1) / (K + 1.0))
+    m[0] = 0.0
+    pinned = model.L > 1
+    eps = np.array([_curve(old, new, row, pinned) for row in state.eps])
+    Q = np.array([_curve(old, new, row, pinned) for row in state.Q])
+    if pinned:
+        eps[:, 0] = Q[:, 0] = 0.0
+    Q = np.minimum(Q, 1.0 - 0.3 * (1.0 - state.Q[:, -1:]))
+    return match_couplings(model, _separate(make_state(m, eps, Q)))
+
+
+def _curve(old: Array, new: Array, values: Array, pinned: bool) -> Array:
+    """Monotone interpolation of one layer; where it is zero it stays zero."""
+    if values[-1] <= 0.0:
+        return np.zeros(new.size)
+    low = int(np.argmax(values > 0.0))
+    x, y = old[low:], values[low:]
+    if low == 0 or x.size == 1:
+        x, y = np.append(0.0, x), np.append(0.6 * y[0] if low == 0 else 0.0, y)
+    elif low == 1 and pinned:
+        x, y = np.append(0.0, x), np.append(0.0, y)
+    else:  # continue the first two values down to zero, within the last zero cells
+        slope = (y[1] - y[0]) / (x[1] - x[0])
+        front = max(x[0] - min(y[0] / slope, x[1] - x[0]), old[low - 2])
+        x, y = np.append(front, x), np.append(0.0, y)
+    x, y = np.append(x, 1.0), np.append(y, y[-1] + 0.5 * (y[-1] - y[-2]))
+    out = PchipInterpolator(x, y, extrapolate=False)(new)
+    return np.asarray(np.maximum(np.nan_to_num(out), 0.0))
+
+
+def _resample_frozen(model: Model, state: State, K: int) -> State:
+    """Resample the free levels; the frozen top cell is kept as it is."""
+    top = state.K
+    m_star = state.m[top]
+    scale = State(state.m[:top] / m_star, state.eps[:, :top], state.Q[:, :top], state.top)
+    free = resample(model, make_state(scale.m, scale.eps, scale.Q), K - 1)
+    m = np.append(free.m * m_star, m_star)
+    eps = np.hstack([free.eps, np.maximum(free.eps[:, -1:], state.eps[:, -1:])])
+    Q = np.hstack([free.Q, np.maximum(1.0001 * free.Q[:, -1:], state.Q[:, -1:])])
+    tops = np.where(state.top <= state.K, K, K + 1).astype(np.int64)
+    new = make_state(m, eps, np.minimum(Q, 1.0 - 1e-6), tops)
+    return match_couplings(model, _separate(new))
+
+
+def insert_levels(model: Model, ev: Evaluation, count: int) -> State:
+    """Split the `count` cells that gain most, along the replicon eigenvector.
+
+    To fourth order in the amplitude, splitting cell i lowers s by a multiple of
+    (m_{i+1} - m_i) (rho_i - 1)^2 if rho_i > 1. A cell is cut in half; its values move apart by at
+    most a quarter of the distance to the neighbouring levels.
+    """
+    state = ev.state
+    rho = replicon(model, ev).rho
+    score = state.steps * np.maximum(rho - 1.0, 0.0) ** 2 + 1e-14 * state.steps
+    score[state.top.min() :] = -1.0  # frozen levels stay whole
+    chosen = np.zeros(state.m.size, dtype=bool)
+    chosen[np.argsort(-score, kind="stable")[: min(count, state.m.size)]] = True
+    return split_cells(model, ev, chosen & (score > 0.0))
+
+
+def move_level(model: Model, ev: Evaluation, excess: float = 3.0) -> State | None:
+    """Split the cell with the largest gain and drop the level that matters least.
+
+    None if no cell's gain (m_{i+1}-m_i)(rho_i-1)^2 exceeds `excess` times the median. Each steep
+    part of q(x) holds a whole number of levels; this moves one from part to part.
+    """
+    state = ev.state
+    score = state.steps * np.maximum(replicon(model, ev).rho - 1.0, 0.0) ** 2
+    free = np.arange(state.m.size) < state.top.min()
+    best = int(np.argmax(np.where(free, score, -1.0)))
+    if score[best] <= excess * float(np.median(score)):
+        return None
+    inner = np.flatnonzero(free & (np.abs(np.arange(score.size) - best) > 1))
+    inner = inner[inner > 0]
+    if inner.size == 0:
+        return None
+    worst = int(inner[np.argmin(score[inner])])
+    chosen = np.zeros(score.size, dtype=bool)
+    chosen[best] = True
+    more = split_cells(model, ev, chosen)
+    keep = np.ones(more.m.size, dtype=bool)
+    keep[worst + (worst > best)] = False
+    top = np.array([np.count_nonzero(keep[:t]) for t in more.top], dtype=np.int64)
+    new = make_state(more.m[keep], more.eps[:, keep], more.Q[:, keep], top)
+    return match_couplings(model, _separate(new))
+
+
+def split_cells(model: Model, ev: Evaluation, chosen: NDArray[np.bool_]) -> State:
+    """Split the chosen cells along their replicon eigenvectors (see `insert_levels`)."""
+    state = ev.state
+    modes = replicon(model, ev)
+    parent = np.repeat(np.arange(state.m.size), 1 + chosen.astype(int))
+    second = np.concatenate([[False], parent[1:] == parent[:-1]])
+    m = state.m[parent] + 0.5 * second * state.steps[parent]
+    eps, Q = state.eps[:, parent], state.Q[:, parent]
+    for j in np.flatnonzero(second):
+        i = int(parent[j])
+        pairs = [(eps[r], state.eps[r], modes.eps[i, r]) for r in range(1, model.L)]
+        pairs += [(Q[r], state.Q[r], modes.Q[i, r]) for r in range(model.L)]
+        amplitude = min(
+            (_room(old, i) / shift for _, old, shift in pairs if shift > 0.0 and old[i] > 0.0),
+            default=0.0,
+        )
+        if (
+            i == 0 and model.L > 1
+        ):  # value 0 at x = 0 stays; the upper half takes a share of level 1
+            for new, old, _ in pairs:
+                new[j] = 0.3 * old[min(1, state.K)]
+            continue
+        for new, old, shift in pairs:
+            if old[i] > 0.0:
+                new[j - 1] -= amplitude * shift
+                new[j] += amplitude * shift
+    top = np.array([parent.searchsorted(t) for t in state.top], dtype=np.int64)
+    return match_couplings(model, _separate(make_state(m, eps, Q, top)))
+
+
+def _room(values: Array, i: int) -> float:
+    """A quarter of the distance to the nearer neighbouring level."""
+    below = values[i] - (values[i - 1] if i > 0 else 0.0)
+    above = values[i + 1] - values[i] if i + 1 < values.size else below
+    return 0.25 * float(min(below, above))
+
+
+def _separate(state: State) -> State:
+    """Strictly increasing fields at active levels."""
+    eps = state.eps.copy()
+    for row, top in zip(eps[1:-1], state.top[1:-1], strict=True):
+        if top > 0 and row[top - 1] > 0.0:
+            low = int(np.argmax(row > 0.0))
+            steps = np.diff(row[low:top], prepend=0.0)
+            row[low:top] = np.cumsum(np.maximum(steps, 1e-5 * row[top - 1]))
+    return state.with_values(eps=eps)
+
+
+def drop_collapsed(model: Model, state: State) -> State | None:
+    """Remove cells of (almost) zero width; None if there are none."""
+    keep = state.steps > MIN_GAP
+    keep[0] = True
+    keep[-1] |= int(state.top.min()) <= state.K  # the frozen cell: m* -> 1 ends its branch
+    if keep.all():
+        return None
+    m = state.m[keep]
+    top = np.array([np.count_nonzero(keep[:t]) for t in state.top], dtype=np.int64)
+    new = make_state(m, state.eps[:, keep], state.Q[:, keep], top)
+    return match_couplings(model, _separate(new))
+
+
+def frozen_guess(model: Model, K: int, m_star: float = 0.5, field: float = 1.0) -> State:
+    """Layer 1 (and L-1) frozen in the top cell [m_star, 1); the rest as in `first_guess`."""
+    state = first_guess(model, max(K, 1), field, 0.5)
+    K = state.K
+    m = state.m * m_star / state.m[-1]
+    top = state.top.copy()
+    if model.L > 1:
+        top[1] = top[model.L - 1] = K
+    return match_couplings(model, _separate(make_state(m, state.eps, state.Q, top)))

@@ -1,0 +1,545 @@
+"""Newton minimisation of the free entropy over fields, overlaps and breakpoints together.
+
+At a stable solution s(q, Q, m), with eps eliminated by q = T(eps), is a local minimum (n -> 0
+reverses the usual sign): with A = S''_spin + S''_sph and C = -F''_int the map (q, Q) -> (q, Q) has
+the Jacobian A^-1 C, and its stability means A - C > 0; adding levels lowers s further. So one
+scalar function is minimised, with
+
+    ds/dq_i(l) = (m_{i+1}-m_i)/2 [eps_i - Q_i(l) q_i(l-1) G_i(l) - Q_i(l+1) q_i(l+1) G_i(l+1)]
+    ds/dQ_i(l) = (m_{i+1}-m_i)/2 [B_i(Q)/alpha - q_i(l-1) q_i(l) G_i]
+    ds/dm_i    = (docs/theory.md)
+
+and the exact Hessian in (q, Q, m), which needs no more than the responses of the flows. Steps are
+applied to the logarithms of level increments, eps_i - eps_{i-1} = exp(y): order and signs are
+kept, and a state with two merged levels - a solution with fewer levels, hence a saddle - lies at
+infinity. (With eps in place of q as the unknown the Hessian needs d^2 T; leaving that term out
+spoils the soft directions and costs ten times the iterations.)
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import eigh
+
+from ..kernels.levels import largest_ratio, slide
+from . import response as spherical
+from .rsb_map import (
+    Array,
+    Evaluation,
+    Ints,
+    LayerFlow,
+    Mapper,
+    Model,
+    State,
+    _serial,
+    evaluate,
+    residual,
+    weight_coupling,
+    weight_hidden,
+)
+
+NONE = -1
+MAX_LOG = 1.0
+MAX_GAP = 0.4
+MAX_APPROACH = 0.7  # a step may use up this part of 1 - Q
+RUNAWAY_MESSAGE = "overlaps run to one"
+RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Unknown levels `span` of row `row` (and of its mirror image) at `where` in the vector."""
+
+    row: int
+    mirror: int
+    span: slice
+    where: slice
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Index of every unknown: eps (L+1, K+1), Q (L, K+1), -1 where fixed; m comes last."""
+
+    eps: Ints
+    Q: Ints
+    size: int
+    eps_blocks: tuple[Block, ...]
+    Q_blocks: tuple[Block, ...]
+
+
+def first_levels(state: State) -> Ints:
+    """First level with eps_i(l) > 0 for each hidden l (K+1 if none); 0 for the data layers."""
+    positive = state.eps > 0.0
+    first = np.where(positive.any(1), positive.argmax(1), state.m.size).astype(np.int64)
+    first[0] = first[-1] = 0
+    return np.minimum(first, state.top)
+
+
+def make_layout(model: Model, state: State) -> Layout:
+    """Number the unknowns Q(1), eps(1), Q(2), eps(2), ...; mirrored layers share numbers."""
+    L, K1 = model.L, state.m.size
+    first = first_levels(state)
+    eps = np.full((L + 1, K1), NONE, dtype=np.int64)
+    Q = np.full((L, K1), NONE, dtype=np.int64)
+    eps_blocks: list[Block] = []
+    Q_blocks: list[Block] = []
+    count = 0
+
+    def add(index: Ints, blocks: list[Block], row: int, mirror: int, low: int, top: int) -> None:
+        nonlocal count
+        if low < top:
+            index[row, low:top] = index[mirror, low:top] = np.arange(count, count + top - low)
+            blocks.append(Block(row, mirror, slice(low, top), slice(count, count + top - low)))
+            count += top - low
+
+    for layer in range(1, model.coupled + 1):
+        low = int(max(first[layer - 1], first[layer]))
+        add(Q, Q_blocks, layer - 1, L - layer, low, K1)
+        if layer <= model.hidden:
+            add(eps, eps_blocks, layer, L - layer, int(first[layer]), int(state.top[layer]))
+    return Layout(eps, Q, count, tuple(eps_blocks), tuple(Q_blocks))
+
+
+def _span(index: Ints) -> slice:
+    """Contiguous range of unknown levels."""
+    known = np.flatnonzero(index >= 0)
+    return slice(0, 0) if known.size == 0 else slice(int(known[0]), int(known[-1]) + 1)
+
+
+def apply_step(layout: Layout, state: State, deps: Array, dQ: Array, dm: Array) -> State:
+    """The state after a step; to first order x + dx, beyond that along the curves x(c).
+
+    The soft directions of s slide levels along the smooth curves eps(x), Q(x), and in (q, Q, m)
+    that valley is bent. So a level whose cell centre c moves by dc goes to Phi(c + dc) plus the
+    rest dx - Phi'(c) dc, with Phi the interpolated curve. The rest multiplies the increments by
+    exp(d rest / increment), which keeps order and signs.
+    """
+    eps, Q, m = state.eps.copy(), state.Q.copy(), state.m.copy()
+    m[1:] += dm
+    old_centre, new_centre = _centres(state.m), _centres(m)
+    for values, blocks, change in ((Q, layout.Q_blocks, dQ), (eps, layout.eps_blocks, deps)):
+        for block in blocks:
+            at = block.row, block.span
+            values[at] = slide(
+                values[at], change[at], old_centre[block.span], new_centre[block.span], MAX_LOG
+            )
+            values[block.mirror] = values[block.row]
+    return state.with_values(eps=eps, Q=Q, m=m)
+
+
+def _centres(m: Array) -> Array:
+    edges = np.append(m, 1.0)
+    return np.asarray(0.5 * (edges[1:] + edges[:-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Quadratic:
+    """Gradient and Hessian of s in (q, Q, m)."""
+
+    gradient: Array
+    hessian: Array
+
+
+def _zero_flow(K1: int) -> LayerFlow:
+    return LayerFlow(
+        0.0, np.zeros(K1), np.zeros(K1), np.zeros(K1 + 1), 0.0, np.zeros((K1, K1)),
+        np.zeros((K1, K1 + 1)), np.zeros((K1 + 1, K1)), np.zeros((K1 + 1, K1 + 1)),
+    )  # fmt: skip
+
+
+def _steps_dm(values: Array) -> Array:
+    """d[(m_{i+1}-m_i) values_i]/dm_j at fixed values: (k, k), columns j = 1..k."""
+    k = values.size
+    out = np.zeros((k, k))
+    j = np.arange(k - 1)
+    out[j, j] = values[:-1]
+    out[j + 1, j] = -values[1:]
+    out[k - 1, k - 1] = values[-1]
+    return out
+
+
+def gradient(model: Model, layout: Layout, ev: Evaluation) -> Array:
+    """ds/d(q, Q, m), each at fixed others (eps is stationary: q = T(eps))."""
+    state, steps = ev.state, ev.state.steps
+    out = np.zeros(layout.size + state.K)
+    out[layout.size :] = ev.ds_dm[1:]
+    for block in layout.Q_blocks:
+        row = block.row
+        B = spherical.field_overlaps(state.Q[row], state.m)
+        value = 0.5 * steps * (B - ev.pull[row]) / model.alpha
+        out[block.where] = weight_coupling(model, row) * value[block.span]
+    for block in layout.eps_blocks:
+        value = 0.5 * steps * (state.eps[block.row] - ev.field[block.row])
+        out[block.where] = weight_hidden(model, block.row) * value[block.span]
+    return out
+
+
+def quadratic(model: Model, layout: Layout, ev: Evaluation) -> Quadratic:
+    """Gradient and exact Hessian in (q, Q, m) from an evaluation with ``derivatives=True``."""
+    K, n = ev.state.K, layout.size
+    H = np.zeros((n + K, n + K))
+    for layer in range(1, model.coupled + 1):
+        _add_coupling(model, layout, ev, layer, H)
+    for layer in range(1, model.hidden + 1):
+        _add_spin(model, layout, ev, layer, H)
+    return Quadratic(gradient(model, layout, ev), 0.5 * (H + H.T))
+
+
+def _scatter(H: Array, index: Ints, block: Array) -> None:
+    known = index >= 0
+    idx = index[known]
+    np.add.at(H, (idx[:, None], idx[None, :]), block[np.ix_(known, known)])
+
+
+def _add_coupling(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array) -> None:
+    """Second derivatives of F_int(lam, m) + S_sph(Q, m)/alpha, lam = q_a Q q_b."""
+    state = ev.state
+    K1 = state.m.size
+    K, n = state.K, layout.size
+    m, Q = state.m, state.Q[layer - 1]
+    if Q[-1] <= 0.0:
+        return
+    qa, qb = ev.q[layer - 1], ev.q[layer]
+    flow = ev.gap_flows[layer - 1] or _zero_flow(K1)
+    # local columns: q_a, Q, q_b, m; lam is diagonal in the level
+    index = np.concatenate(
+        [layout.eps[layer - 1], layout.Q[layer - 1], layout.eps[layer], n + np.arange(K)]
+    )
+    half = 0.5 * state.steps
+    dlam = (qb * Q, qa * qb, qa * Q)
+    slope = -half * ev.G[layer - 1]
+    mixed = {(0, 1): qb, (1, 2): qa, (0, 2): Q}
+    block = np.zeros((3 * K1 + K, 3 * K1 + K))
+    curvature = -half[:, None] * flow.dTdv
+    by_m = flow.dAdv[1 : K + 1].T
+    for r in range(3):
+        rows = slice(r * K1, (r + 1) * K1)
+        for c in range(3):
+            part = dlam[r][:, None] * curvature * dlam[c]
+            if r != c:
+                part = part + np.diag(slope * mixed[min(r, c), max(r, c)])
+            block[rows, c * K1 : (c + 1) * K1] = part
+        block[rows, 3 * K1 :] = dlam[r][:, None] * by_m
+    dBdQ, _, dSdQ, dSdm = spherical.jacobians(Q, m)
+    middle = slice(K1, 2 * K1)
+    block[middle, middle] += half[:, None] * dBdQ / model.alpha
+    block[middle, 3 * K1 :] += dSdQ.T / model.alpha
+    block[3 * K1 :, : 3 * K1] = block[: 3 * K1, 3 * K1 :].T
+    block[3 * K1 :, 3 * K1 :] = flow.dAdm[1 : K + 1, 1 : K + 1] + dSdm / model.alpha
+    _scatter(H, index, weight_coupling(model, layer - 1) * block)
+
+
+def _add_spin(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array) -> None:
+    """Second derivatives of the neuron entropy at given (q, m), eps eliminated by q = T(eps).
+
+    qq: W T'^-1,  qm: d(W eps)/dm - W T'^-1 T_m,  mm: dA/dm + (W T_m)^T T'^-1 T_m, where
+    W = diag(m_{i+1}-m_i)/2, T' = dT/deps, T_m = dT/dm. Only unknown levels enter T'.
+    """
+    flow = ev.spin_flows[layer]
+    index = layout.eps[layer]
+    span = _span(index)
+    state = ev.state
+    K, n, top = state.K, layout.size, int(state.top[layer])
+    n_m = min(top, K)
+    mm = np.zeros((K, K))
+    w = weight_hidden(model, layer)
+    if flow is None:
+        return
+    mm[:n_m, :n_m] = flow.dAdm[1 : n_m + 1, 1 : n_m + 1]
+    size = span.stop - span.start
+    block = np.zeros((size + K, size + K))
+    if size:
+        half = 0.5 * state.steps[span]
+        inverse, T_m = _inverse_response(flow, span, n_m)
+        pull = inverse @ T_m
+        block[:size, :size] = half[:, None] * inverse
+        explicit = np.zeros((top, K))
+        explicit[:, :n_m] = 0.5 * _steps_dm(state.eps[layer, :top])[:, :n_m]
+        cross = explicit[span]
+        cross[:, :n_m] -= half[:, None] * pull
+        block[:size, size:] = cross
+        block[size:, :size] = cross.T
+        mm[:n_m, :n_m] += (half[:, None] * T_m).T @ pull
+    block[size:, size:] = mm
+    _scatter(H, np.concatenate([index[span], n + np.arange(K)]), w * block)
+
+
+def _inverse_response(flow: LayerFlow, span: slice, n_m: int) -> tuple[Array, Array]:
+    """(dT/deps)^-1 and dT/dm on the unknown levels."""
+    inverse = np.linalg.inv(flow.dTdv[span, span])
+    return np.asarray(inverse), flow.dTdm[span, 1 : n_m + 1]
+
+
+def field_step(
+    model: Model, layout: Layout, ev: Evaluation, step: Array, dm: Array
+) -> tuple[Array, Array]:
+    """(d eps, dQ) of the distinct layers for a step in (q, Q, m): d eps = T'^-1 (dq - T_m dm)."""
+    state = ev.state
+    deps, dQ = np.zeros_like(state.eps), np.zeros_like(state.Q)
+    for block in layout.Q_blocks:
+        dQ[block.row, block.span] = step[block.where]
+    for block in layout.eps_blocks:
+        flow = ev.spin_flows[block.row]
+        if flow is not None:
+            n_m = min(int(state.top[block.row]), state.K)
+            T_m = flow.dTdm[block.span, 1 : n_m + 1]
+            rest = step[block.where] - T_m @ dm[:n_m]
+            deps[block.row, block.span] = np.linalg.solve(flow.dTdv[block.span, block.span], rest)
+    return deps, dQ
+
+
+def _units(layout: Layout, ev: Evaluation) -> Array:
+    """Natural scale of every unknown: increments of q and Q, gaps of m; as a matrix."""
+    n, K = layout.size, ev.state.K
+    out = np.zeros((n + K, n + K))
+    for values, blocks in ((ev.state.Q, layout.Q_blocks), (ev.q, layout.eps_blocks)):
+        for block in blocks:
+            x = values[block.row, block.span]
+            steps = np.maximum(np.append(x[:1], x[1:] - x[:-1]), 1e-12)
+            if values is ev.state.Q:  # near contact 1 - Q is what matters
+                steps[-1] = min(steps[-1], 1.0 - x[-1])
+            out[block.where, block.where] = np.tril(np.ones((x.size, x.size))) * steps
+    out[np.arange(n, n + K), np.arange(n, n + K)] = _gap_units(ev.state.m)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """Where the minimisation stopped and why."""
+
+    evaluation: Evaluation
+    layout: Layout
+    gradient_norm: float
+    iterations: int
+    converged: bool
+    message: str
+
+
+def _gap_units(m: Array) -> Array:
+    gaps = np.diff(np.append(m, 1.0))
+    return np.minimum(gaps[:-1], gaps[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Spectrum:
+    """Eigenvalues of the Hessian in natural units scaled by its diagonal."""
+
+    values: Array
+    vectors: Array
+    slope: Array
+    basis: Array
+    gradient_norm: float
+
+    @classmethod
+    def of(cls, quad: Quadratic, units: Array) -> _Spectrum:
+        H = units.T @ quad.hessian @ units
+        g = units.T @ quad.gradient
+        diagonal = np.abs(np.diag(H))
+        inverse = 1.0 / np.sqrt(np.maximum(diagonal, 1e-9 * diagonal.max(initial=0.0) + 1e-300))
+        values, vectors = eigh(H * inverse[:, None] * inverse, check_finite=False)
+        norm = float(np.abs(g).max(initial=0.0))
+        return cls(values, vectors, vectors.T @ (g * inverse), units * inverse, norm)
+
+    def step(self, mu: float, fraction: float = 1.0) -> tuple[Array, float]:
+        """Saddle-free Newton step -(|H| + mu)^-1 g times `fraction`, and its predicted gain."""
+        p = -fraction * self.slope / (np.abs(self.values) + mu)
+        gain = float(-(self.slope @ p + 0.5 * self.values @ p**2))
+        return self.basis @ (self.vectors @ p), gain
+
+
+def minimise(
+    model: Model,
+    state: State,
+    *,
+    gradient_tol: float = 1e-13,
+    max_iterations: int = 100,
+    deadline: float = np.inf,
+    mapper: Mapper = _serial,
+    free_breakpoints: bool = True,
+) -> Minimum:
+    """Saddle-free Newton minimisation of s over (q, Q, m) at a fixed set of active levels.
+
+    A step changes no logarithm of an increment by more than `MAX_LOG` and no breakpoint by more
+    than `MAX_GAP` of its gap. Stops when all ds/d(logarithms, m in gaps) are below
+    `gradient_tol`, at rounding level, or at `deadline` (time.perf_counter). Without
+    `free_breakpoints` m stays as it is.
+    """
+    layout = make_layout(model, state)
+    n = layout.size
+
+    def expand(point: Evaluation) -> _Spectrum:
+        quad = quadratic(model, layout, point)
+        units = _units(layout, point)
+        return _Spectrum.of(quad, units if free_breakpoints else units[:, :n])
+
+    ev = evaluate(model, state, True, mapper)
+    spectrum = expand(ev)
+    mu, message, stalled, iteration = 1e-6, "iteration limit", 0, 0
+    rounding = 1e-14 * model.L
+    frozen = int(state.top.min()) <= state.K
+    for iteration in range(max_iterations):
+        norm = spectrum.gradient_norm
+        if norm < gradient_tol:
+            return Minimum(ev, layout, norm, iteration, True, "gradient below tolerance")
+        if time.perf_counter() > deadline:
+            message = "time limit"
+            break
+        accepted = False
+        while mu < 1e6:
+            p, gain = spectrum.step(mu)
+            deps, dQ = field_step(model, layout, ev, p[:n], p[n:])
+            size = _step_size(layout, ev.state, deps, dQ, p[n:])
+            if size > 1.0:
+                p, gain = spectrum.step(mu, 1.0 / size)
+                deps, dQ = deps / size, dQ / size
+            trial = apply_step(layout, ev.state, deps, dQ, p[n:])
+            if trial.Q[:, -1].max(initial=0.0) < 1.0:
+                new = evaluate(model, trial, True, mapper)
+                drop = ev.free_entropy - new.free_entropy
+                flat = gain < rounding  # s is flat to rounding: judge by the gradient
+                if flat or drop > 1e-4 * gain:
+                    trial_spectrum = expand(new)
+                    accepted = not flat or trial_spectrum.gradient_norm < norm
+                    stalled += not accepted
+                    if stalled > 2:
+                        return Minimum(ev, layout, norm, iteration, False, "rounding level")
+                if accepted:
+                    ratio = 1.0 if flat else drop / gain
+                    mu = max(mu * (0.1 if ratio > 0.75 else 1.0 if ratio > 0.25 else 4.0), 1e-12)
+                    break
+            mu *= 4.0
+        if not accepted:
+            message = "no descent"
+            break
+        ev, spectrum = new, trial_spectrum
+        if model.L > 1 and not frozen and ev.lam.max() > RUNAWAY:
+            message = RUNAWAY_MESSAGE
+            break
+    return Minimum(ev, layout, spectrum.gradient_norm, iteration, False, message)
+
+
+def _step_size(layout: Layout, state: State, deps: Array, dQ: Array, dm: Array) -> float:
+    """Step in units of the allowed one; increments that run to zero do not count."""
+    size = float((np.abs(dm) / _gap_units(state.m)).max(initial=0.0)) / MAX_GAP
+    for values, blocks, change in (
+        (state.Q, layout.Q_blocks, dQ),
+        (state.eps, layout.eps_blocks, deps),
+    ):
+        for block in blocks:
+            x = values[block.row]
+            ratio = largest_ratio(x[block.span], change[block.row, block.span], 1e-4 * x[-1])
+            size = max(size, ratio / MAX_LOG)
+    for block in layout.Q_blocks:
+        room = 1.0 - float(state.Q[block.row, -1])
+        size = max(size, float(dQ[block.row, -1]) / (MAX_APPROACH * room))
+    return size
+
+
+def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _serial) -> Minimum:
+    """Undamped Newton steps from a minimum found to rounding in s; the best point is kept.
+
+    Near the minimum s is flat to rounding while ds/d(y, m) is still resolved; improvement is
+    judged by `solution_error`.
+    """
+    layout, ev = start.layout, start.evaluation
+    n = layout.size
+    best, best_error = ev, solution_error(model, ev)
+    for _ in range(steps):
+        if best_error < 1e-12:
+            break
+        quad, units = quadratic(model, layout, ev), _units(layout, ev)
+        H = units.T @ quad.hessian @ units
+        size = 1.0 / np.sqrt(np.abs(np.diag(H)) + 1e-300)
+        p = -size * np.linalg.solve(H * size[:, None] * size, units.T @ quad.gradient * size)
+        if not np.all(np.isfinite(p)):
+            break
+        p = units @ (p * min(1.0, 0.3 / float(np.abs(p).max(initial=1e-300))))
+        deps, dQ = field_step(model, layout, ev, p[:n], p[n:])
+        trial = apply_step(layout, ev.state, deps, dQ, p[n:])
+        if trial.Q[:, -1].max(initial=0.0) >= 1.0:
+            break
+        ev = evaluate(model, trial, True, mapper)
+        error = solution_error(model, ev)
+        if error < best_error:
+            best, best_error = ev, error
+        elif not error < 100.0 * best_error:
+            break
+    return replace(start, evaluation=best)
+
+
+def solution_error(model: Model, ev: Evaluation) -> float:
+    """max(undamped residual, |ds/dm|)."""
+    return max(residual(model, ev), float(np.abs(ev.ds_dm).max()))
+
+
+def zero_level_growth(ev: Evaluation, model: Model) -> Array:
+    """Growth factor rho_i(l) of an infinitesimal overlap at level i of layer l, (L+1, K+1).
+
+    rho_i(l) = alpha f_i''(0)^2 [ D_i(l)^2 q_i(l-1)^2 G_i(l)^2 + D_i(l+1)^2 q_i(l+1)^2 G_i(l+1)^2 ].
+    Meaningful where q_i(l) = 0 (there P_i is a delta at 0, so <f''^2> = f''(0)^2); in a liquid
+    layer and at the top level it is the criterion alpha (2/pi)^2 (q(l-1)^2 + q(l+1)^2) > 1.
+    """
+    m, q, Q = ev.state.m, ev.q, ev.state.Q
+    D = spherical.resolvents(Q, m)
+    drive = (D * ev.G) ** 2
+    rho = np.zeros_like(q)
+    for layer in range(1, model.L):
+        flow = ev.spin_flows[min(layer, model.L - layer)]
+        curvature = np.ones(m.size)
+        if flow is not None:
+            curvature[: flow.curvature.size] = flow.curvature
+        pair = drive[layer - 1] * q[layer - 1] ** 2 + drive[layer] * q[layer + 1] ** 2
+        rho[layer] = model.alpha * curvature * pair
+    return rho
+
+
+def adjust_levels(model: Model, ev: Evaluation, threshold: float = 1e-6) -> State | None:
+    """Active set: drop levels that run to zero, wake zero levels that are unstable.
+
+    Returns the changed state, or None when nothing changes.
+    """
+    state = ev.state
+    first = first_levels(state)
+    rho = zero_level_growth(ev, model)
+    eps, Q = state.eps.copy(), state.Q.copy()
+    changed = False
+    for layer in range(1, model.hidden + 1):
+        mirror, low, top = model.L - layer, int(first[layer]), int(state.top[layer])
+        dead = (eps[layer, :top] > 0.0) & (eps[layer, :top] < threshold * eps[layer, top - 1])
+        if low < top:  # about to vanish: small, and zero is stable there
+            small = (eps[layer, :top] > 0.0) & (eps[layer, :top] < 1e-5 * eps.max())
+            dead |= small & (rho[layer, :top] < 1.0)
+        if dead.any():
+            eps[layer, :top][dead] = 0.0
+            changed = True
+        else:
+            wake = np.flatnonzero(rho[layer, 1:low] > 1.0 + 1e-9) + 1
+            if wake.size:
+                start = int(wake[0])
+                seed = 0.1 * (eps[layer, low] if low < top else 0.1)
+                ramp = seed * np.arange(1, low - start + 1) / (low - start)
+                eps[layer, start:low] = ramp
+                changed = True
+        eps[mirror] = eps[layer]
+    if not changed:
+        return None
+    return match_couplings(model, state.with_values(eps=eps, Q=Q))
+
+
+def match_couplings(model: Model, state: State) -> State:
+    """Make Q(l) positive, increasing exactly where both neighbours are solid, zero elsewhere."""
+    Q = state.Q.copy()
+    first = first_levels(state)
+    for layer in range(1, model.coupled + 1):
+        low = int(max(first[layer - 1], first[layer]))
+        row = Q[layer - 1]
+        row[:low] = 0.0
+        steps = np.diff(row[low:], prepend=0.0)
+        row[low:] = np.cumsum(np.maximum(steps, 1e-4 / max(row.size - low, 1)))
+        if low < row.size and row[-1] >= 1.0 - 1e-9:
+            row[low:] *= (1.0 - 1e-6) / row[-1]
+        Q[model.L - layer] = row
+    return state.with_values(Q=Q)

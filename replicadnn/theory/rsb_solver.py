@@ -1,0 +1,147 @@
+"""From a `Problem` with broken replica symmetry to certified `Solution` objects.
+
+`replicadnn.theory.rsb` solves one branch of one point; here its answers get the names, the
+certificate and the form that every ansatz shares.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from replicadnn.problem import Ansatz, BranchChoice, Problem
+from replicadnn.solution import Certificate, OtherBranch, Solution, Status, unsolved
+from replicadnn.theory import rsb
+from replicadnn.theory.rsb_map import FlowError, Model, entropy_by_layer, evaluate
+
+#: Levels of the frozen branch: further ones change its s by less than 1e-3 and rarely converge.
+FROZEN_LEVELS = 3
+
+
+def solve_point(
+    problem: Problem,
+    asked: BranchChoice,
+    *,
+    levels: int,
+    tol: float,
+    time_limit: float,
+    threads: int,
+) -> list[Solution]:
+    """Solutions of one point that answer ``asked``.
+
+    ``auto`` and ``continuous`` search the continuous branch only; ``all`` and ``equilibrium``
+    (smallest s, n -> 0) also search the frozen one, q = 1 above a breakpoint m*.
+    """
+    if problem.L == 1 and problem.kappa >= 0.0 and math.isinf(problem.beta):
+        return [_convex(problem, tol)]
+    count = 1 if problem.ansatz is Ansatz.ONE_RSB else levels
+    continuous = _search(problem, "continuous", count, tol, time_limit, threads)
+    if continuous is None:
+        return [unsolved(problem, Status.NOT_CONVERGED, "the iteration diverged", tol=tol)]
+    found = [continuous]
+    if asked in (BranchChoice.ALL, BranchChoice.EQUILIBRIUM) and problem.L > 1:
+        few = min(count, FROZEN_LEVELS)
+        frozen = _search(problem, "frozen", few, tol, time_limit, threads)
+        if frozen is not None and frozen.converged and frozen.branch == "frozen":
+            found.append(frozen)
+    good = [one for one in found if one.converged]
+    if asked is BranchChoice.ALL:
+        chosen = found
+    elif asked is BranchChoice.EQUILIBRIUM and good:
+        chosen = [min(good, key=lambda one: one.free_entropy)]
+    else:
+        chosen = found[:1]
+    return [_solution(problem, one, good, tol) for one in chosen]
+
+
+def _convex(problem: Problem, tol: float) -> Solution:
+    """One perceptron with kappa >= 0 and hard constraints: convex, hence replica symmetric."""
+    from replicadnn.theory.solver import solve_point as solve_symmetric
+
+    symmetric = solve_symmetric(replace(problem, ansatz=Ansatz.RS), tol=tol)[0][0]
+    message = f"{symmetric.message}; one convex perceptron: no replica-symmetry breaking"
+    return replace(symmetric, problem=problem, message=message)
+
+
+def _search(
+    problem: Problem, branch: str, levels: int, tol: float, time_limit: float, threads: int
+) -> rsb.RSBSolution | None:
+    """One branch, or None where the iteration left the range of the flows."""
+    try:
+        found = rsb.solve_rsb(
+            problem.alpha,
+            problem.L,
+            kappa=problem.kappa,
+            beta=problem.beta,
+            levels=levels,
+            tol=tol,
+            branch=branch,
+            time_limit=time_limit,
+            threads=threads,
+        )
+    except FlowError:
+        return None
+    return found[0]
+
+
+_STATUS = {
+    rsb.Status.CONVERGED: Status.CONVERGED,
+    rsb.Status.NO_SOLUTION: Status.NO_SOLUTION,
+}
+
+
+def _solution(
+    problem: Problem, found: rsb.RSBSolution, good: Sequence[rsb.RSBSolution], tol: float
+) -> Solution:
+    model = Model(problem.alpha, problem.L, problem.kappa, problem.beta)
+    evaluation = evaluate(model, found.state)
+    interaction, couplings, neurons = entropy_by_layer(model, evaluation)
+    status = _STATUS.get(found.status, Status.NOT_CONVERGED)
+    certificate = _certificate(found)
+    words = [str(found.status.value), found.message]
+    if status is Status.CONVERGED:
+        words = ["certified", f"{found.levels} levels"]
+        if found.branch == "frozen":
+            words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
+    return Solution(
+        problem=problem,
+        status=status,
+        message="; ".join(word for word in words if word),
+        branch="continuous" if found.branch == "liquid" else found.branch,
+        other_branches=tuple(
+            OtherBranch(one.branch, one.free_entropy) for one in good if one is not found
+        ),
+        free_entropy=found.free_entropy if status is not Status.NO_SOLUTION else -math.inf,
+        x=found.x.copy(),
+        q=found.q.copy(),
+        Q=found.Q.copy(),
+        one_minus_q_ea=1.0 - found.q_ea,
+        one_minus_Q_ea=1.0 - found.Q_ea,
+        entropy_interaction=interaction,
+        entropy_couplings=couplings,
+        entropy_neurons=neurons,
+        certificate=certificate,
+        tol=tol,
+        timings=dict(found.timings),
+        iterations={"levels": found.levels},
+    )
+
+
+def _certificate(found: rsb.RSBSolution) -> Certificate:
+    own = found.certificate
+    return Certificate(
+        residual=own.residual,
+        mass_error=own.mass_error,
+        ds_dq_max=own.ds_dq_max,
+        ds_dQ_max=own.ds_dQ_max,
+        ds_dm_max=own.ds_dm_max,
+        unstable_liquid_layers=own.unstable_liquid_layers,
+        contraction=math.nan,
+        monotone=own.monotone and not own.unstable_zero_levels,
+        levels_error_s=own.levels_error_s,
+        levels_error_q=own.levels_error_q,
+        replicon=tuple(float(rho) for rho in np.atleast_1d(own.replicon)),
+    )

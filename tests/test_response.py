@@ -1,0 +1,63 @@
+"""Spherical response: exact inverse, limits, derivatives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replicadnn.theory import response as spherical
+
+
+def overlaps(seed: int, k: int, top: float) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    m = np.concatenate([[0.0], np.sort(rng.uniform(0.02, 0.98, k))])
+    return np.sort(rng.uniform(0.0, top, k + 1)), m
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 12), st.integers(0, 999), st.sampled_from([1e-9, 0.1, 0.9, 0.999999]))
+def test_response_inverts_field_overlaps(k: int, seed: int, top: float) -> None:
+    Q, m = overlaps(seed, k, top)
+    B = spherical.field_overlaps(Q, m)
+    np.testing.assert_allclose(spherical.response(B, m), Q, rtol=1e-8, atol=1e-14)
+
+
+@pytest.mark.parametrize("B", [1e-12, 0.1, 3.0, 1e6])
+def test_replica_symmetric_limit(B: float) -> None:
+    """k = 0: Q/(1-Q)^2 = B."""
+    Q = spherical.response(np.array([B]), np.zeros(1))[0]
+    assert pytest.approx(B, rel=1e-9) == Q / (1.0 - Q) ** 2
+
+
+def test_zero_field() -> None:
+    m = np.array([0.0, 0.5])
+    np.testing.assert_array_equal(spherical.response(np.zeros(2), m), np.zeros(2))
+
+
+def test_entropy_derivatives() -> None:
+    """dS/dQ_i = (m_{i+1}-m_i) B_i / 2 and dS/dm_i = S'_i, by complex step."""
+    Q, m = overlaps(1, 6, 0.9)
+    full = np.diff(np.append(m, 1.0))
+    step = 1e-30
+    by_Q = np.array([spherical.entropy(Q + 1j * step * e, m).imag / step for e in np.eye(7)])
+    by_m = np.array([spherical.entropy(Q, m + 1j * step * e).imag / step for e in np.eye(7)[1:]])
+    np.testing.assert_allclose(by_Q, 0.5 * full * spherical.field_overlaps(Q, m), rtol=1e-11)
+    np.testing.assert_allclose(by_m, spherical.entropy_dm(Q, m), rtol=1e-9, atol=1e-12)
+
+
+def test_jacobians_match_differences() -> None:
+    Q, m = overlaps(2, 4, 0.8)
+    dBdQ, dBdm, dSdQ, dSdm = spherical.jacobians(Q, m)
+    step = 1e-6
+    for i, e in enumerate(np.eye(5)):
+        plus, minus = (spherical.field_overlaps(Q + s * step * e, m) for s in (1, -1))
+        np.testing.assert_allclose((plus - minus) / (2 * step), dBdQ[:, i], rtol=1e-5, atol=1e-6)
+        plus, minus = (spherical.entropy_dm(Q + s * step * e, m) for s in (1, -1))
+        np.testing.assert_allclose((plus - minus) / (2 * step), dSdQ[:, i], rtol=1e-4, atol=1e-6)
+    for i, e in enumerate(np.eye(5)[1:]):
+        plus, minus = (spherical.field_overlaps(Q, m + s * step * e) for s in (1, -1))
+        np.testing.assert_allclose((plus - minus) / (2 * step), dBdm[:, i], rtol=1e-5, atol=1e-6)
+        plus, minus = (spherical.entropy_dm(Q, m + s * step * e) for s in (1, -1))
+        np.testing.assert_allclose((plus - minus) / (2 * step), dSdm[:, i], rtol=1e-4, atol=1e-6)

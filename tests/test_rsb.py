@@ -1,0 +1,358 @@
+"""Parisi solver: stationarity, exact limits, references, independence of start and levels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from replicadnn.theory.replicon import replicon
+from replicadnn.theory.rsb import RSBSolution, complexity, ladder, solve_rsb
+from replicadnn.theory.rsb_levels import first_guess, relaxed_guess, resample
+from replicadnn.theory.rsb_map import Model, State, evaluate, make_state, residual
+from replicadnn.theory.rsb_newton import apply_step, gradient, make_layout, minimise, quadratic
+
+LN2 = float(np.log(2.0))
+
+
+def random_state(model: Model, K: int, seed: int, frozen: bool = False) -> State:
+    """A state far from any solution, with zero levels in deeper layers."""
+    rng = np.random.default_rng(seed)
+    L = model.L
+    m = np.concatenate([[0.0], np.cumsum(rng.uniform(0.5, 1.5, K))])
+    m *= 0.95 / (m[-1] + 0.5)
+    depth = np.minimum(np.arange(L + 1), L - np.arange(L + 1))
+    eps, Q = np.zeros((L + 1, K + 1)), np.zeros((L, K + 1))
+    for layer in range(1, L // 2 + 1):
+        low = min(int(depth[layer]), K)
+        eps[layer, low:] = np.cumsum(rng.uniform(0.2, 0.8, K + 1 - low))
+        eps[L - layer] = eps[layer]
+    for layer in range(1, (L + 1) // 2 + 1):
+        low = max(min(int(depth[layer - 1]), K), min(int(depth[layer]), K))
+        steps = np.cumsum(rng.uniform(0.5, 1.5, K + 1 - low))
+        Q[layer - 1, low:] = 0.8 * steps / steps[-1]
+        Q[L - layer] = Q[layer - 1]
+    top = np.full(L + 1, K + 1)
+    if frozen:
+        top[1] = top[L - 1] = K
+    return make_state(m, eps, Q, top)
+
+
+@pytest.mark.parametrize(
+    ("L", "frozen"), [(1, False), (2, False), (3, False), (6, False), (7, False), (6, True)]
+)
+def test_gradient_of_free_entropy(L: int, frozen: bool) -> None:
+    """ds/d(q, Q, m) against differences of s along q = T(eps), at an arbitrary state."""
+    model = Model(4.0, L, kappa=0.1)
+    state = random_state(model, 4, L, frozen)
+    layout = make_layout(model, state)
+    n, K = layout.size, state.K
+    g = gradient(model, layout, evaluate(model, state))
+    step = 1e-5
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        deps, dQ, dm = np.zeros_like(state.eps), np.zeros_like(state.Q), rng.normal(size=K) * 0.1
+        for block in layout.eps_blocks:
+            deps[block.row, block.span] = rng.normal(size=block.span.stop - block.span.start)
+        for block in layout.Q_blocks:
+            dQ[block.row, block.span] = 0.1 * rng.normal(size=block.span.stop - block.span.start)
+        pair = [
+            evaluate(
+                model, apply_step(layout, state, s * step * deps, s * step * dQ, s * step * dm)
+            )
+            for s in (1.0, -1.0)
+        ]
+        change = np.zeros(n + K)
+        for block in layout.eps_blocks:
+            change[block.where] = (pair[0].q - pair[1].q)[block.row, block.span]
+        for block in layout.Q_blocks:
+            change[block.where] = (pair[0].state.Q - pair[1].state.Q)[block.row, block.span]
+        change[n:] = 2 * step * dm
+        slope = (pair[0].free_entropy - pair[1].free_entropy) / (2 * step)
+        assert slope == pytest.approx(g @ change / (2 * step), abs=3e-8)
+
+
+@pytest.mark.parametrize(
+    ("L", "frozen"), [(1, False), (2, False), (3, False), (6, False), (6, True)]
+)
+def test_hessian(L: int, frozen: bool) -> None:
+    """Exact Hessian against differences of the gradient."""
+    model = Model(4.0, L, beta=3.0)
+    state = random_state(model, 3, 10 + L, frozen)
+    layout = make_layout(model, state)
+    n, K = layout.size, state.K
+    H = quadratic(model, layout, evaluate(model, state, True)).hessian
+    rng = np.random.default_rng(1)
+    step = 1e-5
+    for _ in range(5):
+        deps, dQ, dm = np.zeros_like(state.eps), np.zeros_like(state.Q), rng.normal(size=K) * 0.1
+        for block in layout.eps_blocks:
+            deps[block.row, block.span] = rng.normal(size=block.span.stop - block.span.start)
+        for block in layout.Q_blocks:
+            dQ[block.row, block.span] = 0.1 * rng.normal(size=block.span.stop - block.span.start)
+        pair = [
+            evaluate(
+                model, apply_step(layout, state, s * step * deps, s * step * dQ, s * step * dm)
+            )
+            for s in (1.0, -1.0)
+        ]
+        change = np.zeros(n + K)
+        for block in layout.eps_blocks:
+            change[block.where] = (pair[0].q - pair[1].q)[block.row, block.span]
+        for block in layout.Q_blocks:
+            change[block.where] = (pair[0].state.Q - pair[1].state.Q)[block.row, block.span]
+        change[n:] = 2 * step * dm
+        slopes = [gradient(model, layout, ev) for ev in pair]
+        np.testing.assert_allclose(
+            (slopes[0] - slopes[1]) / (2 * step), H @ change / (2 * step), atol=2e-6
+        )
+
+
+@pytest.fixture(scope="module")
+def two_layers() -> RSBSolution:
+    return solve_rsb(4.0, 2)[0]
+
+
+def assert_certified(solution: RSBSolution, tol: float = 1e-8) -> None:
+    c = solution.certificate
+    assert solution.converged
+    assert max(c.residual, c.ds_dm_max, c.ds_dq_max, c.ds_dQ_max) <= tol
+    assert c.mass_error < 1e-10
+    assert c.monotone
+    assert c.unstable_liquid_layers == ()
+    assert c.unstable_zero_levels == ()
+
+
+def test_L2_alpha4(two_layers: RSBSolution) -> None:
+    assert_certified(two_layers)
+    assert two_layers.free_entropy == pytest.approx(-0.7071900, abs=5e-7)
+    assert two_layers.q_ea[1] == pytest.approx(0.4716, abs=1e-3)
+    assert np.diff(two_layers.q[1]).max() < 0.1 * two_layers.q_ea[1]  # no jump
+
+
+def test_L3_alpha8() -> None:
+    solution = solve_rsb(8.0, 3)[0]
+    assert_certified(solution)
+    assert solution.free_entropy == pytest.approx(-0.7053375, abs=5e-7)
+    assert solution.q_ea[1] == pytest.approx(0.398, abs=1e-3)
+    assert np.diff(solution.q[1]).max() < 0.1 * solution.q_ea[1]
+
+
+def mean_overlap(solution: RSBSolution, layer: int) -> float:
+    return float(np.diff(np.append(solution.x, 1.0)) @ solution.q[layer])
+
+
+@pytest.mark.parametrize(
+    ("alpha", "s", "q1", "Q1", "mean"),
+    [(5.0, -0.695287, 0.1477, 0.2830, 0.12137), (10.0, -0.708761, 0.3016, 0.6044, 0.22617)],
+)
+def test_L4_references(alpha: float, s: float, q1: float, Q1: float, mean: float) -> None:
+    solution = solve_rsb(alpha, 4)[0]
+    assert_certified(solution)
+    assert solution.free_entropy == pytest.approx(s, abs=1e-6)
+    assert solution.q_ea[1] == pytest.approx(q1, abs=3e-4)
+    assert solution.Q_ea[0] == pytest.approx(Q1, abs=6e-4)
+    assert mean_overlap(solution, 1) == pytest.approx(mean, abs=5e-5)
+    assert solution.q_ea[2] == 0.0
+
+
+@pytest.mark.slow
+def test_L20_references() -> None:
+    """alpha = 40, 60 from scratch, 75 from 60 (from scratch it runs to another branch)."""
+    forty, sixty = solve_rsb([40.0, 60.0], 20)
+    near = solve_rsb(68.0, 20, start=sixty)[0]
+    last = solve_rsb(75.0, 20, start=near)[0]
+    for solution, s, error, solid in (
+        (forty, -0.791535, 3e-6, 2),
+        (sixty, -0.829837, 5e-6, 3),
+        (last, -0.852828, 5e-6, 3),
+    ):
+        assert_certified(solution)
+        assert solution.free_entropy == pytest.approx(s, abs=error)
+        assert np.count_nonzero(solution.q_ea[1:10]) == solid
+    assert last.q_ea[1] == pytest.approx(0.761, abs=0.004)
+
+
+@pytest.mark.slow
+def test_levels_converge(two_layers: RSBSolution) -> None:
+    """K and 2K agree within the error that K reports; s falls with K; rho -> 1 from above."""
+    eight, thirty_two = solve_rsb(4.0, 2, levels=8)[0], solve_rsb(4.0, 2, levels=32)[0]
+    for few, many in ((eight, two_layers), (two_layers, thirty_two)):
+        assert few.free_entropy > many.free_entropy
+        gap = few.free_entropy - many.free_entropy
+        assert gap < 1.5 * few.certificate.levels_error_s + 1e-11
+        assert abs(few.q_ea[1] - many.q_ea[1]) < 1.5 * few.certificate.levels_error_q
+    assert eight.free_entropy - two_layers.free_entropy < 1e-5
+    assert (two_layers.certificate.replicon > 1.0).all()
+    assert abs(thirty_two.certificate.replicon - 1.0).max() < 2e-4
+
+
+def test_start_independence(two_layers: RSBSolution) -> None:
+    """Three guesses far apart end in the same solution.
+
+    Sliding a level along the curve costs little: eigenvalues of 1e-6 against a gradient of 1e-12
+    leave positions of single levels open to 1e-6, while s agrees to 1e-11.
+    """
+    model = Model(4.0, 2)
+    starts = [
+        relaxed_guess(model, first_guess(model, 2, field, overlap))
+        for field, overlap in ((0.2, 0.1), (10.0, 0.95))
+    ]
+    starts.append(random_state(model, 4, 3))
+    for start in starts:
+        again = solve_rsb(4.0, 2, start=start)[0]
+        assert_certified(again)
+        assert again.free_entropy == pytest.approx(two_layers.free_entropy, abs=1e-11)
+        np.testing.assert_allclose(again.q, two_layers.q, atol=2e-6)
+        np.testing.assert_allclose(again.x, two_layers.x, atol=5e-6)
+
+
+@pytest.mark.parametrize(("L", "alpha"), [(2, 1.2), (3, 2.4), (6, 2.4), (4, 2.0)])
+def test_liquid_below_the_transition(L: int, alpha: float) -> None:
+    solution = solve_rsb(alpha, L, levels=4)[0]
+    assert solution.converged
+    assert solution.branch == "liquid"
+    assert solution.free_entropy == pytest.approx(-LN2, abs=1e-12)
+
+
+@pytest.mark.parametrize(("L", "alpha"), [(2, 1.30), (3, 2.55), (6, 2.55)])
+def test_solid_above_the_transition(L: int, alpha: float) -> None:
+    """Just above alpha = pi^2/8 (L = 2) and (pi/2)^2 (L >= 3) layer 1 is solid and s < -ln 2."""
+    solution = solve_rsb(alpha, L, levels=4)[0]
+    assert_certified(solution)
+    assert 0.0 < solution.q_ea[1] < 0.1
+    assert solution.free_entropy < -LN2
+
+
+def test_liquid_at_finite_temperature() -> None:
+    """s = L ln(1 + e^-beta) - ln 2 below the transition (in the normalisation of the flow)."""
+    solution = solve_rsb(1.0, 3, beta=1.0, levels=2)[0]
+    w = np.exp(-1.0) + 0.5 * (1 - np.exp(-1.0))
+    assert solution.free_entropy == pytest.approx(3 * np.log(w) + 2 * LN2, abs=1e-12)
+
+
+@pytest.mark.parametrize(("alpha", "kappa"), [(1.0, 0.0), (1.5, 0.0), (0.7, 0.5)])
+def test_single_layer_is_gardner(alpha: float, kappa: float) -> None:
+    """L = 1, K = 0: Q/(1-Q)^2 = alpha G(Q), and breaking does not occur for kappa >= 0."""
+    rs = solve_rsb(alpha, 1, kappa=kappa, levels=0)[0]
+    assert_certified(rs)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    from scipy.special import log_ndtr
+
+    Q = rs.Q_ea[0]
+    u = (np.sqrt(Q) * nodes - kappa) / np.sqrt(1 - Q)
+    ratio = np.exp(-0.5 * u * u - 0.5 * np.log(2 * np.pi) - log_ndtr(u))
+    G = weights @ ratio**2 / weights.sum() / (1 - Q)
+    assert pytest.approx(alpha * G, rel=1e-7) == Q / (1 - Q) ** 2
+    assert rs.certificate.replicon[0] < 1.0
+
+
+def test_single_layer_negative_margin_breaks() -> None:
+    """L = 1, kappa = -2: stable at alpha = 40, broken at 100, where breaking lowers s."""
+    assert solve_rsb(40.0, 1, kappa=-2.0, levels=0)[0].certificate.replicon[0] < 1.0
+    rs, broken = (solve_rsb(100.0, 1, kappa=-2.0, levels=k)[0] for k in (0, 2))
+    assert rs.certificate.replicon[0] > 1.0
+    assert_certified(broken)
+    assert broken.free_entropy < rs.free_entropy - 1e-6
+
+
+def test_one_step_complexity() -> None:
+    """Sigma(m) vanishes at the stationary m, s(m) is smallest there, Sigma = -m^2 ds/dm."""
+    one = solve_rsb(4.0, 2, levels=1)[0]
+    m = one.x[1]
+    step = 1e-3
+    s, sigma = complexity(4.0, 2, [m - step, m, m + step])
+    assert abs(sigma[1]) < 1e-10
+    assert s[1] == pytest.approx(one.free_entropy, abs=1e-12)
+    assert s[0] > s[1] < s[2]
+    slope = (s[2] - s[0]) / (2 * step)
+    assert -(m**2) * slope == pytest.approx(0.5 * (sigma[0] + sigma[2]), abs=1e-7)
+
+
+def test_replicon_predicts_splitting() -> None:
+    """A stable replica-symmetric point keeps rho < 1, an unstable one gains from a second level."""
+    model = Model(4.0, 2)
+    rs = solve_rsb(4.0, 2, levels=0)[0]
+    modes = replicon(model, evaluate(model, rs.state))
+    assert modes.rho[0] == pytest.approx(rs.certificate.replicon[0], abs=1e-12)
+    assert modes.rho[0] > 1
+    assert solve_rsb(4.0, 2, levels=1)[0].free_entropy < rs.free_entropy
+    np.testing.assert_allclose(modes.by_layer.sum(1), 1.0)
+
+
+def test_threads_give_the_same_digits() -> None:
+    one = solve_rsb(12.0, 6, levels=6)[0]
+    two = solve_rsb(12.0, 6, levels=6, threads=2)[0]
+    np.testing.assert_array_equal(one.q, two.q)
+    assert one.free_entropy == two.free_entropy
+
+
+def test_resample_keeps_the_curve(two_layers: RSBSolution) -> None:
+    model = Model(4.0, 2)
+    finer = resample(model, two_layers.state, 24)
+    assert evaluate(model, finer).free_entropy == pytest.approx(two_layers.free_entropy, abs=5e-6)
+    assert residual(model, evaluate(model, finer)) < 5e-3
+
+
+def test_time_limit_is_reported() -> None:
+    solution = solve_rsb(60.0, 20, levels=24, time_limit=0.05)[0]
+    assert not solution.converged
+
+
+def test_minimum_is_a_minimum(two_layers: RSBSolution) -> None:
+    """s is lowest at the solution: the Hessian over (q, Q, m) is positive."""
+    model = Model(4.0, 2)
+    found = minimise(model, resample(model, two_layers.state, 6))
+    H = quadratic(model, found.layout, found.evaluation).hessian
+    scale = 1.0 / np.sqrt(np.diag(H))
+    assert np.linalg.eigvalsh(H * scale[:, None] * scale).min() > 0.0
+
+
+def test_ladder() -> None:
+    assert ladder(16) == [2, 3, 4, 6, 8, 12, 16]
+    assert ladder(0) == [0]
+    assert ladder(1) == [1]
+    assert ladder(2) == [2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"alpha": -1.0, "L": 2}, "alpha"),
+        ({"alpha": 1.0, "L": 0}, "L"),
+        ({"alpha": 1.0, "L": 2, "levels": -1}, "levels"),
+        ({"alpha": 1.0, "L": 2, "branch": "other"}, "branch"),
+        ({"alpha": 1.0, "L": 2, "beta": 0.0}, "beta"),
+        ({"alpha": 1.0, "L": 2, "threads": 0}, "threads"),
+    ],
+)
+def test_bad_arguments_are_named(arguments: dict, name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} = "):
+        solve_rsb(**arguments)
+
+
+def test_frozen_branch() -> None:
+    """L = 20, alpha = 50: q(1) = 1 above m* in (0, 1), Q(1) < 1, stationary in q, Q and m*."""
+    frozen = solve_rsb(50.0, 20, levels=2, branch="frozen")[0]
+    assert_certified(frozen)
+    assert frozen.branch == "frozen"
+    assert frozen.q[1, -1] == 1.0
+    assert frozen.q[1, -2] < 0.9
+    assert 0.9 < frozen.Q_ea[0] < 1.0
+    assert 0.6 < frozen.x[-1] < 0.8
+    assert frozen.q_ea[2] < 1.0
+
+
+def test_levels_can_be_many() -> None:
+    """L = 100 and K = 64: liquid layers cost nothing, the ends do not see each other."""
+    long = solve_rsb(10.0, 100, levels=4)[0]
+    short = solve_rsb(10.0, 6, levels=4)[0]
+    assert long.free_entropy == pytest.approx(short.free_entropy, abs=1e-10)
+    np.testing.assert_allclose(long.q_ea[1:4], short.q_ea[1:4], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_sixty_four_levels() -> None:
+    many = solve_rsb(4.0, 2, levels=64)[0]
+    assert many.converged
+    assert many.levels >= 48
+    assert many.free_entropy == pytest.approx(-0.7071900309, abs=2e-9)

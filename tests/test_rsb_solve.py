@@ -1,0 +1,87 @@
+"""Broken replica symmetry through the public front end."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from replicadnn.cli.main import run
+
+import replicadnn as rd
+
+
+@pytest.fixture(scope="module")
+def solution() -> rd.Solution:
+    return rd.solve(10.0, 4, scenario="random", levels=8)
+
+
+def test_contract(solution: rd.Solution, data: Path) -> None:
+    assert solution.converged
+    assert solution.problem.ansatz == "rsb"
+    K1 = solution.x.size
+    assert solution.q.shape == (5, K1)
+    assert solution.Q.shape == (4, K1)
+    assert solution.x[0] == 0.0
+    assert np.all(np.diff(solution.x) > 0.0)
+    assert solution.certificate.ds_dm_max < 1e-8
+    assert solution.certificate.mass_error < 1e-10
+    assert solution.eps_g is None
+    published = next(
+        entry
+        for entry in json.loads((data / "parisi.json").read_text())
+        if (entry["L"], entry["alpha"]) == (4, 10)
+    )
+    error = 3 * published["free_entropy_error"]
+    assert solution.free_entropy == pytest.approx(published["free_entropy"], abs=error)
+
+
+def test_parts_of_the_entropy(solution: rd.Solution) -> None:
+    parts = (solution.entropy_interaction, solution.entropy_couplings, solution.entropy_neurons)
+    assert sum(float(p.sum()) for p in parts) == pytest.approx(solution.free_entropy, abs=1e-12)
+
+
+def test_below_the_replica_symmetric_value(solution: rd.Solution) -> None:
+    """Random data: more breaking lowers s (n -> 0), from rs over 1rsb to K levels."""
+    symmetric = rd.solve(10.0, 4, scenario="random", ansatz="rs")
+    one_step = rd.solve(10.0, 4, scenario="random", ansatz="1rsb")
+    assert one_step.converged
+    assert one_step.x.size == 2
+    assert solution.free_entropy < one_step.free_entropy < symmetric.free_entropy < -math.log(2)
+
+
+def test_liquid_below_the_transition() -> None:
+    s = rd.solve(2.0, 4, scenario="random", levels=4)
+    assert s.converged
+    assert np.all(s.q_ea[1:-1] == 0.0)
+    assert s.free_entropy == pytest.approx(-math.log(2), abs=1e-12)
+
+
+def test_round_trip(solution: rd.Solution, tmp_path: Path) -> None:
+    back = rd.load(solution.save(tmp_path / "a.h5"))[0]
+    assert np.array_equal(back.q, solution.q)
+    assert back.certificate.replicon == solution.certificate.replicon
+    assert back.certificate.ds_dm_max == solution.certificate.ds_dm_max
+    assert back.certificate.levels_error_s == solution.certificate.levels_error_s
+
+
+def test_teacher_student_has_no_breaking(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["solve", "--alpha", "5", "--L", "3", "--ansatz", "rsb"]) == 2
+    assert "exact for teacher-student" in capsys.readouterr().err
+
+
+def test_time_limit_is_a_status() -> None:
+    s = rd.solve(60.0, 20, scenario="random", time_limit=0.0)
+    assert not s.converged
+    assert s.message
+
+
+def test_parisi_figure(solution: rd.Solution, tmp_path: Path) -> None:
+    ax = rd.plot.parisi(solution, "Q")
+    assert len(ax.patches) == 1  # layer 2 is liquid on both of its sides: one distinct solid layer
+    path = rd.plot.save_parisi(solution, tmp_path / "a.png")
+    assert path.stat().st_size > 10_000
+    with pytest.raises(rd.InputError, match="solid"):
+        rd.plot.parisi(rd.solve(2.0, 4, scenario="random", levels=2))
