@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -20,7 +21,30 @@ def command(file: str, as_json: bool) -> int:
         return 0
     click.echo(f"{file}: {summary['kind']} (schema {summary['schema_version']})")
     click.echo(f"finished: {'yes' if summary['finished'] else 'no: it was interrupted'}")
-    points = summary["points"]
+    if summary["kind"] == "mc":
+        _print_runs(summary["runs"])
+    else:
+        _print_points(summary["points"])
+    click.echo("provenance:")
+    for key, value in summary["provenance"].items():
+        click.echo(f"  {key}: {value}")
+    return 0
+
+
+def _print_runs(runs: list[dict[str, Any]]) -> None:
+    click.echo(f"runs: {len(runs)}")
+    for run in runs:
+        click.echo(
+            f"  N = {run['N']:<5} L = {run['L']:<4} alpha = {run['alpha']:<8.6g} "
+            f"{run['scenario']}, {run['sampler']} sampler, beta = {run['beta']}, "
+            f"kappa = {run['kappa']:g}, {run['start']} start, {run['mode']}: {run['status']}"
+        )
+        click.echo(f"    {run['message']}")
+        if run["equilibrium"] != run["message"]:
+            click.echo(f"    equilibrium {run['equilibrium']}")
+
+
+def _print_points(points: list[dict[str, Any]]) -> None:
     good = sum(point["converged"] for point in points)
     click.echo(f"points: {len(points)}, converged: {good}")
     for point in points:
@@ -31,7 +55,3 @@ def command(file: str, as_json: bool) -> int:
             f"{point['ansatz']}, kappa = {point['kappa']:g}, beta = {point['beta']}: "
             f"{point['branch']}, s = {shown}, {point['status']}"
         )
-    click.echo("provenance:")
-    for key, value in summary["provenance"].items():
-        click.echo(f"  {key}: {value}")
-    return 0

@@ -10,6 +10,7 @@ import click
 
 _COMMANDS = {
     "solve": "replica solution q(l), Q(l) at one or many alpha",
+    "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "plot": "figures from result files",
     "info": "what is inside a result file",
 }
@@ -27,7 +28,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(f"replicadnn.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"replicadnn.cli.{module}").command
         return command
 
 

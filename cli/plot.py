@@ -19,10 +19,52 @@ def command() -> None:
 def profile(file: str, output: str | None, overwrite: bool) -> int:
     """Overlaps q_EA(l) and Q_EA(l) against the layer: the wetting of the network."""
     from replicadnn.plot import save_profile
-    from replicadnn.store import load
+    from replicadnn.store import load_solutions
 
     target = output or str(Path(file).with_suffix("")) + "_profile.png"
-    save_profile(load(file), target, overwrite=overwrite)
+    save_profile(load_solutions(file), target, overwrite=overwrite)
+    click.echo(f"figure written to {target}", err=True)
+    return 0
+
+
+@command.command(name="relaxation")
+@click.argument("file", metavar="FILE.h5")
+@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_relaxation.png]")
+@click.option("--N", "N", type=int, help="Width of the curves C(l, t).  [default: the largest]")
+@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+def relaxation(file: str, output: str | None, N: int | None, overwrite: bool) -> int:
+    """Relaxation times tau(l) of every width, and the curves C_S(l, t), C_J(l, t)."""
+    from replicadnn.plot import save_relaxation
+    from replicadnn.store import load_runs
+
+    target = output or str(Path(file).with_suffix("")) + "_relaxation.png"
+    save_relaxation(load_runs(file), target, N=N, overwrite=overwrite)
+    click.echo(f"figure written to {target}", err=True)
+    return 0
+
+
+@command.command(name="overlaps")
+@click.argument("file", metavar="FILE.h5")
+@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_overlaps.png]")
+@click.option("--theory", is_flag=True, help="Draw q_EA(l), Q_EA(l) of the replica solution.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+def overlaps(file: str, output: str | None, theory: bool, overwrite: bool) -> int:
+    """Overlaps by layer of a Monte Carlo file: of two replicas, or with the teacher."""
+    from replicadnn.errors import InputError
+    from replicadnn.plot import save_overlaps
+    from replicadnn.store import load_runs
+
+    runs = load_runs(file)
+    solution = None
+    if theory:
+        from replicadnn.theory.solver import solve
+
+        p = runs[0].params
+        if p["scenario"] != "teacher-student" or p["sampler"] != "gap":
+            raise InputError("theory", True, "only teacher-student runs of the gap sampler")
+        solution = solve([p["alpha"]], p["L"], beta=float(p["beta"]), kappa=p["kappa"])[0]
+    target = output or str(Path(file).with_suffix("")) + "_overlaps.png"
+    save_overlaps(runs, target, theory=solution, overwrite=overwrite)
     click.echo(f"figure written to {target}", err=True)
     return 0
 
@@ -36,9 +78,9 @@ def parisi(file: str, output: str | None, alpha: float | None, overwrite: bool) 
     """Parisi functions q(x, l), Q(x, l) of the solid layers: the river terraces."""
     from replicadnn.errors import InputError
     from replicadnn.plot import save_parisi
-    from replicadnn.store import load
+    from replicadnn.store import load_solutions
 
-    solutions = load(file)
+    solutions = load_solutions(file)
     if len(solutions) == 0:
         raise InputError("file", file, "at least one solved point")
     chosen = solutions[-1]

@@ -3,6 +3,7 @@
 Public interface (imported on first use, so that ``import replicadnn`` is quick):
 
 * `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
+* `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
 * `generalisation_error` - error of the typical student on fresh inputs
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "solve": "replicadnn.theory.solver",
+    "simulate": "replicadnn.montecarlo.run",
+    "MonteCarloResult": "replicadnn.montecarlo.run",
     "load": "replicadnn.store",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from replicadnn.errors import FileError as FileError
     from replicadnn.errors import InputError as InputError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
+    from replicadnn.montecarlo.run import MonteCarloResult as MonteCarloResult
+    from replicadnn.montecarlo.run import simulate as simulate
     from replicadnn.problem import Problem as Problem
     from replicadnn.solution import Certificate as Certificate
     from replicadnn.solution import Solution as Solution

@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -24,6 +24,9 @@ from replicadnn.errors import FileError, InputError, WriteError
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
+
+if TYPE_CHECKING:
+    from replicadnn.montecarlo.files import Runs
 
 FORMAT = "replicadnn"
 SCHEMA_VERSION = 1
@@ -209,8 +212,8 @@ def digest(group: h5py.Group) -> str:
     return total.hexdigest()
 
 
-def load(path: str | Path) -> Solutions:
-    """Read a file written by `Solutions.save` (or ``replicadnn solve --output``).
+def load(path: str | Path) -> Solutions | Runs:
+    """Read a file written by ``save`` or by ``--output``: `Solutions`, or the `Runs` of a sampler.
 
     Raises
     ------
@@ -218,6 +221,20 @@ def load(path: str | Path) -> Solutions:
         Missing, unreadable, truncated, not a replicadnn file, of a newer schema, or with values
         that no solution can have.
     """
+    with open_checked(path, None) as file:
+        kind = file.attrs["kind"]
+    return load_solutions(path) if kind == "solve" else load_runs(path)
+
+
+def load_runs(path: str | Path) -> Runs:
+    """Read a file of kind "mc"; see `load`."""
+    from replicadnn.montecarlo import files
+
+    return files.load_runs(path)
+
+
+def load_solutions(path: str | Path) -> Solutions:
+    """Read a file of kind "solve"; see `load`."""
     with open_checked(path, "solve") as file:
         try:
             items = [_read(file["solutions"][name]) for name in sorted(file["solutions"])]
@@ -246,7 +263,18 @@ def describe(path: str | Path) -> dict[str, Any]:
         kind = str(file.attrs["kind"])
         version = int(file.attrs["schema_version"])
         finished = bool(file.attrs.get("finished", False))
-    solutions = load(path)
+    if kind == "mc":
+        from replicadnn.montecarlo.files import summary
+
+        runs = load_runs(path)
+        return {
+            "kind": kind,
+            "schema_version": version,
+            "finished": runs.finished,
+            "runs": [summary(run) for run in runs],
+            "provenance": dict(runs.provenance),
+        }
+    solutions = load_solutions(path)
     keys = (
         "alpha", "L", "scenario", "ansatz", "kappa", "beta", "branch", "status", "converged",
         "message", "residual", "free_entropy",

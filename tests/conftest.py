@@ -23,3 +23,12 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("REPLICADNN_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """Both samplers compiled (about 20 s with an empty numba cache): no test is timed with it."""
+    from replicadnn.montecarlo.run import simulate
+
+    for sampler in ("gap", "weights"):
+        simulate(2, 2, 1.0, sampler=sampler, sweeps=1, samples=1)

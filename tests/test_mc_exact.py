@@ -11,6 +11,8 @@ from replicadnn.montecarlo.gap import GapChain
 from replicadnn.montecarlo.network import Network
 from replicadnn.montecarlo.weights import WeightsChain
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 
 def gap_averages(S0, SL, L, beta, kappa, *, chains, measures, every, burn, seed, step=1.0):
     """Chain-wise averages of the gap sampler from random starts on fixed data."""

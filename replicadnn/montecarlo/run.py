@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.errors import InputError
+from replicadnn.errors import FileError, InputError
 from replicadnn.montecarlo import network, overlaps, relaxation
 from replicadnn.montecarlo.equilibrium import TwoSided, compare
 from replicadnn.montecarlo.gap import GapChain
@@ -35,6 +36,7 @@ TARGET_ACCEPTANCE = 0.15
 LARGEST_STEP = 1.0
 COLLAPSE = 0.9
 BLOCK_SECONDS = 0.5
+DEFAULT_BETA = 3.0
 
 
 class Sampler(enum.StrEnum):
@@ -112,6 +114,11 @@ class Spec:
         return out
 
 
+def default_beta(L: int, potential: str = "count") -> float:
+    """Hard constraint where single moves can respect it (L = 1), else 3."""
+    return math.inf if L == 1 and potential != Potential.SOFT else DEFAULT_BETA
+
+
 def make_spec(
     L: int,
     N: int,
@@ -119,7 +126,7 @@ def make_spec(
     *,
     scenario: str = "teacher-student",
     sampler: str = "gap",
-    beta: float = 3.0,
+    beta: float | None = None,
     kappa: float = 0.0,
     sweeps: int = 10_000,
     samples: int = 8,
@@ -133,6 +140,8 @@ def make_spec(
     potential: str = "count",
 ) -> Spec:
     """Validate the arguments of `simulate`; raises InputError with argument, value and range."""
+    if beta is None:
+        beta = default_beta(L, potential)
     N = whole("N", N, 2, 100_000)
     alpha = real("alpha", alpha, 1e-9, 1e9, "a number above 0")
     M = round(alpha * N)
@@ -530,6 +539,24 @@ class MonteCarloResult:
     samples: dict[str, Array]
     timings: dict[str, float] = field(default_factory=dict)
 
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the result to an HDF5 file of kind "mc"; FileError if it exists already."""
+        from replicadnn.montecarlo.files import Runs
+
+        complete = self.status is RunStatus.COMPLETE
+        return Runs((self,), finished=complete).save(path, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> MonteCarloResult:
+        """Read a file that holds one run; for several use `replicadnn.load`."""
+        from replicadnn.montecarlo.files import load_runs
+
+        runs = load_runs(path)
+        only = runs[0] if len(runs) == 1 else None
+        if not isinstance(only, MonteCarloResult):
+            raise FileError(path, "does not hold exactly one relaxation run (use replicadnn.load)")
+        return only
+
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers; what is not known is None, never a made-up number."""
         keys = (
@@ -596,6 +623,8 @@ def make_result(sim: Simulation, seconds: float) -> MonteCarloResult:
         "J": np.mean([r[0] for r in rates], axis=0),
         "S": np.mean([r[1] for r in rates], axis=0),
     }
+    if len(acceptance["S"]) != spec.L - 1:  # weights sampler: the neurons do not move by themselves
+        acceptance["S"] = np.full(spec.L - 1, np.nan)
     collapsed = bool(np.any(late["spin_correlation"] > COLLAPSE))
     complete = sim.finished
     status = RunStatus.COMPLETE if complete else RunStatus.STOPPED
@@ -678,7 +707,7 @@ def simulate(
     *,
     scenario: str = "teacher-student",
     sampler: str = "gap",
-    beta: float = 3.0,
+    beta: float | None = None,
     kappa: float = 0.0,
     sweeps: int = 10_000,
     samples: int = 8,
@@ -703,7 +732,8 @@ def simulate(
     L, N, alpha : depth, width, patterns per width; M = alpha N is rounded.
     scenario : "teacher-student" or "random".
     sampler : "gap" (count potential at beta) or "weights" (beta = inf: greedy).
-    beta : inverse temperature; inf (hard constraint) in the gap sampler only for L = 1.
+    beta : inverse temperature; inf (hard constraint) in the gap sampler only for L = 1.  None: inf
+        for L = 1, else 3.
     kappa : margin; a gap is violated below it.
     sweeps, samples : length of a run and number of independent data sets.
     start : "planted" (default with a teacher) or "random".
@@ -760,20 +790,40 @@ def two_sided(
     """
     planted = simulate(L, N, alpha, **arguments, start="planted")
     random = simulate(L, N, alpha, **arguments, start="random")
+    return compare_starts(planted, random), planted, random
+
+
+def compare_starts(planted: MonteCarloResult, random: MonteCarloResult) -> TwoSided:
+    """`equilibrium.compare` of two runs on the same data."""
     names = ("energy", "R_matched", "r_matched")
     first = {name: planted.samples[name] for name in names}
     way = {
         name: planted.series[name][0] - random.series[name][0]
         for name in ("R_matched", "r_matched")
     }
-    return compare(first, random.samples, way), planted, random
+    return compare(first, random.samples, way)
+
+
+class Resumable(Protocol):
+    """What `drive` asks of a `Simulation` or a `tempering.Tempering`."""
+
+    @property
+    def total(self) -> int: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def finished(self) -> bool: ...
+    def run(self, until: int, pool: ThreadPoolExecutor | None = None) -> None: ...
+
+
+Sim = TypeVar("Sim", bound=Resumable)
 
 
 def drive(
-    sim: Simulation,
+    sim: Sim,
     threads: int,
     *,
-    checkpoint: Callable[[Simulation], None] | None = None,
+    checkpoint: Callable[[Sim], None] | None = None,
     stop: Callable[[], bool] | None = None,
     time_limit: float | None = None,
 ) -> None:

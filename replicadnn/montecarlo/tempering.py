@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,11 @@ from replicadnn.montecarlo.gap import seed_generator
 from replicadnn.montecarlo.network import Network, start_random
 from replicadnn.montecarlo.run import (
     Chain,
+    RunStatus,
     Spec,
     Start,
     check_state,
+    drive,
     make_spec,
     pilot_step,
     plain,
@@ -198,6 +201,16 @@ class Tempering:
         """Rounds made by every ladder."""
         return min(ladder.round for ladder in self.ladders)
 
+    @property
+    def total(self) -> int:
+        """Rounds of a complete run."""
+        return self.rounds
+
+    @property
+    def finished(self) -> bool:
+        """Have all ladders made all rounds?"""
+        return self.done >= self.rounds
+
     def run(self, until: int, pool: ThreadPoolExecutor | None = None) -> None:
         """Advance every ladder to ``until`` rounds."""
 
@@ -212,9 +225,11 @@ class Tempering:
         out = {name: np.stack([p[name] for p in parts]) for name in parts[0]}
         return out | {"steps": np.array(self.steps)}
 
-    def result(self) -> TemperingResult:
-        """Averages over the second half of the rounds made so far."""
+    def result(self, seconds: float = 0.0) -> TemperingResult:
+        """Averages over the second half of the rounds made so far; nan before the first."""
         n = self.done
+        if n == 0:
+            return self._nothing_yet(seconds)
         late = slice(n // 2, n)
         energy = np.stack([x.energy[:n] for x in self.ladders])  # (samples, rounds, K, L)
         R = np.stack([x.R[:n] for x in self.ladders])
@@ -229,8 +244,8 @@ class Tempering:
         }
         verdict, why = _stationary(energy[:, :, -1], trips)
         return TemperingResult(
-            params=self.spec.parameters()
-            | {"betas": list(self.betas), "rounds": self.rounds, "every": self.every},
+            status=RunStatus.COMPLETE if self.finished else RunStatus.STOPPED,
+            params=self.parameters(),
             rounds_done=n,
             betas=np.array(self.betas),
             steps=np.array(self.steps),
@@ -242,6 +257,35 @@ class Tempering:
             samples=samples,
             verdict=verdict,
             message=why,
+            timings={"seconds": seconds},
+        )
+
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of the Spec, and the ladder."""
+        ladder = {"betas": list(self.betas), "rounds": self.rounds, "every": self.every}
+        return self.spec.parameters() | ladder
+
+    def _nothing_yet(self, seconds: float) -> TemperingResult:
+        K, L, n = len(self.betas), self.spec.L, self.spec.samples
+        return TemperingResult(
+            status=RunStatus.STOPPED,
+            params=self.parameters(),
+            rounds_done=0,
+            betas=np.array(self.betas),
+            steps=np.array(self.steps),
+            swap_acceptance=np.full(K - 1, np.nan),
+            round_trips=np.zeros(n, np.int64),
+            energy=np.full((K, L), np.nan),
+            R_matched=np.full(L, np.nan),
+            r_matched=np.full(L - 1, np.nan),
+            samples={
+                "energy": np.full((n, L), np.nan),
+                "R_matched": np.full((n, L), np.nan),
+                "r_matched": np.full((n, L - 1), np.nan),
+            },
+            verdict=Verdict.NOT_SHOWN,
+            message="not shown: no round has been made",
+            timings={"seconds": seconds},
         )
 
 
@@ -253,6 +297,7 @@ class TemperingResult:
     largest beta, for `equilibrium.compare` with a run from the other side.
     """
 
+    status: RunStatus
     params: dict[str, Any]
     rounds_done: int
     betas: Array
@@ -265,12 +310,13 @@ class TemperingResult:
     samples: dict[str, Array]
     verdict: Verdict
     message: str
+    timings: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers; nan becomes None."""
         keys = (
-            "params", "rounds_done", "betas", "steps", "swap_acceptance", "round_trips", "energy",
-            "R_matched", "r_matched", "verdict", "message",
+            "status", "params", "rounds_done", "betas", "steps", "swap_acceptance", "round_trips",
+            "energy", "R_matched", "r_matched", "verdict", "message", "timings",
         )  # fmt: skip
         return {key: plain(getattr(self, key)) for key in keys}
 
@@ -325,19 +371,13 @@ def temper(
     """Replica exchange on the ladder ``betas``; the data belong to its largest beta.
 
     rounds, every : number of rounds, and sweeps before each attempt to swap.
-    state, checkpoint, stop : as in `simulate`; a block is a hundredth of the rounds.
+    state, checkpoint, stop : as in `simulate`.
     arguments : scenario, sampler, kappa, samples, start, seed, step as in `simulate`.
     """
     ladder = check_ladder(betas)
     rounds, every = whole("rounds", rounds, 1, 10**9), whole("every", every, 1, 10**9)
     spec = make_spec(L, N, alpha, beta=ladder[-1], sweeps=rounds * every, **arguments)
     job = Tempering(spec, ladder, rounds, every, state)
-    block = max(1, rounds // 100)
-    with ThreadPoolExecutor(whole("threads", threads, 1, 4096)) as pool:
-        while job.done < rounds:
-            job.run(job.done + block, pool)
-            if checkpoint is not None:
-                checkpoint(job)
-            if stop is not None and stop():
-                break
-    return job.result()
+    begin = time.perf_counter()
+    drive(job, whole("threads", threads, 1, 4096), checkpoint=checkpoint, stop=stop)
+    return job.result(time.perf_counter() - begin)

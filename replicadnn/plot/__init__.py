@@ -2,15 +2,31 @@
 
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
+from replicadnn.plot.relaxation import (
+    correlation,
+    overlaps,
+    overlaps_figure,
+    relaxation,
+    relaxation_figure,
+    save_overlaps,
+    save_relaxation,
+)
 from replicadnn.plot.style import save_figure, style
 
 __all__ = [
+    "correlation",
+    "overlaps",
+    "overlaps_figure",
     "parisi",
     "parisi_figure",
     "profile",
     "profile_figure",
+    "relaxation",
+    "relaxation_figure",
     "save_figure",
+    "save_overlaps",
     "save_parisi",
     "save_profile",
+    "save_relaxation",
     "style",
 ]

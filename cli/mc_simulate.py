@@ -1,0 +1,279 @@
+"""``replicadnn mc-simulate``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import signal
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from replicadnn.cli.options import NumberList, config_option, note
+
+if TYPE_CHECKING:
+    from replicadnn.montecarlo.files import Runs
+
+#: Contract keys that replica exchange does not measure: null in its JSON document.
+_NOT_MEASURED = (
+    "times", "C_J", "C_J_err", "C_S", "C_S_err", "tau_J", "tau_J_err", "tau_S", "tau_S_err",
+    "acceptance", "R",
+)  # fmt: skip
+
+
+@click.command(name="mc-simulate")
+@click.option("--L", "L", type=int, required=True, help="Depth: layers of perceptrons.")
+@click.option(
+    "--N", "N", type=NumberList(), required=True,
+    help="Width, or several: 20 or 10,14,20,28.",
+)  # fmt: skip
+@click.option("--alpha", type=float, required=True, help="Patterns per width, M = alpha N.")
+@click.option(
+    "--scenario", default="teacher-student", show_default=True,
+    help="teacher-student (crystal) or random (glass).",
+)  # fmt: skip
+@click.option(
+    "--sampler", default="gap", show_default=True,
+    help="gap (couplings and hidden neurons move) or weights (couplings move, neurons follow).",
+)  # fmt: skip
+@click.option(
+    "--beta", type=float, default=None,
+    help="Inverse temperature, or inf.  [default: inf for L = 1, else 3]",
+)  # fmt: skip
+@click.option("--kappa", type=float, default=0.0, show_default=True, help="Margin of the gaps.")
+@click.option("--sweeps", type=int, default=10_000, show_default=True, help="Length of a run.")
+@click.option("--samples", type=int, default=8, show_default=True, help="Independent data sets.")
+@click.option(
+    "--start", default=None,
+    help="planted (an exact equilibrium sample), random, or both: their agreement is tested.  "
+    "[default: planted, for random labels random]",
+)  # fmt: skip
+@click.option(
+    "--potential", default="count", show_default=True,
+    help="count (violated gaps) or soft (collapses at large beta; watch the warning).",
+)  # fmt: skip
+@click.option(
+    "--tempering", type=NumberList(), default=None, metavar="LADDER",
+    help="Replica exchange on this ladder of beta, e.g. 0.5:3:12:log.",
+)  # fmt: skip
+@click.option("--every", type=int, default=10, show_default=True, help="Sweeps between two swaps.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
+@click.option("--threads", type=int, default=1, show_default=True, help="Does not change results.")
+@click.option("--burn-in", type=int, default=0, show_default=True, help="Sweeps not measured.")
+@click.option("--origins", type=int, default=4, show_default=True, help="Measurement origins.")
+@click.option(
+    "--replicas", type=int, default=1, show_default=True,
+    help="Chains from each start; 2 or more give the overlaps q, Q of replicas.",
+)  # fmt: skip
+@click.option(
+    "--step", type=float, default=None,
+    help="Step of the rotations.  [default: by pilot run, acceptance 0.15]",
+)  # fmt: skip
+@click.option("--time-limit", type=float, default=None, help="Stop cleanly after these seconds.")
+@click.option("--output", metavar="FILE.h5", help="Save curves and state (HDF5), also on the way.")
+@click.option("--resume", is_flag=True, help="Continue FILE.h5 (same parameters).")
+@click.option("--overwrite", is_flag=True, help="Replace an existing FILE.h5.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
+@config_option
+def command(
+    L: int,
+    N: list[float],
+    alpha: float,
+    beta: float | None,
+    tempering: list[float] | None,
+    threads: int,
+    time_limit: float | None,
+    output: str | None,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Sample networks of width N and measure how every layer relaxes.
+
+    The first Ctrl-C saves and ends (exit code 130), the second ends at once.  Exit code 3: the time
+    limit came first; continue with --resume.
+    """
+    from replicadnn.montecarlo.run import default_beta
+    from replicadnn.montecarlo.study import make_jobs, run_study
+
+    jobs = make_jobs(L, N, alpha, beta=beta, tempering=tempering, **options)
+    if beta is None and tempering is None:
+        note(f"note: --beta {default_beta(L, options['potential']):g} is used")
+    rounded = [job.spec for job in jobs if not math.isclose(job.spec.alpha, alpha)]
+    for spec in rounded:
+        note(f"note: N = {spec.N}: M = {spec.M} patterns, alpha = {spec.alpha:.6g}")
+
+    with _interrupts() as stop, _Progress([job.spec.N for job in jobs]) as progress:
+        runs = run_study(
+            jobs,
+            threads=threads,
+            output=output,
+            resume=resume,
+            overwrite=overwrite,
+            stop=stop,
+            time_limit=time_limit,
+            progress=progress,
+        )
+    interrupted = not runs.finished and bool(stop())
+    if as_json:
+        click.echo(json.dumps(_document(runs, len(jobs)), allow_nan=False))
+    else:
+        _print_tables(runs)
+    if output is not None:
+        note(f"{'runs' if len(jobs) > 1 else 'run'} written to {output}")
+    if interrupted:
+        note("interrupted" + ("" if output is None else "; continue with --resume"))
+        return 130
+    if not runs.finished:
+        note("time limit reached" + ("" if output is None else "; continue with --resume"))
+        return 3
+    return 0
+
+
+class _Stop:
+    """Set by the first interrupt; the second one raises KeyboardInterrupt."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def handle(self, number: int, frame: Any) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        note("interrupt: stopping at the next checkpoint (again: stop at once)")
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[_Stop]:
+    stop = _Stop()
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError):  # not the main thread
+            before[number] = signal.signal(number, stop.handle)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Progress:
+    """One bar a run: sweeps (rounds) per second and remaining time; off without a terminal."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        self.widths = widths
+        self.current = -1
+        self.bar: Any = None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def __call__(self, job: int, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if job != self.current:
+            if self.bar is not None:
+                self.bar.close()
+            which = f" ({job + 1}/{len(self.widths)})" if len(self.widths) > 1 else ""
+            self.bar = tqdm(
+                total=total, initial=done, unit="sweep", disable=None, leave=False,
+                desc=f"N = {self.widths[job]}{which}",
+            )  # fmt: skip
+            self.current = job
+        self.bar.n = done
+        self.bar.refresh()
+
+
+def _document(runs: Runs, asked: int) -> dict[str, Any]:
+    """One run: its keys.  Several: {"runs": [...], "growth": ...}."""
+    documents = []
+    for run in runs:
+        document = run.to_json()
+        missing = {key: None for key in _NOT_MEASURED if key not in document}
+        documents.append(missing | document)
+    if asked == 1:
+        return documents[0]
+    return {"runs": documents, "growth": _growth(runs)}
+
+
+def _growth(runs: Runs) -> dict[str, list[dict[str, float | None]]] | None:
+    """Exponents of tau ~ N^z over the widths simulated, with error and chi^2 per dof."""
+    import numpy as np
+
+    from replicadnn.montecarlo.relaxation import growth_exponent
+    from replicadnn.montecarlo.run import MonteCarloResult, plain
+
+    rows = [r for r in runs if isinstance(r, MonteCarloResult)]
+    widths = np.array([r.params["N"] for r in rows], float)
+    if len(set(widths)) != len(runs) or len(rows) < 3:
+        return None
+    out: dict[str, list[dict[str, float | None]]] = {}
+    for name in ("tau_J", "tau_S"):
+        tau = np.array([getattr(r, name) for r in rows])
+        error = np.array([getattr(r, name + "_err") for r in rows])
+        fits = [growth_exponent(widths, tau[:, k], error[:, k]) for k in range(tau.shape[1])]
+        out[name] = [plain(dict(zip(("z", "z_err", "chi2_dof"), f, strict=True))) for f in fits]
+    return out
+
+
+def _number(value: float, error: float, bound: float = math.nan) -> str:
+    if math.isnan(value):
+        return "-" if math.isnan(bound) else f"> {bound:.4g}"
+    if math.isnan(error) or error == 0.0:
+        return f"{value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f} +- {error:.{digits}f}"
+
+
+def _print_tables(runs: Runs) -> None:
+    from replicadnn.montecarlo.run import MonteCarloResult
+
+    for run in runs:
+        p = run.params
+        click.echo(
+            f"L = {p['L']}, N = {p['N']}, alpha = {p['alpha']:.6g} (M = {p['M']}), "
+            f"{p['scenario']}, {p['sampler']} sampler, beta = {p['beta']}, {p['start']} start"
+        )
+        click.echo(f"{run.status}: {run.message}")
+        if isinstance(run, MonteCarloResult):
+            _print_relaxation(run)
+        else:
+            _print_ladder(run)
+
+
+def _print_relaxation(run: Any) -> None:
+    click.echo(f"equilibrium {run.equilibrium}")
+    head = ("layer", "tau_S", "tau_J", "R teacher", "violated", "acc. J", "acc. S")
+    widths = (5, 20, 20, 18, 18, 8, 8)
+    click.echo(" ".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)))
+    L = run.params["L"]
+    for l in range(L):
+        hidden = l < L - 1
+        cells = (
+            str(l + 1),
+            _number(run.tau_S[l], run.tau_S_err[l], run.tau_S_bound[l]) if hidden else "",
+            _number(run.tau_J[l], run.tau_J_err[l], run.tau_J_bound[l]),
+            _number(run.R[l], run.R_err[l]),
+            _number(run.energy[l], run.energy_err[l]),
+            _number(run.acceptance["J"][l], math.nan),
+            _number(run.acceptance["S"][l], math.nan) if hidden else "",
+        )
+        click.echo(" ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
+
+
+def _print_ladder(run: Any) -> None:
+    click.echo(f"{'beta':>10} {'violated':>10} {'swaps up':>9}")
+    for k, beta in enumerate(run.betas):
+        swaps = f"{run.swap_acceptance[k]:.3f}" if k < len(run.swap_acceptance) else ""
+        click.echo(f"{beta:>10.5g} {run.energy[k].mean():>10.5f} {swaps:>9}")
+    trips = run.round_trips
+    click.echo(f"round trips: {int(trips.sum())} (slowest sample {int(trips.min())})")

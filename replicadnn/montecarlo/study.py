@@ -1,0 +1,290 @@
+"""Several runs into one file: checkpoints, resume, interruption, time limit.
+
+A study is a list of jobs (one a width N, or two a width for ``start="both"``).  The file holds the
+state of all that have begun; a study that was cut off, by whatever means, continues from the last
+checkpoint and ends with the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replicadnn import store
+from replicadnn.errors import FileError, InputError
+from replicadnn.montecarlo import equilibrium
+from replicadnn.montecarlo.files import Result, Runs, load_checkpoint, lock, mode_of, save_runs
+from replicadnn.montecarlo.run import (
+    MonteCarloResult,
+    RunStatus,
+    Simulation,
+    Spec,
+    Start,
+    compare_starts,
+    drive,
+    make_spec,
+)
+from replicadnn.montecarlo.tempering import Tempering, TemperingResult, check_ladder
+from replicadnn.problem import real, whole
+from replicadnn.provenance import provenance as make_provenance
+
+#: Least number of seconds between checkpoints, and the largest share of time they may take.
+SAVE_EVERY = 10.0
+SAVE_SHARE = 0.05
+MAX_RUNS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run: its Spec and, for replica exchange, the ladder and the sweeps between swaps."""
+
+    spec: Spec
+    betas: tuple[float, ...] = ()
+    every: int = 0
+
+    def begin(self, arrays: dict[str, NDArray[Any]] | None) -> Simulation | Tempering:
+        """Start, or continue from ``arrays``."""
+        if not self.betas:
+            return Simulation(self.spec, arrays)
+        rounds = self.spec.sweeps // self.every
+        return Tempering(self.spec, self.betas, rounds, self.every, arrays)
+
+    def parameters(self) -> dict[str, Any]:
+        """What two runs must share to be the same run."""
+        out = self.spec.parameters()
+        if self.betas:
+            out |= {"betas": list(self.betas), "every": self.every}
+        return out
+
+
+def make_jobs(
+    L: int,
+    N: Sequence[float],
+    alpha: float,
+    *,
+    tempering: Sequence[float] | None = None,
+    every: int = 10,
+    start: str | None = None,
+    **arguments: Any,
+) -> list[Job]:
+    """Jobs of a study, in the order of N; raises InputError for a value outside its range.
+
+    start : as in `simulate`, or "both": a planted and a random start on the same data.
+    tempering : ladder of beta (its largest is the beta of the data), or None.
+    """
+    if not 1 <= len(N) <= MAX_RUNS:
+        raise InputError("N", f"{len(N)} values", f"1 to {MAX_RUNS} widths")
+    widths = [int(n) if float(n).is_integer() else n for n in N]
+    starts = ["planted", "random"] if start == "both" else [start]
+    ladder: tuple[float, ...] = ()
+    if tempering is not None:
+        ladder = check_ladder(tempering)
+        if arguments.get("beta") not in (None, ladder[-1]):
+            raise InputError("beta", arguments["beta"], f"absent, or {ladder[-1]:g} as the ladder")
+        arguments["beta"] = ladder[-1]
+        every = whole("every", every, 1, 10**9)
+        for name, neutral in (("burn_in", 0), ("replicas", 1)):
+            if arguments.get(name, neutral) != neutral:
+                raise InputError(name, arguments[name], f"{neutral} with tempering")
+    jobs = []
+    for n in widths:
+        for begin in starts:
+            spec = make_spec(L, n, alpha, start=begin, **arguments)  # type: ignore[arg-type]
+            if ladder and spec.sweeps < every:
+                raise InputError("sweeps", spec.sweeps, f"at least the {every} between two swaps")
+            jobs.append(Job(spec, ladder, every if ladder else 0))
+    return jobs
+
+
+@dataclass(slots=True)
+class _Slot:
+    """What is known of a job: its latest result and the arrays to continue from."""
+
+    result: Result
+    arrays: dict[str, NDArray[Any]] | None
+
+
+def run_study(
+    jobs: Sequence[Job],
+    *,
+    threads: int = 1,
+    output: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    stop: Callable[[], bool] | None = None,
+    time_limit: float | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+    save_every: float = SAVE_EVERY,
+) -> Runs:
+    """Run all jobs, with checkpoints in ``output``.
+
+    resume : continue the file; it must hold a study of the same parameters (a missing file
+        starts from the beginning).
+    progress : called with (number of the job, done, total) after every block.
+
+    Raises
+    ------
+    FileError
+        The file exists (without resume or overwrite), is in use, or is damaged.
+    InputError
+        ``resume`` with other parameters than those of the file.
+    """
+    threads = whole("threads", threads, 1, 4096)
+    if time_limit is not None:
+        time_limit = real("time_limit", time_limit, 0.0, float("inf"), "seconds, 0 or more")
+    if resume and output is None:
+        raise InputError("resume", "without an output", "needs the file to continue (--output)")
+    if resume and overwrite:
+        raise InputError("overwrite", "True", "not together with resume")
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    guard = contextlib.nullcontext() if output is None else lock(output)
+    with guard:
+        slots: list[_Slot] = []
+        exists = output is not None and Path(output).exists()
+        if output is not None and resume and exists:
+            slots = _resumed(jobs, output)
+        elif output is not None:
+            store.check_target(output, overwrite=overwrite)
+        writer = None
+        if output is not None:
+            writer = _Writer(output, jobs, overwrite or (resume and exists), save_every, threads)
+        return _run(jobs, slots, threads, writer, stop, deadline, progress)
+
+
+def _run(
+    jobs: Sequence[Job],
+    slots: list[_Slot],
+    threads: int,
+    writer: _Writer | None,
+    stop: Callable[[], bool] | None,
+    deadline: float | None,
+    progress: Callable[[int, int, int], None] | None,
+) -> Runs:
+    def asked_to_stop() -> bool:
+        return stop is not None and stop()
+
+    for k, job in enumerate(jobs):
+        if k < len(slots) and slots[k].result.status is RunStatus.COMPLETE:
+            continue
+        if asked_to_stop():
+            break
+        before = slots[k].result.timings.get("seconds", 0.0) if k < len(slots) else 0.0
+        begin = time.perf_counter()
+        sim = job.begin(slots[k].arrays if k < len(slots) else None)
+        del slots[k:]
+        slots.append(_Slot(sim.result(before), sim.arrays()))
+        if writer is not None:
+            writer.save(slots, finished=False)
+
+        def checkpoint(
+            sim: Simulation | Tempering, k: int = k, begin: float = begin, before: float = before
+        ) -> None:
+            if progress is not None:
+                progress(k, sim.done, sim.total)
+            if writer is not None and writer.due() and not sim.finished:
+                slots[k] = _Slot(sim.result(before + time.perf_counter() - begin), sim.arrays())
+                writer.save(slots, finished=False)
+
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        drive(sim, threads, checkpoint=checkpoint, stop=asked_to_stop, time_limit=left)
+        slots[k] = _Slot(sim.result(before + time.perf_counter() - begin), sim.arrays())
+        if not sim.finished:
+            break
+        _two_sided(jobs, slots, k)
+        if writer is not None and k + 1 < len(jobs):
+            writer.save(slots, finished=False)
+    complete = [s.result.status is RunStatus.COMPLETE for s in slots]
+    finished = len(slots) == len(jobs) and all(complete)
+    if writer is not None:
+        writer.save(slots, finished=finished)
+    origin = writer.provenance if writer is not None else _provenance(jobs, threads)
+    return Runs(tuple(s.result for s in slots), origin, finished)
+
+
+def _provenance(jobs: Sequence[Job], threads: int) -> dict[str, str]:
+    return make_provenance(threads=threads, seed=jobs[0].spec.seed)
+
+
+class _Writer:
+    """Checkpoints: not more often than asked, and not more than a small share of the time."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        jobs: Sequence[Job],
+        overwrite: bool,
+        save_every: float,
+        threads: int,
+    ) -> None:
+        self.path, self.jobs, self.overwrite = path, jobs, overwrite
+        self.save_every = save_every
+        self.provenance = _provenance(jobs, threads)
+        self.next = 0.0
+
+    def due(self) -> bool:
+        return time.monotonic() >= self.next
+
+    def save(self, slots: Sequence[_Slot], *, finished: bool) -> None:
+        began = time.monotonic()
+        save_runs(
+            self.path,
+            [s.result for s in slots],
+            states=[s.arrays for s in slots],
+            asked_steps=[job.spec.step for job in self.jobs[: len(slots)]],
+            widths=[job.spec.N for job in self.jobs],
+            provenance=self.provenance,
+            overwrite=self.overwrite,
+            finished=finished,
+        )
+        self.overwrite = True
+        cost = time.monotonic() - began
+        self.next = time.monotonic() + max(self.save_every, cost / SAVE_SHARE)
+
+
+def _resumed(jobs: Sequence[Job], path: str | Path) -> list[_Slot]:
+    """Slots of the runs in the file; InputError if they are not those of ``jobs``."""
+    runs, states, steps, widths = load_checkpoint(path)
+    if widths != [job.spec.N for job in jobs]:
+        raise InputError(
+            "resume", str(path), f"this file was made with N = {widths} (one number a run)"
+        )
+    slots = []
+    for job, result, state, step in zip(jobs, runs, states, steps, strict=False):
+        if (mode_of(result) == "tempering") != bool(job.betas):
+            raise InputError("resume", str(path), f"this file holds a {mode_of(result)} run")
+        made = result.params | {"step": step}
+        for name, asked in job.parameters().items():
+            if name not in made or made[name] != asked:
+                raise InputError(
+                    name, asked, f"must be {made.get(name)} to resume {Path(path).name}"
+                )
+        if state is None and result.status is not RunStatus.COMPLETE:
+            raise FileError(path, "holds no state to continue from")
+        slots.append(_Slot(result, state))
+    return slots
+
+
+def _two_sided(jobs: Sequence[Job], slots: list[_Slot], k: int) -> None:
+    """After the random one of two starts on the same data: say whether they agree."""
+    spec = jobs[k].spec
+    if spec.start is not Start.RANDOM or k == 0:
+        return
+    if replace(spec, start=Start.PLANTED) != jobs[k - 1].spec:
+        return
+    planted, random = slots[k - 1].result, slots[k].result
+    if isinstance(planted, MonteCarloResult) and isinstance(random, MonteCarloResult):
+        verdict = compare_starts(planted, random)
+        slots[k].result = replace(random, equilibrium=verdict.message)
+    elif isinstance(planted, TemperingResult) and isinstance(random, TemperingResult):
+        verdict = equilibrium.compare(planted.samples, random.samples)
+        few = verdict.verdict is equilibrium.Verdict.SHOWN and not np.all(random.round_trips)
+        said = equilibrium.Verdict.NOT_SHOWN if few else verdict.verdict
+        why = "not shown: no round trips" if few else verdict.message
+        slots[k].result = replace(random, verdict=said, message=why)

@@ -1,0 +1,309 @@
+"""Monte Carlo: relaxation times and curves layer by layer, overlaps, widths side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from replicadnn.errors import InputError
+from replicadnn.montecarlo.run import MonteCarloResult
+from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.solution import Solution
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Kind = Literal["S", "J"]
+Results = MonteCarloResult | Iterable[Any]
+_WHAT = {"S": "neurons", "J": "couplings"}
+#: Most layers with an own entry in the legend of the curves.
+_LEGEND_MAX = 10
+_PANELS = "abcdefgh"
+#: Shift of the markers of neighbouring runs, so that bars at the same layer stay apart.
+_DODGE = 0.08
+
+
+def _runs(results: Results) -> list[MonteCarloResult]:
+    """The relaxation runs among ``results``; InputError if there is none."""
+    items = [results] if isinstance(results, MonteCarloResult) else list(results)
+    runs = [run for run in items if isinstance(run, MonteCarloResult)]
+    if not runs:
+        raise InputError("runs", f"{len(items)} results", "at least one relaxation run")
+    return runs
+
+
+def _check(quantity: str) -> None:
+    if quantity not in _WHAT:
+        raise InputError("quantity", quantity, "one of " + ", ".join(_WHAT))
+
+
+def _new_axes() -> Axes:
+    with style():
+        return Figure(layout="constrained").subplots()
+
+
+def _layers(run: MonteCarloResult, quantity: str) -> NDArray[np.int64]:
+    L = int(run.params["L"])
+    return np.arange(1, L + 1 if quantity == "J" else L)
+
+
+def _name(run: MonteCarloResult, others: list[MonteCarloResult]) -> str:
+    """N, and the start where runs of both starts are drawn."""
+    starts = {r.params["start"] for r in others}
+    end = f", {run.params['start']} start" if len(starts) > 1 else ""
+    return f"$N = {run.params['N']}${end}"
+
+
+def _layer_axis(ax: Axes, runs: list[MonteCarloResult]) -> None:
+    depth = max(int(r.params["L"]) for r in runs)
+    ax.set_xlabel(r"layer  $l$")
+    ax.set_xlim(0.6, depth + 0.4)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
+def relaxation(results: Results, quantity: Kind = "S", ax: Axes | None = None) -> Axes:
+    """Draw tau_S(l) or tau_J(l) with error bars, one set of markers a run.
+
+    A time beyond the run is drawn as an arrow that begins at its lower bound.
+
+    Raises
+    ------
+    InputError
+        Unknown ``quantity``, or no relaxation run to draw.
+    """
+    _check(quantity)
+    runs = _runs(results)
+    ax = ax if ax is not None else _new_axes()
+    bare = False
+    for k, (run, (colour, marker)) in enumerate(zip(runs, sequence(len(runs)), strict=True)):
+        l = _layers(run, quantity) + _DODGE * (k - 0.5 * (len(runs) - 1))
+        tau, error = getattr(run, f"tau_{quantity}"), getattr(run, f"tau_{quantity}_err")
+        bound = getattr(run, f"tau_{quantity}_bound")
+        known = np.isfinite(tau)
+        bars = np.where(np.isfinite(error), error, 0.0)
+        bare = bare or bool(np.any(known & ~np.isfinite(error)))
+        ax.errorbar(
+            l, tau, bars, color=colour, marker=marker, capsize=2,
+            linewidth=0.6, elinewidth=1.0, markerfacecolor="none", label=_name(run, runs),
+        )  # fmt: skip
+        beyond = np.isfinite(bound)
+        if beyond.any():
+            ax.errorbar(
+                l[beyond], bound[beyond], 0.3 * bound[beyond], lolims=True, color=colour,
+                marker=marker, linestyle="none", elinewidth=1.0,
+            )  # fmt: skip
+    if bare:
+        ax.set_title("without bar: error not determined", loc="right", fontsize=7)
+    ax.set_yscale("log")
+    _layer_axis(ax, runs)
+    ax.set_ylabel(rf"relaxation time of {_WHAT[quantity]}  $\tau_{quantity}(l)$  (sweeps)")
+    return ax
+
+
+def correlation(
+    run: MonteCarloResult, quantity: Kind = "S", ax: Axes | None = None, *, legend: bool = True
+) -> Axes:
+    """Draw C_S(l, t) or C_J(l, t), one set of markers a layer, with error bars; t from 1."""
+    _check(quantity)
+    run = _runs(run)[0]
+    ax = ax if ax is not None else _new_axes()
+    layers = _layers(run, quantity)
+    curves, errors = getattr(run, f"C_{quantity}"), getattr(run, f"C_{quantity}_err")
+    later = run.times > 0
+    for row, (l, (colour, marker)) in enumerate(
+        zip(layers, sequence(int(run.params["L"])), strict=False)
+    ):
+        known = later & np.isfinite(curves[row])
+        bars = np.where(np.isfinite(errors[row]), errors[row], 0.0)
+        step = max(1, int(np.count_nonzero(known)) // 16)
+        ax.errorbar(
+            run.times[known], curves[row, known], bars[known], color=colour, marker=marker,
+            markerfacecolor="none", markersize=3.5, linewidth=0.8, elinewidth=0.8,
+            markevery=(row % step, step), errorevery=(row % step, step), label=f"$l = {l}$",
+        )  # fmt: skip
+    ax.axhline(math.exp(-1.0), color="0.5", linestyle=":", linewidth=0.8)
+    ax.annotate(
+        r"$1/\mathrm{e}$", (0.995, math.exp(-1.0)), xycoords=("axes fraction", "data"),
+        xytext=(0, 2), textcoords="offset points", color="0.35", fontsize=8, ha="right",
+    )  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_ylim(min(-0.05, float(np.nanmin(curves, initial=0.0)) - 0.03), 1.03)
+    ax.set_xlabel(r"time  $t$  (sweeps)")
+    ax.set_ylabel(rf"autocorrelation of {_WHAT[quantity]}  $C_{quantity}(l, t)$")
+    if legend and len(layers) <= _LEGEND_MAX:
+        ax.legend(title="layer", ncols=1, loc="upper right")
+    return ax
+
+
+def overlaps(
+    results: Results,
+    quantity: Kind = "S",
+    ax: Axes | None = None,
+    *,
+    theory: Solution | None = None,
+) -> Axes:
+    """Draw overlaps by layer: of two replicas where they were run, else with the teacher.
+
+    theory : its q_EA(l) or Q_EA(l) is drawn as a line.
+    """
+    _check(quantity)
+    runs = _runs(results)
+    ax = ax if ax is not None else _new_axes()
+    if theory is not None:
+        values = theory.q_ea[1:-1] if quantity == "S" else theory.Q_ea
+        ax.plot(
+            np.arange(1, len(values) + 1), values, color="black", label="replica solution",
+            marker="_", markersize=14,
+        )  # fmt: skip
+    drawn, names = 0, set()
+    for k, (run, (colour, marker)) in enumerate(zip(runs, sequence(len(runs)), strict=True)):
+        name = overlap_name(run, quantity)
+        values, error = getattr(run, name), getattr(run, f"{name}_err")
+        names.add(name)
+        l = _layers(run, quantity) + _DODGE * (k - 0.5 * (len(runs) - 1))
+        known = np.isfinite(values)
+        drawn += int(known.sum())
+        bars = np.where(np.isfinite(error), error, 0.0)
+        ax.errorbar(
+            l[known], values[known], bars[known], color=colour,
+            marker=marker, capsize=2, linestyle="none", markerfacecolor="none",
+            label=_name(run, runs),
+        )  # fmt: skip
+    if drawn == 0 and int(runs[0].params["L"]) > 1:
+        raise InputError("runs", f"{len(runs)} runs", "with overlaps (replicas, or a teacher)")
+    _layer_axis(ax, runs)
+    ax.set_ylabel("overlap of " + _WHAT[quantity] + "  " + ", ".join(map(_symbol, sorted(names))))
+    return ax
+
+
+def overlap_name(run: MonteCarloResult, quantity: Kind) -> str:
+    """q, Q of two replicas; r, R with the teacher, matched for a random start."""
+    replicas, teacher = ("q", "r") if quantity == "S" else ("Q", "R")
+    if int(run.params["replicas"]) > 1:
+        return replicas
+    return teacher if run.params["start"] == "planted" else f"{teacher}_matched"
+
+
+def _symbol(name: str) -> str:
+    letter, _, matched = name.partition("_")
+    what = "of two replicas" if letter in "qQ" else "with the teacher"
+    return rf"${letter}(l)$ {what}" + (", matched" if matched else "")
+
+
+# --- whole figures -------------------------------------------------------------------------
+
+
+def _headline(params: Mapping[str, Any], *, width: bool) -> str:
+    beta = r"\infty" if params["beta"] == "inf" else f"{float(params['beta']):g}"
+    words = [
+        str(params["scenario"]), f"$L = {params['L']}$", rf"$\alpha = {params['alpha']:g}$",
+        rf"$\beta = {beta}$",
+    ]  # fmt: skip
+    if width:
+        words.insert(2, f"$N = {params['N']}$")
+    if params["kappa"]:
+        words.append(rf"$\kappa = {params['kappa']:g}$")
+    if params["potential"] != "count":
+        words.append(f"{params['potential']} potential")
+    return ", ".join(words)
+
+
+def _about(runs: list[MonteCarloResult]) -> str:
+    first = runs[0].params
+    starts = " and ".join(sorted({str(r.params["start"]) for r in runs}))
+    samples = sorted({int(r.params["samples"]) for r in runs})
+    count = str(samples[0]) if len(samples) == 1 else f"{samples[0]}-{samples[-1]}"
+    plural = "s" if samples[-1] > 1 else ""
+    stopped = [r for r in runs if str(r.status) != "complete"]
+    end = f"; {len(stopped)} of {len(runs)} runs not complete" if stopped else ""
+    return f"{first['sampler']} sampler, {starts} start, {count} sample{plural}{end}"
+
+
+def relaxation_figure(results: Results, *, N: int | None = None) -> Figure:
+    """tau_S(l), tau_J(l) of every run above, C_S(l, t), C_J(l, t) of one width below.
+
+    N : width of the curves, the largest by default.
+    """
+    runs = _runs(results)
+    widths = [int(r.params["N"]) for r in runs]
+    if N is None:
+        N = max(widths)
+    if N not in widths:
+        raise InputError("N", N, "one of " + ", ".join(map(str, sorted(set(widths)))))
+    chosen = runs[widths.index(N)]
+    kinds: list[Kind] = ["S", "J"] if int(chosen.params["L"]) > 1 else ["J"]
+    many = len(runs) > 1
+    with style():
+        figure = Figure(figsize=(4.7 * len(kinds), 7.0), layout="constrained")
+        grid = figure.subplots(2, len(kinds), squeeze=False)
+        for column, kind in enumerate(kinds):
+            relaxation(runs, kind, grid[0][column])
+            correlation(chosen, kind, grid[1][column], legend=False)
+            if many:
+                which = _name(chosen, runs)
+                grid[1][column].set_title(which, loc="right", fontsize=9)
+        if many:
+            grid[0][-1].legend()
+        share = list(grid[0])
+        low = min(ax.get_ylim()[0] for ax in share)
+        high = max(ax.get_ylim()[1] for ax in share)
+        for ax in share:
+            ax.set_ylim(low, high)
+        handles, labels = grid[1][-1].get_legend_handles_labels()
+        if len(handles) <= _LEGEND_MAX:
+            figure.legend(handles, labels, loc="outside right lower", title="layer")
+        _letters(list(grid.flat))
+        figure.suptitle(_headline(runs[0].params, width=not many) + "\n" + _about(runs))
+    return figure
+
+
+def overlaps_figure(results: Results, *, theory: Solution | None = None) -> Figure:
+    """Overlaps of neurons and couplings side by side, every run with its own markers."""
+    runs = _runs(results)
+    kinds: list[Kind] = ["S", "J"] if int(runs[0].params["L"]) > 1 else ["J"]
+    with style():
+        figure = Figure(figsize=(4.5 * len(kinds), 3.6), layout="constrained")
+        grid = figure.subplots(1, len(kinds), squeeze=False)[0]
+        for ax, kind in zip(grid, kinds, strict=True):
+            overlaps(runs, kind, ax, theory=theory)
+        if len(runs) > 1 or theory is not None:
+            grid[-1].legend()
+        _letters(list(grid))
+        lengths = sorted({int(r.params["sweeps_done"]) for r in runs})
+        when = ", ".join(map(str, lengths))
+        figure.suptitle(
+            _headline(runs[0].params, width=len(runs) == 1)
+            + f"\n{_about(runs)}, mean over the second half of {when} sweeps"
+        )
+    return figure
+
+
+def _letters(axes: list[Axes]) -> None:
+    if len(axes) > 1:
+        for letter, ax in zip(_PANELS, axes, strict=False):
+            ax.set_title(f"({letter})", loc="left", fontsize=9)
+
+
+def save_relaxation(
+    results: Results, path: str | Path, *, N: int | None = None, overwrite: bool = False
+) -> Path:
+    """Write `relaxation_figure` to ``path`` (.png, .pdf or .svg)."""
+    return save_figure(relaxation_figure(results, N=N), path, overwrite=overwrite)
+
+
+def save_overlaps(
+    results: Results,
+    path: str | Path,
+    *,
+    theory: Solution | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write `overlaps_figure` to ``path`` (.png, .pdf or .svg)."""
+    return save_figure(overlaps_figure(results, theory=theory), path, overwrite=overwrite)

@@ -1,0 +1,118 @@
+"""Figures of the sampler: what is drawn is what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from replicadnn.cli.main import run as command
+
+import replicadnn as rd
+from replicadnn.montecarlo.files import Runs
+from replicadnn.plot.relaxation import overlap_name
+
+pytestmark = pytest.mark.usefixtures("compiled")
+
+
+@pytest.fixture(scope="module")
+def runs() -> Runs:
+    items = [
+        rd.simulate(3, N, 4.0, beta=1.0, sweeps=400, samples=3, replicas=2, seed=1) for N in (5, 8)
+    ]
+    return Runs(tuple(items))
+
+
+def bars(ax: object) -> list[ErrorbarContainer]:
+    return [c for c in ax.containers if isinstance(c, ErrorbarContainer)]  # type: ignore[attr-defined]
+
+
+def test_relaxation_times_are_those_measured(runs: Runs) -> None:
+    mine = Figure().subplots()
+    assert rd.plot.relaxation(runs, "J", ax=mine) is mine
+    for k, (drawn, run) in enumerate(zip(bars(mine), runs, strict=True)):
+        line, _, (segments,) = drawn.lines
+        assert drawn.get_label() == f"$N = {(5, 8)[k]}$"
+        np.testing.assert_allclose(line.get_xdata(), np.arange(1, 4) + 0.08 * (k - 0.5))
+        np.testing.assert_array_equal(line.get_ydata(), run.tau_J)
+        heights = [np.ptp(s[:, 1]) for s in segments.get_segments()]
+        np.testing.assert_allclose(heights, 2 * run.tau_J_err)
+    assert mine.get_yscale() == "log"
+    assert "couplings" in mine.get_ylabel()
+    with pytest.raises(rd.InputError, match="quantity"):
+        rd.plot.relaxation(runs, "K")
+
+
+def test_unknown_times_are_arrows_not_points() -> None:
+    short = rd.simulate(3, 8, 20.0, beta=5.0, sweeps=4, samples=2)
+    assert np.isnan(short.tau_J).all()
+    ax = rd.plot.relaxation(short, "J")
+    points, arrows = bars(ax)
+    assert not np.isfinite(points.lines[0].get_ydata()).any()
+    np.testing.assert_array_equal(arrows.lines[0].get_ydata(), [4.0] * 3)
+
+
+def test_curves_are_those_measured(runs: Runs) -> None:
+    run = runs[1]
+    ax = rd.plot.correlation(run, "S")
+    drawn = bars(ax)
+    assert len(drawn) == 2
+    for row, container in enumerate(drawn):
+        line = container.lines[0]
+        np.testing.assert_array_equal(line.get_xdata(), run.times[1:])
+        np.testing.assert_array_equal(line.get_ydata(), run.C_S[row, 1:])
+    assert ax.get_xscale() == "log"
+
+
+def test_layers_look_the_same_in_both_panels(runs: Runs) -> None:
+    """One legend serves neurons and couplings."""
+    one, two = rd.plot.correlation(runs[0], "S"), rd.plot.correlation(runs[0], "J")
+    for a, b in zip(bars(one), bars(two), strict=False):
+        assert a.get_label() == b.get_label()
+        assert a.lines[0].get_color() == b.lines[0].get_color()
+        assert a.lines[0].get_marker() == b.lines[0].get_marker()
+
+
+def test_overlaps_with_theory(runs: Runs) -> None:
+    solution = rd.solve([4.0], 3, beta=1.0)[0]
+    ax = rd.plot.overlaps(runs, "J", theory=solution)
+    np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), solution.Q_ea)
+    np.testing.assert_array_equal(bars(ax)[0].lines[0].get_ydata(), runs[0].Q)
+    assert "two replicas" in ax.get_ylabel()
+    single = rd.simulate(2, 5, 3.0, beta=1.0, sweeps=20, samples=2)
+    assert overlap_name(single, "S") == "r"
+    assert "with the teacher" in rd.plot.overlaps(single, "S").get_ylabel()
+    blind = rd.simulate(2, 5, 3.0, scenario="random", beta=1.0, sweeps=20, samples=2)
+    with pytest.raises(rd.InputError, match="with overlaps"):
+        rd.plot.overlaps(blind)
+
+
+def test_figures_from_the_command_line(
+    runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(runs.save(tmp_path / "a.h5"))
+    assert command(["plot", "relaxation", path]) == 0
+    assert command(["plot", "relaxation", path, "--N", "5", "-o", str(tmp_path / "b.pdf")]) == 0
+    assert command(["plot", "overlaps", path, "--theory"]) == 0
+    assert (tmp_path / "a_relaxation.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "a_overlaps.png").read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+    for words, named in (
+        (["plot", "relaxation", path], "exists already"),
+        (["plot", "relaxation", path, "--N", "7", "--overwrite"], "N = 7"),
+        (["plot", "profile", path], "holds 'mc' results"),
+        (["plot", "relaxation", "missing.h5"], "no such file"),
+    ):
+        assert command(words) == 2
+        err = capsys.readouterr().err
+        assert named in err
+        assert err.count("\n") == 1
+
+
+def test_one_layer_has_no_neurons_to_draw(tmp_path: Path) -> None:
+    run = rd.simulate(1, 5, 2.0, sweeps=50, samples=2)
+    rd.plot.save_relaxation(run, tmp_path / "a.png")
+    rd.plot.save_overlaps(run, tmp_path / "b.png")
+    assert len(rd.plot.relaxation_figure(run).axes) == 2
