@@ -307,6 +307,7 @@ def test_bad_input(arguments: dict[str, object], match: str) -> None:
         solve(**arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("layer", [2, 3])
 def test_onset_of_deeper_layers(scenario: str, layer: int) -> None:
