@@ -18,6 +18,8 @@ from replicadnn.cli.main import run
 import replicadnn as rd
 from replicadnn.montecarlo.files import lock
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 KEYS = {
     "params", "times", "C_J", "C_J_err", "C_S", "C_S_err", "tau_J", "tau_J_err", "tau_S",
     "tau_S_err", "energy", "acceptance", "R",
@@ -259,8 +261,6 @@ run.BLOCK_SECONDS = 0.01
 study.SAVE_SHARE = 1e9
 study.run_study.__kwdefaults__["save_every"] = 0.0
 from replicadnn.cli.main import main
-
-pytestmark = pytest.mark.usefixtures("compiled")
 main()
 """
 
@@ -272,16 +272,17 @@ def test_kill_and_resume_ends_bit_identical(
     through, cut = tmp_path / "through.h5", tmp_path / "cut.h5"
     assert call(capsys, *LONG, "--output", str(through))[0] == 0
     kills = 0
+    errors = (tmp_path / "errors.txt").open("w+")
     for pause in (0.0, 0.4, 0.3):
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, *LONG, "--output", str(cut), "--resume"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=errors,
         )  # fmt: skip
         before = cut.stat().st_mtime_ns if cut.exists() else 0
         deadline = time.monotonic() + 60
         while not (cut.exists() and cut.stat().st_mtime_ns != before):
             assert time.monotonic() < deadline
-            assert process.poll() is None
+            assert process.poll() is None, (tmp_path / "errors.txt").read_text()
             time.sleep(0.01)
         time.sleep(pause)
         if process.poll() is None:
@@ -289,6 +290,8 @@ def test_kill_and_resume_ends_bit_identical(
             kills += 1
         process.wait()
         rd.load(cut)  # the last complete checkpoint
+    errors.close()
+    (tmp_path / "errors.txt").unlink()
     assert kills >= 2
     assert not rd.load(cut).finished
     code, _, _ = call(capsys, *LONG, "--output", str(cut), "--resume", "--threads", "2")
