@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, solve_banded
+from scipy.linalg.lapack import dgbsv
 
 FloatArray = NDArray[np.float64]
 
@@ -29,6 +29,18 @@ class NewtonResult:
 def bandwidth(bands: FloatArray) -> int:
     """Number of sub- (and super-) diagonals of a symmetric band layout."""
     return (len(bands) - 1) // 2
+
+
+def solve_bands(bands: FloatArray, right: FloatArray) -> FloatArray | None:
+    """Solve a banded system (layout of scipy's ``solve_banded``); None if it is singular.
+
+    LAPACK's gbsv without the checks of the wrapper, which cost more than a small system does.
+    """
+    width = bandwidth(bands)
+    work = np.zeros((bands.shape[0] + width, bands.shape[1]))
+    work[width:] = bands
+    _, _, solution, info = dgbsv(width, width, work, right, overwrite_ab=True)
+    return solution if info == 0 else None
 
 
 def newton(
@@ -53,11 +65,8 @@ def newton(
         if not np.isfinite(size) or size == 0.0 or (size <= tol and size > 0.5 * best):
             return NewtonResult(y, size, bool(size <= tol), iteration, bands)
         best = min(best, size)
-        try:
-            step = solve_banded(
-                (bandwidth(bands), bandwidth(bands)), bands, residual, check_finite=False
-            )
-        except LinAlgError:
+        step = solve_bands(bands, residual)
+        if step is None:
             return NewtonResult(y, size, bool(size <= tol), iteration, bands)
         trial = y + np.clip(step, -cap, cap)
         if not np.all(trial > floor):
@@ -86,11 +95,8 @@ def contraction(bands: FloatArray, iterations: int = 30) -> float:
     vector = np.ones(bands.shape[1])
     growth = 1.0
     for _ in range(iterations):
-        try:
-            image = solve_banded((width, width), bands, vector, check_finite=False)
-        except LinAlgError:
-            return float("inf")
-        if not np.all(image > 0.0):
+        image = solve_bands(bands, vector)
+        if image is None or not np.all(image > 0.0):
             return float("inf")
         last, growth = growth, float(np.max(image / vector))
         vector = image / np.max(image)
