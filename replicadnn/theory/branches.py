@@ -69,7 +69,7 @@ def settle(
     done = steps = 0
     gap = math.inf
     batch = 2
-    radius, residual = math.nan, math.inf
+    radius = math.nan
     while done < max_sweeps:
         change = equations.sweep(state, batch)
         done += batch
@@ -92,7 +92,6 @@ def settle(
             dying=side < 0,
         )
         steps += trial.iterations
-        residual = trial.residual
         active = equations.active(state)
         moved = state.with_logits(active, trial.y)
         if not trial.converged:
@@ -114,7 +113,7 @@ def settle(
             continue
         return Settled(moved, True, trial.residual, done, steps, radius)
     return Settled(
-        state, False, min(residual, equations.residual(state)), done, steps, radius,
+        state, False, equations.residual(state), done, steps, radius,
         f"no fixed point within {max_sweeps} passes",
     )  # fmt: skip
 
