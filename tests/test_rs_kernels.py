@@ -175,3 +175,25 @@ def test_map_equals_twin(scenario: str, seed: int, beta: float) -> None:
     image = state.logits + values
     assert 1 / (1 + np.exp(-image[0::2])) == pytest.approx(new_Q, rel=1e-8)
     assert 1 / (1 + np.exp(-image[1::2])) == pytest.approx(new_q[1:-1], rel=1e-8)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_map_is_monotone_where_it_is_said_to_be(scenario: str) -> None:
+    """dG/dlam >= 0 (teacher-student; random: hard constraints or kappa <= 0) and dq/deps >= 0."""
+    lams = [0.0, 1e-4, *np.linspace(0.02, 0.98, 25), 0.999]
+    for beta in (math.inf, 0.01, 1.0, 5.0, 30.0):
+        for kappa in (-3.0, -1.0, 0.0, 0.5, 1.0, 4.0):
+            if scenario == "random" and kappa > 0.0 and beta < math.inf:
+                continue
+            problem = Problem(alpha=1.0, L=1, scenario=scenario, beta=beta, kappa=kappa)
+            rest = constants(problem)
+            slopes = [kernels.curvature(problem.teacher, x, 1.0 - x, *rest)[1] for x in lams]
+            assert min(slopes) >= 0.0, (beta, kappa)
+    teacher = scenario == "teacher-student"
+    assert min(kernels.neuron(teacher, float(e))[2] for e in np.geomspace(1e-6, 1e4, 60)) >= 0.0
+
+
+def test_exception_to_monotonicity() -> None:
+    """Random data, beta = 2, kappa = 1: G falls with lam at small lam."""
+    problem = Problem(alpha=1.0, L=1, scenario="random", beta=2.0, kappa=1.0)
+    assert kernels.curvature(False, 0.0, 1.0, *constants(problem))[1] < 0.0

@@ -405,7 +405,7 @@ def sweep(
 ):
     """One Gauss-Seidel pass over the layers, in place; returns the largest relative change.
 
-    Where the map is monotone (it is in every case tested) a pass started below (above) its own
+    Where the map is monotone (docs/theory.md, section 5.2) a pass started below (above) its own
     image stays below (above) the nearest fixed point.  A layer that still moves is updated up to
     ``_REPEATS`` times with its two couplings before the pass goes on, so that a front crosses
     many layers in one pass; it is skipped while ``moves`` (L+1: last relative change of each

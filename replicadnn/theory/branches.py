@@ -1,7 +1,8 @@
 """Search for the replica-symmetric solutions of one problem: settle a start, follow a branch.
 
-The map is monotone in the scenarios treated here: a start below its image climbs to the
-smallest solution above it, a start above its image falls to the largest solution below.  Hence
+The map is monotone except for random data at finite beta with kappa > 0, where the ordering is
+not guaranteed (docs/theory.md, section 5.2).  Where it is monotone a start below its image climbs
+to the smallest solution above it, a start above its image falls to the largest solution below:
 
 * ``climb`` from the liquid gives the smallest solution without an unstable liquid layer,
 * ``fall`` from full order gives the largest solution,
@@ -143,7 +144,10 @@ def _closes_in(equations: Equations, state: State) -> bool:
 
 
 def _spectral_radius(bands: np.ndarray) -> float:
-    """Spectral radius of F' from the bands of 1 - F', without an assumption on signs."""
+    """Spectral radius of F' from the bands of 1 - F', without an assumption on signs.
+
+    nan above 800 unknowns: stability is then not judged, and the certificate shows nan.
+    """
     width, size = (bands.shape[0] - 1) // 2, bands.shape[1]
     if size > 800:
         return math.nan
