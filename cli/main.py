@@ -13,6 +13,7 @@ _COMMANDS = {
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "plot": "figures from result files",
     "info": "what is inside a result file",
+    "cite": "BibTeX entries of this program and of the theory",
 }
 
 EXIT_NOT_CONVERGED = 3
