@@ -1,8 +1,8 @@
 """The documentation: links lead somewhere, examples run, nothing public is left out.
 
 Fenced blocks ```python and ```bash of README.md and docs/ are examples: those of one page run in
-order, in one empty folder. In a bash block every line must be a replicadnn command (lines that begin with
-# are skipped, a trailing comment too). `<!-- slow -->` on the line before a block moves its page's
+order, in one empty folder. In a bash block every line must be a replicadnn command (comments are
+skipped). `<!-- slow -->` on the line before a block moves its page's
 examples from there on to the slow tests; `<!-- not run: reason -->` leaves one block out.
 """
 
@@ -15,8 +15,9 @@ from pathlib import Path
 
 import click
 import pytest
-import replicadnn as rd
 from replicadnn.cli.main import cli, run
+
+import replicadnn as rd
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
