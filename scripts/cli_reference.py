@@ -20,14 +20,14 @@ HEAD = """# Command line
 Made by `python scripts/cli_reference.py` from the help texts.
 
 Exit codes: 0 ok; 2 wrong usage or input (one line says argument, value, allowed range); 3 not
-converged (what was reached is saved and marked); 130 interrupted (what is done is saved); 1 anything
-else.
+converged (what was reached is saved and marked); 130 interrupted (what is done is saved); 1
+anything else.
 
-Options can be given in `--config FILE.toml` (keys are option names, lists allowed; the command line
-wins; an unknown key is an error) and as variables `REPLICADNN_COMMAND_OPTION`, e.g.
-`REPLICADNN_SOLVE_ALPHA=25,100`. With `--json` stdout holds one JSON document and nothing else; logs
-and progress go to stderr. Shell completion: `eval "$(_REPLICADNN_COMPLETE=bash_source replicadnn)"` (or
-`zsh_source`, `fish_source`).
+Options can be given in `--config FILE.toml` (keys are option names, lists allowed; the command
+line wins; an unknown key is an error) and as variables `REPLICADNN_COMMAND_OPTION`, e.g.
+`REPLICADNN_SOLVE_ALPHA=25,100`. With `--json` stdout holds one JSON document and nothing else;
+logs and progress go to stderr. Shell completion:
+`eval "$(_REPLICADNN_COMPLETE=bash_source replicadnn)"` (or `zsh_source`, `fish_source`).
 """
 
 
