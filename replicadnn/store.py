@@ -215,8 +215,8 @@ def digest(group: h5py.Group) -> str:
         values = np.asarray(group[name][()])
         total.update(f"{name}:{values.dtype.str}{values.shape};".encode())
         # the bytes of an array of text are pointers
-        text = values.dtype.kind == "O"
-        total.update(repr(values.tolist()).encode() if text else values.tobytes())
+        is_text = values.dtype.kind == "O"
+        total.update(repr(values.tolist()).encode() if is_text else values.tobytes())
     return total.hexdigest()
 
 
