@@ -4,6 +4,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 
 * `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
 * `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
+* `transitions` - where the layers freeze, first-order steps; `Transitions`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
 * `generalisation_error` - error of the typical student on fresh inputs
@@ -19,6 +20,8 @@ _PUBLIC = {
     "solve": "replicadnn.theory.solver",
     "simulate": "replicadnn.montecarlo.run",
     "MonteCarloResult": "replicadnn.montecarlo.run",
+    "transitions": "replicadnn.theory.transitions",
+    "Transitions": "replicadnn.theory.transitions",
     "load": "replicadnn.store",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
     from replicadnn.store import load as load
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solver import solve as solve
+    from replicadnn.theory.transitions import Transitions as Transitions
+    from replicadnn.theory.transitions import transitions as transitions
 
 __all__ = [*_PUBLIC, "__version__", "plot"]
 

@@ -13,6 +13,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 
 FORMAT = "replicadnn"
 SCHEMA_VERSION = 1
-KINDS = ("solve", "mc")
+#: Kinds whose files are tables (`replicadnn.tables`), and what reads each: module, function.
+TABLE_KINDS: dict[str, tuple[str, str]] = {
+    "transitions": ("replicadnn.theory.transitions", "load_transitions"),
+    "generalisation": ("replicadnn.theory.generalisation", "load_generalisation"),
+}
+KINDS = ("solve", "mc", *TABLE_KINDS)
 
 _CERTIFICATE = (
     "residual",
@@ -208,12 +214,17 @@ def digest(group: h5py.Group) -> str:
     for name in sorted(group):
         values = np.asarray(group[name][()])
         total.update(f"{name}:{values.dtype.str}{values.shape};".encode())
-        total.update(values.tobytes())
+        # the bytes of an array of text are pointers
+        is_text = values.dtype.kind == "O"
+        total.update(repr(values.tolist()).encode() if is_text else values.tobytes())
     return total.hexdigest()
 
 
-def load(path: str | Path) -> Solutions | Runs:
-    """Read a file written by ``save`` or by ``--output``: `Solutions`, or the `Runs` of a sampler.
+def load(path: str | Path) -> Any:
+    """Read a file written by ``save`` or by ``--output``.
+
+    Returns `Solutions`, the `Runs` of a sampler, `Transitions` or `Generalisation`, by the kind
+    of the file.
 
     Raises
     ------
@@ -222,7 +233,10 @@ def load(path: str | Path) -> Solutions | Runs:
         that no solution can have.
     """
     with open_checked(path, None) as file:
-        kind = file.attrs["kind"]
+        kind = str(file.attrs["kind"])
+    if kind in TABLE_KINDS:
+        module, function = TABLE_KINDS[kind]
+        return getattr(import_module(module), function)(path)
     return load_solutions(path) if kind == "solve" else load_runs(path)
 
 
@@ -263,6 +277,11 @@ def describe(path: str | Path) -> dict[str, Any]:
         kind = str(file.attrs["kind"])
         version = int(file.attrs["schema_version"])
         finished = bool(file.attrs.get("finished", False))
+    if kind in TABLE_KINDS:
+        from replicadnn.tables import describe_tables
+
+        head = {"kind": kind, "schema_version": version, "finished": finished}
+        return head | describe_tables(path)
     if kind == "mc":
         from replicadnn.montecarlo.files import summary
 

@@ -12,6 +12,12 @@ from replicadnn.plot.relaxation import (
     save_relaxation,
 )
 from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.transitions import (
+    save_transitions,
+    thickness,
+    transitions,
+    transitions_figure,
+)
 
 __all__ = [
     "correlation",
@@ -28,5 +34,9 @@ __all__ = [
     "save_parisi",
     "save_profile",
     "save_relaxation",
+    "save_transitions",
     "style",
+    "thickness",
+    "transitions",
+    "transitions_figure",
 ]
