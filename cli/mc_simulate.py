@@ -70,6 +70,10 @@ _NOT_MEASURED = (
     "--step", type=float, default=None,
     help="Step of the rotations.  [default: by pilot run, acceptance 0.15]",
 )  # fmt: skip
+@click.option(
+    "--test-patterns", type=int, default=1000, show_default=True,
+    help="Fresh inputs a record for the test error; 0: not measured.",
+)  # fmt: skip
 @click.option("--time-limit", type=float, default=None, help="Stop cleanly after these seconds.")
 @click.option("--output", metavar="FILE.h5", help="Save curves and state (HDF5), also on the way.")
 @click.option("--resume", is_flag=True, help="Continue FILE.h5 (same parameters).")
@@ -95,7 +99,7 @@ def command(
     The first Ctrl-C saves and ends (exit code 130), the second ends at once.  Exit code 3: the time
     limit came first; continue with --resume.
     """
-    from replicadnn.montecarlo.run import default_beta
+    from replicadnn.montecarlo.spec import default_beta
     from replicadnn.montecarlo.study import make_jobs, run_study
 
     jobs = make_jobs(L, N, alpha, beta=beta, tempering=tempering, **options)
@@ -210,7 +214,7 @@ def _growth(runs: Runs) -> dict[str, list[dict[str, float | None]]] | None:
     import numpy as np
 
     from replicadnn.montecarlo.relaxation import growth_exponent
-    from replicadnn.montecarlo.run import MonteCarloResult, plain
+    from replicadnn.montecarlo.result import MonteCarloResult, plain
 
     rows = [r for r in runs if isinstance(r, MonteCarloResult)]
     widths = np.array([r.params["N"] for r in rows], float)
@@ -235,7 +239,7 @@ def _number(value: float, error: float, bound: float = math.nan) -> str:
 
 
 def _print_tables(runs: Runs) -> None:
-    from replicadnn.montecarlo.run import MonteCarloResult
+    from replicadnn.montecarlo.result import MonteCarloResult
 
     for run in runs:
         p = run.params
@@ -268,6 +272,9 @@ def _print_relaxation(run: Any) -> None:
             _number(run.acceptance["S"][l], math.nan) if hidden else "",
         )
         click.echo(" ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
+    if not math.isnan(run.test_error[-1]):
+        error = _number(run.test_error[-1], run.test_error_err[-1])
+        click.echo(f"error on fresh inputs, against the noiseless teacher: {error}")
 
 
 def _print_ladder(run: Any) -> None:

@@ -256,8 +256,8 @@ LONG = ("mc-simulate", "--L", "3", "--N", "8,9", "--alpha", "6", "--beta", "2", 
 LONG = (*LONG, "--sweeps", "20000", "--seed", "3")
 KILLED = """
 import sys
-from replicadnn.montecarlo import run, study
-run.BLOCK_SECONDS = 0.01
+from replicadnn.montecarlo import drive, study
+drive.BLOCK_SECONDS = 0.01
 study.SAVE_SHARE = 1e9
 study.run_study.__kwdefaults__["save_every"] = 0.0
 from replicadnn.cli.main import main

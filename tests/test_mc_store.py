@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import replicadnn as rd
 from replicadnn.montecarlo.files import load_checkpoint
-from replicadnn.montecarlo.run import MonteCarloResult
+from replicadnn.montecarlo.result import MonteCarloResult
 from replicadnn.montecarlo.study import make_jobs, run_study
 
 pytestmark = pytest.mark.usefixtures("compiled")

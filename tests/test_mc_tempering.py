@@ -11,7 +11,8 @@ from mc_exact import batch_error, enumerate_gap
 from replicadnn.errors import InputError
 from replicadnn.montecarlo import equilibrium, tempering
 from replicadnn.montecarlo.equilibrium import Verdict
-from replicadnn.montecarlo.run import make_spec, two_sided
+from replicadnn.montecarlo.run import two_sided
+from replicadnn.montecarlo.spec import make_spec
 from replicadnn.montecarlo.tempering import Tempering, temper
 
 

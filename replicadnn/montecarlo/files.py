@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from replicadnn import store
 from replicadnn.errors import FileError, InputError
 from replicadnn.montecarlo.equilibrium import Verdict
-from replicadnn.montecarlo.run import HIDDEN_SERIES, SERIES, MonteCarloResult, RunStatus
+from replicadnn.montecarlo.result import HIDDEN_SERIES, SERIES, MonteCarloResult, RunStatus
 from replicadnn.montecarlo.tempering import TemperingResult
 from replicadnn.provenance import provenance as make_provenance
 
@@ -38,6 +38,7 @@ _MEANING = {
     "r": "overlap of the neurons with the teacher",
     "R_matched": "overlap of the couplings with the teacher, neurons matched",
     "r_matched": "overlap of the neurons with the teacher, neurons matched",
+    "test_error": "disagreement with the noiseless teacher on fresh inputs, last layer: eps_g",
     "Q": "overlap of the couplings of two replicas from one start",
     "q": "overlap of the neurons of two replicas from one start",
 }
@@ -64,7 +65,7 @@ def _relaxation_table() -> Table:
             table[f"series.{name}"] = (("series_times", layer), _MEANING[name], "1")
             table[f"samples.{name}"] = (("sample", layer), _MEANING[name], "1")
     with_error = ["C_J", "C_S", "tau_J", "tau_S", "integral_J", "integral_S", "energy"]
-    with_error += ["R", "r", "R_matched", "r_matched", "Q", "q"]
+    with_error += ["R", "r", "R_matched", "r_matched", "Q", "q", "test_error"]
     for name in with_error:
         dims, _, units = table[name]
         table[f"{name}_err"] = (dims, f"standard error of {name} over samples", units)

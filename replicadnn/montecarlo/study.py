@@ -20,17 +20,12 @@ from numpy.typing import NDArray
 from replicadnn import store
 from replicadnn.errors import FileError, InputError
 from replicadnn.montecarlo import equilibrium
+from replicadnn.montecarlo.drive import drive
 from replicadnn.montecarlo.files import Result, Runs, load_checkpoint, lock, mode_of, save_runs
-from replicadnn.montecarlo.run import (
-    MonteCarloResult,
-    RunStatus,
-    Simulation,
-    Spec,
-    Start,
-    compare_starts,
-    drive,
-    make_spec,
-)
+from replicadnn.montecarlo.result import MonteCarloResult, RunStatus
+from replicadnn.montecarlo.run import compare_starts
+from replicadnn.montecarlo.simulation import Simulation
+from replicadnn.montecarlo.spec import Spec, Start, make_spec
 from replicadnn.montecarlo.tempering import Tempering, TemperingResult, check_ladder
 from replicadnn.problem import real, whole
 from replicadnn.provenance import provenance as make_provenance

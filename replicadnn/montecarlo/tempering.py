@@ -22,22 +22,19 @@ from numpy.typing import NDArray
 from replicadnn.errors import InputError
 from replicadnn.kernels.random import fill_u32
 from replicadnn.montecarlo import overlaps
+from replicadnn.montecarlo.drive import drive
 from replicadnn.montecarlo.equilibrium import Verdict, halves_agree
 from replicadnn.montecarlo.gap import seed_generator
 from replicadnn.montecarlo.network import Network, start_random
-from replicadnn.montecarlo.run import (
+from replicadnn.montecarlo.result import RunStatus, plain
+from replicadnn.montecarlo.simulation import (
     Chain,
-    RunStatus,
-    Spec,
-    Start,
     check_state,
-    drive,
-    make_spec,
     pilot_step,
-    plain,
     start_chain,
     starting_state,
 )
+from replicadnn.montecarlo.spec import Spec, Start, make_spec
 from replicadnn.problem import Scenario, whole
 
 Array = NDArray[np.float64]

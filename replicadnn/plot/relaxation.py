@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo.run import MonteCarloResult
+from replicadnn.montecarlo.result import MonteCarloResult
 from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution
 
