@@ -57,7 +57,7 @@ _NOT_MEASURED = (
     "--tempering", type=NumberList(), default=None, metavar="LADDER",
     help="Replica exchange on this ladder of beta, e.g. 0.5:3:12:log.",
 )  # fmt: skip
-@click.option("--every", type=int, default=10, show_default=True, help="Sweeps between two swaps.")
+@click.option("--every", type=int, help="Sweeps between two swaps (--tempering).  [default: 10]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
 @click.option("--threads", type=int, default=1, show_default=True, help="Does not change results.")
 @click.option("--burn-in", type=int, default=0, show_default=True, help="Sweeps not measured.")
@@ -256,7 +256,10 @@ def _print_tables(runs: Runs) -> None:
 
 def _print_relaxation(run: Any) -> None:
     click.echo(f"equilibrium {run.equilibrium}")
-    head = ("layer", "tau_S", "tau_J", "R teacher", "violated", "acc. J", "acc. S")
+    # without a common start only matched neurons can be compared with the teacher's
+    teacher = "R" if run.params["start"] == "planted" else "R_matched"
+    R, R_err = getattr(run, teacher), getattr(run, f"{teacher}_err")
+    head = ("layer", "tau_S", "tau_J", teacher.replace("_", " "), "violated", "acc. J", "acc. S")
     widths = (5, 20, 20, 18, 18, 8, 8)
     click.echo(" ".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)))
     L = run.params["L"]
@@ -266,7 +269,7 @@ def _print_relaxation(run: Any) -> None:
             str(l + 1),
             _number(run.tau_S[l], run.tau_S_err[l], run.tau_S_bound[l]) if hidden else "",
             _number(run.tau_J[l], run.tau_J_err[l], run.tau_J_bound[l]),
-            _number(run.R[l], run.R_err[l]),
+            _number(R[l], R_err[l]),
             _number(run.energy[l], run.energy_err[l]),
             _number(run.acceptance["J"][l], math.nan),
             _number(run.acceptance["S"][l], math.nan) if hidden else "",

@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from replicadnn.errors import FileError
 from replicadnn.montecarlo import relaxation
-from replicadnn.montecarlo.spec import Spec, Start
+from replicadnn.montecarlo.spec import Sampler, Spec, Start
 
 if TYPE_CHECKING:
     from replicadnn.montecarlo.simulation import Simulation
 
 Array = NDArray[np.float64]
 
+#: Correlation within a layer above which it counts as copies of one neuron; with few patterns
+#: (independent neurons have 1/sqrt(M)) it says nothing.
 COLLAPSE = 0.9
+COLLAPSE_PATTERNS = 16
 #: Recorded along a run, by layer of perceptrons l = 1..L and by hidden layer l = 1..L-1.
 SERIES = ("energy", "rms_h", "R", "R_matched", "Q", "test_error")
 HIDDEN_SERIES = ("spin_correlation", "r", "r_matched", "q")
@@ -186,7 +189,7 @@ def make_result(sim: Simulation, seconds: float) -> MonteCarloResult:
     }
     if len(acceptance["S"]) != spec.L - 1:  # weights sampler: the neurons do not move by themselves
         acceptance["S"] = np.full(spec.L - 1, np.nan)
-    collapsed = bool(np.any(late["spin_correlation"] > COLLAPSE))
+    collapsed = has_collapsed(spec, late["spin_correlation"])
     complete = sim.finished
     status = RunStatus.COMPLETE if complete else RunStatus.STOPPED
     chain_sweeps = sim.done * len(rates)
@@ -244,6 +247,11 @@ def make_result(sim: Simulation, seconds: float) -> MonteCarloResult:
     )
 
 
+def has_collapsed(spec: Spec, spin_correlation: Array) -> bool:
+    """Is some layer of some sample made of copies of one neuron?  (samples, L-1)."""
+    return spec.M >= COLLAPSE_PATTERNS and bool(np.any(spin_correlation > COLLAPSE))
+
+
 def _message(sim: Simulation, tau_J: Array, tau_S: Array, collapsed: bool) -> str:
     parts = [f"{sim.done} of {sim.total} sweeps of {sim.spec.samples} samples"]
     missing = int(np.isnan(tau_J).sum() + np.isnan(tau_S).sum())
@@ -257,7 +265,12 @@ def _message(sim: Simulation, tau_J: Array, tau_S: Array, collapsed: bool) -> st
 def _equilibrium(spec: Spec, energy: Array) -> str:
     stuck = int(np.count_nonzero(energy.sum(axis=1) > 0))
     if math.isinf(spec.beta) and stuck:
-        return f"refuted: {stuck} of {spec.samples} samples still violate the hard constraint"
+        remedy = ""
+        if spec.sampler is Sampler.GAP and spec.start is Start.RANDOM:
+            remedy = "; use replica exchange with inf as the last beta (--tempering 1:8:12:log,inf)"
+        return (
+            f"refuted: {stuck} of {spec.samples} samples still violate the hard constraint" + remedy
+        )
     if spec.start is Start.PLANTED:
         return "shown: the planted start is an exact equilibrium sample"
     return "not shown: random start; compare with a planted start or use replica exchange"

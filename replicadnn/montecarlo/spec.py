@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import os
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
@@ -162,7 +163,25 @@ def make_spec(
         test_patterns=whole("test_patterns", test_patterns, 0, 10**7),
     )
     _check_combinations(spec)
+    _check_memory(spec)
     return spec
+
+
+def _check_memory(spec: Spec) -> None:
+    """Refuse what cannot fit: 4 bytes a coupling (and one a snapshot origin), 9 a neuron."""
+    J, S = spec.L * spec.N**2, (spec.L + 1) * spec.N * spec.M
+    needed = spec.samples * spec.replicas * (J * (8 + 4 * spec.origins) + S * (9 + spec.origins))
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not known on this system
+        return
+    if needed > there:
+        raise InputError(
+            "N",
+            spec.N,
+            f"smaller: L, N, alpha, samples, replicas, origins need about {needed / 1e9:.3g} GB, "
+            f"this machine has {there / 1e9:.3g} GB",
+        )
 
 
 def _check_combinations(spec: Spec) -> None:

@@ -65,7 +65,7 @@ def make_jobs(
     alpha: float,
     *,
     tempering: Sequence[float] | None = None,
-    every: int = 10,
+    every: int | None = None,
     start: str | None = None,
     **arguments: Any,
 ) -> list[Job]:
@@ -73,18 +73,23 @@ def make_jobs(
 
     start : as in `simulate`, or "both": a planted and a random start on the same data.
     tempering : ladder of beta (its largest is the beta of the data), or None.
+    every : sweeps between two swaps, 10 by default; only with tempering.
     """
     if not 1 <= len(N) <= MAX_RUNS:
         raise InputError("N", f"{len(N)} values", f"1 to {MAX_RUNS} widths")
     widths = [int(n) if float(n).is_integer() else n for n in N]
-    starts = ["planted", "random"] if start == "both" else [start]
+    if start not in (None, "both", *Start):
+        raise InputError("start", start, "one of both, " + ", ".join(sorted(Start)))
+    starts = [*Start] if start == "both" else [start]
+    if every is not None and tempering is None:
+        raise InputError("every", every, "only with tempering")
     ladder: tuple[float, ...] = ()
     if tempering is not None:
         ladder = check_ladder(tempering)
         if arguments.get("beta") not in (None, ladder[-1]):
             raise InputError("beta", arguments["beta"], f"absent, or {ladder[-1]:g} as the ladder")
         arguments["beta"] = ladder[-1]
-        every = whole("every", every, 1, 10**9)
+        every = whole("every", 10 if every is None else every, 1, 10**9)
         for name, neutral in (("burn_in", 0), ("replicas", 1)):
             if arguments.get(name, neutral) != neutral:
                 raise InputError(name, arguments[name], f"{neutral} with tempering")
@@ -92,9 +97,9 @@ def make_jobs(
     for n in widths:
         for begin in starts:
             spec = make_spec(L, n, alpha, start=begin, **arguments)  # type: ignore[arg-type]
-            if ladder and spec.sweeps < every:
+            if every is not None and spec.sweeps < every:
                 raise InputError("sweeps", spec.sweeps, f"at least the {every} between two swaps")
-            jobs.append(Job(spec, ladder, every if ladder else 0))
+            jobs.append(Job(spec, ladder, every or 0))
     return jobs
 
 
@@ -136,6 +141,8 @@ def run_study(
         time_limit = real("time_limit", time_limit, 0.0, float("inf"), "seconds, 0 or more")
     if resume and output is None:
         raise InputError("resume", "without an output", "needs the file to continue (--output)")
+    if overwrite and output is None:
+        raise InputError("overwrite", "without an output", "needs the file to replace (--output)")
     if resume and overwrite:
         raise InputError("overwrite", "True", "not together with resume")
     deadline = None if time_limit is None else time.monotonic() + time_limit
