@@ -22,6 +22,20 @@ _NOT_MEASURED = (
 )  # fmt: skip
 
 
+class Ladder(NumberList):
+    """Inverse temperatures; the last may be inf (hard constraint)."""
+
+    name = "ladder"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float]:
+        """Numbers as in `NumberList`, then perhaps ``,inf``."""
+        if isinstance(value, str) and value.endswith(",inf"):
+            return [*super().convert(value.removesuffix(",inf"), param, ctx), math.inf]
+        return super().convert(value, param, ctx)
+
+
 @click.command(name="mc-simulate")
 @click.option("--L", "L", type=int, required=True, help="Depth: layers of perceptrons.")
 @click.option(
@@ -54,8 +68,8 @@ _NOT_MEASURED = (
     help="count (violated gaps) or soft (collapses at large beta; watch the warning).",
 )  # fmt: skip
 @click.option(
-    "--tempering", type=NumberList(), default=None, metavar="LADDER",
-    help="Replica exchange on this ladder of beta, e.g. 0.5:3:12:log.",
+    "--tempering", type=Ladder(), default=None, metavar="LADDER",
+    help="Replica exchange on this ladder of beta, e.g. 0.5:3:12:log, or 1:8:12:log,inf.",
 )  # fmt: skip
 @click.option("--every", type=int, help="Sweeps between two swaps (--tempering).  [default: 10]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
@@ -64,7 +78,7 @@ _NOT_MEASURED = (
 @click.option("--origins", type=int, default=4, show_default=True, help="Measurement origins.")
 @click.option(
     "--replicas", type=int, default=1, show_default=True,
-    help="Chains from each start; 2 or more give the overlaps q, Q of replicas.",
+    help="Chains (ladders) from each start; 2 or more give the overlaps q, Q of replicas.",
 )  # fmt: skip
 @click.option(
     "--step", type=float, default=None,
@@ -287,3 +301,17 @@ def _print_ladder(run: Any) -> None:
         click.echo(f"{beta:>10.5g} {run.energy[k].mean():>10.5f} {swaps:>9}")
     trips = run.round_trips
     click.echo(f"round trips: {int(trips.sum())} (slowest sample {int(trips.min())})")
+    columns = [("R", "r", "matched"), ("Q", "q", "matched"), ("Q", "q", "self")]
+    columns = [c for c in columns if not math.isnan(getattr(run, f"{c[0]}_{c[2]}")[0])]
+    if not columns:
+        return
+    click.echo("largest beta, neurons matched:")
+    head = [f"{letter} {end}" for *letters, end in columns for letter in letters]
+    click.echo("layer " + " ".join(f"{h.replace('matched', ''):>18}" for h in head))
+    for l in range(run.params["L"]):
+        cells = []
+        for *letters, end in columns:
+            for letter in letters:
+                values, error = (getattr(run, f"{letter}_{end}{e}") for e in ("", "_err"))
+                cells.append(_number(values[l], error[l]) if l < len(values) else "")
+        click.echo(f"{l + 1:>5} " + " ".join(f"{c:>18}" for c in cells))

@@ -14,6 +14,7 @@ from replicadnn.montecarlo.equilibrium import TwoSided, compare
 from replicadnn.montecarlo.result import MonteCarloResult
 from replicadnn.montecarlo.simulation import Simulation
 from replicadnn.montecarlo.spec import Parameters, make_spec
+from replicadnn.montecarlo.tempering import TemperingResult
 from replicadnn.problem import real, whole
 
 
@@ -81,7 +82,9 @@ def two_sided(
     return compare_starts(planted, random), planted, random
 
 
-def compare_starts(planted: MonteCarloResult, random: MonteCarloResult) -> TwoSided:
+def compare_starts(
+    planted: MonteCarloResult | TemperingResult, random: MonteCarloResult | TemperingResult
+) -> TwoSided:
     """`equilibrium.compare` of two runs on the same data."""
     names = ("energy", "R_matched", "r_matched")
     first = {name: planted.samples[name] for name in names}
