@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from replicadnn.cli.options import NumberList, config_option, note
 
 if TYPE_CHECKING:
     from replicadnn.montecarlo.files import Runs
+    from replicadnn.montecarlo.study import Job
 
 #: Contract keys that replica exchange does not measure: null in its JSON document.
 _NOT_MEASURED = (
@@ -123,7 +126,7 @@ def command(
     for spec in rounded:
         note(f"note: N = {spec.N}: M = {spec.M} patterns, alpha = {spec.alpha:.6g}")
 
-    with _interrupts() as stop, _Progress([job.spec.N for job in jobs]) as progress:
+    with _interrupts() as stop, _Progress(jobs) as progress:
         runs = run_study(
             jobs,
             threads=threads,
@@ -180,11 +183,20 @@ def _interrupts() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
+def _screen() -> dict[str, int]:
+    """A size for terminals that do not tell theirs (tqdm would draw nothing there)."""
+    try:
+        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        known = True
+    return {} if known else {"ncols": 80, "nrows": 24}
+
+
 class _Progress:
     """One bar a run: sweeps (rounds) per second and remaining time; off without a terminal."""
 
-    def __init__(self, widths: Sequence[int]) -> None:
-        self.widths = widths
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = jobs
         self.current = -1
         self.bar: Any = None
 
@@ -201,10 +213,11 @@ class _Progress:
         if job != self.current:
             if self.bar is not None:
                 self.bar.close()
-            which = f" ({job + 1}/{len(self.widths)})" if len(self.widths) > 1 else ""
+            which = f" ({job + 1}/{len(self.jobs)})" if len(self.jobs) > 1 else ""
+            unit = "round" if self.jobs[job].betas else "sweep"
             self.bar = tqdm(
-                total=total, initial=done, unit="sweep", disable=None, leave=False,
-                desc=f"N = {self.widths[job]}{which}",
+                total=total, initial=done, unit=unit, disable=None, leave=False,
+                desc=f"N = {self.jobs[job].spec.N}{which}", **_screen(),
             )  # fmt: skip
             self.current = job
         self.bar.n = done

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -331,3 +333,38 @@ def test_interrupt_saves_and_resumes(tmp_path: Path) -> None:
     assert process.returncode == 3
     assert "time limit" in err
     assert json.loads(out)["params"]["sweeps_done"] > done
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+def test_progress_on_a_terminal(tmp_path: Path) -> None:
+    """A bar for every width on stderr: sweeps per second, remaining time; stdout stays clean."""
+    words = ("mc-simulate", "--L", "2", "--N", "6,8", "--alpha", "4", "--beta", "2", "--json")
+    words += ("--samples", "2", "--sweeps", "40000")
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "replicadnn.cli.main", *words], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # Linux says so when the other side has closed
+        while chunk := os.read(ours, 4096):
+            seen += chunk
+    out, _ = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 0
+    assert [run["params"]["N"] for run in json.loads(out)["runs"]] == [6, 8]
+    bars = seen.decode().split("\r")
+    for head in ("N = 6 (1/2)", "N = 8 (2/2)"):
+        drawn = [bar for bar in bars if head in bar]
+        assert drawn
+        # done/total [elapsed<remaining, rate]
+        assert any(
+            re.search(r"\d+/40000 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+k?sweep/s\]", b) for b in drawn
+        )
+
+
+def test_no_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, *SMALL, "--beta", "2", "--sweeps", "200", "--json")
+    assert code == 0
+    assert err == ""
