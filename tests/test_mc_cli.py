@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -154,13 +156,17 @@ def test_both_starts_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
         (["--time-limit", "nan"], "time_limit = nan"),
         (["--scenario", "glass"], "scenario"),
         (["--sampler", "x"], "sampler"),
-        (["--start", "warm"], "start"),
+        (["--start", "warm"], "start = 'warm': one of both, planted, random"),
         (["--scenario", "random", "--start", "both"], "start = 'planted'"),
         (["--potential", "soft"], "potential"),
         (["--tempering", "2,1"], "tempering"),
         (["--tempering", "1,2", "--beta", "3"], "beta = 3.0"),
         (["--tempering", "1,2", "--sweeps", "5"], "sweeps = 5"),
         (["--tempering", "1,2", "--every", "0"], "every = 0"),
+        (["--every", "10"], "every = 10: only with tempering"),
+        (["--overwrite"], "overwrite"),
+        (["--test-patterns", "-1"], "test_patterns = -1"),
+        (["--N", "90000", "--alpha", "100"], "N = 90000: smaller"),
         (["--resume"], "resume"),
         (["--output", "/no/such/folder/a.h5"], "/no/such/folder"),
         (["--output", "a.h5", "--resume", "--overwrite"], "overwrite"),
@@ -256,8 +262,8 @@ LONG = ("mc-simulate", "--L", "3", "--N", "8,9", "--alpha", "6", "--beta", "2", 
 LONG = (*LONG, "--sweeps", "20000", "--seed", "3")
 KILLED = """
 import sys
-from replicadnn.montecarlo import run, study
-run.BLOCK_SECONDS = 0.01
+from replicadnn.montecarlo import drive, study
+drive.BLOCK_SECONDS = 0.01
 study.SAVE_SHARE = 1e9
 study.run_study.__kwdefaults__["save_every"] = 0.0
 from replicadnn.cli.main import main
@@ -327,3 +333,38 @@ def test_interrupt_saves_and_resumes(tmp_path: Path) -> None:
     assert process.returncode == 3
     assert "time limit" in err
     assert json.loads(out)["params"]["sweeps_done"] > done
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+def test_progress_on_a_terminal(tmp_path: Path) -> None:
+    """A bar for every width on stderr: sweeps per second, remaining time; stdout stays clean."""
+    words = ("mc-simulate", "--L", "2", "--N", "6,8", "--alpha", "4", "--beta", "2", "--json")
+    words += ("--samples", "2", "--sweeps", "40000")
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "replicadnn.cli.main", *words], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # Linux says so when the other side has closed
+        while chunk := os.read(ours, 4096):
+            seen += chunk
+    out, _ = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 0
+    assert [run["params"]["N"] for run in json.loads(out)["runs"]] == [6, 8]
+    bars = seen.decode().split("\r")
+    for head in ("N = 6 (1/2)", "N = 8 (2/2)"):
+        drawn = [bar for bar in bars if head in bar]
+        assert drawn
+        # done/total [elapsed<remaining, rate]
+        assert any(
+            re.search(r"\d+/40000 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+k?sweep/s\]", b) for b in drawn
+        )
+
+
+def test_no_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, *SMALL, "--beta", "2", "--sweeps", "200", "--json")
+    assert code == 0
+    assert err == ""

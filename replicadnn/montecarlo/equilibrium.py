@@ -46,11 +46,13 @@ def compare(
     planted: Mapping[str, Array],
     random: Mapping[str, Array],
     way: Mapping[str, Array] | None = None,
+    sides: str = "planted and random starts",
 ) -> TwoSided:
     """Paired comparison of observables name -> (samples, layers) from the two starts.
 
     way : name -> (layers,), how far apart the two starts were in the beginning, for the overlaps
         that decide (those named here; without it every name that begins with R or r, and 1).
+    sides : what the sentence calls the two.
 
     Refuted: a paired t test gives p below 0.01 after correction for the number of comparisons.
     Shown: not refuted, and in every overlap that decides |difference| + 2 standard errors is below
@@ -78,21 +80,23 @@ def compare(
         np.all(np.abs(gap[name]) + 2.0 * error[name] < RESOLUTION * way[name]) for name in decisive
     )
     if p < SIGNIFICANCE:
-        verdict, why = Verdict.REFUTED, "planted and random starts disagree"
+        verdict, why = Verdict.REFUTED, f"{sides} disagree"
     elif close:
-        verdict, why = Verdict.SHOWN, "planted and random starts agree"
+        verdict, why = Verdict.SHOWN, f"{sides} agree"
     else:
-        verdict, why = Verdict.NOT_SHOWN, "the difference of the starts is not resolved"
+        verdict, why = Verdict.NOT_SHOWN, f"the difference of {sides} is not resolved"
     return TwoSided(verdict, p, f"{verdict}: {why} (p = {p:.2g})", gap, error)
 
 
 def halves_agree(series: Array) -> float:
     """p-value for "second and third third of a run have the same mean".
 
-    series (samples, K, layers).  Student's t test over samples, corrected for the layers.
+    series (samples, K, layers), nan where not (yet) measured.  Student's t test over samples,
+    corrected for the layers; nan where there is nothing to test.
     """
+    series = series[:, ~np.isnan(series).any(axis=(0, 2))]
     third = series.shape[1] // 3
-    if third == 0 or len(series) < 2:
+    if third == 0 or len(series) < 2 or series.shape[2] == 0:
         return float("nan")
     first = series[:, third : 2 * third].mean(axis=1)
     second = series[:, 2 * third :].mean(axis=1)
