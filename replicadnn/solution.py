@@ -275,6 +275,8 @@ class Solution:
         """x_l and its error."""
         if not self.converged:
             return np.full(self.L + 1, math.nan), np.full(self.L + 1, math.nan)
+        if self.x.size == 1:
+            return np.where(self.solid_layers, 0.0, 1.0), np.zeros(self.L + 1)
         found = [self.overlap_distribution(l) for l in range(self.L + 1)]
         return np.array([d.onset for d in found]), np.array([d.onset_error for d in found])
 
