@@ -251,7 +251,8 @@ class Solution:
             raise InputError("layer", layer, f"{first}..{self.L} for {quantity}")
         if not self.converged:
             raise InputError("solution", str(self.status), "a converged solution")
-        return overlap_distribution(self.x, rows[layer - first])
+        frozen = self.branch == "frozen"
+        return overlap_distribution(self.x, rows[layer - first], jump=frozen)
 
     def moments(self, order: float = 1.0, quantity: Literal["q", "Q"] = "q") -> FloatArray:
         """Int_0^1 q(x, l)^k dx by layer, k = ``order``: (L+1,) for q, (L,) for Q.

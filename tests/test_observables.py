@@ -114,10 +114,19 @@ def test_terraces_are_found_within_half_a_cell(k: int, bend: float) -> None:
 
 
 def test_few_levels_are_deltas() -> None:
-    found = overlap_distribution([0.0, 0.3], [0.0, 0.5])
-    assert [(d.value, d.weight) for d in found.deltas] == [(0.0, 0.3), (0.5, 0.7)]
+    for x, values in (([0.0, 0.3], [0.0, 0.5]), ([0.0, 0.1, 0.2, 0.3], [0.0, 0.2, 0.4, 0.6])):
+        found = overlap_distribution(x, values)
+        weights = np.diff([*x, 1.0])
+        assert [(d.value, d.weight) for d in found.deltas] == list(
+            zip(values, weights, strict=True)
+        )
     assert found.continuous_weight == 0.0
     assert not found.steps[0].resolved
+    frozen = overlap_distribution(
+        [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], [0, 0.1, 0.2, 0.3, 0.4, 1], jump=True
+    )
+    assert [(d.value, d.weight) for d in frozen.deltas] == [(0.4, pytest.approx(0.05)), (1.0, 0.5)]
+    assert frozen.density[-1] == 0.0
     single = overlap_distribution([0.0], [0.7])
     assert [(d.value, d.weight, d.error) for d in single.deltas] == [(0.7, 1.0, 0.0)]
     assert (single.onset, single.density.size) == (0.0, 0)

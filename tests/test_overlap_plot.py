@@ -40,6 +40,8 @@ def test_single_overlaps_and_single_layers() -> None:
     perceptron = rd.solve(1.0, 1, scenario="random", ansatz="rs")
     assert len(rd.plot.distribution_figure(perceptron).axes) == 1  # no hidden neurons
     assert len(rd.plot.parisi_figure(perceptron).axes) == 1
+    with pytest.raises(rd.InputError, match="no hidden neurons"):
+        rd.plot.tree(perceptron)
     with pytest.raises(rd.InputError, match="broken replica symmetry"):
         rd.plot.tree(crystal)
 

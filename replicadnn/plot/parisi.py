@@ -31,6 +31,8 @@ def solid_layers(
     if not solution.converged:
         raise InputError("solution", str(solution.status), "a converged solution")
     values = solution.overlaps(quantity)
+    if solution.L == 1 and quantity == "q":
+        raise InputError("quantity", quantity, "Q: one perceptron has no hidden neurons")
     rows = dict(enumerate(values, start=solution.L + 1 - len(values)))
     half = solution.L // 2 if quantity == "q" else (solution.L + 1) // 2
     solid = [layer for layer in range(1, half + 1) if rows[layer][-1] > 0.0]

@@ -14,6 +14,8 @@ from replicadnn.errors import InputError
 FloatArray = NDArray[np.float64]
 #: A cell this many times wider than the narrower of its neighbours is a plateau of q(x).
 _PLATEAU = 3.0
+#: With fewer levels than this no curve is drawn through them: each level is a delta.
+_FEWEST = 4
 #: Overlaps that differ by less are equal, and below it they are 0.
 _ROUNDING = 1e-12
 #: Overlaps of a certified solution may decrease by this much from level to level.
@@ -119,19 +121,22 @@ def plateaus(x: ArrayLike) -> NDArray[np.bool_]:
 
     Levels divide a steep part of q(x) into cells whose widths vary smoothly; a cell more than 3
     times wider than the narrower of its neighbours holds a plateau. The last cell always is one
-    (q = q_EA). The first cell counts twice: at its left end it is half a cell.
+    (q = q_EA). The first cell counts twice: at its left end it is half a cell. With fewer than 4
+    levels (K < 4) every cell is taken as a plateau.
     """
     width = np.diff(np.append(np.asarray(x, dtype=float), 1.0))
     flat = np.ones(width.size, dtype=bool)
     inner = width[:-1].copy()
-    if inner.size > 1:
+    if inner.size >= _FEWEST:
         inner[0] *= 2.0
         sides = np.concatenate([[np.inf], inner, [np.inf]])
         flat[:-1] = inner > _PLATEAU * np.minimum(sides[:-2], sides[2:])
     return flat
 
 
-def overlap_distribution(x: ArrayLike, values: ArrayLike) -> OverlapDistribution:
+def overlap_distribution(
+    x: ArrayLike, values: ArrayLike, *, jump: bool = False
+) -> OverlapDistribution:
     """P(q) = dx/dq of one layer: delta weights and continuous part.
 
     docs/observables.md, eqs. 1-4. A level that is no plateau stands for the piece of a continuous
@@ -146,6 +151,8 @@ def overlap_distribution(x: ArrayLike, values: ArrayLike) -> OverlapDistribution
         Breakpoints m_i, rising from 0; m_{K+1} = 1.
     values : array (K+1,)
         Overlaps q_i of one layer, in [0, 1], not decreasing.
+    jump : bool
+        q(x) jumps to its last value (frozen branch): the last but one is a plateau too.
 
     Raises
     ------
@@ -157,7 +164,9 @@ def overlap_distribution(x: ArrayLike, values: ArrayLike) -> OverlapDistribution
     first = np.flatnonzero(np.diff(q, prepend=-1.0) > _ROUNDING)  # the first level of every value
     count = np.diff(np.append(first, q.size))
     level, weight = q[first], np.add.reduceat(width, first)
-    steps, deltas, knots = _curve(level, weight, plateaus(m)[first] | (count > 1))
+    flat = plateaus(m)
+    flat[-2:] |= jump
+    steps, deltas, knots = _curve(level, weight, flat[first] | (count > 1))
     rises = np.diff(knots[:, 1]) > 0.0
     density = np.diff(knots[:, 0])[rises] / np.diff(knots[:, 1])[rises]
     edges = np.append(knots[0, 1], knots[1:, 1][rises]) if rises.any() else np.zeros(0)
@@ -211,11 +220,9 @@ def _rise(level: FloatArray, weight: FloatArray, p: int, r: int) -> list[tuple[f
     elif r - p == 1:  # no level between: nothing tells how steep the rise is
         at = nodes[0][0]
         return [(at, float(level[p])), (at, float(level[r]))]
-    else:  # a plateau between two rises gives at most one half to each
-        room = float(weight[p]) * (1.0 if p == 0 else 0.5)
-        nodes.insert(0, _continued(nodes[1], nodes[0], float(level[p]), room))
-    room = float(weight[r]) * (1.0 if r == level.size - 1 else 0.5)
-    nodes.append(_continued(nodes[-2], nodes[-1], float(level[r]), room))
+    else:
+        nodes.insert(0, _continued(nodes[1], nodes[0], float(level[p]), 0.5 * float(weight[p])))
+    nodes.append(_continued(nodes[-2], nodes[-1], float(level[r]), 0.5 * float(weight[r])))
     return nodes
 
 
@@ -232,7 +239,10 @@ def _deltas(values: FloatArray, steps: list[Step], rises_at_zero: bool) -> tuple
 def _continued(
     before: tuple[float, float], last: tuple[float, float], value: float, room: float
 ) -> tuple[float, float]:
-    """Where the line through two knots (x, q) reaches ``value``, within ``room`` of the last."""
+    """Where the line through two knots (x, q) reaches ``value``, within ``room`` of the last.
+
+    ``room`` is half of the plateau's cell, so that two rises beside it cannot overlap.
+    """
     slope = (last[0] - before[0]) / (last[1] - before[1])
     shift = slope * (value - last[1])
     return last[0] + float(np.clip(shift, -room, room)), value
