@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 
 import replicadnn as rd
 from replicadnn.theory.cascade import common_level, leaf_order, partition, sample_clusters
-from replicadnn.theory.observables import OverlapDistribution, moment, overlap_distribution
+from replicadnn.theory.observables import (
+    OverlapDistribution,
+    moment,
+    overlap_distribution,
+    plateaus,
+)
 
 Array = NDArray[np.float64]
 
@@ -96,13 +101,13 @@ def test_terraces_are_found_within_half_a_cell(k: int, bend: float) -> None:
     """Two steps with a plateau between, and a deeper layer that takes part in the second only."""
     x, first = staircase(k, bend, (0.0, 0.2, 0.0, 0.4), (0.5, 0.65, 0.4, 0.6))
     second = np.interp(first, [0.4, 0.6], [0.0, 0.25])
-    for values, plateaus, steps in (
+    for values, flats, steps in (
         (first, {0.4: 0.3, 0.6: 0.35}, [(0.0, 0.2), (0.5, 0.65)]),
         (second, {0.0: 0.5, 0.25: 0.35}, [(0.5, 0.65)]),
     ):
         found = overlap_distribution(x, values)
-        assert len(found.deltas) == len(plateaus)
-        for delta, (value, weight) in zip(found.deltas, plateaus.items(), strict=True):
+        assert len(found.deltas) == len(flats)
+        for delta, (value, weight) in zip(found.deltas, flats.items(), strict=True):
             assert delta.value == pytest.approx(value, abs=1e-12)
             assert abs(delta.weight - weight) <= delta.error
         for step, (start, end) in zip(found.steps, steps, strict=True):
@@ -193,14 +198,23 @@ def test_terraces_of_a_solution(terraced: rd.Solution) -> None:
 
 
 def test_slopes_are_the_marginal_mode() -> None:
-    """dq(x, l)/dx by layer is the replicon eigenvector (docs/observables.md, eq. 5)."""
+    """dq(x, l)/dx by layer is the replicon eigenvector (docs/observables.md, eq. 5).
+
+    Layer 1 has a plateau where the zero overlap of layer 2 is marginal.
+    """
     from replicadnn.theory.replicon import replicon
     from replicadnn.theory.rsb import solve_rsb
     from replicadnn.theory.rsb_map import Model, evaluate
+    from replicadnn.theory.rsb_newton import zero_level_growth
 
     s = solve_rsb(40.0, 5, levels=12)[0]
     model = Model(40.0, 5)
-    modes = replicon(model, evaluate(model, s.state, derivatives=True))
+    state = evaluate(model, s.state, derivatives=True)
+    modes = replicon(model, state)
+    (plateau,) = np.flatnonzero(plateaus(s.x)[:-1])
+    growth = zero_level_growth(state, model)[2]
+    assert growth[plateau] == pytest.approx(1.0, abs=0.01)
+    assert np.all(growth[1:plateau] < 0.95)
     inside = [i for i in range(1, s.levels) if s.q[2, i - 1] > 1e-2]
     assert len(inside) >= 3
     for i in inside:
