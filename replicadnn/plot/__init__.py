@@ -1,5 +1,6 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
+from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
 from replicadnn.plot.relaxation import (
@@ -18,9 +19,12 @@ from replicadnn.plot.transitions import (
     transitions,
     transitions_figure,
 )
+from replicadnn.plot.tree import save_tree, tree, tree_figure
 
 __all__ = [
     "correlation",
+    "distribution",
+    "distribution_figure",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -29,14 +33,18 @@ __all__ = [
     "profile_figure",
     "relaxation",
     "relaxation_figure",
+    "save_distribution",
     "save_figure",
     "save_overlaps",
     "save_parisi",
     "save_profile",
     "save_relaxation",
     "save_transitions",
+    "save_tree",
     "style",
     "thickness",
     "transitions",
     "transitions_figure",
+    "tree",
+    "tree_figure",
 ]

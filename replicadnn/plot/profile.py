@@ -125,8 +125,12 @@ def _name_panels(figure: Figure, left: Any, items: list[Solution]) -> None:
     handles, labels = left.get_legend_handles_labels()
     if len(handles) <= _LEGEND_MAX:
         figure.legend(handles, labels, loc="outside right upper")
-    first = next(s for s in items if s.converged).problem
+    good = [s for s in items if s.converged]
+    first = good[0].problem
     words = [str(first.scenario), f"ansatz {first.ansatz}", f"L = {first.L}"]
+    fewest, most = min(s.x.size - 1 for s in good), max(s.x.size - 1 for s in good)
+    if most > 0:
+        words.append(f"{most} levels" if fewest == most else f"{fewest} to {most} levels")
     if first.kappa != 0.0:
         words.append(rf"$\kappa$ = {first.kappa:g}")
     if np.isfinite(first.beta):
