@@ -8,11 +8,10 @@ there before.  Reading never unpickles and never trusts shapes or attribute valu
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +19,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn import hdf5
 from replicadnn.errors import FileError, InputError, WriteError
+from replicadnn.hdf5 import digest as digest
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
 
 if TYPE_CHECKING:
     from replicadnn.montecarlo.files import Runs
+    from replicadnn.sweeps.file import Sweep
 
 FORMAT = "replicadnn"
 SCHEMA_VERSION = 1
@@ -125,95 +127,109 @@ def check_figure_name(path: str | Path) -> None:
         raise FileError(path, "a figure must end in " + ", ".join(FIGURE_TYPES))
 
 
+@contextlib.contextmanager
+def new_file(
+    path: Path,
+    kind: str,
+    finished: bool,
+    provenance: Mapping[str, str],
+    more: Mapping[str, Any] | None = None,
+) -> Iterator[h5py.File]:
+    """A new file with its root attributes; ``more``: those of this kind alone."""
+    with h5py.File(path, "w", libver=hdf5.LIBVER) as file:
+        root_attributes(
+            file,
+            {
+                "format": FORMAT,
+                "schema_version": SCHEMA_VERSION,
+                "kind": kind,
+                "finished": finished,
+                **(more or {}),
+                **{f"provenance_{key}": str(value) for key, value in provenance.items()},
+            },
+        )
+        yield file
+
+
+def root_attributes(file: h5py.File, changes: Mapping[str, Any]) -> None:
+    """Set root attributes (None removes one) and their checksum."""
+    for name, value in changes.items():
+        if value is None:
+            file.attrs.pop(name, None)
+        else:
+            file.attrs[name] = value
+    file.attrs["sha256"] = hdf5.root_digest(file)
+
+
 def save_solutions(
     solutions: Solutions, path: str | Path, *, overwrite: bool = False, finished: bool = True
 ) -> Path:
     """Write ``solutions`` to ``path``; see `Solutions.save`."""
-    with atomic_file(path, overwrite=overwrite) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["kind"] = "solve"
-        file.attrs["finished"] = finished
-        for key, value in (solutions.provenance or make_provenance()).items():
-            file.attrs[f"provenance_{key}"] = value
+    origin = solutions.provenance or make_provenance()
+    with (
+        atomic_file(path, overwrite=overwrite) as temporary,
+        new_file(temporary, "solve", finished, origin) as file,
+    ):
         root = file.create_group("solutions")
         for number, solution in enumerate(solutions):
-            _write(root.create_group(f"{number:04d}"), solution)
+            write_solution(root.create_group(f"{number:04d}"), solution)
     return Path(path)
 
 
-def _write(group: h5py.Group, solution: Solution) -> None:
-    problem = solution.problem
-    group.attrs["L"] = problem.L
-    for name in ("alpha", "kappa", "beta"):
-        group.attrs[name] = float(getattr(problem, name))
-    for name in ("scenario", "ansatz"):
-        group.attrs[name] = str(getattr(problem, name))
-    for name in ("free_entropy", "tol"):
-        group.attrs[name] = float(getattr(solution, name))
-    for name in ("status", "message", "branch"):
-        group.attrs[name] = str(getattr(solution, name))
-    group.attrs["converged"] = solution.converged
-    if solution.eps_g is not None:
-        group.attrs["eps_g"] = solution.eps_g
-    certificate = solution.certificate
-    for name in _CERTIFICATE:
-        group.attrs[f"certificate_{name}"] = float(getattr(certificate, name))
-    group.attrs["certificate_unstable_liquid_layers"] = np.array(
-        certificate.unstable_liquid_layers, dtype=np.int64
-    )
-    group.attrs["certificate_monotone"] = certificate.monotone
-    group.attrs["certificate_replicon"] = np.array(certificate.replicon, dtype=float)
-    group.attrs["residual"] = float(certificate.residual)
-    group.attrs["other_branches"] = np.array(
-        [b.branch for b in solution.other_branches], dtype=h5py.string_dtype()
-    )
-    group.attrs["other_free_entropies"] = np.array(
-        [b.free_entropy for b in solution.other_branches], dtype=float
-    )
-    for name, seconds in solution.timings.items():
-        group.attrs[f"seconds_{name}"] = float(seconds)
-    for name, count in solution.iterations.items():
-        group.attrs[f"count_{name}"] = int(count)
+_SCALES = {
+    "x": "breakpoint of the Parisi function",
+    "neuron_layer": "layer of neurons l = 0..L",
+    "coupling_layer": "layer of perceptrons l = 1..L",
+    "hidden_layer": "hidden layer of neurons l = 1..L-1",
+}
 
-    axes = {
-        "x": (solution.x, "breakpoint of the Parisi function"),
-        "neuron_layer": (np.arange(problem.L + 1), "layer of neurons l = 0..L"),
-        "coupling_layer": (np.arange(1, problem.L + 1), "layer of perceptrons l = 1..L"),
-        "hidden_layer": (np.arange(1, problem.L), "hidden layer of neurons l = 1..L-1"),
+
+def write_solution(group: h5py.Group, solution: Solution) -> None:
+    """Fill the new ``group`` with one solution (docs/file-format.md, kind "solve")."""
+    L = solution.problem.L
+    datasets = {
+        "x": solution.x,
+        "neuron_layer": np.arange(L + 1),
+        "coupling_layer": np.arange(1, L + 1),
+        "hidden_layer": np.arange(1, L),
+        **{name: getattr(solution, name) for name in _DATASETS},
     }
-    for name, (values, long_name) in axes.items():
-        scale = group.create_dataset(name, data=values)
-        scale.attrs["long_name"] = long_name
-        scale.attrs["units"] = "1"
-        scale.make_scale(name)
+    made = hdf5.put_checked(group, _attributes(solution), datasets)
+    for name, long_name in _SCALES.items():
+        hdf5.put(made[name], {"long_name": long_name, "units": "1"})
+        made[name].make_scale(name)
     for name, (dimensions, long_name, equation) in _DATASETS.items():
-        dataset = group.create_dataset(name, data=getattr(solution, name))
-        dataset.attrs["long_name"] = long_name
-        dataset.attrs["units"] = "1"
-        dataset.attrs["equation"] = f"docs/theory.md eq. {equation}"
+        words = {"long_name": long_name, "units": "1"}
+        hdf5.put(made[name], {**words, "equation": f"docs/theory.md eq. {equation}"})
         for axis, dimension in enumerate(dimensions):
-            dataset.dims[axis].attach_scale(group[dimension])
-    group.attrs["sha256"] = digest(group)
+            h5py.h5ds.attach_scale(made[name].id, made[dimension].id, axis)
 
 
-def digest(group: h5py.Group) -> str:
-    """SHA-256 of all attributes and datasets of a group: a flipped bit cannot pass unseen."""
-    total = hashlib.sha256()
-    for name in sorted(group.attrs):
-        if name != "sha256":
-            value = np.asarray(group.attrs[name])
-            text = repr(value.tolist()) if value.dtype.kind in "OSU" else value.tobytes().hex()
-            total.update(f"{name}={text};".encode())
-    for name in sorted(group):
-        values = np.asarray(group[name][()])
-        total.update(f"{name}:{values.dtype.str}{values.shape};".encode())
-        total.update(values.tobytes())
-    return total.hexdigest()
+def _attributes(solution: Solution) -> dict[str, Any]:
+    problem, certificate = solution.problem, solution.certificate
+    found: dict[str, Any] = {"L": problem.L, "converged": solution.converged}
+    found |= {name: float(getattr(problem, name)) for name in ("alpha", "kappa", "beta")}
+    found |= {name: str(getattr(problem, name)) for name in ("scenario", "ansatz")}
+    found |= {name: float(getattr(solution, name)) for name in ("free_entropy", "tol", "residual")}
+    found |= {name: str(getattr(solution, name)) for name in ("status", "message", "branch")}
+    if solution.eps_g is not None:
+        found["eps_g"] = float(solution.eps_g)
+    for name in _CERTIFICATE:
+        found[f"certificate_{name}"] = float(getattr(certificate, name))
+    layers = np.array(certificate.unstable_liquid_layers, dtype=np.int64)
+    found["certificate_unstable_liquid_layers"] = layers
+    found["certificate_monotone"] = bool(certificate.monotone)
+    found["certificate_replicon"] = np.array(certificate.replicon, dtype=float)
+    others = solution.other_branches
+    found["other_branches"] = np.array([b.branch for b in others], dtype=h5py.string_dtype())
+    found["other_free_entropies"] = np.array([b.free_entropy for b in others], dtype=float)
+    found |= {f"seconds_{name}": float(value) for name, value in solution.timings.items()}
+    found |= {f"count_{name}": int(value) for name, value in solution.iterations.items()}
+    return found
 
 
-def load(path: str | Path) -> Solutions | Runs:
-    """Read a file written by ``save`` or by ``--output``: `Solutions`, or the `Runs` of a sampler.
+def load(path: str | Path) -> Solutions | Runs | Sweep:
+    """Read a file written by ``save`` or by ``--output``: `Solutions`, `Runs` or a `Sweep`.
 
     Raises
     ------
@@ -221,8 +237,12 @@ def load(path: str | Path) -> Solutions | Runs:
         Missing, unreadable, truncated, not a replicadnn file, of a newer schema, or with values
         that no solution can have.
     """
+    from replicadnn.sweeps.file import Sweep
+
     with open_checked(path, None) as file:
-        kind = file.attrs["kind"]
+        kind, sweep = file.attrs["kind"], "index" in file
+    if sweep:
+        return Sweep(path)
     return load_solutions(path) if kind == "solve" else load_runs(path)
 
 
@@ -233,16 +253,21 @@ def load_runs(path: str | Path) -> Runs:
     return files.load_runs(path)
 
 
+def provenance_of(file: h5py.File) -> dict[str, str]:
+    """How a file was made."""
+    return {
+        key.removeprefix("provenance_"): str(value)
+        for key, value in file.attrs.items()
+        if key.startswith("provenance_")
+    }
+
+
 def load_solutions(path: str | Path) -> Solutions:
     """Read a file of kind "solve"; see `load`."""
     with open_checked(path, "solve") as file:
         try:
-            items = [_read(file["solutions"][name]) for name in sorted(file["solutions"])]
-            origin = {
-                key.removeprefix("provenance_"): str(value)
-                for key, value in file.attrs.items()
-                if key.startswith("provenance_")
-            }
+            items = [read_solution(file["solutions"][name]) for name in sorted(file["solutions"])]
+            origin = provenance_of(file)
         except FileError:
             raise
         except (InputError, KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
@@ -304,6 +329,7 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
         try:
             words = {name: file.attrs.get(name) for name in ("format", "schema_version")}
             found = file.attrs.get("kind")
+            whole = file.attrs.get("sha256") in (None, hdf5.root_digest(file))
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise FileError(target, "not a replicadnn file (unreadable attributes)") from error
         if not isinstance(words["format"], str) or words["format"] != FORMAT:
@@ -315,6 +341,8 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
             raise FileError(
                 target, f"schema_version {version} is newer than this program ({SCHEMA_VERSION})"
             )
+        if not whole:
+            raise FileError(target, "damaged (checksum of the root attributes)")
         if not isinstance(found, str) or found not in KINDS:
             raise FileError(target, "kind is missing or unknown")
         if kind is not None and found != kind:
@@ -322,7 +350,8 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
         yield file
 
 
-def _read(group: h5py.Group) -> Solution:
+def read_solution(group: h5py.Group) -> Solution:
+    """The solution of a group, every value checked."""
     attributes = group.attrs
     if attributes["sha256"] != digest(group):
         raise ValueError("checksum of a solution does not match its numbers")
