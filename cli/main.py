@@ -11,6 +11,7 @@ import click
 _COMMANDS = {
     "solve": "replica solution q(l), Q(l) at one or many alpha",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
+    "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",
     "info": "what is inside a result file",
 }

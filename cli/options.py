@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
 from replicadnn.ranges import expand
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -49,6 +49,15 @@ def journal_path(path: str | Path) -> Path:
     return Path(f"{path}.journal")
 
 
+def refuse_orphan(path: str | Path) -> None:
+    """Raise a FileError if there is a journal whose HDF5 file is gone: its points are no junk."""
+    beside, target = journal_path(path), Path(path)
+    if beside.exists() and not target.exists():
+        raise FileError(
+            beside, f"belongs to {target.name}, which is gone: bring it back, or delete both"
+        )
+
+
 # --- values as bytes -----------------------------------------------------------------------
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from replicadnn import hdf5
 from replicadnn.errors import FileError, InputError, WriteError
 from replicadnn.hdf5 import digest as digest
+from replicadnn.journal import Journal, Scan, decode, each, encode, journal_path, refuse_orphan
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
@@ -161,14 +163,78 @@ def root_attributes(file: h5py.File, changes: Mapping[str, Any]) -> None:
     file.attrs["sha256"] = hdf5.root_digest(file)
 
 
+class SolutionWriter:
+    """Solutions of a long run, each safe when it is `add`-ed: the first as a file, then a journal.
+
+    The caller holds the lock of ``path``.  Raises FileError as `save_solutions`.
+    """
+
+    def __init__(self, path: str | Path, provenance: Mapping[str, str], *, overwrite: bool) -> None:
+        check_target(path, overwrite=overwrite)
+        refuse_orphan(path)
+        self._path, self._overwrite, self._provenance = path, overwrite, provenance
+        self._found: dict[int, Sequence[Solution]] = {}
+        self._journal: Journal | None = None
+
+    @property
+    def solutions(self) -> Solutions:
+        """Everything added, in the order of ``number``."""
+        items = [s for number in sorted(self._found) for s in self._found[number]]
+        return Solutions(items, self._provenance)
+
+    def add(self, number: int, found: Sequence[Solution]) -> None:
+        """Keep the solutions of one point."""
+        if self._journal is not None:
+            self._journal.append(encode({"number": number, "result": list(found)}))
+            self._found[number] = found
+            return
+        self._found[number] = found
+        name = secrets.token_hex(16)
+        self._save(finished=False, more={"journal": name, "journal_after": number})
+        self._journal = Journal(self._path, name)
+
+    def finish(self, *, finished: bool) -> None:
+        """Write the whole file, in order; the journal goes."""
+        self._save(finished=finished)
+        if self._journal is not None:
+            self._journal.remove()
+
+    def _save(self, *, finished: bool, more: Mapping[str, Any] | None = None) -> None:
+        save_solutions(
+            self.solutions, self._path, overwrite=self._overwrite, finished=finished, more=more
+        )
+        self._overwrite = True
+
+
+def _journaled(path: str | Path, file: h5py.File) -> dict[int, list[Solution]]:
+    """Solutions that are in the journal of a file alone, by the number of their point."""
+    found: dict[int, list[Solution]] = {}
+
+    def use(body: bytes) -> None:
+        record = decode(body)
+        items = list(record["result"])
+        if not all(isinstance(item, Solution) for item in items):
+            raise ValueError("not solutions")
+        found[int(record["number"])] = items
+
+    if "journal" in file.attrs:
+        each(Scan(journal_path(path), str(file.attrs["journal"])), use)
+    return found
+
+
 def save_solutions(
-    solutions: Solutions, path: str | Path, *, overwrite: bool = False, finished: bool = True
+    solutions: Solutions,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    finished: bool = True,
+    more: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write ``solutions`` to ``path``; see `Solutions.save`."""
     origin = solutions.provenance or make_provenance()
     with (
         atomic_file(path, overwrite=overwrite) as temporary,
-        new_file(temporary, "solve", finished, origin) as file,
+        new_file(temporary, "solve", finished, origin, more) as file,
     ):
         root = file.create_group("solutions")
         for number, solution in enumerate(solutions):
@@ -237,13 +303,18 @@ def load(path: str | Path) -> Solutions | Runs | Sweep:
         Missing, unreadable, truncated, not a replicadnn file, of a newer schema, or with values
         that no solution can have.
     """
-    from replicadnn.sweeps.file import Sweep
-
     with open_checked(path, None) as file:
         kind, sweep = file.attrs["kind"], "index" in file
     if sweep:
-        return Sweep(path)
+        return load_sweep(path)
     return load_solutions(path) if kind == "solve" else load_runs(path)
+
+
+def load_sweep(path: str | Path) -> Sweep:
+    """Open the store of a sweep; see `load`."""
+    from replicadnn.sweeps.file import Sweep
+
+    return Sweep(path)
 
 
 def load_runs(path: str | Path) -> Runs:
@@ -263,11 +334,19 @@ def provenance_of(file: h5py.File) -> dict[str, str]:
 
 
 def load_solutions(path: str | Path) -> Solutions:
-    """Read a file of kind "solve"; see `load`."""
+    """Read a file of kind "solve"; of a sweep, every solution there is; see `load`."""
     with open_checked(path, "solve") as file:
+        if "index" in file:
+            sweep = load_sweep(path)
+            return Solutions([result for _, result in sweep.results()], sweep.provenance)
         try:
-            items = [read_solution(file["solutions"][name]) for name in sorted(file["solutions"])]
+            groups = file["solutions"]
+            items = [read_solution(groups[name]) for name in sorted(groups, key=int)]
             origin = provenance_of(file)
+            later = _journaled(path, file)
+            if later:
+                later[int(file.attrs["journal_after"])] = items
+                items = [s for number in sorted(later) for s in later[number]]
         except FileError:
             raise
         except (InputError, KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
@@ -288,6 +367,9 @@ def describe(path: str | Path) -> dict[str, Any]:
         kind = str(file.attrs["kind"])
         version = int(file.attrs["schema_version"])
         finished = bool(file.attrs.get("finished", False))
+        sweep = "index" in file
+    if sweep:
+        return load_sweep(path).describe()
     if kind == "mc":
         from replicadnn.montecarlo.files import summary
 

@@ -165,8 +165,8 @@ def save_runs(
         groups = {name: file.create_group(name) for name in ("params", "series", "state")}
         for k, (result, state, step) in enumerate(zip(results, states, asked_steps, strict=True)):
             name = f"{k:04d}"
-            parts = [groups[part].create_group(name) for part in ("params", "series")]
-            write_run(*parts, result, step)
+            params, series = (groups[part].create_group(name) for part in ("params", "series"))
+            write_run(params, series, result, step)
             if state is not None:
                 _write_state(groups["state"].create_group(name), state)
     return Path(path)

@@ -133,7 +133,7 @@ class Cluster(Workers):
     def window(self) -> int:
         """Twice the threads of the workers there are now."""
         info = self._client.scheduler_info(n_workers=-1)
-        return max(4, 2 * sum(w["nthreads"] for w in info["workers"].values()))
+        return max(4, 2 * sum(int(w["nthreads"]) for w in info["workers"].values()))
 
     def stop(self, now: bool) -> None:
         """Leave the cluster; points in flight are cancelled."""

@@ -8,6 +8,7 @@ row a planned point: identity, parameters, status and the main numbers.  Reading
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -181,9 +182,47 @@ class Sweep(Sequence[Any]):
                     found = _result(file, self._task, k, self._rows["checksum"][k])
                 yield k, found
 
+    def describe(self) -> dict[str, Any]:
+        """Contents in plain values (``replicadnn info``)."""
+        return {
+            "kind": self._task.kind,
+            "schema_version": store.SCHEMA_VERSION,
+            "finished": self.finished,
+            "sweep": {
+                "task": self.task,
+                "points": len(self),
+                "counts": {status: self.count(status) for status in sorted(set(self["status"]))},
+                "damaged_records": self.damaged,
+                "parameters": {n: _summary(self._rows[n]) for n in self._task.parameters},
+                "not_converged": [
+                    {name: _plain(value) for name, value in self.row(int(k)).items()}
+                    for k in np.flatnonzero(~self.converged)
+                    if self._rows["status"][k] != PENDING
+                ],
+            },
+            "provenance": dict(self.provenance),
+        }
+
     def __repr__(self) -> str:
         good = int(np.sum(self.converged))
         return f"<Sweep {self.path.name}: {len(self)} points of {self.task}, {good} converged>"
+
+
+def _plain(value: Any) -> Any:
+    """For JSON, which has neither nan nor inf."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "inf" if value == math.inf else None
+    return value
+
+
+def _summary(values: list[Any]) -> Any:
+    """The value of a parameter, or the smallest, the largest and how many different ones."""
+    different = sorted(set(values))
+    if len(different) <= 1:
+        return _plain(different[0]) if different else None
+    if isinstance(different[0], str):
+        return different
+    return {"from": _plain(different[0]), "to": _plain(different[-1]), "values": len(different)}
 
 
 @contextlib.contextmanager
@@ -273,11 +312,7 @@ class Writer:
         self._position = {name: k for k, name in enumerate(self._rows["id"])}
 
     def _create(self, plan: Plan, overwrite: bool) -> None:
-        beside = journal.journal_path(self.path)
-        if beside.exists() and not self.path.exists():
-            raise FileError(
-                beside, f"belongs to {self.path.name}, which is gone: bring it back, or delete both"
-            )
+        journal.refuse_orphan(self.path)
         rows = [blank(point) for point in plan.points]
         self._rows = {name: [row[name] for row in rows] for name in columns(self.task)}
         self._name: str | None = secrets.token_hex(16)

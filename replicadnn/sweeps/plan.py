@@ -115,7 +115,9 @@ def plan_from_table(table: Mapping[str, Any]) -> Plan:
     how = {key: rest.pop(key) for key in task.how if key in rest}
     if rest:
         known = ", ".join(("task", "grid", *task.how))
-        raise InputError(next(iter(rest)), next(iter(rest.values())), f"unknown key (known: {known})")
+        raise InputError(
+            next(iter(rest)), next(iter(rest.values())), f"unknown key (known: {known})"
+        )
     task.check_how(how)
     points = itertools.chain.from_iterable(_expand(task, grid) for grid in grids)
     return Plan(task, _different(points), how)
