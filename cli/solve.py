@@ -103,7 +103,10 @@ def command(
         click.echo(json.dumps({"results": [s.as_dict() for s in solutions]}, allow_nan=False))
     else:
         _print_table(solutions)
-    for path, what in ((output if found else None, "solutions"), (None if interrupted else figure, "figure")):
+    for path, what in (
+        (output if found else None, "solutions"),
+        (None if interrupted else figure, "figure"),
+    ):
         if path is not None:
             note(f"{what} written to {path}")
     if interrupted:

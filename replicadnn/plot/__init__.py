@@ -1,5 +1,6 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
+from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
 from replicadnn.plot.relaxation import (
@@ -15,6 +16,7 @@ from replicadnn.plot.style import save_figure, style
 
 __all__ = [
     "correlation",
+    "diagram",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -23,6 +25,7 @@ __all__ = [
     "profile_figure",
     "relaxation",
     "relaxation_figure",
+    "save_diagram",
     "save_figure",
     "save_overlaps",
     "save_parisi",
