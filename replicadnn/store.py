@@ -8,6 +8,7 @@ there before.  Reading never unpickles and never trusts shapes or attribute valu
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import secrets
@@ -31,6 +32,8 @@ from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, S
 if TYPE_CHECKING:
     from replicadnn.montecarlo.files import Runs
     from replicadnn.sweeps.file import Sweep
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "replicadnn"
 SCHEMA_VERSION = 1
@@ -187,11 +190,13 @@ class SolutionWriter:
         if self._journal is not None:
             self._journal.append(encode({"number": number, "result": list(found)}))
             self._found[number] = found
+            logger.info("recorded %d", number)
             return
         self._found[number] = found
         name = secrets.token_hex(16)
         self._save(finished=False, more={"journal": name, "journal_after": number})
         self._journal = Journal(self._path, name)
+        logger.info("recorded %d", number)
 
     def finish(self, *, finished: bool) -> None:
         """Write the whole file, in order; the journal goes."""
