@@ -21,7 +21,9 @@ def command(file: str, as_json: bool) -> int:
         return 0
     click.echo(f"{file}: {summary['kind']} (schema {summary['schema_version']})")
     click.echo(f"finished: {'yes' if summary['finished'] else 'no: it was interrupted'}")
-    if summary["kind"] == "mc":
+    if "sweep" in summary:
+        _print_sweep(summary["sweep"])
+    elif summary["kind"] == "mc":
         _print_runs(summary["runs"])
     elif "tables" in summary:
         _print_tables(summary)
@@ -55,6 +57,20 @@ def _print_tables(summary: dict[str, Any]) -> None:
             click.echo(f"  {key}: {'-' if value is None else value}")
         for name, meaning in table["columns"].items():
             click.echo(f"  column {name}: {meaning}")
+
+
+def _print_sweep(sweep: dict[str, Any]) -> None:
+    counts = ", ".join(f"{count} {status}" for status, count in sweep["counts"].items())
+    click.echo(f"sweep of {sweep['task']}: {sweep['points']} points: {counts}")
+    if sweep["damaged_records"]:
+        click.echo(f"damaged records of the journal: {sweep['damaged_records']} (to be repeated)")
+    for name, value in sweep["parameters"].items():
+        if isinstance(value, dict):
+            value = f"{value['from']} to {value['to']}, {value['values']} values"
+        click.echo(f"  {name}: {value}")
+    for row in sweep["not_converged"]:
+        where = ", ".join(f"{n} = {row[n]}" for n in ("L", "N", "alpha", "beta") if n in row)
+        click.echo(f"  {row['status']}: {where}: {row['message']}")
 
 
 def _print_points(points: list[dict[str, Any]]) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-F = TypeVar("F", bound=Callable[..., Any])
+from replicadnn.ranges import expand
 
-_MAX_POINTS = 1_000_000
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class NumberList(click.ParamType):
@@ -28,45 +27,10 @@ class NumberList(click.ParamType):
         numbers: list[float] = []
         for part in str(value).split(","):
             try:
-                numbers.extend(_expand(part.strip()))
+                numbers.extend(expand(part.strip()))
             except (ValueError, OverflowError) as error:
                 self.fail(f"{part.strip()!r}: {error}", param, ctx)
         return numbers
-
-
-def _expand(text: str) -> list[float]:
-    pieces = text.split(":")
-    if len(pieces) == 1:
-        return [_number(text)]
-    if len(pieces) not in (3, 4) or (len(pieces) == 4 and pieces[3] != "log"):
-        raise ValueError("expected a number, start:stop:count or start:stop:count:log")
-    start, stop = _number(pieces[0]), _number(pieces[1])
-    try:
-        count = int(pieces[2])
-    except ValueError:
-        count = 0
-    if not 1 <= count <= _MAX_POINTS:
-        raise ValueError(f"the count must be a whole number from 1 to {_MAX_POINTS}")
-    if count == 1:
-        return [start]
-    if len(pieces) == 4:
-        if start <= 0.0 or stop <= 0.0:
-            raise ValueError("a log range needs positive ends")
-        low, high = math.log(start), math.log(stop)
-        inner = [math.exp(low + (high - low) * i / (count - 1)) for i in range(1, count - 1)]
-    else:
-        inner = [start + (stop - start) * i / (count - 1) for i in range(1, count - 1)]
-    return [start, *inner, stop]
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError("expected a number, start:stop:count or start:stop:count:log") from None
-    if not math.isfinite(number):
-        raise ValueError("expected a finite number")
-    return number
 
 
 def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

@@ -170,3 +170,43 @@ def transitions(files: tuple[str, ...], output: str | None, overwrite: bool) -> 
     save_transitions([load_transitions(file) for file in files], target, overwrite=overwrite)
     click.echo(f"figure written to {target}", err=True)
     return 0
+
+
+@command.command(name="map")
+@click.argument("file", metavar="FILE.h5")
+@click.option("--quantity", help="Column to draw.  [default: q_ea, of a simulation R]")
+@click.option("--x", default="alpha", show_default=True, help="Parameter of the abscissa.")
+@click.option("--y", default="L", show_default=True, help="Parameter of the ordinate.")
+@click.option(
+    "--fix", multiple=True, metavar="NAME=VALUE", help="Only points with this entry (repeatable)."
+)
+@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_map.png]")
+@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+def phase_map(
+    file: str,
+    quantity: str | None,
+    x: str,
+    y: str,
+    fix: tuple[str, ...],
+    output: str | None,
+    overwrite: bool,
+) -> int:
+    """Phase diagram of a sweep: free_entropy, q_ea, Q_ea, eps_g, ... over two parameters."""
+    from replicadnn.errors import InputError
+    from replicadnn.plot.map import save_diagram
+    from replicadnn.store import load_sweep
+
+    sweep = load_sweep(file)
+    fixed: dict[str, float | str] = {}
+    for entry in fix:
+        name, _, value = entry.partition("=")
+        try:
+            fixed[name] = float(value) if sweep[name].dtype.kind in "fi" else value
+        except ValueError:
+            raise InputError("fix", entry, "NAME=VALUE with a number") from None
+    if quantity is None:
+        quantity = "q_ea" if sweep.task == "solve" else "R"
+    target = output or str(Path(file).with_suffix("")) + "_map.png"
+    save_diagram(sweep, target, quantity, x, y, overwrite=overwrite, **fixed)
+    click.echo(f"figure written to {target}", err=True)
+    return 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,9 +11,6 @@ from replicadnn.cli.options import NumberList, config_option, note
 
 if TYPE_CHECKING:
     from replicadnn.solution import Solution
-
-#: Least number of seconds between intermediate saves of a long sweep.
-_SAVE_EVERY = 10.0
 
 
 @click.command(name="solve")
@@ -60,8 +57,6 @@ _SAVE_EVERY = 10.0
 def command(
     alpha: list[float],
     L: int,
-    scenario: str,
-    ansatz: str | None,
     output: str | None,
     figure: str | None,
     overwrite: bool,
@@ -69,9 +64,10 @@ def command(
     **options: Any,
 ) -> int:
     """Solve the saddle-point equations for the overlaps q(l) and Q(l) of every layer."""
+    from replicadnn.locking import lock
     from replicadnn.provenance import provenance
     from replicadnn.solution import Solutions
-    from replicadnn.store import check_figure_name, check_target, save_solutions
+    from replicadnn.store import SolutionWriter, check_figure_name, check_target
     from replicadnn.theory.solver import plan, solve_plan
 
     for path in (output, figure):
@@ -79,36 +75,26 @@ def command(
             check_target(path, overwrite=overwrite)
     if figure is not None:
         check_figure_name(figure)
-    work = plan(alpha, L, scenario=scenario, ansatz=ansatz, **options)
+    work = plan(alpha, L, **options)
 
-    origin = provenance()
-    done: dict[int, list[Solution]] = {}
+    found: dict[int, list[Solution]] = {}
     interrupted = False
-    written = False
-    next_save = time.monotonic() + _SAVE_EVERY
-
-    def collected() -> Solutions:
-        return Solutions([s for i in sorted(done) for s in done[i]], origin)
-
-    def save(finished: bool) -> None:
-        nonlocal written
+    origin = provenance()
+    with contextlib.nullcontext() if output is None else lock(output):
+        writer = None
         if output is not None:
-            save_solutions(collected(), output, overwrite=overwrite or written, finished=finished)
-            written = True
+            writer = SolutionWriter(output, origin, overwrite=overwrite)
+        try:
+            for index, solved in _with_progress(solve_plan(work), len(alpha)):
+                found[index] = solved
+                if writer is not None:
+                    writer.add(index, solved)
+        except KeyboardInterrupt:
+            interrupted = True
+        if writer is not None and found:
+            writer.finish(finished=not interrupted)
 
-    try:
-        for index, found in _with_progress(solve_plan(work), len(alpha)):
-            done[index] = found
-            if time.monotonic() > next_save:
-                began = time.monotonic()
-                save(finished=False)
-                cost = time.monotonic() - began
-                next_save = time.monotonic() + max(_SAVE_EVERY, 20.0 * cost)
-    except KeyboardInterrupt:
-        interrupted = True
-    save(finished=not interrupted)
-
-    solutions = collected()
+    solutions = Solutions([s for i in sorted(found) for s in found[i]], origin)
     if figure is not None and not interrupted:
         from replicadnn.plot import save_profile
 
@@ -117,11 +103,14 @@ def command(
         click.echo(json.dumps({"results": [s.as_dict() for s in solutions]}, allow_nan=False))
     else:
         _print_table(solutions)
-    for path, what in ((output, "solutions"), (None if interrupted else figure, "figure")):
+    for path, what in (
+        (output if found else None, "solutions"),
+        (None if interrupted else figure, "figure"),
+    ):
         if path is not None:
             note(f"{what} written to {path}")
     if interrupted:
-        note(f"interrupted: {len(done)} of {len(alpha)} points done")
+        note(f"interrupted: {len(found)} of {len(alpha)} points done")
         return 130
     return 0 if solutions.converged else 3
 

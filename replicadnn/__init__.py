@@ -5,6 +5,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
 * `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
 * `transitions` - where the layers freeze, first-order steps; `Transitions`
+* `sweep` - many points at once, in processes or on a cluster, into one store; `Sweep`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
 * `generalisation_error` - error of the typical student on fresh inputs
@@ -28,6 +29,8 @@ _PUBLIC = {
     "Solutions": "replicadnn.solution",
     "Certificate": "replicadnn.solution",
     "Status": "replicadnn.solution",
+    "sweep": "replicadnn.sweeps.driver",
+    "Sweep": "replicadnn.sweeps.file",
     "generalisation_error": "replicadnn.theory.observables",
     "ReplicaDNNError": "replicadnn.errors",
     "InputError": "replicadnn.errors",
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from replicadnn.solution import Solutions as Solutions
     from replicadnn.solution import Status as Status
     from replicadnn.store import load as load
+    from replicadnn.sweeps.driver import sweep as sweep
+    from replicadnn.sweeps.file import Sweep as Sweep
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solver import solve as solve
     from replicadnn.theory.transitions import Transitions as Transitions

@@ -8,11 +8,12 @@ there before.  Reading never unpickles and never trusts shapes or attribute valu
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import logging
 import math
 import os
+import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,19 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn import hdf5
 from replicadnn.errors import FileError, InputError, WriteError
+from replicadnn.hdf5 import digest as digest
+from replicadnn.journal import Journal, Scan, decode, each, encode, journal_path, refuse_orphan
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
 
 if TYPE_CHECKING:
     from replicadnn.montecarlo.files import Runs
+    from replicadnn.sweeps.file import Sweep
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "replicadnn"
 SCHEMA_VERSION = 1
@@ -131,100 +138,178 @@ def check_figure_name(path: str | Path) -> None:
         raise FileError(path, "a figure must end in " + ", ".join(FIGURE_TYPES))
 
 
+@contextlib.contextmanager
+def new_file(
+    path: Path,
+    kind: str,
+    finished: bool,
+    provenance: Mapping[str, str],
+    more: Mapping[str, Any] | None = None,
+) -> Iterator[h5py.File]:
+    """A new file with its root attributes; ``more``: those of this kind alone."""
+    with h5py.File(path, "w", libver=hdf5.LIBVER) as file:
+        root_attributes(
+            file,
+            {
+                "format": FORMAT,
+                "schema_version": SCHEMA_VERSION,
+                "kind": kind,
+                "finished": finished,
+                **(more or {}),
+                **{f"provenance_{key}": str(value) for key, value in provenance.items()},
+            },
+        )
+        yield file
+
+
+def root_attributes(file: h5py.File, changes: Mapping[str, Any]) -> None:
+    """Set root attributes (None removes one) and their checksum."""
+    for name, value in changes.items():
+        if value is None:
+            file.attrs.pop(name, None)
+        else:
+            file.attrs[name] = value
+    file.attrs["sha256"] = hdf5.root_digest(file)
+
+
+class SolutionWriter:
+    """Solutions of a long run, each safe when it is `add`-ed: the first as a file, then a journal.
+
+    The caller holds the lock of ``path``.  Raises FileError as `save_solutions`.
+    """
+
+    def __init__(self, path: str | Path, provenance: Mapping[str, str], *, overwrite: bool) -> None:
+        check_target(path, overwrite=overwrite)
+        refuse_orphan(path)
+        self._path, self._overwrite, self._provenance = path, overwrite, provenance
+        self._found: dict[int, Sequence[Solution]] = {}
+        self._journal: Journal | None = None
+
+    @property
+    def solutions(self) -> Solutions:
+        """Everything added, in the order of ``number``."""
+        items = [s for number in sorted(self._found) for s in self._found[number]]
+        return Solutions(items, self._provenance)
+
+    def add(self, number: int, found: Sequence[Solution]) -> None:
+        """Keep the solutions of one point."""
+        if self._journal is not None:
+            self._journal.append(encode({"number": number, "result": list(found)}))
+            self._found[number] = found
+            logger.info("recorded %d", number)
+            return
+        self._found[number] = found
+        name = secrets.token_hex(16)
+        self._save(finished=False, more={"journal": name, "journal_after": number})
+        self._journal = Journal(self._path, name)
+        logger.info("recorded %d", number)
+
+    def finish(self, *, finished: bool) -> None:
+        """Write the whole file, in order; the journal goes."""
+        self._save(finished=finished)
+        if self._journal is not None:
+            self._journal.remove()
+
+    def _save(self, *, finished: bool, more: Mapping[str, Any] | None = None) -> None:
+        save_solutions(
+            self.solutions, self._path, overwrite=self._overwrite, finished=finished, more=more
+        )
+        self._overwrite = True
+
+
+def _journaled(path: str | Path, file: h5py.File) -> dict[int, list[Solution]]:
+    """Solutions that are in the journal of a file alone, by the number of their point."""
+    found: dict[int, list[Solution]] = {}
+
+    def use(body: bytes) -> None:
+        record = decode(body)
+        items = list(record["result"])
+        if not all(isinstance(item, Solution) for item in items):
+            raise ValueError("not solutions")
+        found[int(record["number"])] = items
+
+    if "journal" in file.attrs:
+        each(Scan(journal_path(path), str(file.attrs["journal"])), use)
+    return found
+
+
 def save_solutions(
-    solutions: Solutions, path: str | Path, *, overwrite: bool = False, finished: bool = True
+    solutions: Solutions,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    finished: bool = True,
+    more: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write ``solutions`` to ``path``; see `Solutions.save`."""
-    with atomic_file(path, overwrite=overwrite) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["kind"] = "solve"
-        file.attrs["finished"] = finished
-        for key, value in (solutions.provenance or make_provenance()).items():
-            file.attrs[f"provenance_{key}"] = value
+    origin = solutions.provenance or make_provenance()
+    with (
+        atomic_file(path, overwrite=overwrite) as temporary,
+        new_file(temporary, "solve", finished, origin, more) as file,
+    ):
         root = file.create_group("solutions")
         for number, solution in enumerate(solutions):
-            _write(root.create_group(f"{number:04d}"), solution)
+            write_solution(root.create_group(f"{number:04d}"), solution)
     return Path(path)
 
 
-def _write(group: h5py.Group, solution: Solution) -> None:
-    problem = solution.problem
-    group.attrs["L"] = problem.L
-    for name in ("alpha", "kappa", "beta"):
-        group.attrs[name] = float(getattr(problem, name))
-    for name in ("scenario", "ansatz"):
-        group.attrs[name] = str(getattr(problem, name))
-    for name in ("free_entropy", "tol"):
-        group.attrs[name] = float(getattr(solution, name))
-    for name in ("status", "message", "branch"):
-        group.attrs[name] = str(getattr(solution, name))
-    group.attrs["converged"] = solution.converged
-    if solution.eps_g is not None:
-        group.attrs["eps_g"] = solution.eps_g
-    certificate = solution.certificate
-    for name in _CERTIFICATE:
-        group.attrs[f"certificate_{name}"] = float(getattr(certificate, name))
-    group.attrs["certificate_unstable_liquid_layers"] = np.array(
-        certificate.unstable_liquid_layers, dtype=np.int64
-    )
-    group.attrs["certificate_monotone"] = certificate.monotone
-    group.attrs["certificate_replicon"] = np.array(certificate.replicon, dtype=float)
-    group.attrs["residual"] = float(certificate.residual)
-    group.attrs["other_branches"] = np.array(
-        [b.branch for b in solution.other_branches], dtype=h5py.string_dtype()
-    )
-    group.attrs["other_free_entropies"] = np.array(
-        [b.free_entropy for b in solution.other_branches], dtype=float
-    )
-    for name, seconds in solution.timings.items():
-        group.attrs[f"seconds_{name}"] = float(seconds)
-    for name, count in solution.iterations.items():
-        group.attrs[f"count_{name}"] = int(count)
+_SCALES = {
+    "x": "breakpoint of the Parisi function",
+    "neuron_layer": "layer of neurons l = 0..L",
+    "coupling_layer": "layer of perceptrons l = 1..L",
+    "hidden_layer": "hidden layer of neurons l = 1..L-1",
+}
 
-    axes = {
-        "x": (solution.x, "breakpoint of the Parisi function"),
-        "neuron_layer": (np.arange(problem.L + 1), "layer of neurons l = 0..L"),
-        "coupling_layer": (np.arange(1, problem.L + 1), "layer of perceptrons l = 1..L"),
-        "hidden_layer": (np.arange(1, problem.L), "hidden layer of neurons l = 1..L-1"),
+
+def write_solution(group: h5py.Group, solution: Solution) -> None:
+    """Fill the new ``group`` with one solution (docs/file-format.md, kind "solve")."""
+    L = solution.problem.L
+    datasets = {
+        "x": solution.x,
+        "neuron_layer": np.arange(L + 1),
+        "coupling_layer": np.arange(1, L + 1),
+        "hidden_layer": np.arange(1, L),
+        **{name: getattr(solution, name) for name in _DATASETS},
     }
-    for name, (values, long_name) in axes.items():
-        scale = group.create_dataset(name, data=values)
-        scale.attrs["long_name"] = long_name
-        scale.attrs["units"] = "1"
-        scale.make_scale(name)
+    made = hdf5.put_checked(group, _attributes(solution), datasets)
+    for name, long_name in _SCALES.items():
+        hdf5.put(made[name], {"long_name": long_name, "units": "1"})
+        made[name].make_scale(name)
     for name, (dimensions, long_name, equation) in _DATASETS.items():
-        dataset = group.create_dataset(name, data=getattr(solution, name))
-        dataset.attrs["long_name"] = long_name
-        dataset.attrs["units"] = "1"
-        dataset.attrs["equation"] = f"docs/theory.md eq. {equation}"
+        words = {"long_name": long_name, "units": "1"}
+        hdf5.put(made[name], {**words, "equation": f"docs/theory.md eq. {equation}"})
         for axis, dimension in enumerate(dimensions):
-            dataset.dims[axis].attach_scale(group[dimension])
-    group.attrs["sha256"] = digest(group)
+            h5py.h5ds.attach_scale(made[name].id, made[dimension].id, axis)
 
 
-def digest(group: h5py.Group) -> str:
-    """SHA-256 of all attributes and datasets of a group: a flipped bit cannot pass unseen."""
-    total = hashlib.sha256()
-    for name in sorted(group.attrs):
-        if name != "sha256":
-            value = np.asarray(group.attrs[name])
-            text = repr(value.tolist()) if value.dtype.kind in "OSU" else value.tobytes().hex()
-            total.update(f"{name}={text};".encode())
-    for name in sorted(group):
-        values = np.asarray(group[name][()])
-        total.update(f"{name}:{values.dtype.str}{values.shape};".encode())
-        # the bytes of an array of text are pointers
-        is_text = values.dtype.kind == "O"
-        total.update(repr(values.tolist()).encode() if is_text else values.tobytes())
-    return total.hexdigest()
+def _attributes(solution: Solution) -> dict[str, Any]:
+    problem, certificate = solution.problem, solution.certificate
+    found: dict[str, Any] = {"L": problem.L, "converged": solution.converged}
+    found |= {name: float(getattr(problem, name)) for name in ("alpha", "kappa", "beta")}
+    found |= {name: str(getattr(problem, name)) for name in ("scenario", "ansatz")}
+    found |= {name: float(getattr(solution, name)) for name in ("free_entropy", "tol", "residual")}
+    found |= {name: str(getattr(solution, name)) for name in ("status", "message", "branch")}
+    if solution.eps_g is not None:
+        found["eps_g"] = float(solution.eps_g)
+    for name in _CERTIFICATE:
+        found[f"certificate_{name}"] = float(getattr(certificate, name))
+    layers = np.array(certificate.unstable_liquid_layers, dtype=np.int64)
+    found["certificate_unstable_liquid_layers"] = layers
+    found["certificate_monotone"] = bool(certificate.monotone)
+    found["certificate_replicon"] = np.array(certificate.replicon, dtype=float)
+    others = solution.other_branches
+    found["other_branches"] = np.array([b.branch for b in others], dtype=h5py.string_dtype())
+    found["other_free_entropies"] = np.array([b.free_entropy for b in others], dtype=float)
+    found |= {f"seconds_{name}": float(value) for name, value in solution.timings.items()}
+    found |= {f"count_{name}": int(value) for name, value in solution.iterations.items()}
+    return found
 
 
 def load(path: str | Path) -> Any:
     """Read a file written by ``save`` or by ``--output``.
 
-    Returns `Solutions`, the `Runs` of a sampler, `Transitions` or `Generalisation`, by the kind
-    of the file.
+    Returns `Solutions`, the `Runs` of a sampler, a `Sweep`, `Transitions` or `Generalisation`, by
+    what the file holds.
 
     Raises
     ------
@@ -233,11 +318,20 @@ def load(path: str | Path) -> Any:
         that no solution can have.
     """
     with open_checked(path, None) as file:
-        kind = str(file.attrs["kind"])
+        kind, sweep = str(file.attrs["kind"]), "index" in file
+    if sweep:
+        return load_sweep(path)
     if kind in TABLE_KINDS:
         module, function = TABLE_KINDS[kind]
         return getattr(import_module(module), function)(path)
     return load_solutions(path) if kind == "solve" else load_runs(path)
+
+
+def load_sweep(path: str | Path) -> Sweep:
+    """Open the store of a sweep; see `load`."""
+    from replicadnn.sweeps.file import Sweep
+
+    return Sweep(path)
 
 
 def load_runs(path: str | Path) -> Runs:
@@ -247,16 +341,29 @@ def load_runs(path: str | Path) -> Runs:
     return files.load_runs(path)
 
 
+def provenance_of(file: h5py.File) -> dict[str, str]:
+    """How a file was made."""
+    return {
+        key.removeprefix("provenance_"): str(value)
+        for key, value in file.attrs.items()
+        if key.startswith("provenance_")
+    }
+
+
 def load_solutions(path: str | Path) -> Solutions:
-    """Read a file of kind "solve"; see `load`."""
+    """Read a file of kind "solve"; of a sweep, every solution there is; see `load`."""
     with open_checked(path, "solve") as file:
+        if "index" in file:
+            sweep = load_sweep(path)
+            return Solutions([result for _, result in sweep.results()], sweep.provenance)
         try:
-            items = [_read(file["solutions"][name]) for name in sorted(file["solutions"])]
-            origin = {
-                key.removeprefix("provenance_"): str(value)
-                for key, value in file.attrs.items()
-                if key.startswith("provenance_")
-            }
+            groups = file["solutions"]
+            items = [read_solution(groups[name]) for name in sorted(groups, key=int)]
+            origin = provenance_of(file)
+            later = _journaled(path, file)
+            if later:
+                later[int(file.attrs["journal_after"])] = items
+                items = [s for number in sorted(later) for s in later[number]]
         except FileError:
             raise
         except (InputError, KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
@@ -277,6 +384,9 @@ def describe(path: str | Path) -> dict[str, Any]:
         kind = str(file.attrs["kind"])
         version = int(file.attrs["schema_version"])
         finished = bool(file.attrs.get("finished", False))
+        sweep = "index" in file
+    if sweep:
+        return load_sweep(path).describe()
     if kind in TABLE_KINDS:
         from replicadnn.tables import describe_tables
 
@@ -323,6 +433,7 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
         try:
             words = {name: file.attrs.get(name) for name in ("format", "schema_version")}
             found = file.attrs.get("kind")
+            whole = file.attrs.get("sha256") in (None, hdf5.root_digest(file))
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise FileError(target, "not a replicadnn file (unreadable attributes)") from error
         if not isinstance(words["format"], str) or words["format"] != FORMAT:
@@ -334,6 +445,8 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
             raise FileError(
                 target, f"schema_version {version} is newer than this program ({SCHEMA_VERSION})"
             )
+        if not whole:
+            raise FileError(target, "damaged (checksum of the root attributes)")
         if not isinstance(found, str) or found not in KINDS:
             raise FileError(target, "kind is missing or unknown")
         if kind is not None and found != kind:
@@ -341,7 +454,8 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
         yield file
 
 
-def _read(group: h5py.Group) -> Solution:
+def read_solution(group: h5py.Group) -> Solution:
+    """The solution of a group, every value checked."""
     attributes = group.attrs
     if attributes["sha256"] != digest(group):
         raise ValueError("checksum of a solution does not match its numbers")

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from replicadnn.errors import FileError
+from replicadnn.hdf5 import digest
 from replicadnn.provenance import provenance as make_provenance
-from replicadnn.store import FORMAT, SCHEMA_VERSION, atomic_file, digest, open_checked
+from replicadnn.store import FORMAT, SCHEMA_VERSION, atomic_file, open_checked
 
 #: What an attribute may be; a missing number is nan.
 Plain = float | int | bool | str

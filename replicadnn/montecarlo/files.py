@@ -7,8 +7,6 @@ is always replaced as a whole (`store.atomic_file`), so it can be read at any mo
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from replicadnn import store
 from replicadnn.errors import FileError, InputError
+from replicadnn.locking import lock as lock
 from replicadnn.montecarlo import ladder
 from replicadnn.montecarlo.equilibrium import Verdict
 from replicadnn.montecarlo.result import HIDDEN_SERIES, SERIES, MonteCarloResult, RunStatus
@@ -173,25 +172,27 @@ def save_runs(
     states = states or [None] * len(results)
     asked_steps = asked_steps or [r.params.get("step") for r in results]
     widths = widths or [r.params["N"] for r in results]
+    more = {"widths": np.array(widths, np.int64)}
     with (
         store.atomic_file(path, overwrite=overwrite) as temporary,
-        h5py.File(temporary, "w") as file,
+        store.new_file(temporary, "mc", finished, provenance, more) as file,
     ):
-        file.attrs["format"] = store.FORMAT
-        file.attrs["schema_version"] = store.SCHEMA_VERSION
-        file.attrs["kind"] = "mc"
-        file.attrs["finished"] = finished
-        file.attrs["widths"] = np.array(widths, np.int64)
-        for key, value in provenance.items():
-            file.attrs[f"provenance_{key}"] = value
         groups = {name: file.create_group(name) for name in ("params", "series", "state")}
         for k, (result, state, step) in enumerate(zip(results, states, asked_steps, strict=True)):
             name = f"{k:04d}"
-            _write_params(groups["params"].create_group(name), result, step)
-            _write_series(groups["series"].create_group(name), result)
+            params, series = (groups[part].create_group(name) for part in ("params", "series"))
+            write_run(params, series, result, step)
             if state is not None:
                 _write_state(groups["state"].create_group(name), state)
     return Path(path)
+
+
+def write_run(
+    params: h5py.Group, series: h5py.Group, result: Result, asked_step: float | None
+) -> None:
+    """Fill two new groups with a run, without a state to continue from."""
+    _write_params(params, result, asked_step)
+    _write_series(series, result)
 
 
 def _write_params(group: h5py.Group, result: Result, asked_step: float | None) -> None:
@@ -317,7 +318,7 @@ def load_runs(path: str | Path) -> Runs:
         names = sorted(file["params"])
         if names != [f"{k:04d}" for k in range(len(names))] or names != sorted(file["series"]):
             raise ValueError("params and series disagree")
-        items = tuple(_read_result(file["params"][n], file["series"][n]) for n in names)
+        items = tuple(read_run(file["params"][n], file["series"][n]) for n in names)
         origin = {
             key.removeprefix("provenance_"): str(value)
             for key, value in file.attrs.items()
@@ -363,7 +364,8 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _read_result(params: h5py.Group, series: h5py.Group) -> Result:
+def read_run(params: h5py.Group, series: h5py.Group) -> Result:
+    """The run of two groups, every value checked."""
     for group in (params, series):
         if group.attrs["sha256"] != store.digest(group):
             raise ValueError("checksum of a run does not match its numbers")
@@ -422,70 +424,3 @@ def summary(result: Result) -> dict[str, Any]:
         "message": result.message,
         "equilibrium": result.equilibrium,
     }
-
-
-# --- one writer ----------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def lock(path: str | Path) -> Iterator[None]:
-    """Hold ``path`` against a second writer; the system frees it when the process dies.
-
-    Raises
-    ------
-    FileError
-        Another process writes this file.
-    """
-    target = Path(path)
-    store.check_target(target, overwrite=True)
-    guard = target.with_name(f".{target.name}.lock")
-    try:
-        handle = _locked(guard)
-    except BlockingIOError:
-        raise FileError(target, "in use: another process is writing it") from None
-    except OSError as error:
-        raise FileError(target, f"cannot be locked ({error.strerror})") from error
-    try:
-        for stale in target.parent.glob(f".{_escaped(target.name)}.*.part"):
-            with contextlib.suppress(OSError):
-                stale.unlink()  # left by a writer that was killed
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            guard.unlink()
-        os.close(handle)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
-def _locked(guard: Path) -> int:
-    """File descriptor of the locked ``guard``; BlockingIOError if it is taken."""
-    while True:
-        handle = os.open(guard, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            _take(handle)
-            # the last holder may have removed the file between open and lock
-            if guard.exists() and os.path.samestat(os.fstat(handle), guard.stat()):
-                return handle
-        except FileNotFoundError:
-            pass
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-
-
-def _take(handle: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            raise BlockingIOError from error
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

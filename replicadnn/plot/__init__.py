@@ -1,6 +1,7 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
 from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
+from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
 from replicadnn.plot.relaxation import (
@@ -23,6 +24,7 @@ from replicadnn.plot.tree import save_tree, tree, tree_figure
 
 __all__ = [
     "correlation",
+    "diagram",
     "distribution",
     "distribution_figure",
     "overlaps",
@@ -33,6 +35,7 @@ __all__ = [
     "profile_figure",
     "relaxation",
     "relaxation_figure",
+    "save_diagram",
     "save_distribution",
     "save_figure",
     "save_overlaps",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,15 +13,16 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo.result import MonteCarloResult
 from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from replicadnn import MonteCarloResult
+
 Kind = Literal["S", "J"]
-Results = MonteCarloResult | Iterable[Any]
+Results: TypeAlias = "MonteCarloResult | Iterable[Any]"
 _WHAT = {"S": "neurons", "J": "couplings"}
 #: Most layers with an own entry in the legend of the curves.
 _LEGEND_MAX = 10
@@ -32,6 +33,8 @@ _DODGE = 0.08
 
 def _runs(results: Results) -> list[MonteCarloResult]:
     """The relaxation runs among ``results``; InputError if there is none."""
+    from replicadnn import MonteCarloResult  # with the sampler, which a phase diagram needs not
+
     items = [results] if isinstance(results, MonteCarloResult) else list(results)
     runs = [run for run in items if isinstance(run, MonteCarloResult)]
     if not runs:

@@ -37,7 +37,16 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from replicadnn.errors import InputError
-from replicadnn.problem import ALPHA_RANGE, KAPPA_MAX, Ansatz, Problem, Scenario, choice, real, whole
+from replicadnn.problem import (
+    ALPHA_RANGE,
+    KAPPA_MAX,
+    Ansatz,
+    Problem,
+    Scenario,
+    choice,
+    real,
+    whole,
+)
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.tables import Column, Table, plain, read_tables, write_tables
 from replicadnn.theory import branches
@@ -165,7 +174,9 @@ class Capacity:
                 Column.of("bound", [c.bound for c in p], "counting bound"),
                 Column.of("levels", [c.levels for c in p], "levels K"),
                 Column.of("frozen_layers", [c.frozen_layers for c in p], "frozen layers a side"),
-                Column.of("closure", [c.closure for c in p], "1 - Q of the middle layer at the last point"),
+                Column.of(
+                    "closure", [c.closure for c in p], "1 - Q of the middle layer at the last point"
+                ),
                 Column.of("message", [c.message for c in p], "remark"),
             ),
         )

@@ -85,7 +85,9 @@ def replicon_matrix(equations: Equations, state: State) -> FloatArray:
     L, q, Q = problem.L, state.q, state.Q
     lam, mu = interaction_overlap(state)
     G = equations.curvatures(state)
-    gap = [interaction_curvature(equations, float(a), float(b)) for a, b in zip(lam, mu, strict=True)]
+    gap = [
+        interaction_curvature(equations, float(a), float(b)) for a, b in zip(lam, mu, strict=True)
+    ]
     eps = neuron_field(equations, state)
     spin = np.zeros(L + 1)
     spin[1:-1] = [neuron_curvature(problem.teacher, float(e)) for e in eps]

@@ -1,0 +1,153 @@
+"""Phase diagrams: one number of every point of a sweep against two of its parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from replicadnn.errors import InputError
+from replicadnn.plot.style import save_figure, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from replicadnn.sweeps.file import Sweep
+
+_LABELS = {
+    "alpha": r"patterns per coupling  $\alpha = M/N$",
+    "L": r"depth  $L$",
+    "N": r"width  $N$",
+    "kappa": r"margin  $\kappa$",
+    "beta": r"inverse temperature  $\beta$",
+    "free_entropy": r"free entropy  $s$",
+    "eps_g": r"generalisation error  $\epsilon_{\mathrm{g}}$",
+    "q_ea": r"overlap of neurons  $\langle q_{\mathrm{EA}} \rangle_l$",
+    "Q_ea": r"overlap of couplings  $\langle Q_{\mathrm{EA}} \rangle_l$",
+    "solid": "solid fraction of hidden layers",
+    "residual": "residual of the map",
+    "energy": "fraction of violated gaps",
+    "R": r"overlap with the teacher  $\langle R \rangle_l$",
+    "tau_J": r"longest relaxation time  $\max_l \tau_J$  (sweeps)",
+    "tau_S": r"longest relaxation time  $\max_l \tau_S$  (sweeps)",
+}
+
+
+def diagram(
+    sweep: Sweep,
+    quantity: str = "q_ea",
+    x: str = "alpha",
+    y: str = "L",
+    ax: Axes | None = None,
+    **fixed: Any,
+) -> Axes:
+    """Draw a number of the table over the (x, y) plane, each point a cell.
+
+    Points that failed, did not converge or are pending are crosses, cells without a point stay
+    empty.  Axes with values over more than two decades are logarithmic.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    quantity, x, y : str
+        Columns of the table that hold numbers.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+    fixed :
+        Entries that the points must have, e.g. ``kappa=0.0``; needed where the sweep has several
+        values of another parameter.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        No such column, no converged point, or several points in one cell.
+    """
+    chosen = sweep.select(**fixed)
+    columns = {name: sweep[name][chosen] for name in (quantity, x, y)}
+    for name, values in columns.items():
+        if values.dtype.kind not in "fi":
+            raise InputError("column", name, "a column of numbers")
+    good = sweep.converged[chosen] & np.isfinite(columns[quantity])
+    good &= np.isfinite(columns[x]) & np.isfinite(columns[y])
+    if not np.any(good):
+        raise InputError("quantity", quantity, "at least one converged point that has this number")
+    edges, places = {}, {}
+    for name in (x, y):
+        values, place = np.unique(columns[name], return_inverse=True)
+        values, place = values[np.isfinite(values)], np.minimum(place, len(values) - 1)
+        edges[name], places[name] = (_edges(values), _log(values)), place
+    shape = (len(edges[y][0]) - 1, len(edges[x][0]) - 1)
+    cells = places[y][good] * shape[1] + places[x][good]
+    if len(np.unique(cells)) != len(cells):
+        raise InputError("fixed", dict(fixed), _several(sweep, chosen, (x, y)))
+    grid = np.full(shape, np.nan)
+    grid.ravel()[cells] = columns[quantity][good]
+    if ax is None:
+        ax = Figure(layout="constrained").add_subplot()
+    mesh = ax.pcolormesh(edges[x][0], edges[y][0], np.ma.masked_invalid(grid), rasterized=True)
+    figure = ax.figure
+    figure.colorbar(mesh, ax=ax, label=_LABELS.get(quantity, quantity))
+    bad = ~good
+    if np.any(bad):
+        ax.plot(
+            columns[x][bad], columns[y][bad], "x", color="0.35", markersize=3, linestyle="none",
+            label="not converged",
+        )  # fmt: skip
+        ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0))
+    for name, scale in ((x, ax.set_xscale), (y, ax.set_yscale)):
+        if edges[name][1]:
+            scale("log")
+    ax.set_xlabel(_LABELS.get(x, x))
+    ax.set_ylabel(_LABELS.get(y, y))
+    return ax
+
+
+def _log(values: NDArray[Any]) -> bool:
+    return bool(values[0] > 0 and values[-1] > 100 * values[0])
+
+
+def _edges(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Borders half-way between the values (geometrically, where the axis is logarithmic)."""
+    values = values.astype(float)
+    if len(values) == 1:
+        return np.array([values[0] - 0.5, values[0] + 0.5])
+    scaled = np.log(values) if _log(values) else values
+    middle = 0.5 * (scaled[1:] + scaled[:-1])
+    all_edges = np.concatenate([[2 * scaled[0] - middle[0]], middle, [2 * scaled[-1] - middle[-1]]])
+    return np.exp(all_edges) if _log(values) else all_edges
+
+
+def _several(sweep: Sweep, chosen: NDArray[np.int64], axes: tuple[str, str]) -> str:
+    """What a user has to fix."""
+    from replicadnn.sweeps.tasks import task_named
+
+    free = [
+        name
+        for name in task_named(sweep.task).parameters
+        if name not in axes and len({str(v) for v in sweep[name][chosen]}) > 1
+    ]
+    return "one value each of " + ", ".join(free)
+
+
+def save_diagram(
+    sweep: Sweep,
+    path: str | Path,
+    quantity: str = "q_ea",
+    x: str = "alpha",
+    y: str = "L",
+    *,
+    overwrite: bool = False,
+    **fixed: Any,
+) -> Path:
+    """Draw `diagram` in the shipped style and write it (.png, .pdf, .svg)."""
+    with style():
+        figure = Figure(layout="constrained")
+        diagram(sweep, quantity, x, y, figure.add_subplot(), **fixed)
+        return save_figure(figure, path, overwrite=overwrite)

@@ -1,0 +1,1 @@
+"""Many points at once: grids, their execution on any executor, and the store they end up in."""

@@ -1,0 +1,277 @@
+"""The sweep itself: submit, collect, keep, and go on when something fails."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from pathlib import Path
+from typing import Any
+
+from replicadnn.errors import InputError, ReplicaDNNError, WriteError
+from replicadnn.locking import lock
+from replicadnn.problem import whole
+from replicadnn.sweeps import executors, file
+from replicadnn.sweeps.plan import Plan, Point, make_plan
+from replicadnn.sweeps.tasks import task_named
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+#: How often a point may be computing, alone, when its process dies, before it is given up.
+_DEATHS = 3
+
+
+class BrokenError(ReplicaDNNError):
+    """The executor is gone; what was computed is in the store."""
+
+    exit_code = 1
+
+
+def run_point(task: str, params: dict[str, Any], how: dict[str, Any]) -> bytes:
+    """Compute one point in a worker; whatever goes wrong is an outcome too."""
+    point = Point(task_named(task), params)
+    try:
+        result = point.task.compute(params, how)
+        return file.outcome(point, point.task.row(result), result)
+    except Exception as error:  # failure isolation: the reason is recorded, the others go on
+        return file.failure(point, f"{type(error).__name__}: {error}")
+
+
+def sweep(
+    plan: object,
+    output: str | Path,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    overwrite: bool = False,
+    retry: bool = False,
+    share: tuple[int, int] | None = None,
+    collect: Sequence[str | Path] = (),
+    progress: Progress | None = None,
+) -> file.Sweep:
+    """Compute many points at once into one store, and continue one that was cut off.
+
+    Parameters
+    ----------
+    plan : path, mapping or iterable
+        A TOML file or the same as a mapping (docs/sweep.md), or `Problem` objects to solve.
+    output : path
+        The store (HDF5).  Points that it holds already are not repeated, new ones are added; the
+        order of the plan does not matter.
+    executor : concurrent.futures.Executor, optional
+        Where to compute.  Default: processes on this machine.
+    workers : int, optional
+        Number of processes, 1..1024; default: the cores of this machine.
+    scheduler : str, optional
+        Address of a Dask scheduler, "tcp://host:port", instead.
+    overwrite : bool
+        Begin anew, whatever ``output`` is.
+    retry : bool
+        Repeat the points that failed or did not converge.
+    share : (i, n), optional
+        Only every n-th point, from the i-th (from 1): one task of n of an array job.
+    collect : paths
+        Stores of shares, whose points are taken over and not computed.
+    progress : callable, optional
+        Called with (points done, points in all).
+
+    Returns
+    -------
+    Sweep
+        The store, opened.  A failed point has status "failed" and its reason as message; the
+        others are not affected.
+
+    Raises
+    ------
+    InputError
+        A parameter outside its range: nothing has been computed.
+    FileError
+        The store is in use by another process, is no store, or cannot be written.
+    KeyboardInterrupt
+        Passed on after everything computed has been saved.
+    """
+    work = make_plan(plan)
+    if share is not None:
+        work = work.share(*share)
+    if sum(x is not None for x in (executor, workers, scheduler)) > 1:
+        raise InputError("executor", executor, "only one of executor, workers, scheduler")
+    count = executors.cores() if workers is None else whole("workers", workers, 1, 1024)
+    with lock(output):
+        writer = file.Writer(output, work, overwrite=overwrite, retry=retry)
+        try:
+            todo = [point for point in work.points if point.id not in writer.done]
+            computed = 0
+            if todo:
+                writer.begin()
+                with _saved(writer, progress):
+                    todo = _collected(todo, writer, collect)
+                    computed = len(todo)
+                    if todo:
+                        here = _workers(executor, scheduler, min(count, len(todo)))
+                        _Run(work, todo, writer, here, progress).go()
+        finally:
+            writer.close()
+        return file.Sweep(output, computed)
+
+
+def _workers(executor: Executor | None, scheduler: str | None, count: int) -> executors.Workers:
+    if executor is not None:
+        return executors.own(executor)
+    return executors.Cluster(scheduler) if scheduler is not None else executors.Pool(count)
+
+
+@contextlib.contextmanager
+def _saved(writer: file.Writer, progress: Progress | None) -> Iterator[None]:
+    """Move the journal into the file in the end, whatever the end is."""
+    try:
+        yield
+    except WriteError:
+        raise  # no room: the journal holds what there is
+    except BaseException:
+        with contextlib.suppress(WriteError):
+            writer.merge(finished=False)
+        raise
+    try:
+        writer.merge(finished=writer.finished)
+    except WriteError as error:
+        raise WriteError(
+            error.path, f"{error.reason}; the points are safe in {error.path}.journal: make room "
+            "and run the same sweep again"
+        ) from error  # fmt: skip
+
+
+def _collected(
+    todo: list[Point], writer: file.Writer, sources: Sequence[str | Path]
+) -> list[Point]:
+    """Take over the points of other stores; returns what is still to do."""
+    left = {point.id: point for point in todo}
+    for source in sources:
+        found = file.Sweep(source)
+        if found.task != writer.task.name:
+            raise InputError("collect", str(source), f"a store of {writer.task.name}")
+        for k, result in found.results():
+            row = found.row(k)
+            point = left.pop(row["id"], None)
+            if point is not None:
+                writer.record(file.outcome(point, writer.task.row(result), result))
+    return list(left.values())
+
+
+class _Run:
+    """Points on their way through the workers."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        todo: list[Point],
+        writer: file.Writer,
+        workers: executors.Workers,
+        progress: Progress | None,
+    ) -> None:
+        self.plan, self.writer, self.workers = plan, writer, workers
+        self.progress = progress
+        self.todo = deque(todo)
+        self.total = len(plan.points)
+        self.flying: dict[Future[bytes], Point] = {}
+        self.landed: queue.SimpleQueue[Future[bytes]] = queue.SimpleQueue()
+        # points that were computing when a process died: one of them may be the cause
+        self.suspects: deque[Point] = deque()
+        self.deaths: dict[str, int] = {}
+        self.broken = False
+
+    def go(self) -> None:
+        try:
+            if isinstance(self.workers, executors.Pool):
+                self._warm_up()
+            while self.todo or self.suspects or self.flying:
+                self._fill()
+                self._land(self.landed.get())
+        except BaseException:
+            for future in self.flying:
+                future.cancel()
+            self.workers.stop(now=True)
+            raise
+        self.workers.stop(now=False)
+
+    def _warm_up(self) -> None:
+        """With an empty cache of compiled kernels: compile them once, not once a worker."""
+        from replicadnn import kernels
+
+        folder = Path(str(kernels.__file__)).parent / "__pycache__"
+        if any(folder.glob("*.nbc")):
+            return
+        task = self.plan.task
+        first = self.todo[0]
+        logger.info("compiling the kernels")
+        future = self.workers.submit(run_point, task.name, task.tiny(first.params), {})
+        with contextlib.suppress(BrokenExecutor):
+            future.result()
+
+    def _fill(self) -> None:
+        """Keep the workers busy; suspects go one at a time."""
+        if self.broken:
+            if self.flying:
+                return
+            self._repair()
+        room = 1 if self.suspects else self.workers.window
+        source = self.suspects or self.todo
+        while source and len(self.flying) < room:
+            point = source.popleft()
+            logger.info("submitted %s", point.id)
+            try:
+                future = self.workers.submit(
+                    run_point, self.plan.task.name, dict(point.params), dict(self.plan.how)
+                )
+            except BrokenExecutor:
+                source.appendleft(point)
+                self.broken = True
+                if self.flying:
+                    return
+                self._repair()
+                continue
+            self.flying[future] = point
+            future.add_done_callback(self.landed.put)
+
+    def _repair(self) -> None:
+        if not self.workers.rebuild():
+            done = self.total - len(self.todo) - len(self.suspects)
+            raise BrokenError(
+                f"the executor broke with {done} of {self.total} points done: run the same sweep "
+                "again to continue"
+            )
+        self.broken = False
+
+    def _land(self, future: Future[bytes]) -> None:
+        point = self.flying.pop(future)
+        try:
+            body = future.result()
+        except (BrokenExecutor, CancelledError):
+            self._died(point)
+            return
+        except Exception as error:  # e.g. Dask's KilledWorker: this point is given up
+            body = file.failure(point, f"{type(error).__name__}: {error}")
+        row = self.writer.record(body)
+        logger.info("recorded %s: %s", point.id, row["status"])
+        if row["status"] == file.FAILED:
+            logger.warning("failed: %s: %s", point.label(short=True), row["message"])
+        if self.progress is not None:
+            left = len(self.todo) + len(self.suspects) + len(self.flying)
+            self.progress(self.total - left, self.total)
+
+    def _died(self, point: Point) -> None:
+        """A process died (killed, out of memory, crashed): the points in flight are tried again."""
+        alone = not self.flying and not self.broken
+        self.broken = True
+        self.deaths[point.id] = self.deaths.get(point.id, 0) + alone
+        if self.deaths[point.id] >= _DEATHS:
+            self.writer.record(
+                file.failure(point, f"its process died {_DEATHS} times (out of memory or a crash)")
+            )
+            return
+        self.suspects.append(point)
