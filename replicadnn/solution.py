@@ -276,10 +276,12 @@ class Solution:
         """x_l and its error."""
         if not self.converged:
             return np.full(self.L + 1, math.nan), np.full(self.L + 1, math.nan)
-        if self.x.size == 1:
-            return np.where(self.solid_layers, 0.0, 1.0), np.zeros(self.L + 1)
-        found = [self.overlap_distribution(l) for l in range(self.L + 1)]
-        return np.array([d.onset for d in found]), np.array([d.onset_error for d in found])
+        onset, error = np.where(self.solid_layers, 0.0, 1.0), np.zeros(self.L + 1)
+        if self.x.size > 1:
+            for l in np.flatnonzero(self.solid_layers):
+                found = self.overlap_distribution(int(l))
+                onset[l], error[l] = found.onset, found.onset_error
+        return onset, error
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write this solution to an HDF5 file (see `Solutions.save`)."""

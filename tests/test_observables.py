@@ -118,6 +118,15 @@ def test_terraces_are_found_within_half_a_cell(k: int, bend: float) -> None:
     assert found.onset == pytest.approx(0.5, abs=found.onset_error)
 
 
+def test_a_stray_level_makes_no_plateau() -> None:
+    """Two levels close together on a steep part: their neighbours are not plateaus."""
+    x, values = staircase(8, 0.0, (0.0, 0.4, 0.0, 0.4))
+    x, values = np.insert(x, 5, x[4] + 0.002), np.insert(values, 5, values[4] + 0.001)
+    assert plateaus(x).tolist() == [False] * 9 + [True]
+    (top,) = overlap_distribution(x, values).deltas
+    assert top.weight == pytest.approx(0.6, abs=1e-12)
+
+
 def test_few_levels_are_deltas() -> None:
     for x, values in (([0.0, 0.3], [0.0, 0.5]), ([0.0, 0.1, 0.2, 0.3], [0.0, 0.2, 0.4, 0.6])):
         found = overlap_distribution(x, values)

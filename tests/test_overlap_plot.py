@@ -37,6 +37,8 @@ def test_distribution_draws_the_weights(solutions: rd.Solutions) -> None:
 def test_single_overlaps_and_single_layers() -> None:
     crystal = rd.solve(25.0, 6)
     assert len(rd.plot.distribution_figure(crystal).axes) == 2  # no continuous part
+    one_step = rd.solve(10.0, 4, scenario="random", ansatz="1rsb")
+    assert len(rd.plot.distribution_figure(one_step).axes) == 2
     perceptron = rd.solve(1.0, 1, scenario="random", ansatz="rs")
     assert len(rd.plot.distribution_figure(perceptron).axes) == 1  # no hidden neurons
     assert len(rd.plot.parisi_figure(perceptron).axes) == 1
@@ -56,6 +58,7 @@ def test_what_cannot_be_drawn(solutions: rd.Solutions) -> None:
             draw(failed)
     for words, named in (
         ({"layer": 3}, "layer = 3"),
+        ({"layer": 0}, "layer = 0"),
         ({"replicas": 1}, "replicas = 1"),
         ({"seed": -1}, "seed = -1"),
     ):

@@ -64,7 +64,7 @@ def distribution(
                 capsize=2, elinewidth=0.8, markerfacecolor="none", label=label,
             )  # fmt: skip
             continue
-        if found.density.size == 0:
+        if found.continuous_weight == 0.0:
             continue
         ax.stairs(found.density, found.edges, color=colour, linewidth=1.2)
         inside = (found.values > found.edges[0]) & (found.values < found.edges[-1])
@@ -89,7 +89,7 @@ def distribution_figure(solution: Solution) -> Figure:
     """Neurons left, couplings right; deltas above, the continuous part (if any) below."""
     kinds = quantities(solution)
     broken = any(
-        solution.overlap_distribution(layer, kind).density.size
+        solution.overlap_distribution(layer, kind).continuous_weight > 0.0
         for kind in kinds
         for layer in solid_layers(solution, kind)[1]
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def solid_layers(
     solution: Solution, quantity: Literal["q", "Q"]
 ) -> tuple[dict[int, FloatArray], list[int]]:
-    """Overlaps (K+1,) by layer, and the solid layers of the first half of the network.
+    """Overlaps (K+1,) of the layers without data, and those solid in the first half.
 
     The second half mirrors the first: q(l) = q(L-l), Q(l) = Q(L+1-l).
 
@@ -30,10 +30,10 @@ def solid_layers(
     """
     if not solution.converged:
         raise InputError("solution", str(solution.status), "a converged solution")
-    values = solution.overlaps(quantity)
+    values = solution.overlaps(quantity)[1:-1] if quantity == "q" else solution.overlaps(quantity)
     if solution.L == 1 and quantity == "q":
         raise InputError("quantity", quantity, "Q: one perceptron has no hidden neurons")
-    rows = dict(enumerate(values, start=solution.L + 1 - len(values)))
+    rows = dict(enumerate(values, start=1))
     half = solution.L // 2 if quantity == "q" else (solution.L + 1) // 2
     solid = [layer for layer in range(1, half + 1) if rows[layer][-1] > 0.0]
     if not solid:
@@ -100,7 +100,8 @@ def headline(solution: Solution) -> str:
     if np.isfinite(problem.beta):
         words.append(rf"$\beta = {problem.beta:g}$")
     levels = solution.x.size - 1
-    words += [f"{solution.branch} branch", f"{levels} level{'s' if levels != 1 else ''}"]
+    count = f"{levels} level{'s' if levels > 1 else ''}" if levels else "replica symmetric"
+    words += [f"{solution.branch} branch", count]
     return ", ".join(words)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from replicadnn.errors import InputError
 
 FloatArray = NDArray[np.float64]
-#: A cell this many times wider than the narrower of its neighbours is a plateau of q(x).
+#: A cell this many times wider than its neighbours and the median cell is a plateau of q(x).
 _PLATEAU = 3.0
 #: With fewer levels than this no curve is drawn through them: each level is a delta.
 _FEWEST = 4
@@ -120,9 +120,9 @@ def plateaus(x: ArrayLike) -> NDArray[np.bool_]:
     """Which cells [m_i, m_{i+1}) are plateaus: (K+1,) booleans, the same for every layer.
 
     Levels divide a steep part of q(x) into cells whose widths vary smoothly; a cell more than 3
-    times wider than the narrower of its neighbours holds a plateau. The last cell always is one
-    (q = q_EA). The first cell counts twice: at its left end it is half a cell. With fewer than 4
-    levels (K < 4) every cell is taken as a plateau.
+    times wider than the narrower of its neighbours, and than the median cell, holds a plateau.
+    The last cell always is one (q = q_EA) and is no neighbour. The first cell counts twice: at
+    its left end it is half a cell. With K < 4 levels every cell is taken as a plateau.
     """
     width = np.diff(np.append(np.asarray(x, dtype=float), 1.0))
     flat = np.ones(width.size, dtype=bool)
@@ -130,7 +130,8 @@ def plateaus(x: ArrayLike) -> NDArray[np.bool_]:
     if inner.size >= _FEWEST:
         inner[0] *= 2.0
         sides = np.concatenate([[np.inf], inner, [np.inf]])
-        flat[:-1] = inner > _PLATEAU * np.minimum(sides[:-2], sides[2:])
+        usual = np.maximum(np.minimum(sides[:-2], sides[2:]), np.median(inner))
+        flat[:-1] = inner > _PLATEAU * usual
     return flat
 
 
