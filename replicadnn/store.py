@@ -412,7 +412,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         "kind": kind,
         "schema_version": version,
         "finished": finished,
-        "points": [{key: s.as_dict()[key] for key in keys} for s in solutions],
+        "points": [{key: full[key] for key in keys} for full in (s.as_dict() for s in solutions)],
         "provenance": dict(solutions.provenance),
     }
 
