@@ -1,5 +1,11 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
+from replicadnn.plot.generalisation import (
+    error_against_alpha,
+    error_against_depth,
+    generalisation_figure,
+    save_generalisation,
+)
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
 from replicadnn.plot.relaxation import (
@@ -21,6 +27,9 @@ from replicadnn.plot.transitions import (
 
 __all__ = [
     "correlation",
+    "error_against_alpha",
+    "error_against_depth",
+    "generalisation_figure",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -30,6 +39,7 @@ __all__ = [
     "relaxation",
     "relaxation_figure",
     "save_figure",
+    "save_generalisation",
     "save_overlaps",
     "save_parisi",
     "save_profile",

@@ -112,7 +112,7 @@ def _one_layer(
         problem, near, min(alpha_max, 1.5 * coarse), layer, levels, threads, first=1e-6
     )
     value = math.exp(root)
-    error = abs(value - coarse) + (_SMALLEST + np.nan_to_num(shift)) * value
+    error = abs(value - coarse) + (_SMALLEST + float(np.nan_to_num(shift))) * value
     if not error < _MAX_ERROR * value:
         reason = reason or f"{value:.4g} with {levels}"
         reason = f"{coarse:.4g} with {half} levels is not confirmed to 5 %: {reason}"
