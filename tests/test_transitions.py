@@ -39,7 +39,7 @@ def test_first_threshold_is_exact(scenario: str, beta: float) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("distance", [1e-3, 1e-6])
+@pytest.mark.parametrize("distance", [1e-3, pytest.param(1e-6, marks=pytest.mark.slow)])
 def test_criterion_beside_the_thresholds(
     deep: dict[str, Transitions], scenario: str, distance: float
 ) -> None:
@@ -49,6 +49,8 @@ def test_criterion_beside_the_thresholds(
     for t in found.thresholds:
         assert t.order == "second"
         assert t.uncertainty < 1e-8 * t.alpha
+        if distance < 1e-4 and t.layer not in (2, 5, 10):
+            continue  # slow right beside a threshold
         for sign in (-1.0, 1.0):
             if t.layer == 10 and sign > 0 and distance > 1e-4:
                 continue  # the centre: the first-order step lies between
@@ -61,18 +63,17 @@ def test_criterion_beside_the_thresholds(
             number = s.alpha * (2 / math.pi) ** 2 * (
                 s.q_ea[t.layer - 1] ** 2 + s.q_ea[t.layer + 1] ** 2
             )  # fmt: skip
-            # d ln(number)/d ln(alpha) = 1 + 2 d ln q(l-1)/d ln(alpha): steep where layers freeze
-            assert number == pytest.approx(1.0, abs=60.0 * distance)
-            if t.layer < 10 or sign < 0:
-                assert (number - 1.0) * sign > 0.0
+            # d ln(number)/d ln(alpha) = 1 + 2 d ln q(l-1)/d ln(alpha) grows with depth
+            steepness = (number - 1.0) / (sign * distance)
+            assert 0.99 < steepness < (6.0 if t.layer < 10 else 30.0)
 
 
 def _second_threshold(scenario: str) -> mpmath.mpf:
-    """alpha(2) of a deep network to 25 digits: layer 1 solid, layer 2 liquid."""
+    """alpha(2) of a deep network to 16 digits: layer 1 solid, layer 2 liquid."""
     teacher = scenario == "teacher-student"
-    with mpmath.workdps(25):
+    with mpmath.workdps(18):
         two = mpmath.mpf(2)
-        limits = [-14, -6, 0, 6, 14]
+        limits = [-12, -4, 4, 12]
 
         def gauss(f: object) -> mpmath.mpf:
             return mpmath.quad(lambda z: mpmath.npdf(z) * f(z), limits)  # type: ignore[operator]
@@ -102,7 +103,9 @@ def _second_threshold(scenario: str) -> mpmath.mpf:
         return (mpmath.pi / 2 / q) ** 2
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(
+    "scenario", ["teacher-student", pytest.param("random", marks=pytest.mark.slow)]
+)
 def test_second_threshold_by_another_route(deep: dict[str, Transitions], scenario: str) -> None:
     exact = float(_second_threshold(scenario))
     t = deep[scenario].thresholds[1]

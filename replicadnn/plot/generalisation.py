@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.style import colour_bar, save_figure, sequence, style
 from replicadnn.theory.generalisation import Generalisation
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ def _measured(runs: Iterable[Any], found: Generalisation) -> list[tuple[int, flo
 
 
 def _draw(
-    ax: Axes, x: Sequence[float], curves: Sequence[tuple[str, Any, Sequence[tuple[float, ...]]]]
+    ax: Axes,
+    x: Sequence[float],
+    title: str,
+    curves: Sequence[tuple[str, Any, Sequence[tuple[float, ...]]]],
 ) -> None:
     many = len(curves) > _LEGEND_MAX
     for (name, values, markers), (colour, marker) in zip(
@@ -73,8 +76,10 @@ def _draw(
     ax.axhline(0.5, color="0.6", linewidth=0.8, linestyle=":")
     ax.set_ylabel(r"generalisation error  $\epsilon_g$")
     ax.set_ylim(-0.02, 0.54)
-    if not many:
-        ax.legend(loc="best")
+    if many:
+        colour_bar(ax, [name for name, _, _ in curves], title)
+    else:
+        ax.legend(loc="best", title=title)
 
 
 def error_against_depth(
@@ -104,13 +109,13 @@ def error_against_depth(
     measured = _measured(runs, found)
     curves: list[tuple[str, Any, Sequence[tuple[float, ...]]]] = [
         (
-            rf"$\alpha = {alpha:g}$",
+            f"{alpha:g}",
             found.error[:, i],
             [(L, e, b) for L, a, e, b in measured if math.isclose(a, alpha)],
         )
         for i, alpha in enumerate(found.alphas)
     ]
-    _draw(ax, [float(L) for L in found.depths], curves)
+    _draw(ax, [float(L) for L in found.depths], r"$\alpha$", curves)
     ax.set_xlabel("depth  $L$")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
@@ -126,13 +131,13 @@ def error_against_alpha(
     order = np.argsort(found.alphas)
     curves: list[tuple[str, Any, Sequence[tuple[float, ...]]]] = [
         (
-            f"$L = {depth}$",
+            f"{depth}",
             found.error[i][order],
             [(a, e, b) for L, a, e, b in measured if depth == L],
         )
         for i, depth in enumerate(found.depths)
     ]
-    _draw(ax, [found.alphas[i] for i in order], curves)
+    _draw(ax, [found.alphas[i] for i in order], "$L$", curves)
     ax.set_xscale("log")
     ax.set_xlabel(r"patterns per coupling  $\alpha$")
     return ax
