@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 _PUBLIC = {
     "solve": "replicadnn.theory.solver",
     "simulate": "replicadnn.montecarlo.run",
-    "MonteCarloResult": "replicadnn.montecarlo.run",
     "transitions": "replicadnn.theory.transitions",
     "Transitions": "replicadnn.theory.transitions",
     "generalisation": "replicadnn.theory.generalisation",
     "Generalisation": "replicadnn.theory.generalisation",
+    "MonteCarloResult": "replicadnn.montecarlo.result",
     "load": "replicadnn.store",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from replicadnn.errors import FileError as FileError
     from replicadnn.errors import InputError as InputError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
-    from replicadnn.montecarlo.run import MonteCarloResult as MonteCarloResult
+    from replicadnn.montecarlo.result import MonteCarloResult as MonteCarloResult
     from replicadnn.montecarlo.run import simulate as simulate
     from replicadnn.problem import Problem as Problem
     from replicadnn.solution import Certificate as Certificate
