@@ -8,7 +8,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `sweep` - many points at once, in processes or on a cluster, into one store; `Sweep`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
-* `generalisation_error` - error of the typical student on fresh inputs
+* `generalisation` - error of the typical student by depth and alpha; `generalisation_error` from Q
 * `Problem`, `Status` and the errors
 """
 
@@ -22,6 +22,8 @@ _PUBLIC = {
     "simulate": "replicadnn.montecarlo.run",
     "transitions": "replicadnn.theory.transitions",
     "Transitions": "replicadnn.theory.transitions",
+    "generalisation": "replicadnn.theory.generalisation",
+    "Generalisation": "replicadnn.theory.generalisation",
     "MonteCarloResult": "replicadnn.montecarlo.result",
     "load": "replicadnn.store",
     "Problem": "replicadnn.problem",
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from replicadnn.store import load as load
     from replicadnn.sweeps.driver import sweep as sweep
     from replicadnn.sweeps.file import Sweep as Sweep
+    from replicadnn.theory.generalisation import Generalisation as Generalisation
+    from replicadnn.theory.generalisation import generalisation as generalisation
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solver import solve as solve
     from replicadnn.theory.transitions import Transitions as Transitions

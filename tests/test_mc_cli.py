@@ -84,6 +84,15 @@ def test_weights_sampler_prints_a_table(capsys: pytest.CaptureFixture[str]) -> N
     assert json.loads(out)["acceptance"]["S"] == [None, None]
 
 
+def test_random_start_is_compared_after_matching(capsys: pytest.CaptureFixture[str]) -> None:
+    words = (*SMALL, "--beta", "2", "--sweeps", "20")
+    for start, head in (("planted", " R "), ("random", " R matched ")):
+        code, out, _ = call(capsys, *words, "--start", start)
+        assert code == 0
+        assert head in out.splitlines()[3]
+        assert "error on fresh inputs" in out
+
+
 def test_several_widths_in_one_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     words = ("mc-simulate", "--L", "2", "--N", "4,5,6", "--alpha", "3", "--beta", "1")
@@ -123,6 +132,35 @@ def test_tempering_reports_swaps_and_round_trips(
     assert {k: document[k] for k in again} == json.loads(json.dumps(again))
     code, out, _ = call(capsys, *words)
     assert "round trips" in out
+    code, _, err = call(capsys, "plot", "relaxation", str(tmp_path / "t.h5"))
+    assert code == 2
+    assert one_line(err)
+    assert "replica exchange" in err
+
+
+def test_hard_constraint_on_top_of_a_ladder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ("mc-simulate", "--L", "1", "--N", "6", "--alpha", "1", "--samples", "2")
+    words += ("--tempering", "2:6:3,inf", "--sweeps", "300", "--start", "random")
+    words += ("--replicas", "2", "--output", str(tmp_path / "t.h5"))
+    code, out, _ = call(capsys, *words, "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["betas"] == [2.0, 4.0, 6.0, "inf"]
+    assert document["params"]["beta"] == "inf"
+    assert document["energy"][-1] == [0.0]
+    assert np.shape(document["Q_matched_err"]) == (1,)
+    assert 0.0 < document["test_error"][0] < 0.5
+    assert document["equilibrium"] == document["message"]
+    code, _, _ = call(capsys, *words, "--resume")
+    assert code == 0
+    code, out, _ = call(capsys, "info", str(tmp_path / "t.h5"))
+    assert "tempering" in out
+    words = ("mc-simulate", "--L", "2", "--N", "6", "--alpha", "1", "--tempering", "1,inf")
+    code, _, err = call(capsys, *words)
+    assert code == 2
+    assert one_line(err)
 
 
 def test_both_starts_are_compared(capsys: pytest.CaptureFixture[str]) -> None:

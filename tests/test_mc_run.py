@@ -298,3 +298,16 @@ def test_parameters_are_declared_once_more_for_the_type_checker_only():
     taken = inspect.signature(make_spec).parameters.values()
     keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY}
     assert keywords == set(Parameters.__annotations__)
+
+
+def test_a_handful_of_patterns_is_no_collapse():
+    """With one pattern every pair of neurons is correlated: that says nothing."""
+    run = simulate(2, 4, 0.25, beta=1.0, sweeps=20, samples=2)
+    assert run.params["M"] == 1
+    assert run.spin_correlation[0] == 1.0
+    assert not run.collapsed
+
+
+def test_what_cannot_fit_is_refused_before_it_is_tried():
+    with pytest.raises(InputError, match=r"N = 100000: smaller: .* GB, this machine has .* GB"):
+        simulate(100_000, 100_000, 1.0, beta=1.0)

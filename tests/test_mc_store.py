@@ -71,6 +71,16 @@ def test_round_trip(arguments: dict[str, object], tmp_path: Path) -> None:
     same(run, MonteCarloResult.load(tmp_path / "b.h5"))
 
 
+def test_reference_file_of_schema_1(data: Path) -> None:
+    """Later versions still read what this one wrote."""
+    runs = rd.load(data / "mc_v1.h5")
+    assert runs.finished
+    assert runs[0].params["M"] == 12
+    assert runs[0].params["sweeps_done"] == 4
+    np.testing.assert_allclose(runs[0].C_S[:, 0], 1.0)
+    assert np.all((runs[0].test_error > 0.0) & (runs[0].test_error < 1.0))
+
+
 def test_incomplete_run_is_marked(tmp_path: Path) -> None:
     run = rd.simulate(2, 6, 3.0, sweeps=10**7, samples=1, time_limit=0.0)
     loaded = rd.load(run.save(tmp_path / "a.h5"))

@@ -144,6 +144,16 @@ def test_large_errors_show_nothing():
     assert equilibrium.compare(single, single).verdict is Verdict.NOT_SHOWN
 
 
+def test_only_the_side_that_matters_counts():
+    """Overlaps from above that lie below those from below are no sign of a slow relaxation."""
+    rng = np.random.default_rng(5)
+    a, b = ({"Q": shift + 0.01 * rng.standard_normal((8, 2))} for shift in (0.30, 0.35))
+    way = {"Q": np.ones(2)}
+    assert equilibrium.compare(a, b, way).verdict is Verdict.REFUTED
+    assert equilibrium.compare(a, b, way, alternative="greater").verdict is Verdict.SHOWN
+    assert equilibrium.compare(b, a, way, alternative="greater").verdict is Verdict.REFUTED
+
+
 def test_false_alarms_are_rare():
     """Same distribution on both sides: refuted in about 1 % of the cases."""
     rng = np.random.default_rng(1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,16 +44,20 @@ class TwoSided:
 
 
 def compare(
-    planted: Mapping[str, Array],
-    random: Mapping[str, Array],
+    above: Mapping[str, Array],
+    below: Mapping[str, Array],
     way: Mapping[str, Array] | None = None,
     sides: str = "planted and random starts",
+    alternative: Literal["two-sided", "greater"] = "two-sided",
 ) -> TwoSided:
-    """Paired comparison of observables name -> (samples, layers) from the two starts.
+    """Paired comparison of observables name -> (samples, layers) from two sides.
+
+    above, below : from the planted start, whose overlaps fall, and from the random start.
 
     way : name -> (layers,), how far apart the two starts were in the beginning, for the overlaps
         that decide (those named here; without it every name that begins with R or r, and 1).
     sides : what the sentence calls the two.
+    alternative : "greater" where only above > below speaks against equilibrium.
 
     Refuted: a paired t test gives p below 0.01 after correction for the number of comparisons.
     Shown: not refuted, and in every overlap that decides |difference| + 2 standard errors is below
@@ -61,15 +66,16 @@ def compare(
     gap: dict[str, Array] = {}
     error: dict[str, Array] = {}
     p_values: list[float] = []
-    for name, first in planted.items():
-        difference = first - random[name]
+    for name, first in above.items():
+        difference = first - below[name]
         if difference.size == 0 or len(difference) < 2 or not np.isfinite(difference).all():
             continue
         gap[name] = difference.mean(axis=0)
         error[name] = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
         moved = np.ptp(difference, axis=0) > 0
         if moved.any():
-            p_values.extend(np.ravel(stats.ttest_1samp(difference[:, moved], 0.0).pvalue))
+            found = stats.ttest_1samp(difference[:, moved], 0.0, alternative=alternative)
+            p_values.extend(np.ravel(found.pvalue))
     if way is None:
         way = {name: np.ones_like(d) for name, d in gap.items() if name[0] in "Rr"}
     decisive = [name for name in way if name in gap]

@@ -21,7 +21,7 @@ from replicadnn.kernels.random import fill_u32
 from replicadnn.montecarlo import network, overlaps
 from replicadnn.montecarlo.gap import drawn_signs, seed_generator
 from replicadnn.montecarlo.network import Network, start_random
-from replicadnn.montecarlo.simulation import Chain, start_chain, starting_state
+from replicadnn.montecarlo.simulation import Chain, part, start_chain, starting_state
 from replicadnn.montecarlo.spec import Spec, Start
 from replicadnn.problem import Scenario
 
@@ -126,9 +126,8 @@ class Ladder:
         """Continue from what `arrays` gave."""
         for name in self._FIELDS:
             getattr(self, name)[...] = arrays[name]
-        names = [n.removeprefix("chain/") for n in arrays if n.startswith("chain/")]
         for c, chain in enumerate(self.chains):
-            chain.restore({n: arrays[f"chain/{n}"][c] for n in names})
+            chain.restore(part(arrays, "chain/", c))
         self._set_rungs()
 
 
@@ -264,6 +263,5 @@ class LadderSample:
         for name, values in self.sums.items():
             values[...] = arrays[f"sums/{name}"]
             self.counts[name][...] = arrays[f"counts/{name}"]
-        names = [n.removeprefix("ladder/") for n in arrays if n.startswith("ladder/")]
         for c, ladder in enumerate(self.ladders):
-            ladder.restore({n: arrays[f"ladder/{n}"][c] for n in names})
+            ladder.restore(part(arrays, "ladder/", c))

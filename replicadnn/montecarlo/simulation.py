@@ -152,9 +152,8 @@ class SampleRun:
             getattr(self, name)[...] = arrays[name]
         for name, values in self.series.items():
             values[...] = arrays[f"series/{name}"]
-        names = [n.removeprefix("chain/") for n in arrays if n.startswith("chain/")]
         for c, chain in enumerate(self.chains):
-            chain.restore({n: arrays[f"chain/{n}"][c] for n in names})
+            chain.restore(part(arrays, "chain/", c))
 
 
 def starting_state(spec: Spec, seed: np.random.SeedSequence) -> tuple[Network, Network]:
@@ -202,6 +201,11 @@ def pilot_step(spec: Spec, seed: np.random.SeedSequence, rounds: int = 10) -> fl
         step = min(LARGEST_STEP, step * float(np.clip(rate / TARGET_ACCEPTANCE, 0.3, 3.0)))
         chain.step = step
     return float(f"{step:.2g}")
+
+
+def part(arrays: Mapping[str, NDArray[Any]], prefix: str, index: int) -> dict[str, NDArray[Any]]:
+    """Entry ``index`` of the arrays whose names begin with ``prefix``, without it."""
+    return {n.removeprefix(prefix): a[index] for n, a in arrays.items() if n.startswith(prefix)}
 
 
 def check_state(own: Mapping[str, NDArray[Any]], given: Mapping[str, NDArray[Any]]) -> None:

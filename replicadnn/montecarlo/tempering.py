@@ -237,7 +237,8 @@ def _statement(
     above = {name: late[pair[0]] for name, pair in names.items()}
     below = {name: late[pair[1]] for name, pair in names.items()}
     way = {name: 1.0 - series[pair[1]][:, 0].mean(axis=0) for name, pair in names.items()}
-    found = compare(above, below, way, sides="earlier states and other ladders")
+    sides = "overlaps with earlier states and with other ladders"
+    found = compare(above, below, way, sides, "greater")
     return needs_round_trips(found.verdict, found.message, trips)
 
 

@@ -1,6 +1,12 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
 from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
+from replicadnn.plot.generalisation import (
+    error_against_alpha,
+    error_against_depth,
+    generalisation_figure,
+    save_generalisation,
+)
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
@@ -27,6 +33,9 @@ __all__ = [
     "diagram",
     "distribution",
     "distribution_figure",
+    "error_against_alpha",
+    "error_against_depth",
+    "generalisation_figure",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -38,6 +47,7 @@ __all__ = [
     "save_diagram",
     "save_distribution",
     "save_figure",
+    "save_generalisation",
     "save_overlaps",
     "save_parisi",
     "save_profile",
