@@ -49,7 +49,7 @@ for name in ("drive", "run"):
     except ImportError:
         continue
     if hasattr(module, "BLOCK_SECONDS"):
-        module.BLOCK_SECONDS = 0.02
+        module.BLOCK_SECONDS = 0.05
 from replicadnn.cli.main import main
 if __name__ == "__main__":
     main()
