@@ -7,9 +7,12 @@ being read back.  The result is the same file.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
+import io
+from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -21,6 +24,46 @@ from numpy.typing import NDArray
 LIBVER = "v110"
 _TEXT = h5py.string_dtype()
 _SCALAR = h5py.h5s.create(h5py.h5s.SCALAR)
+
+
+class _Disk(io.FileIO):
+    """A file that never tells HDF5 of a failed write, but remembers it.
+
+    HDF5 tries again whenever an object is closed, and h5py prints a traceback for each.  `writing`
+    raises the error once, after everything is closed.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while left and self.failure is None:
+                left = left[super().write(left) or 0 :]
+        except OSError as error:
+            self.failure = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return size or 0
+
+
+@contextlib.contextmanager
+def writing(path: Path, *, new: bool) -> Iterator[h5py.File]:
+    """A file to write, complete on the disk when the block ends; raises OSError."""
+    with _Disk(path, "w+" if new else "r+") as disk:
+        try:
+            with h5py.File(disk, "w" if new else "r+", libver=LIBVER) as file:
+                yield file
+        except Exception as error:
+            raise disk.failure or error from None
+        if disk.failure is not None:
+            raise disk.failure
 
 
 def digest(group: h5py.Group) -> str:

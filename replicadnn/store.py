@@ -147,7 +147,7 @@ def new_file(
     more: Mapping[str, Any] | None = None,
 ) -> Iterator[h5py.File]:
     """A new file with its root attributes; ``more``: those of this kind alone."""
-    with h5py.File(path, "w", libver=hdf5.LIBVER) as file:
+    with hdf5.writing(path, new=True) as file:
         root_attributes(
             file,
             {

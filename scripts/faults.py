@@ -49,7 +49,7 @@ for name in ("drive", "run"):
     except ImportError:
         continue
     if hasattr(module, "BLOCK_SECONDS"):
-        module.BLOCK_SECONDS = 0.02
+        module.BLOCK_SECONDS = 0.05
 from replicadnn.cli.main import main
 if __name__ == "__main__":
     main()
@@ -68,7 +68,7 @@ SIMULATE = (
     "--samples",
     "2",
 )
-SWEEP = ("sweep", "--alpha", "1:900:40:log", "--L", "8,12,16,20,24", "--workers", "2")
+SWEEP = ("sweep", "--alpha", "1:900:30:log", "--L", "4,6,8", "--workers", "2")
 
 
 @dataclass
@@ -180,7 +180,6 @@ def said(text: str, word: str) -> list[str]:
 
 def killed(process: subprocess.Popen[str], ready: Path | None, pause: float) -> tuple[bool, str]:
     """kill -9 ``pause`` seconds after ``ready`` appears; (was it still running, its stderr)."""
-    lines: list[str] = []
     end = time.monotonic() + 120
     stamp = ready.stat().st_mtime_ns if ready is not None and ready.exists() else None
     while ready is not None and process.poll() is None and time.monotonic() < end:
@@ -193,7 +192,7 @@ def killed(process: subprocess.Popen[str], ready: Path | None, pause: float) -> 
     if running:
         process.send_signal(signal.SIGKILL)
     _, errors = process.communicate()
-    return running, errors + "".join(lines)
+    return running, errors
 
 
 def one_line(count: Count, errors: str, what: str) -> None:
@@ -244,7 +243,7 @@ def kills_simulate(folder: Path, dice: random.Random, tries: int) -> Count:
     seed = 0
     while count.tried < tries:
         seed += 1
-        words = (*SIMULATE, "--sweeps", "60000", "--seed", str(seed))
+        words = (*SIMULATE, "--sweeps", "20000", "--seed", str(seed))
         path, through = folder / f"{seed}.h5", folder / f"{seed}_through.h5"
         progress = (0, 0)
         while True:
@@ -289,7 +288,7 @@ def kills_sweep(folder: Path, dice: random.Random, tries: int) -> Count:
         process = start((*SWEEP, "--output", str(path)), folder)
         journal = Path(f"{path}.journal")
         ready = journal if dice.random() < 0.8 else None
-        running, errors = killed(process, ready, dice.uniform(0.0, 1.0))
+        running, errors = killed(process, ready, dice.uniform(0.0, 0.6))
         count.tried += running
         one_line(count, errors, "sweep")
         again = recorded & set(said(errors, "submitted"))

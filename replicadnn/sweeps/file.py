@@ -379,7 +379,7 @@ class Writer:
         name = None if finished else secrets.token_hex(16)
         with store.atomic_file(self.path, overwrite=True) as temporary:
             shutil.copyfile(self.path, temporary)
-            with h5py.File(temporary, "r+", libver=hdf5.LIBVER) as file:
+            with hdf5.writing(temporary, new=False) as file:
                 done = 0
 
                 def use(body: bytes) -> None:
