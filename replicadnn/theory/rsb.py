@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .replicon import replicon
-from .rsb_continuation import LEASH, follow_branch
+from .rsb_continuation import LEASH, BranchPath, follow_branch
 from .rsb_levels import (
     drop_collapsed,
     first_guess,
@@ -202,9 +202,7 @@ def settle(
     leash: float = np.inf,
 ) -> Minimum:
     """Minimise, adjust the active set, drop collapsed cells, until nothing changes."""
-    found = minimise(
-        model, state, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash
-    )
+    found = minimise(model, state, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash)
     for _ in range(6):
         if found.message in LOST:
             return found
@@ -291,37 +289,76 @@ def _top_split(model: Model, found: Minimum, tol: float, deadline: float, mapper
     return float(abs(more.evaluation.q[:, -1] - ev.q[:, -1]).max())
 
 
+#: Paths already followed, by (model at the lower end, levels); None: no solid solution there.
+_PATHS: dict[tuple[Model, int], BranchPath | None] = {}
+
+
+def _path_from(
+    model: Model, few: int, tol: float, deadline: float, mapper: Mapper
+) -> BranchPath | None:
+    """The continuous branch from `model.alpha` to its end; None without a solid solution there."""
+    key = model, few
+    if key not in _PATHS:
+        guess = relaxed_guess(model, first_guess(model, 2), deadline=deadline)
+        stage = _climb(model, guess, few, tol, deadline, mapper)
+        path = None
+        if stage.certificate.passes(tol) and stage.found.evaluation.state.Q.max() > 0.0:
+            path = follow_branch(
+                model, stage.found.evaluation.state, deadline=deadline, past_fold=1,
+                alpha_range=(0.0, 1e3 * model.alpha),
+            )  # fmt: skip
+        if time.perf_counter() > deadline:
+            return path
+        _PATHS[key] = path
+    return _PATHS[key]
+
+
 def _from_below(
     model: Model, K: int, tol: float, deadline: float, mapper: Mapper
 ) -> tuple[State | None, str]:
-    """Continue from a smaller alpha at few levels up to `model`; None where the branch ends."""
+    """Continue from a smaller alpha at few levels up to `model`; None where the branch ends.
+
+    The branch is followed from alpha = 2, 4, 8, ...: the largest of these below `model.alpha`, in
+    steps of 4, that has a solid solution from scratch.
+    """
     few = max(2, min(K, CONTINUATION_LEVELS))
-    alpha, state = model.alpha, None
-    for _ in range(16):
-        alpha *= 0.6
-        start = replace(model, alpha=alpha)
-        stage = _climb(
-            start, relaxed_guess(start, first_guess(start, 2), deadline=deadline), few, tol, deadline, mapper
-        )
-        if stage.certificate.passes(tol) and stage.found.evaluation.state.Q.max() > 0.0:
-            state = stage.found.evaluation.state
-            break
+    exponent = int(np.ceil(np.log2(model.alpha))) - 1
+    path = None
+    for n in [*range(exponent, -1, -2), *range(exponent - 1, 0, -2)]:
         if time.perf_counter() > deadline:
             break
-    if state is None:
-        return None, "no solid solution found at smaller alpha within the time limit"
-    path = follow_branch(
-        start, state, deadline=deadline, past_fold=1, stop=lambda p: p.alpha >= model.alpha
-    )
-    last = path.points[-1]
+        path = _path_from(replace(model, alpha=2.0**n), few, tol, deadline, mapper)
+        if path is not None:
+            break
+    if path is None:
+        return None, "no solid solution found from scratch at smaller alpha"
+    alphas = [point.alpha for point in path.points]
+    end = int(np.argmax(alphas))
     if path.fold is not None and path.fold.alpha < model.alpha:
-        return None, f"the branch of {state.K} levels ends in a fold at alpha = {path.fold.alpha:.4g}"
-    if last.alpha < model.alpha:
-        return None, f"the branch of {state.K} levels was lost at alpha = {last.alpha:.4g} ({path.reason})"
-    found = settle(model, last.state, deadline, mapper, leash=LEASH)
+        few = path.fold.point.state.K
+        return None, f"the branch with {few} levels ends in a fold at alpha = {path.fold.alpha:.4g}"
+    last = f"the branch with {few} levels was followed up to alpha = {alphas[end]:.4g}"
+    if alphas[end] < model.alpha:
+        return None, f"{last} ({path.reason})"
+    near = min(path.points[: end + 1], key=lambda point: abs(point.alpha - model.alpha))
+    found = settle(model, near.state, deadline, mapper, leash=LEASH)
     if found.message in LOST or residual(model, found.evaluation) > tol:
-        return None, f"the branch of {state.K} levels was lost at alpha = {last.alpha:.4g}"
+        return None, last
     return found.evaluation.state, ""
+
+
+def _few_levels(model: Model, tol: float, deadline: float, mapper: Mapper) -> str:
+    """What K = 0 and 1 give where the branch of many levels has ended."""
+    words = []
+    for K in (0, 1):
+        guess = relaxed_guess(model, first_guess(model, K), deadline=deadline)
+        stage = _climb(model, guess, K, tol, deadline, mapper)
+        if stage.certificate.passes(tol):
+            s, rho = stage.found.evaluation.free_entropy, stage.certificate.replicon.max()
+            words.append(f"K = {K}: s = {s:.6f}, rho = {rho:.2f}")
+    if not words:
+        return ""
+    return f"stationary at few levels, unstable to further breaking: {'; '.join(words)}"
 
 
 def _solve_point(
@@ -349,6 +386,8 @@ def _solve_point(
         near, message = _from_below(model, K, tol, deadline, mapper)
         if near is not None:
             stage = _climb(model, near, K, tol, deadline, mapper)
+        elif K > 1 and model.L > 1:
+            message = "; ".join(filter(None, (message, _few_levels(model, tol, deadline, mapper))))
     found, certificate = stage.found, stage.certificate
     ev = found.evaluation
     timings = {"solve": time.perf_counter() - began}

@@ -5,10 +5,10 @@ With x = (q, Q, m) and g(x, ln alpha) = ds/dx a branch is the curve g = 0. Its t
     [ H   g_a ]         [ 0 ]        H = dg/dx, the exact Hessian of s, g_a = dg/d ln alpha,
     [   c^T   ]  t   =  [ 1 ],       c the previous tangent,
 
-and a step along t is corrected by Newton steps orthogonal to t with the same bordered matrix, which
-stays regular at a simple fold, where H alone is singular. Reference: H. B. Keller, in Applications of
-Bifurcation Theory, Academic Press (1977). Increments of overlaps and gaps of m are measured in their
-own size.
+and a step along t is corrected by Newton steps orthogonal to t with the same bordered matrix,
+which stays regular at a simple fold, where H alone is singular. Reference: H. B. Keller, in
+Applications of Bifurcation Theory, Academic Press (1977). Increments of overlaps and gaps of m are
+measured in their own size.
 """
 
 from __future__ import annotations

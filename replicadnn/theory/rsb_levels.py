@@ -5,15 +5,15 @@ A cell is the interval [m_i, m_{i+1}) on which the overlaps have value i.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from .replicon import replicon
 from .rsb_map import Array, Evaluation, Model, State, make_state, relax
-from .rsb_newton import match_couplings
-
-MIN_GAP = 1e-4
+from .rsb_newton import MIN_GAP, match_couplings
 
 
 def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) -> State:
@@ -30,9 +30,7 @@ def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) 
     return make_state(m, eps, Q)
 
 
-def relaxed_guess(
-    model: Model, guess: State, steps: int = 60, deadline: float = np.inf
-) -> State:
+def relaxed_guess(model: Model, guess: State, steps: int = 60, deadline: float = np.inf) -> State:
     """Damped iteration of a guess; fields below a thousandth of the largest are set to zero."""
     state = relax(model, guess, steps, deadline=deadline)
     eps = state.eps.copy()
@@ -108,7 +106,7 @@ def refine(model: Model, ev: Evaluation, K: int, barred: tuple[int, ...] = ()) -
     ends = [-1, *ends]
     score = np.append(state.steps * np.maximum(replicon(model, ev).rho - 1.0, 0.0) ** 2, 0.0)
     score[int(state.top.min()) : -1] = 0.0
-    rises = list(zip(ends[:-1], ends[1:], strict=True))
+    rises = list(pairwise(ends))
     gain = np.array([score[a + 1 : b].sum() + 0.5 * (score[a] + score[b]) for a, b in rises])
     have = np.array([b - a - 1 for a, b in rises])
     want = have.copy()
@@ -216,6 +214,8 @@ def _separate(state: State) -> State:
 def drop_collapsed(model: Model, state: State) -> State | None:
     """Remove cells of (almost) zero width; None if there are none."""
     keep = state.steps > MIN_GAP
+    if not keep[0] and state.K > 0:  # the first cell has the value 0 (hidden layers): it grows
+        keep[1] = False
     keep[0] = True
     keep[-1] |= int(state.top.min()) <= state.K  # the frozen cell: m* -> 1 ends its branch
     if keep.all():

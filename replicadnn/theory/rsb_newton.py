@@ -19,6 +19,7 @@ spoils the soft directions and costs ten times the iterations.)
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,9 +48,15 @@ MAX_LOG = 1.0
 MAX_GAP = 0.4
 RUNAWAY_MESSAGE = "overlaps run to one"
 LEASH_MESSAGE = "left the neighbourhood of the start"
-LOST = (RUNAWAY_MESSAGE, LEASH_MESSAGE)
+CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
+MERGED_MESSAGE = "two levels merge"
+MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
+LOST = (RUNAWAY_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
+SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closing
+SMALLEST_GAP = 1e-6  # ... and 1 - Q
 START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed breakpoints
 MAX_TRIALS = 12
+POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
 RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
 
 
@@ -441,14 +448,21 @@ class _Descent:
             return None, step
         return self.point(trial), step
 
-    def correct(self, at: _Point, target: float, steps: int) -> _Point:
+    def correct(
+        self, at: _Point, target: float, steps: int, lost: Callable[[_Point], str]
+    ) -> _Point:
         """Newton steps in (q, Q) at fixed m until they would lower s by less than `target`.
 
         The valley of s along m is curved: a step along its tangent ends on its wall, and this
         leads back to the bottom.
         """
         for _ in range(steps):
-            spectrum = at.spectrum(self.layout.size)
+            if lost(at):
+                break
+            try:
+                spectrum = at.spectrum(self.layout.size)
+            except np.linalg.LinAlgError:
+                break
             if spectrum.newton_gain() < target:
                 break
             new, _ = self.take(at, spectrum, spectrum.step(np.inf))
@@ -485,9 +499,26 @@ def minimise(
     first = descent.point(state)
     if first is None:
         raise FlowError("the flows of the start cannot be computed")
-    at = descent.correct(first, START_GAIN, 10)
+    first_frozen = int(state.top.min())
+    frozen = first_frozen <= state.K
+    watched = model.L > 1 and not frozen
+
+    def lost(point: _Point) -> str:
+        """Why the search has to end at this point ("" if it goes on)."""
+        if watched and point.evaluation.lam.max() > RUNAWAY:
+            return RUNAWAY_MESSAGE
+        if abs(point.evaluation.q[:, -1] - first.evaluation.q[:, -1]).max() > leash:
+            return LEASH_MESSAGE
+        at_end = point.evaluation.state
+        closing = at_end.m[first_frozen] < SMALLEST_FROZEN if frozen else False
+        if closing or (frozen and 1.0 - at_end.Q[:, -1].max() < SMALLEST_GAP):
+            return CLOSING_MESSAGE
+        if at_end.steps.min() < 0.5 * MIN_GAP:
+            return MERGED_MESSAGE
+        return "time limit" if time.perf_counter() > deadline else ""
+
+    at = descent.correct(first, START_GAIN, 10, lost)
     rounding = 1e-14 * model.L
-    frozen = int(state.top.min()) <= state.K
     radius, stalled = np.inf, 0
     for iteration in range(max_iterations):
         try:
@@ -498,8 +529,9 @@ def minimise(
         if norm < gradient_tol:
             message = "gradient below tolerance"
             return Minimum(at.evaluation, layout, norm, iteration, True, message)
-        if time.perf_counter() > deadline:
-            return Minimum(at.evaluation, layout, norm, iteration, False, "time limit")
+        reason = lost(at)
+        if reason:
+            return Minimum(at.evaluation, layout, norm, iteration, False, reason)
         accepted = None
         for _ in range(MAX_TRIALS):
             new, step = descent.take(at, spectrum, spectrum.step(radius))
@@ -515,7 +547,7 @@ def minimise(
                 if stalled > 2:
                     return Minimum(at.evaluation, layout, norm, iteration, False, "rounding level")
                 continue
-            new = descent.correct(new, max(0.05 * gain, 1e-15), 3)
+            new = descent.correct(new, max(0.05 * gain, 1e-15), 3, lost)
             ratio = (at.s - new.s) / gain
             if ratio > 1e-4:
                 accepted = new
@@ -524,10 +556,6 @@ def minimise(
         if accepted is None:
             return Minimum(at.evaluation, layout, norm, iteration, False, "no descent")
         at = accepted
-        if model.L > 1 and not frozen and at.evaluation.lam.max() > RUNAWAY:
-            return Minimum(at.evaluation, layout, norm, iteration + 1, False, RUNAWAY_MESSAGE)
-        if abs(at.evaluation.q[:, -1] - first.evaluation.q[:, -1]).max() > leash:
-            return Minimum(at.evaluation, layout, norm, iteration + 1, False, LEASH_MESSAGE)
     return Minimum(at.evaluation, layout, norm, max_iterations, False, "iteration limit")
 
 
@@ -553,6 +581,8 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
     """
     layout, ev = start.layout, start.evaluation
     n = layout.size
+    if start.gradient_norm > POLISHABLE:
+        return start
     best, best_error = ev, solution_error(model, ev)
     for _ in range(steps):
         if best_error < 1e-12:
