@@ -305,7 +305,7 @@ def _path_from(
         if stage.certificate.passes(tol) and stage.found.evaluation.state.Q.max() > 0.0:
             path = follow_branch(
                 model, stage.found.evaluation.state, deadline=deadline, past_fold=1,
-                alpha_range=(0.0, 1e3 * model.alpha),
+                max_points=200, alpha_range=(0.0, 1e3 * model.alpha),
             )  # fmt: skip
         if time.perf_counter() > deadline:
             return path
@@ -318,13 +318,13 @@ def _from_below(
 ) -> tuple[State | None, str]:
     """Continue from a smaller alpha at few levels up to `model`; None where the branch ends.
 
-    The branch is followed from alpha = 2, 4, 8, ...: the largest of these below `model.alpha`, in
-    steps of 4, that has a solid solution from scratch.
+    It starts at the largest of alpha = 1, 2, 4, 8, ... below `model.alpha` that has a solid
+    solution from scratch.
     """
     few = max(2, min(K, CONTINUATION_LEVELS))
     exponent = int(np.ceil(np.log2(model.alpha))) - 1
     path = None
-    for n in [*range(exponent, -1, -2), *range(exponent - 1, 0, -2)]:
+    for n in range(exponent, -1, -1):
         if time.perf_counter() > deadline:
             break
         path = _path_from(replace(model, alpha=2.0**n), few, tol, deadline, mapper)
@@ -409,7 +409,7 @@ def _solve_point(
         status = Status.NOT_CONVERGED
     return RSBSolution(
         alpha=model.alpha, L=model.L, kappa=model.kappa, beta=model.beta,
-        branch=_name(ev), status=status, message="; ".join(filter(None, (found.message, message))),
+        branch=_name(ev), status=status, message=message or found.message,
         x=ev.state.m, q=ev.q, Q=ev.state.Q, free_entropy=ev.free_entropy,
         certificate=certificate, timings=timings, state=ev.state,
     )  # fmt: skip
