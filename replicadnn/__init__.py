@@ -3,6 +3,8 @@
 Public interface (imported on first use, so that ``import replicadnn`` is quick):
 
 * `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
+* `capacity`, `stability` - where solutions end, and where replica symmetry breaks
+* `gap_distribution` - distribution of the gaps of one layer
 * `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
@@ -17,6 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "solve": "replicadnn.theory.solver",
+    "capacity": "replicadnn.theory.capacity",
+    "Capacity": "replicadnn.theory.capacity",
+    "stability": "replicadnn.theory.stability",
+    "Stability": "replicadnn.theory.stability",
+    "gap_distribution": "replicadnn.theory.gaps",
     "simulate": "replicadnn.montecarlo.run",
     "MonteCarloResult": "replicadnn.montecarlo.run",
     "load": "replicadnn.store",
@@ -44,8 +51,13 @@ if TYPE_CHECKING:
     from replicadnn.solution import Solutions as Solutions
     from replicadnn.solution import Status as Status
     from replicadnn.store import load as load
+    from replicadnn.theory.capacity import Capacity as Capacity
+    from replicadnn.theory.capacity import capacity as capacity
+    from replicadnn.theory.gaps import gap_distribution as gap_distribution
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solver import solve as solve
+    from replicadnn.theory.stability import Stability as Stability
+    from replicadnn.theory.stability import stability as stability
 
 __all__ = [*_PUBLIC, "__version__", "plot"]
 

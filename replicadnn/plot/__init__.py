@@ -1,5 +1,7 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
+from replicadnn.plot.capacity import capacity, save_capacity
+from replicadnn.plot.gaps import gaps, save_gaps
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
 from replicadnn.plot.relaxation import (
@@ -11,10 +13,14 @@ from replicadnn.plot.relaxation import (
     save_overlaps,
     save_relaxation,
 )
+from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
 
 __all__ = [
+    "almeida_thouless",
+    "capacity",
     "correlation",
+    "gaps",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -23,10 +29,14 @@ __all__ = [
     "profile_figure",
     "relaxation",
     "relaxation_figure",
+    "replicon",
+    "save_capacity",
     "save_figure",
+    "save_gaps",
     "save_overlaps",
     "save_parisi",
     "save_profile",
     "save_relaxation",
+    "save_stability",
     "style",
 ]
