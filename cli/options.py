@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,3 +135,18 @@ def config_option(function: F) -> F:
 def note(message: str) -> None:
     """A line for the user on stderr."""
     click.echo(message, err=True)
+
+
+@contextlib.contextmanager
+def layer_progress(unit: str = "layer") -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, off without a terminal: yields ``report(done, total)``."""
+    from tqdm import tqdm
+
+    with tqdm(total=None, unit=unit, disable=None, leave=False) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.n = done
+            bar.refresh()
+
+        yield report

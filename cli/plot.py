@@ -151,3 +151,18 @@ def stability(file: str, output: str | None, overwrite: bool) -> int:
     save_stability(Stability.load(file), target, overwrite=overwrite)
     click.echo(f"figure written to {target}", err=True)
     return 0
+
+
+@command.command(name="transitions")
+@click.argument("files", metavar="FILE.h5...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_transitions.png]")
+@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+def transitions(files: tuple[str, ...], output: str | None, overwrite: bool) -> int:
+    """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""
+    from replicadnn.plot import save_transitions
+    from replicadnn.theory.transitions import load_transitions
+
+    target = output or str(Path(files[0]).with_suffix("")) + "_transitions.png"
+    save_transitions([load_transitions(file) for file in files], target, overwrite=overwrite)
+    click.echo(f"figure written to {target}", err=True)
+    return 0

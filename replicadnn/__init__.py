@@ -6,6 +6,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `capacity`, `stability` - where solutions end, and where replica symmetry breaks
 * `gap_distribution` - distribution of the gaps of one layer
 * `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
+* `transitions` - where the layers freeze, first-order steps; `Transitions`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
 * `generalisation_error` - error of the typical student on fresh inputs
@@ -26,6 +27,8 @@ _PUBLIC = {
     "gap_distribution": "replicadnn.theory.gaps",
     "simulate": "replicadnn.montecarlo.run",
     "MonteCarloResult": "replicadnn.montecarlo.run",
+    "transitions": "replicadnn.theory.transitions",
+    "Transitions": "replicadnn.theory.transitions",
     "load": "replicadnn.store",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
@@ -58,6 +61,8 @@ if TYPE_CHECKING:
     from replicadnn.theory.solver import solve as solve
     from replicadnn.theory.stability import Stability as Stability
     from replicadnn.theory.stability import stability as stability
+    from replicadnn.theory.transitions import Transitions as Transitions
+    from replicadnn.theory.transitions import transitions as transitions
 
 __all__ = [*_PUBLIC, "__version__", "plot"]
 

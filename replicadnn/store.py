@@ -35,6 +35,9 @@ SCHEMA_VERSION = 1
 TABLE_KINDS: dict[str, tuple[str, str]] = {
     "transitions": ("replicadnn.theory.transitions", "load_transitions"),
     "generalisation": ("replicadnn.theory.generalisation", "load_generalisation"),
+    "capacity": ("replicadnn.theory.capacity", "load_capacity"),
+    "stability": ("replicadnn.theory.stability", "load_stability"),
+    "complexity": ("replicadnn.theory.complexity", "load_complexity"),
 }
 KINDS = ("solve", "mc", *TABLE_KINDS)
 
@@ -215,16 +218,16 @@ def digest(group: h5py.Group) -> str:
         values = np.asarray(group[name][()])
         total.update(f"{name}:{values.dtype.str}{values.shape};".encode())
         # the bytes of an array of text are pointers
-        text = values.dtype.kind == "O"
-        total.update(repr(values.tolist()).encode() if text else values.tobytes())
+        is_text = values.dtype.kind == "O"
+        total.update(repr(values.tolist()).encode() if is_text else values.tobytes())
     return total.hexdigest()
 
 
 def load(path: str | Path) -> Any:
     """Read a file written by ``save`` or by ``--output``.
 
-    Returns `Solutions`, the `Runs` of a sampler, `Transitions` or `Generalisation`, by the kind
-    of the file.
+    Returns `Solutions`, the `Runs` of a sampler, `Transitions`, `Generalisation`, `Capacity`,
+    `Stability` or `Complexity`, by the kind of the file.
 
     Raises
     ------

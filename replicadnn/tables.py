@@ -226,7 +226,9 @@ def describe_tables(path: str | Path) -> dict[str, Any]:
     """What `replicadnn.store.describe` says about a file of tables."""
     found = read_tables(path)
     return {
-        "attributes": plain(found.attributes),
+        "attributes": {
+            k: "inf" if v == math.inf else plain(v) for k, v in found.attributes.items()
+        },
         "tables": [
             {
                 "name": table.name,

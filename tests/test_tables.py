@@ -56,7 +56,7 @@ def test_described_and_opened_by_xarray(tmp_path: Path) -> None:
     write_tables(path, "transitions", _tables(), attributes={"beta": math.inf})
     summary = describe(path)
     assert summary["kind"] == "transitions"
-    assert summary["attributes"] == {"beta": None}
+    assert summary["attributes"] == {"beta": "inf"}
     assert [t["rows"] for t in summary["tables"]] == [3, 0]
     with xarray.open_dataset(path, group="tables/zeta", engine="h5netcdf") as data:
         assert data["alpha"].dims == ("layer",)

@@ -15,6 +15,12 @@ from replicadnn.plot.relaxation import (
 )
 from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.transitions import (
+    save_transitions,
+    thickness,
+    transitions,
+    transitions_figure,
+)
 
 __all__ = [
     "almeida_thouless",
@@ -38,5 +44,9 @@ __all__ = [
     "save_profile",
     "save_relaxation",
     "save_stability",
+    "save_transitions",
     "style",
+    "thickness",
+    "transitions",
+    "transitions_figure",
 ]

@@ -197,6 +197,11 @@ class Capacity:
         return cls(tuple(points), float(found.attributes["alpha_max"]), found.provenance)
 
 
+def load_capacity(path: str | Path) -> Capacity:
+    """`Capacity.load`."""
+    return Capacity.load(path)
+
+
 def _rows(table: Table) -> list[dict[str, Any]]:
     return [
         {c.name: v.item() if isinstance(v := c.values[i], np.generic) else v for c in table.columns}

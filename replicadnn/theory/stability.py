@@ -192,6 +192,11 @@ class Stability:
         return cls(str(found.attributes["scenario"]), points, lines, found.provenance)
 
 
+def load_stability(path: str | Path) -> Stability:
+    """`Stability.load`."""
+    return Stability.load(path)
+
+
 _WORDS = {
     "L": "depth", "kappa": "margin", "beta": "inverse temperature",
     "alpha": "patterns per coupling", "branch": "branch", "free_entropy": "free entropy per N M",
