@@ -47,7 +47,11 @@ def command(
     work = plan(L, kappa, **options)
     total = len(work.pairs)
     bar = tqdm(
-        solve_plan(work), total=total, unit="point", disable=None if total > 1 else True, leave=False
+        solve_plan(work),
+        total=total,
+        unit="point",
+        disable=None if total > 1 else True,
+        leave=False,
     )
     found = Capacity(tuple(bar), work.alpha_max, provenance())
     if output is not None:

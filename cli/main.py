@@ -12,6 +12,7 @@ _COMMANDS = {
     "solve": "replica solution q(l), Q(l) at one or many alpha",
     "capacity": "largest alpha with a solution (random data), and how the solution ends",
     "stability": "replicon and de Almeida-Thouless line of the replica-symmetric solutions",
+    "complexity": "number of frozen states of random data, Sigma(m)",
     "transitions": "where the layers freeze: thresholds alpha(l) and first-order steps",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "plot": "figures from result files",

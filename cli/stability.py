@@ -16,9 +16,7 @@ from replicadnn.cli.options import NumberList, WholeList, config_option, note
     "--alpha", type=NumberList(), required=True,
     help="Grid of patterns per coupling: 1,2,5 or start:stop:count[:log], mixed.",
 )  # fmt: skip
-@click.option(
-    "--scenario", default="random", show_default=True, help="random or teacher-student."
-)
+@click.option("--scenario", default="random", show_default=True, help="random or teacher-student.")
 @click.option("--kappa", type=NumberList(), default="0", show_default=True, help="Margins.")
 @click.option(
     "--beta", type=NumberList(), default=None,
@@ -93,6 +91,4 @@ def _print_tables(found: Any) -> None:
     click.echo("rho = 1 on the continuous branch:")
     for line in found.lines:
         where = "" if math.isnan(line.alpha) else f"alpha = {line.alpha:.10g}: "
-        click.echo(
-            f"{line.L:>4} {line.kappa:>7g} {line.beta:>6g}  {where}{line.message}"
-        )
+        click.echo(f"{line.L:>4} {line.kappa:>7g} {line.beta:>6g}  {where}{line.message}")

@@ -4,6 +4,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 
 * `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
 * `capacity`, `stability` - where solutions end, and where replica symmetry breaks
+* `complexity` - number of frozen states
 * `gap_distribution` - distribution of the gaps of one layer
 * `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
 * `transitions` - where the layers freeze, first-order steps; `Transitions`
@@ -22,6 +23,8 @@ _PUBLIC = {
     "solve": "replicadnn.theory.solver",
     "capacity": "replicadnn.theory.capacity",
     "Capacity": "replicadnn.theory.capacity",
+    "complexity": "replicadnn.theory.complexity",
+    "Complexity": "replicadnn.theory.complexity",
     "stability": "replicadnn.theory.stability",
     "Stability": "replicadnn.theory.stability",
     "gap_distribution": "replicadnn.theory.gaps",
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
     from replicadnn.store import load as load
     from replicadnn.theory.capacity import Capacity as Capacity
     from replicadnn.theory.capacity import capacity as capacity
+    from replicadnn.theory.complexity import Complexity as Complexity
+    from replicadnn.theory.complexity import complexity as complexity
     from replicadnn.theory.gaps import gap_distribution as gap_distribution
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solver import solve as solve

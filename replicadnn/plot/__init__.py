@@ -1,6 +1,7 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
 from replicadnn.plot.capacity import capacity, save_capacity
+from replicadnn.plot.complexity import complexity, save_complexity
 from replicadnn.plot.gaps import gaps, save_gaps
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
@@ -25,6 +26,7 @@ from replicadnn.plot.transitions import (
 __all__ = [
     "almeida_thouless",
     "capacity",
+    "complexity",
     "correlation",
     "gaps",
     "overlaps",
@@ -37,6 +39,7 @@ __all__ = [
     "relaxation_figure",
     "replicon",
     "save_capacity",
+    "save_complexity",
     "save_figure",
     "save_gaps",
     "save_overlaps",

@@ -60,7 +60,9 @@ def replicon(found: Stability, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(r"replicon  $\rho$  (below 1: stable)")
     if max(p.rho for p in points) > 20.0:
         ax.set_yscale("log")
-    fixed = [f"${_SYMBOLS[n]} = {_value(getattr(points[0], n))}$" for n in _SYMBOLS if n not in varying]
+    fixed = [
+        f"${_SYMBOLS[n]} = {_value(getattr(points[0], n))}$" for n in _SYMBOLS if n not in varying
+    ]
     ax.set_title(", ".join([found.scenario, *fixed]))
     if 1 < len(groups) <= _LEGEND_MAX:
         ax.legend()
@@ -111,7 +113,9 @@ def _value(x: float) -> str:
 def save_stability(found: Stability, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write `replicon` to ``path``, with `almeida_thouless` beside it where it is a line."""
     crossings = [line for line in found.lines if math.isfinite(line.alpha)]
-    against = next((n for n in ("kappa", "beta") if len({getattr(c, n) for c in crossings}) > 2), "")
+    against = next(
+        (n for n in ("kappa", "beta") if len({getattr(c, n) for c in crossings}) > 2), ""
+    )
     with style():
         size = (9.2, 3.8) if against else (4.8, 3.8)
         figure = Figure(figsize=size, layout="constrained")

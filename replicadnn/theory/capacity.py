@@ -1,7 +1,8 @@
 """Capacity of the random scenario: the alpha beyond which the equations have no solution.
 
-Replica symmetric (`closing`): the solution of the full equations is followed with 1 - Q of the middle
-layer as the control parameter; alpha(1 - Q) is extrapolated to 0, where q, Q -> 1, s -> -infinity.
+Replica symmetric (`closing`): the solution of the full equations is followed with 1 - Q of the
+middle layer as the control parameter; alpha(1 - Q) is extrapolated to 1 - Q = 0, where q, Q -> 1
+and s -> -infinity.
 Second route (`reduced_rs`): with 1 - lam = mu -> 0 the equations become homogeneous,
 
     mu(l) [1 - 1/sqrt(alpha A)] = sqrt(2/(pi A)) [f(mu(l-1), mu(l)) + f(mu(l), mu(l+1))],
@@ -13,8 +14,8 @@ an eigenvalue problem with Perron value Lambda_L of the bracket, so that
 
 Lambda_1 = 0 (Gardner), Lambda_2 = 1/sqrt 2, Lambda_3 = 2/sqrt 5, Lambda_inf = 1.
 
-Broken symmetry (`closing_rsb`): the frozen branch, q = 1 above m*, dies where m* -> 0 and the number of
-its states per N M, g of `replicadnn.theory.jamming`, reaches zero.
+Broken symmetry (`closing_rsb`): the frozen branch, q = 1 above m*, dies where m* -> 0 and the
+logarithm of the number of its states per N M, g of `replicadnn.theory.jamming`, reaches zero.
 
 `counting_bound` holds for every theory: a perceptron has at most C(M, N) dichotomies (Cover 1965),
 layer by layer at most C(M, N)^(L N) outputs (Mitchison and Durbin 1989), and 2^(N M) are needed:
@@ -37,7 +38,16 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from replicadnn.errors import InputError
-from replicadnn.problem import ALPHA_RANGE, KAPPA_MAX, Ansatz, Problem, Scenario, choice, real, whole
+from replicadnn.problem import (
+    ALPHA_RANGE,
+    KAPPA_MAX,
+    Ansatz,
+    Problem,
+    Scenario,
+    choice,
+    real,
+    whole,
+)
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.tables import Column, Table, plain, read_tables, write_tables
 from replicadnn.theory import branches
@@ -74,8 +84,8 @@ class CapacityPoint:
     alpha : float
         The last alpha with a solution; nan where none was found up to ``alpha_max``.
     uncertainty : float
-        rs: three times the last change of the extrapolation (at least 1e-9 alpha); rsb: change from one level
-        less.
+        rs: three times the last change of the extrapolation (at least 1e-9 alpha); rsb: change
+        from one level less.
     end : str
         "divergence" (q, Q -> 1, s -> -infinity), "spinodal" (the solution meets another one at
         1 - Q > 0), "no states left" (rsb: m* -> 0, s -> -infinity), "no end found",
@@ -165,7 +175,9 @@ class Capacity:
                 Column.of("bound", [c.bound for c in p], "counting bound"),
                 Column.of("levels", [c.levels for c in p], "levels K"),
                 Column.of("frozen_layers", [c.frozen_layers for c in p], "frozen layers a side"),
-                Column.of("closure", [c.closure for c in p], "1 - Q of the middle layer at the last point"),
+                Column.of(
+                    "closure", [c.closure for c in p], "1 - Q of the middle layer at the last point"
+                ),
                 Column.of("message", [c.message for c in p], "remark"),
             ),
         )
@@ -213,7 +225,7 @@ def _rows(table: Table) -> list[dict[str, Any]]:
 
 
 def contact_moment(kappa: float) -> float:
-    """A(kappa) = Int_{-kappa}^inf Dz (z + kappa)^2 = (1 + kappa^2) Phi(kappa) + kappa phi(kappa)."""
+    """A = Int_{-kappa}^inf Dz (z + kappa)^2 = (1 + kappa^2) Phi(kappa) + kappa phi(kappa)."""
     density = math.exp(-0.5 * kappa * kappa) / math.sqrt(2.0 * math.pi)
     return (1.0 + kappa * kappa) * float(ndtr(kappa)) + kappa * density
 
@@ -469,8 +481,8 @@ def _ladder(chain: Chain, kappa: float, levels: int, alpha_max: float) -> list[f
 def _next(model: Jamming, point: Point, alpha: float) -> tuple[Point, float] | None:
     """One level more than ``point``: the lowest end, as every level must lower g."""
     best: tuple[Point, float] | None = None
-    for shift, relaxed in ((0.998, False), (0.98, True), (0.998, True)):
-        guess = model.refine(point)
+    for shift, relaxed in ((0.998, False), (0.98, True), (0.998, True), (0.85, True)):
+        guess = model.refine(point) if shift > 0.9 else model.start(alpha * shift)
         try:
             if relaxed and model.chain.gauge:
                 guess = model.relax(guess, alpha * shift, tol=1e-6, passes=150)
@@ -532,7 +544,8 @@ def capacity(
     """Largest alpha with a solution of the random scenario, hard constraints.
 
     rs: 1 - Q(1) -> 0 of the full equations, extrapolated; beside it
-    alpha_J = [sqrt(A(kappa)) - sqrt(2/pi) Lambda_L]^-2 of the reduced ones (docs/physics.md, section 5).
+    alpha_J = [sqrt(A(kappa)) - sqrt(2/pi) Lambda_L]^-2 of the reduced ones (docs/physics.md,
+    section 5).
 
     Parameters
     ----------

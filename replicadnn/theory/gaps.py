@@ -3,12 +3,14 @@
 Behind the last level of the interaction flow a gap is Gaussian around the field h with variance
 1 - lam_K, weighted by the constraint:
 
-    P(r) = e^{-beta theta(kappa - r)} Int dh P_K(h) N(r; h, 1 - lam_K)/w((h - kappa)/sqrt(1 - lam_K)),
+    P(r) = e^{-beta theta(kappa - r)} Int dh P_K(h) N(r; h, 1 - lam_K)/w(u),
+    u = (h - kappa)/sqrt(1 - lam_K),
     w(u) = e^{-beta} + (1 - e^{-beta}) Phi(u)
 
 with P_K of docs/theory.md, section 6.1 (replica symmetric, random: P_0 = Normal(0, lam)).  In the
 teacher-student scenario P_0(h) = Normal(0, lam) w/norm and the integral is exact: the Gaussian of
-the unconstrained network cut at the margin, P(r) = e^{-beta theta(kappa - r)} phi(r)/norm, whatever the overlaps.
+the unconstrained network cut at the margin, P(r) = e^{-beta theta(kappa - r)} phi(r)/norm,
+whatever the overlaps.
 
 Exact identity of the random scenario (s is stationary in everything else):
 
