@@ -84,8 +84,8 @@ class CapacityPoint:
     alpha : float
         The last alpha with a solution; nan where none was found up to ``alpha_max``.
     uncertainty : float
-        rs: three times the last change of the extrapolation (at least 1e-9 alpha); rsb: change
-        from one level less.
+        rs: three times the last change of the extrapolation (at least 1e-9 alpha), or all of it
+        where the middle stays open; rsb: change from one level less.
     end : str
         "divergence" (q, Q -> 1, s -> -infinity), "spinodal" (the solution meets another one at
         1 - Q > 0), "no states left" (rsb: m* -> 0, s -> -infinity), "no end found",
@@ -102,7 +102,7 @@ class CapacityPoint:
     by_level : tuple of float
         The same at K = 1, 2, ... levels (rsb).
     closure : float
-        1 - Q of the middle layer at the last point solved (rs).
+        1 - Q at the last point, of the middle layer or, where that stays open, of the first (rs).
     message : str
     """
 
@@ -231,20 +231,28 @@ def contact_moment(kappa: float) -> float:
 
 
 def chain_eigenvalue(L: int) -> float:
-    """Lambda_L of the module docstring, by iteration of the positive homogeneous map."""
-    mu = np.ones(L)
-    value = 0.0
-    for _ in range(200 + 20 * L * L):
-        between = mu[:-1] * mu[1:] / np.hypot(mu[:-1], mu[1:])
-        image = np.append(between, 0.0) + np.append(0.0, between)
-        if L == 1:
-            return 0.0
-        ratios = image / mu
-        value = float(np.sqrt(ratios.min() * ratios.max()))
-        if ratios.max() - ratios.min() < 1e-14:
-            break
-        mu = image / image.max()
-    return value
+    """Lambda_L of the module docstring.
+
+    With mu(l+1)/mu(l) = tan theta_l the problem is Lambda = sin theta_1 =
+    cos theta_{l-1} + sin theta_l, closed by theta_{L/2} = pi/4 (L even) or
+    Lambda = 2 cos theta_{(L-1)/2} (L odd).
+    1 - Lambda_L is doubly exponentially small in L.
+    """
+    if L == 1:
+        return 0.0
+
+    def excess(value: float) -> float:
+        sine = value
+        for _ in range(L // 2 - 1):
+            sine = value - math.sqrt(1.0 - sine * sine)
+            if sine <= 0.0:
+                return -1.0
+        if L % 2 == 0:
+            return sine - math.sqrt(0.5)
+        return value - 2.0 * math.sqrt(1.0 - sine * sine)
+
+    top = math.nextafter(1.0, 0.0)
+    return 1.0 if excess(top) <= 0.0 else float(brentq(excess, 0.5, top, xtol=1e-16))
 
 
 def reduced_rs(L: int, kappa: float) -> float:
@@ -285,7 +293,11 @@ def closing(L: int, kappa: float, *, alpha_max: float = 1e6) -> CapacityPoint:
             math.nan, math.nan, NO_END, f"solution at alpha = {alpha_max:g}, 1 - Q = {rest:.2e}",
             rest,
         )  # fmt: skip
-    alphas, rests = _follow(L, kappa, low, state)
+    middle = 0 if np.any(state.q == 0.0) else 2 * (L // 2)
+    alphas, rests = _follow(L, kappa, low, state, middle)
+    if middle > 0 and (len(alphas) < 4 or rests[-1] > _CLOSE):
+        middle = 0
+        alphas, rests = _follow(L, kappa, low, state, 0)
     if len(alphas) < 4:
         return point(
             low, math.nan, FAILED,
@@ -312,6 +324,8 @@ def closing(L: int, kappa: float, *, alpha_max: float = 1e6) -> CapacityPoint:
         for i in (-2, -1)
     ]
     error = max(3.0 * abs(ends[1] - ends[0]), 1e-9 * ends[1])
+    if middle == 0 and L > 2:  # layers behind the first stay open: no straight line in 1 - Q(1)
+        error = max(error, abs(ends[1] - alphas[-1]))
     return point(float(ends[1]), float(error), DIVERGENCE, "q, Q -> 1, s -> -infinity", closest)
 
 
@@ -337,9 +351,7 @@ def _bracket(L: int, kappa: float, alpha_max: float) -> tuple[float, float, Stat
             return trial, math.inf, found.state
         else:
             low, state = trial, found.state
-    while high > (1.0 + _NEAR) * low or np.any(state.q == 0.0):
-        if high < (1.0 + 1e-9) * low:
-            break
+    while high > (1.0 + _NEAR) * low or (np.any(state.q == 0.0) and high > (1.0 + 1e-4) * low):
         middle = math.sqrt(low * high)
         found = attempt(middle, state)
         if found.found:
@@ -349,22 +361,24 @@ def _bracket(L: int, kappa: float, alpha_max: float) -> tuple[float, float, Stat
     return low, high, state
 
 
-def _follow(L: int, kappa: float, alpha: float, state: State) -> tuple[list[float], list[float]]:
-    """alpha against 1 - Q of the middle layer down to 1e-7, by Newton in (overlaps, ln alpha)."""
+def _follow(
+    L: int, kappa: float, alpha: float, state: State, pin: int
+) -> tuple[list[float], list[float]]:
+    """alpha against 1 - Q down to 1e-7, by Newton in (overlaps, ln alpha).
+
+    1 - Q is that of the couplings with logit number ``pin`` (even); empty if a liquid layer wakes.
+    """
     alphas: list[float] = []
     rests: list[float] = []
-    if np.any(state.q == 0.0):
-        return alphas, rests
-    pin = 2 * (L // 2)
     solved = _pinned(L, kappa, np.append(state.logits, math.log(alpha)), state, pin)
     step = 0.5 * math.log(10.0)
     last: FloatArray | None = None
     while solved is not None:
         alphas.append(math.exp(solved[-1]))
         rests.append(1.0 / (1.0 + math.exp(solved[pin])))
+        here, solved = solved, None
         if rests[-1] < _CLOSEST:
             break
-        here, solved = solved, None
         while solved is None and step > 0.02:
             guess = here.copy()
             if last is None:
@@ -375,6 +389,11 @@ def _follow(L: int, kappa: float, alpha: float, state: State) -> tuple[list[floa
             if solved is None:
                 step *= 0.5
         last = here
+    if alphas:
+        equations = Equations(_problem(alphas[-1], L, kappa))
+        active = equations.active(state)
+        if equations.unstable_liquid_layers(state.with_logits(active, here[:-1])):
+            return [], []
     return alphas, rests
 
 
@@ -382,7 +401,8 @@ def _pinned(L: int, kappa: float, guess: FloatArray, state: State, pin: int) -> 
     """Newton at fixed logit guess[pin]; unknown: the other logits and ln alpha (last)."""
     u = guess.copy()
     size, h = u.size - 1, 1e-6
-    active = np.ones(size, dtype=bool)
+    active = Equations(_problem(math.exp(u[-1]), L, kappa)).active(state)
+    u[:-1] = np.where(active, u[:-1], 0.0)
     change = math.inf
     for _ in range(40):
         here = state.with_logits(active, u[:-1])
