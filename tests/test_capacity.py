@@ -38,12 +38,14 @@ def test_one_perceptron_ends_at_gardners_capacity(kappa: float) -> None:
         assert found.alpha == pytest.approx(2.0, abs=1e-8)
 
 
-@pytest.mark.parametrize(("L", "kappa"), [(2, 0.0), (3, 0.5), (8, 0.5)])
-def test_divergence_of_the_full_equations_meets_the_reduced_ones(L: int, kappa: float) -> None:
+@pytest.mark.parametrize(("L", "kappa", "error"), [(2, 0.0, 1e-6), (3, 0.5, 1e-6), (8, 0.5, 1e-4)])
+def test_divergence_of_the_full_equations_meets_the_reduced_ones(
+    L: int, kappa: float, error: float
+) -> None:
     found = cap.closing(L, kappa)
     assert found.end == cap.DIVERGENCE
     assert abs(found.alpha - found.reduced) < found.uncertainty
-    assert found.uncertainty < 1e-6 * found.alpha
+    assert found.uncertainty < error * found.alpha
     below = rd.solve(0.99 * found.alpha, L, scenario="random", ansatz="rs", kappa=kappa)
     above = rd.solve(1.01 * found.alpha, L, scenario="random", ansatz="rs", kappa=kappa)
     assert below.converged

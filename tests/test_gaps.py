@@ -53,7 +53,7 @@ def test_planted_gaps_are_a_cut_gaussian() -> None:
 
 
 def test_half_of_the_gaps_close_at_capacity() -> None:
-    """alpha -> 2: weight 1/2 at r = 0 (alpha/2 = 1 contact a coupling), the rest half a Gaussian."""
+    """alpha -> 2: weight 1/2 at r = 0 (alpha/2 = 1 contact a coupling), then half a Gaussian."""
     weights = []
     for alpha in (1.99, 1.999, 1.9999):
         gaps = rd.gap_distribution(rd.solve(alpha, 1, scenario="random", ansatz="rs"), 1)
