@@ -14,6 +14,7 @@ _COMMANDS = {
     "stability": "replicon and de Almeida-Thouless line of the replica-symmetric solutions",
     "complexity": "number of frozen states of random data, Sigma(m)",
     "transitions": "where the layers freeze: thresholds alpha(l) and first-order steps",
+    "generalisation": "error of the typical student on fresh inputs",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "plot": "figures from result files",
     "info": "what is inside a result file",

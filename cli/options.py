@@ -86,6 +86,36 @@ def _number(text: str) -> float:
     return number
 
 
+class WholeList(click.ParamType):
+    """Whole numbers as ``3``, ``1,2,5``, ``start:stop`` (both ends), ``start:stop:step``, mixed."""
+
+    name = "whole numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        if isinstance(value, list):
+            return value
+        numbers: list[int] = []
+        for part in str(value).split(","):
+            try:
+                ends = [int(piece) for piece in part.split(":")]
+                if len(ends) == 1:
+                    numbers.append(ends[0])
+                    continue
+                start, stop, step = (*ends, 1) if len(ends) == 2 else ends
+                new = range(start, stop + 1, step)
+                if len(ends) > 3 or not 1 <= len(new) <= _MAX_POINTS or step < 1:
+                    raise ValueError
+            except ValueError:
+                self.fail(
+                    f"{part.strip()!r}: expected a whole number, start:stop or start:stop:step",
+                    param, ctx,
+                )  # fmt: skip
+            numbers.extend(new)
+        return numbers
+
+
 def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     """Take defaults from a TOML file: keys are option names, the command line wins."""
     if value is None:

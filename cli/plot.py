@@ -166,3 +166,20 @@ def transitions(files: tuple[str, ...], output: str | None, overwrite: bool) -> 
     save_transitions([load_transitions(file) for file in files], target, overwrite=overwrite)
     click.echo(f"figure written to {target}", err=True)
     return 0
+
+
+@command.command(name="generalisation")
+@click.argument("files", metavar="FILE.h5...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_generalisation.png]")
+@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+def generalisation(files: tuple[str, ...], output: str | None, overwrite: bool) -> int:
+    """Error eps_g of the typical student; Monte Carlo files after the first add markers."""
+    from replicadnn.plot import save_generalisation
+    from replicadnn.store import load_runs
+    from replicadnn.theory.generalisation import load_generalisation
+
+    target = output or str(Path(files[0]).with_suffix("")) + "_generalisation.png"
+    runs = [run for file in files[1:] for run in load_runs(file)]
+    save_generalisation(load_generalisation(files[0]), target, runs=runs, overwrite=overwrite)
+    click.echo(f"figure written to {target}", err=True)
+    return 0

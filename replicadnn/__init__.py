@@ -10,7 +10,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `transitions` - where the layers freeze, first-order steps; `Transitions`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
-* `generalisation_error` - error of the typical student on fresh inputs
+* `generalisation` - error of the typical student by depth and alpha; `generalisation_error` from Q
 * `Problem`, `Status` and the errors
 """
 
@@ -29,9 +29,11 @@ _PUBLIC = {
     "Stability": "replicadnn.theory.stability",
     "gap_distribution": "replicadnn.theory.gaps",
     "simulate": "replicadnn.montecarlo.run",
-    "MonteCarloResult": "replicadnn.montecarlo.run",
     "transitions": "replicadnn.theory.transitions",
     "Transitions": "replicadnn.theory.transitions",
+    "generalisation": "replicadnn.theory.generalisation",
+    "Generalisation": "replicadnn.theory.generalisation",
+    "MonteCarloResult": "replicadnn.montecarlo.result",
     "load": "replicadnn.store",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from replicadnn.errors import FileError as FileError
     from replicadnn.errors import InputError as InputError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
-    from replicadnn.montecarlo.run import MonteCarloResult as MonteCarloResult
+    from replicadnn.montecarlo.result import MonteCarloResult as MonteCarloResult
     from replicadnn.montecarlo.run import simulate as simulate
     from replicadnn.problem import Problem as Problem
     from replicadnn.solution import Certificate as Certificate
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
     from replicadnn.theory.complexity import Complexity as Complexity
     from replicadnn.theory.complexity import complexity as complexity
     from replicadnn.theory.gaps import gap_distribution as gap_distribution
+    from replicadnn.theory.generalisation import Generalisation as Generalisation
+    from replicadnn.theory.generalisation import generalisation as generalisation
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solver import solve as solve
     from replicadnn.theory.stability import Stability as Stability

@@ -3,6 +3,12 @@
 from replicadnn.plot.capacity import capacity, save_capacity
 from replicadnn.plot.complexity import complexity, save_complexity
 from replicadnn.plot.gaps import gaps, save_gaps
+from replicadnn.plot.generalisation import (
+    error_against_alpha,
+    error_against_depth,
+    generalisation_figure,
+    save_generalisation,
+)
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
 from replicadnn.plot.relaxation import (
@@ -28,7 +34,10 @@ __all__ = [
     "capacity",
     "complexity",
     "correlation",
+    "error_against_alpha",
+    "error_against_depth",
     "gaps",
+    "generalisation_figure",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -42,6 +51,7 @@ __all__ = [
     "save_complexity",
     "save_figure",
     "save_gaps",
+    "save_generalisation",
     "save_overlaps",
     "save_parisi",
     "save_profile",

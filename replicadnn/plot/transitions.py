@@ -86,6 +86,8 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
             )  # fmt: skip
         if item.filling is not None and len(items) == 1:
             _band(ax, item)
+    if any(item.fit is not None for item in items):
+        ax.plot([], [], color="0.3", linestyle="--", linewidth=0.8, label="straight-line fit")
     ax.set_xlabel("depth of the layer from the nearest boundary  $l$")
     ax.set_ylabel(r"threshold  $\ln \alpha(l)$")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

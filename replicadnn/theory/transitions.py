@@ -40,7 +40,7 @@ MAX_DEPTH = 1000
 _START = -14.0
 #: Half width, in the logit of the control, of the bracket that certifies a root.
 _BRACKET = 1e-9
-#: Relative error of alpha from rounding and quadrature (compared with 40 digits in the tests).
+#: Relative error of alpha from rounding and quadrature (tests: against 18-digit integrals).
 _ROUNDING = 1e-12
 #: The curve of a network without liquid layers is followed to this distance of q(centre) from 1
 #: (random data: where the volume closes it is not resolved further).

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import brentq
 
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance
@@ -27,18 +25,18 @@ from replicadnn.theory.transitions import (
     fit_thresholds,
 )
 
-#: Relative accuracy of a root at fixed K; the error of the levels is larger.
-_ROOT = 1e-4
-#: Factor by which alpha grows in the search for a bracket.
-_GROWTH = 1.5
+#: The threshold is extrapolated from this close below it (value of the criterion).
+_CLOSE = 2e-3
+#: Part of the way to the predicted threshold that the next solution is sought at.
+_APPROACH = 0.9
+#: Largest step in ln alpha, and the smallest before the branch is said to end.
+_LARGEST, _SMALLEST = 0.4, 2e-3
+#: Fewer levels than asked for are taken as a guide this far below the threshold.
+_FAR = 0.2
 #: Seconds for one solution.
-_TIME_LIMIT = 60.0
-#: The search for the end of the branch stops at this relative width.
-_END = 0.01
-
-
-class _Ended(Exception):
-    """The continuous branch is not certified at this alpha."""
+_TIME_LIMIT = 15.0
+#: A threshold whose error from the levels is relatively larger than this is not reported.
+_MAX_ERROR = 0.05
 
 
 def broken_transitions(
@@ -50,38 +48,30 @@ def broken_transitions(
     """
     began = time.perf_counter()
     centre = problem.L // 2
-    counts = [levels] if levels < 2 else [levels // 2, levels]
-    found: list[list[float]] = []
-    reasons: list[str] = []
-    for number, count in enumerate(counts):
-
-        def report(layer: int, number: int = number) -> None:
-            if progress is not None:
-                progress(number * centre + layer, len(counts) * centre)
-
-        alphas, reason = _ladder(problem, alpha_max, count, threads, report)
-        found.append(alphas)
-        reasons.append(reason)
-    thresholds = []
+    nan = math.nan
+    thresholds: list[Threshold] = []
+    reason = ""
+    alpha = coarse = first_threshold(problem)
     for layer in range(1, centre + 1):
-        values = [row[layer - 1] if layer <= len(row) else math.nan for row in found]
-        alpha = values[-1]
-        if layer == 1:
-            error = 1e-12 * alpha
-        else:
-            spread = abs(values[-1] - values[0]) if len(values) > 1 else math.nan
-            error = spread + _ROOT * alpha
-        if math.isnan(alpha):
-            thresholds.append(Threshold(layer, alpha, alpha, alpha, "", math.nan))
-        else:
-            thresholds.append(Threshold(layer, alpha, error, alpha, "second", math.nan))
+        error = 1e-12 * alpha
+        if layer > 1:
+            coarse, alpha, error, reason = _one_layer(
+                problem, layer, coarse, alpha, alpha_max, levels, threads
+            )
+        if not alpha <= alpha_max:
+            reason = reason or f"alpha_max = {alpha_max:g}"
+            break
+        thresholds.append(Threshold(layer, alpha, error, alpha, "second", nan))
+        if progress is not None:
+            progress(layer, centre)
+    missing = range(len(thresholds) + 1, centre + 1)
+    thresholds += [Threshold(layer, nan, nan, nan, "", nan) for layer in missing]
     reached = [t for t in thresholds if not math.isnan(t.alpha)]
     message = "every layer freezes by a second-order transition"
     if not thresholds:
         message = "L = 1 has no hidden layer: no transition"
     elif len(reached) < len(thresholds):
-        message = f"layers {len(reached) + 1}..{centre} are not reached: {reasons[-1]}"
-    nan = math.nan
+        message = f"layers {len(reached) + 1}..{centre} are not reached: {reason}"
     return Transitions(
         scenario=problem.scenario,
         ansatz=problem.ansatz,
@@ -103,84 +93,96 @@ def broken_transitions(
     )
 
 
-def _ladder(
-    problem: Problem,
-    alpha_max: float,
-    levels: int,
+def _one_layer(
+    problem: Problem, layer: int, coarse: float, alpha: float, alpha_max: float, levels: int,
     threads: int,
-    report: Callable[[int], object],
-) -> tuple[list[float], str]:
-    """alpha(1), alpha(2), ... at ``levels`` levels, and why there are no more."""
+) -> tuple[float, float, float, str]:  # fmt: skip
+    """Threshold with K/2 and K levels, error, reason; arguments: those of the layer before."""
+    if levels < 2:
+        root, _, reason = _approach(problem, math.log(alpha), alpha_max, layer, levels, threads)
+        value = math.exp(root)
+        return value, value, _CLOSE**2 * value, reason
+    half = levels // 2
+    root, _, reason = _approach(problem, math.log(coarse), alpha_max, layer, half, threads)
+    coarse = math.exp(root)
+    if math.isnan(root):
+        return coarse, math.nan, math.nan, reason
+    near = max(math.log(alpha), root + math.log1p(-_MAX_ERROR))
+    root, shift, reason = _approach(
+        problem, near, min(alpha_max, 1.5 * coarse), layer, levels, threads, first=1e-6
+    )
+    value = math.exp(root)
+    error = abs(value - coarse) + (_SMALLEST + float(np.nan_to_num(shift))) * value
+    if not error < _MAX_ERROR * value:
+        reason = reason or f"{value:.4g} with {levels}"
+        reason = f"{coarse:.4g} with {half} levels is not confirmed to 5 %: {reason}"
+        return coarse, math.nan, math.nan, reason
+    return coarse, value, error, ""
+
+
+def _approach(
+    problem: Problem, log_alpha: float, alpha_max: float, layer: int, levels: int, threads: int,
+    first: float = _LARGEST,
+) -> tuple[float, float, str]:  # fmt: skip
+    """ln alpha(layer) and its error, from below: with the layer liquid q_EA(layer-1) is smooth.
+
+    Right at the threshold the levels that belong to the new layer have no width yet and drop out
+    of the solution, so the last step is an extrapolation.  The error is that of q_EA(layer-1) as
+    the certificate gives it.  nan and a reason where it fails.
+    """
     centre = problem.L // 2
-    if centre == 0:
-        return [], ""
     log_G0 = math.log(liquid_curvature(problem.kappa, problem.beta))
-    alphas = [first_threshold(problem)]
-    if alphas[0] > alpha_max:
-        return [], f"alpha_max = {alpha_max:g}"
-    report(1)
-    for layer in range(2, centre + 1):
-        even_centre = layer == centre and problem.L % 2 == 0
-        # as long as layer l is liquid a network just deeper than both fronts is enough
-        depth = problem.L if layer == centre else 2 * layer + 2
-        both = math.log(2.0) if even_centre else 0.0
-
-        def excess(
-            log_alpha: float, layer: int = layer, depth: int = depth, both: float = both
-        ) -> float:
-            q = _overlap(problem, math.exp(log_alpha), depth, layer - 1, levels, threads)
-            if q <= 0.0:
-                return -50.0
-            return log_alpha + 2.0 * (log_G0 + math.log(q)) + both
-
-        low = math.log(alphas[-1])
-        high = low
-        try:
-            value = -1.0
-            while value < 0.0:
-                low, high = high, high + math.log(_GROWTH)
-                if high > math.log(alpha_max):
-                    return alphas, f"alpha_max = {alpha_max:g}"
-                value = excess(high)
-        except _Ended:
-            end, root = _last_certified(excess, low, high)
-            if root is None:
-                return alphas, (
-                    f"the continuous branch is certified up to alpha = {math.exp(end[0]):.4g} and "
-                    f"not at {math.exp(end[1]):.4g} ({levels} levels)"
+    both = math.log(2.0) if layer == centre and problem.L % 2 == 0 else 0.0
+    # as long as the layer is liquid a network just deeper than both fronts is enough
+    depth = problem.L if layer == centre else 2 * layer + 2
+    points: list[tuple[float, float]] = []
+    near: rsb.RSBSolution | None = None
+    step, error = first, math.nan
+    while True:
+        trial = log_alpha + step
+        if trial > math.log(alpha_max):
+            return math.nan, math.nan, f"alpha_max = {alpha_max:g}"
+        found = _solve(problem, math.exp(trial), depth, levels, threads, near)
+        q = 0.0 if found is None else float(found.q[layer - 1, -1])
+        value = trial + 2.0 * (log_G0 + math.log(q)) + both if q > 0.0 else math.nan
+        if found is None or not value < 0.0 or (value > -_FAR and found.levels < levels):
+            step *= 0.5
+            if step < _SMALLEST and found is not None and found.q[layer, -1] > 0.0:
+                # another allocation of the levels, with a threshold between the two points
+                return 0.5 * (log_alpha + trial), error, ""
+            if step < _SMALLEST:
+                return (
+                    math.nan,
+                    math.nan,
+                    (f"with {levels} levels nothing is certified at alpha = {math.exp(trial):.4g}"),
                 )
-            low, high = root
-        alphas.append(math.exp(float(brentq(excess, low, high, xtol=0.1 * _ROOT, rtol=1e-12))))
-        report(layer)
-    return alphas, ""
+            continue
+        log_alpha, near = trial, found
+        points.append((trial, value))
+        if len(points) == 1:
+            step = min(0.5 * abs(value) / 2.0, _LARGEST)
+            continue
+        (x0, f0), (x1, f1) = points[-2:]
+        distance = -f1 * (x1 - x0) / (f1 - f0)
+        error = 2.0 * found.certificate.levels_error_q / q * (x1 - x0) / (f1 - f0)
+        if -f1 < _CLOSE:
+            return x1 + distance, error, ""
+        step = min(_APPROACH * distance, _LARGEST)
 
 
-def _last_certified(
-    excess: Callable[[float], float], low: float, high: float
-) -> tuple[tuple[float, float], tuple[float, float] | None]:
-    """Bisect for the end of the branch; a bracket of the threshold if it comes first."""
-    while high - low > _END:
-        middle = 0.5 * (low + high)
+def _solve(
+    problem: Problem, alpha: float, depth: int, levels: int, threads: int,
+    near: rsb.RSBSolution | None,
+) -> rsb.RSBSolution | None:  # fmt: skip
+    """The continuous solution at one alpha, or None where none is certified."""
+    for start in [near, None] if near is not None else [None]:
         try:
-            if excess(middle) >= 0.0:
-                return (low, high), (low, middle)
-            low = middle
-        except _Ended:
-            high = middle
-    return (low, high), None
-
-
-def _overlap(
-    problem: Problem, alpha: float, depth: int, layer: int, levels: int, threads: int
-) -> float:
-    """q_EA of a hidden layer at one alpha; `_Ended` where nothing continuous is certified."""
-    try:
-        found = rsb.solve_rsb(
-            alpha, depth, kappa=problem.kappa, beta=problem.beta, levels=levels,
-            time_limit=_TIME_LIMIT, threads=threads,
-        )[0]  # fmt: skip
-    except FlowError:
-        raise _Ended from None
-    if not found.converged or found.branch == "frozen":
-        raise _Ended
-    return float(found.q[layer, -1])
+            found = rsb.solve_rsb(
+                alpha, depth, kappa=problem.kappa, beta=problem.beta, levels=levels, start=start,
+                time_limit=_TIME_LIMIT, threads=threads,
+            )[0]  # fmt: skip
+        except FlowError:
+            continue
+        if found.converged and found.branch == "continuous":
+            return found
+    return None
