@@ -34,23 +34,6 @@ class NumberList(click.ParamType):
         return numbers
 
 
-class WholeList(NumberList):
-    """Whole numbers in the same notation."""
-
-    name = "integers"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[Any]:
-        if isinstance(value, list):
-            return value
-        numbers = super().convert(value, param, ctx)
-        for number in numbers:
-            if number != int(number):
-                self.fail(f"{number:g}: expected whole numbers", param, ctx)
-        return [int(number) for number in numbers]
-
-
 def _expand(text: str) -> list[float]:
     pieces = text.split(":")
     if len(pieces) == 1:
