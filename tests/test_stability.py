@@ -106,6 +106,7 @@ def test_complexity_of_planted_states(L: int, alpha: float) -> None:
     assert sigma == pytest.approx(-math.log(2.0) - found[1], abs=2e-6)
 
 
+@pytest.mark.slow
 def test_where_frozen_states_appear_and_dominate() -> None:
     """Static point: L f_1 = -ln 2 of one perceptron; no such jump for L = 2 and 3."""
     for L in (2, 3):

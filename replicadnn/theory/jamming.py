@@ -246,6 +246,23 @@ class Jamming:
             dx[1:] += weight * (_dF_dm(flow) + moved)
         return Image(new, g, dx[1:], mass)
 
+    def contacts(self, p: Point, alpha: float) -> Array:
+        """Gaps that close at kappa, per coupling, in every distinct layer (isostatic: 1).
+
+        alpha Int dh P_{K-1}(h) [weight of r < kappa in the average f_int of `contact_boundary`].
+        """
+        found = np.zeros(p.d.size)
+        for c in range(p.d.size):
+            a, b = self.chain.left[c], self.chain.right[c]
+            lam = np.maximum.accumulate(p.q[a] * p.Q[c] * p.q[b])
+            theta, s2 = float(p.t[a] + p.d[c] + p.t[b]), 1.0 - float(lam[-1])
+            boundary, _ = contact_boundary(float(lam[-1]), theta, self.kappa)
+            flow = fast_flow(boundary, p.x, lam)
+            outside = log_ndtr((flow.h - self.kappa) / math.sqrt(s2))
+            touching = -np.expm1(outside - boundary.evaluate(flow.h)[0])
+            found[c] = alpha * float(flow.P[-1] @ touching)
+        return found
+
     def start(self, alpha: float) -> Point:
         """A guess: K = 1 in closed form at t = 0, further levels rising linearly in x."""
         K, chain = self.K, self.chain
