@@ -68,7 +68,16 @@ def capacity(
         bars = np.array([p.uncertainty if math.isfinite(p.uncertainty) else 0.0 for p in items])
         name = f"{key[0]}" + (rf", ${_symbol(other)} = {key[1]:g}$" if several else "")
         ax.errorbar(
-            x, y, bars, color=colour, marker=marker, markerfacecolor="none", capsize=2, label=name
+            x,
+            y,
+            bars,
+            color=colour,
+            marker=marker,
+            markerfacecolor="none",
+            capsize=2,
+            label=name,
+            linestyle=":",
+            linewidth=0.8,
         )
         open_end = np.isnan(y) & np.array([p.end == "no end found" for p in items])
         if open_end.any():

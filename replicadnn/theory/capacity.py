@@ -84,7 +84,7 @@ class CapacityPoint:
     alpha : float
         The last alpha with a solution; nan where none was found up to ``alpha_max``.
     uncertainty : float
-        rs: three times the last change of the extrapolation (at least 1e-9 alpha), or all of it
+        rs: ten times the last change of the extrapolation (at least 1e-9 alpha), or all of it
         where the middle stays open; rsb: change from one level less.
     end : str
         "divergence" (q, Q -> 1, s -> -infinity), "spinodal" (the solution meets another one at
@@ -323,7 +323,7 @@ def closing(L: int, kappa: float, *, alpha_max: float = 1e6) -> CapacityPoint:
         alphas[i] - rests[i] * (alphas[i] - alphas[i - 1]) / (rests[i] - rests[i - 1])
         for i in (-2, -1)
     ]
-    error = max(3.0 * abs(ends[1] - ends[0]), 1e-9 * ends[1])
+    error = max(10.0 * abs(ends[1] - ends[0]), 1e-9 * ends[1])
     if middle == 0 and L > 2:  # layers behind the first stay open: no straight line in 1 - Q(1)
         error = max(error, abs(ends[1] - alphas[-1]))
     return point(float(ends[1]), float(error), DIVERGENCE, "q, Q -> 1, s -> -infinity", closest)

@@ -175,7 +175,7 @@ def complexity(
     L : int
         Depth, 2..200.
     m : array, optional
-        Breakpoints in (0, 1]; default 0.1, 0.15, ..., 1.
+        Breakpoints in (0, 1]; default 0.1, 0.15, ..., 1 (1 is taken as 1 - 1e-6).
     kappa : float
         Margin.
 
@@ -197,9 +197,9 @@ def complexity(
     if values.size == 0:
         raise InputError("m", values.tolist(), "at least one number")
     values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in values])
-    # m = 1 itself has no cell above it: the limit is taken at 1 - 1e-9
+    # m = 1 itself has no cell above it: the limit is taken at 1 - 1e-6
     rows = [
-        frozen_point(problem.alpha, L, min(float(v), 1.0 - 1e-9), problem.kappa) for v in values
+        frozen_point(problem.alpha, L, min(float(v), 1.0 - 1e-6), problem.kappa) for v in values
     ]
     s, sigma, rest = (np.array(column) for column in zip(*rows, strict=True))
     bad = ~(rest < 1e-8)
