@@ -39,6 +39,8 @@ from replicadnn.theory.saddle import Equations, State
 
 KIND = "complexity"
 _SWEEPS = 20_000
+#: Largest breakpoint that is solved as it is.
+_THICK = 0.999
 #: All inner overlaps above this: the frozen branch of the teacher-student scenario.
 _FROZEN = 0.8
 
@@ -175,7 +177,7 @@ def complexity(
     L : int
         Depth, 2..200.
     m : array, optional
-        Breakpoints in (0, 1]; default 0.1, 0.15, ..., 1 (1 is taken as 1 - 1e-6).
+        Breakpoints in (0, 1]; default 0.1, 0.15, ..., 1; above 0.999 continued linearly.
     kappa : float
         Margin.
 
@@ -197,10 +199,7 @@ def complexity(
     if values.size == 0:
         raise InputError("m", values.tolist(), "at least one number")
     values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in values])
-    # m = 1 itself has no cell above it: the limit is taken at 1 - 1e-6
-    rows = [
-        frozen_point(problem.alpha, L, min(float(v), 1.0 - 1e-6), problem.kappa) for v in values
-    ]
+    rows = [_row(problem, float(v)) for v in values]
     s, sigma, rest = (np.array(column) for column in zip(*rows, strict=True))
     bad = ~(rest < 1e-8)
     s[bad] = sigma[bad] = math.nan
@@ -214,6 +213,17 @@ def complexity(
         dynamical=dynamical, static=static, appearing_entropy=excess,
         provenance=make_provenance(),
     )  # fmt: skip
+
+
+def _row(problem: Problem, m: float) -> tuple[float, float, float]:
+    """`frozen_point`; above 0.999, where the cell of the states closes, continued linearly."""
+    alpha, L, kappa = problem.alpha, problem.L, problem.kappa
+    if m <= _THICK:
+        return frozen_point(alpha, L, m, kappa)
+    low, high = (frozen_point(alpha, L, x, kappa) for x in (2.0 * _THICK - 1.0, _THICK))
+    part = (m - _THICK) / (1.0 - _THICK)
+    s, sigma = (high[i] + part * (high[i] - low[i]) for i in (0, 1))
+    return s, sigma, max(low[2], high[2])
 
 
 def _zero(m: FloatArray, sigma: FloatArray) -> float:
