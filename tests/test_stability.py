@@ -70,6 +70,9 @@ def test_teacher_student_solutions_are_stable() -> None:
         rho = [p.rho for p in found.points]
         assert np.all(np.array(rho) < 1.0)
     assert {p.branch for p in found.points} == {"continuous", "filled", "frozen"}
+        for p in found.points:  # on the Nishimori line the replicon map is the saddle-point map
+            if p.branch != "continuous":
+                assert p.rho == pytest.approx(p.contraction, rel=0.02)
     one = rd.stability([1e4], 1, scenario="teacher-student").points[0]
     assert one.rho == pytest.approx(0.5, abs=1e-4)
 
