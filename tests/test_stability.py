@@ -69,10 +69,10 @@ def test_teacher_student_solutions_are_stable() -> None:
         found = rd.stability([1.0, 3.0, 25.0, 500.0], L, scenario="teacher-student", beta=beta)
         rho = [p.rho for p in found.points]
         assert np.all(np.array(rho) < 1.0)
-    assert {p.branch for p in found.points} == {"continuous", "filled", "frozen"}
         for p in found.points:  # on the Nishimori line the replicon map is the saddle-point map
-            if p.branch != "continuous":
+            if p.branch in ("filled", "frozen"):  # contraction: solid layers only, 2-3 digits
                 assert p.rho == pytest.approx(p.contraction, rel=0.02)
+    assert {p.branch for p in found.points} == {"continuous", "filled", "frozen"}
     one = rd.stability([1e4], 1, scenario="teacher-student").points[0]
     assert one.rho == pytest.approx(0.5, abs=1e-4)
 
