@@ -10,6 +10,9 @@ import click
 
 _COMMANDS = {
     "solve": "replica solution q(l), Q(l) at one or many alpha",
+    "capacity": "largest alpha with a solution (random data), and how the solution ends",
+    "stability": "replicon and de Almeida-Thouless line of the replica-symmetric solutions",
+    "complexity": "number of frozen states of random data, Sigma(m)",
     "transitions": "where the layers freeze: thresholds alpha(l) and first-order steps",
     "generalisation": "error of the typical student on fresh inputs",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",

@@ -157,6 +157,63 @@ def tree(
     return 0
 
 
+@command.command(name="gaps")
+@click.argument("file", metavar="FILE.h5")
+@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_gaps.png]")
+@click.option("--alpha", type=float, help="Which point of the file.  [default: the last]")
+@click.option("--layer", type=int, help="Draw this layer at every alpha of the file instead.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+def gaps(
+    file: str, output: str | None, alpha: float | None, layer: int | None, overwrite: bool
+) -> int:
+    """Distribution P(r) of the gaps: every layer of one point, or one layer of every point."""
+    from replicadnn.errors import InputError
+    from replicadnn.plot import save_gaps
+    from replicadnn.store import load_solutions
+
+    solutions = list(load_solutions(file))
+    if alpha is not None:
+        near = [s for s in solutions if abs(s.alpha - alpha) <= 1e-9 * abs(alpha)]
+        if not near:
+            there = ", ".join(f"{a:g}" for a in sorted({s.alpha for s in solutions})[:20])
+            raise InputError("alpha", alpha, f"one of the points in the file: {there}")
+        solutions = near[:1]
+    target = output or str(Path(file).with_suffix("")) + "_gaps.png"
+    save_gaps(solutions, target, layer=layer, overwrite=overwrite)
+    click.echo(f"figure written to {target}", err=True)
+    return 0
+
+
+@command.command(name="capacity")
+@click.argument("files", metavar="FILE.h5...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_capacity.png]")
+@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+def capacity(files: tuple[str, ...], output: str | None, overwrite: bool) -> int:
+    """Capacity against depth or margin; several files (rs, rsb) in one figure."""
+    from replicadnn.plot import save_capacity
+    from replicadnn.theory.capacity import Capacity
+
+    target = output or str(Path(files[0]).with_suffix("")) + "_capacity.png"
+    save_capacity([Capacity.load(file) for file in files], target, overwrite=overwrite)
+    click.echo(f"figure written to {target}", err=True)
+    return 0
+
+
+@command.command(name="stability")
+@click.argument("file", metavar="FILE.h5")
+@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_stability.png]")
+@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+def stability(file: str, output: str | None, overwrite: bool) -> int:
+    """Replicon against alpha, and the de Almeida-Thouless line."""
+    from replicadnn.plot import save_stability
+    from replicadnn.theory.stability import Stability
+
+    target = output or str(Path(file).with_suffix("")) + "_stability.png"
+    save_stability(Stability.load(file), target, overwrite=overwrite)
+    click.echo(f"figure written to {target}", err=True)
+    return 0
+
+
 @command.command(name="transitions")
 @click.argument("files", metavar="FILE.h5...", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_transitions.png]")

@@ -3,6 +3,9 @@
 Public interface (imported on first use, so that ``import replicadnn`` is quick):
 
 * `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
+* `capacity`, `stability` - where solutions end, and where replica symmetry breaks
+* `complexity` - number of frozen states
+* `gap_distribution` - distribution of the gaps of one layer
 * `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
 * `transitions` - where the layers freeze, first-order steps; `Transitions`
 * `sweep` - many points at once, in processes or on a cluster, into one store; `Sweep`
@@ -19,6 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "solve": "replicadnn.theory.solver",
+    "capacity": "replicadnn.theory.capacity",
+    "Capacity": "replicadnn.theory.capacity",
+    "complexity": "replicadnn.theory.complexity",
+    "Complexity": "replicadnn.theory.complexity",
+    "stability": "replicadnn.theory.stability",
+    "Stability": "replicadnn.theory.stability",
+    "gap_distribution": "replicadnn.theory.gaps",
     "simulate": "replicadnn.montecarlo.run",
     "transitions": "replicadnn.theory.transitions",
     "Transitions": "replicadnn.theory.transitions",
@@ -54,10 +64,17 @@ if TYPE_CHECKING:
     from replicadnn.store import load as load
     from replicadnn.sweeps.driver import sweep as sweep
     from replicadnn.sweeps.file import Sweep as Sweep
+    from replicadnn.theory.capacity import Capacity as Capacity
+    from replicadnn.theory.capacity import capacity as capacity
+    from replicadnn.theory.complexity import Complexity as Complexity
+    from replicadnn.theory.complexity import complexity as complexity
+    from replicadnn.theory.gaps import gap_distribution as gap_distribution
     from replicadnn.theory.generalisation import Generalisation as Generalisation
     from replicadnn.theory.generalisation import generalisation as generalisation
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solver import solve as solve
+    from replicadnn.theory.stability import Stability as Stability
+    from replicadnn.theory.stability import stability as stability
     from replicadnn.theory.transitions import Transitions as Transitions
     from replicadnn.theory.transitions import transitions as transitions
 

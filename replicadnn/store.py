@@ -42,6 +42,9 @@ SCHEMA_VERSION = 1
 TABLE_KINDS: dict[str, tuple[str, str]] = {
     "transitions": ("replicadnn.theory.transitions", "load_transitions"),
     "generalisation": ("replicadnn.theory.generalisation", "load_generalisation"),
+    "capacity": ("replicadnn.theory.capacity", "load_capacity"),
+    "stability": ("replicadnn.theory.stability", "load_stability"),
+    "complexity": ("replicadnn.theory.complexity", "load_complexity"),
 }
 KINDS = ("solve", "mc", *TABLE_KINDS)
 
@@ -308,8 +311,8 @@ def _attributes(solution: Solution) -> dict[str, Any]:
 def load(path: str | Path) -> Any:
     """Read a file written by ``save`` or by ``--output``.
 
-    Returns `Solutions`, the `Runs` of a sampler, a `Sweep`, `Transitions` or `Generalisation`, by
-    what the file holds.
+    Returns `Solutions`, the `Runs` of a sampler, a `Sweep`, `Transitions`, `Generalisation`,
+    `Capacity`, `Stability` or `Complexity`, by what the file holds.
 
     Raises
     ------

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from replicadnn.cli.main import run
 
 import replicadnn as rd
+from replicadnn.problem import Problem
+from replicadnn.theory import rs as twin
 from replicadnn.theory.generalisation import Generalisation, log_correlation
 
 
@@ -112,3 +114,30 @@ def test_markers_of_the_sampler() -> None:
 def test_mistakes(capsys: pytest.CaptureFixture[str], args: list[str]) -> None:
     assert run(["generalisation", *args]) == 2
     assert capsys.readouterr().err.startswith("Error: ")
+
+
+@pytest.mark.parametrize("beta", [math.inf, 2.0])
+def test_replicon_is_the_derivative_of_the_map(beta: float) -> None:
+    """Teacher-student: dG/dlam = <f''^2>, dq/deps = <(1 - m^2)^2>, dQ/dB = (1 - Q)^2.
+
+    So the replicon map is the derivative of the saddle-point map, and a solution at which the map
+    contracts is stable against breaking of replica symmetry.
+    """
+    z = np.linspace(-10.0, 10.0, 4001)
+    Dz = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi) * (z[1] - z[0])
+    problem = Problem(alpha=1.0, L=2, beta=beta)
+    for lam in (0.1, 0.5, 0.8):
+        around = twin.curvature(problem, np.array([lam - 1e-4, lam + 1e-4]))
+        u = z * math.sqrt(lam / (1 - lam))
+        slope = twin.log_weight_slope(u, beta)
+        second = -slope * (u + slope) / (1 - lam)  # f'' with respect to the field
+        weight = np.exp(twin.log_weight(u, beta)) / twin.norm(problem)
+        assert (around[1] - around[0]) / 2e-4 == pytest.approx(
+            float(np.sum(Dz * weight * second**2)), rel=1e-6
+        )
+    for eps in (0.2, 1.0, 4.0):
+        ends = twin.neurons(problem, np.array([eps - 1e-4, eps + 1e-4]))
+        m = np.tanh(math.sqrt(eps) * z + eps)
+        assert (ends[1] - ends[0]) / 2e-4 == pytest.approx(
+            float(np.sum(Dz * (1 - m**2) ** 2)), rel=1e-6
+        )

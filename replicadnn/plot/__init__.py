@@ -1,6 +1,9 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
+from replicadnn.plot.capacity import capacity, save_capacity
+from replicadnn.plot.complexity import complexity, save_complexity
 from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
+from replicadnn.plot.gaps import gaps, save_gaps
 from replicadnn.plot.generalisation import (
     error_against_alpha,
     error_against_depth,
@@ -19,6 +22,7 @@ from replicadnn.plot.relaxation import (
     save_overlaps,
     save_relaxation,
 )
+from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
 from replicadnn.plot.transitions import (
     save_transitions,
@@ -29,12 +33,16 @@ from replicadnn.plot.transitions import (
 from replicadnn.plot.tree import save_tree, tree, tree_figure
 
 __all__ = [
+    "almeida_thouless",
+    "capacity",
+    "complexity",
     "correlation",
     "diagram",
     "distribution",
     "distribution_figure",
     "error_against_alpha",
     "error_against_depth",
+    "gaps",
     "generalisation_figure",
     "overlaps",
     "overlaps_figure",
@@ -44,14 +52,19 @@ __all__ = [
     "profile_figure",
     "relaxation",
     "relaxation_figure",
+    "replicon",
+    "save_capacity",
+    "save_complexity",
     "save_diagram",
     "save_distribution",
     "save_figure",
+    "save_gaps",
     "save_generalisation",
     "save_overlaps",
     "save_parisi",
     "save_profile",
     "save_relaxation",
+    "save_stability",
     "save_transitions",
     "save_tree",
     "style",

@@ -3,12 +3,14 @@
 Behind the last level of the interaction flow a gap is Gaussian around the field h with variance
 1 - lam_K, weighted by the constraint:
 
-    P(r) = e^{-beta theta(kappa - r)} Int dh P_K(h) N(r; h, 1 - lam_K)/w((h - kappa)/sqrt(1 - lam_K)),
+    P(r) = e^{-beta theta(kappa - r)} Int dh P_K(h) N(r; h, 1 - lam_K)/w(u),
+    u = (h - kappa)/sqrt(1 - lam_K),
     w(u) = e^{-beta} + (1 - e^{-beta}) Phi(u)
 
 with P_K of docs/theory.md, section 6.1 (replica symmetric, random: P_0 = Normal(0, lam)).  In the
 teacher-student scenario P_0(h) = Normal(0, lam) w/norm and the integral is exact: the Gaussian of
-the unconstrained network cut at the margin, P(r) = e^{-beta theta(kappa - r)} phi(r)/norm, whatever the overlaps.
+the unconstrained network cut at the margin, P(r) = e^{-beta theta(kappa - r)} phi(r)/norm,
+whatever the overlaps.
 
 Exact identity of the random scenario (s is stationary in everything else):
 
@@ -81,9 +83,11 @@ class GapDistribution:
         return float(self.weights[below] @ self.P[below])
 
     def within(self, distance: float) -> float:
-        """Fraction of gaps in (kappa, kappa + distance), to the resolution of the nodes."""
-        near = (self.r >= self.kappa) & (self.r < self.kappa + distance)
-        return float(self.weights[near] @ self.P[near])
+        """Fraction of gaps in (kappa, kappa + distance), accurate to about 1e-4."""
+        above = self.r >= self.kappa
+        pieces = self.weights[above] * self.P[above]
+        position = np.append(0.0, self.r[above] - self.kappa)
+        return float(np.interp(distance, position, np.append(0.0, np.cumsum(pieces) - pieces / 2)))
 
 
 def gap_distribution(solution: Solution, layer: int) -> GapDistribution:
@@ -99,39 +103,81 @@ def gap_distribution(solution: Solution, layer: int) -> GapDistribution:
     if not solution.converged:
         raise InputError("solution", str(solution.status), "a converged point")
     kappa, beta = problem.kappa, problem.beta
-    h, weight, rest = _fields(solution, layer)
+    lam, rest = _overlap(solution, layer)
     width = math.sqrt(rest)
     r, dr = _nodes(kappa, width, beta)
-    density = _density(r, h, weight, width, kappa, beta)
-    edge = _density(np.array([kappa]), h, weight, width, kappa, beta)
+    where = np.append(kappa, r)
+    if lam[-1] == 0.0:
+        free = np.exp(-0.5 * where**2 - _LOG_ROOT_2PI - log_weight(np.array([-kappa]), beta))
+        density = _violated(free, where, kappa, beta)
+    elif solution.x.size > 1:
+        flow = fast_flow(gap_boundary(1.0 - rest, kappa, beta), solution.x, lam)
+        density = _sum_over_fields(where, flow.h, flow.P[-1], width, kappa, beta)
+    else:
+        density = _symmetric(solution, where, float(lam[-1]), width)
     return GapDistribution(
-        layer, kappa, beta, problem.alpha, width, r, density, dr, float(edge[0])
+        layer, kappa, beta, problem.alpha, width, r, density[1:], dr, float(density[0])
     )  # fmt: skip
 
 
-def _fields(solution: Solution, layer: int) -> tuple[FloatArray, FloatArray, float]:
-    """Nodes h of the fields, P_K(h) dh, and 1 - lam_K."""
-    problem = solution.problem
+def _overlap(solution: Solution, layer: int) -> tuple[FloatArray, float]:
+    """lam_0 .. lam_K and 1 - lam_K of one layer."""
     q, Q = solution.q[layer - 1 : layer + 1], solution.Q[layer - 1]
     p, P = solution.one_minus_q_ea[layer - 1 : layer + 1], solution.one_minus_Q_ea[layer - 1]
     both = p[0] + p[1] - p[0] * p[1]
-    rest = float(both + P - both * P)
-    lam = np.maximum.accumulate(q[0] * Q * q[1])
-    if solution.x.size > 1 and lam[-1] > 0.0:
-        boundary = gap_boundary(1.0 - rest, problem.kappa, problem.beta)
-        flow = fast_flow(boundary, solution.x, lam)
-        return flow.h, flow.P[-1], rest
-    if lam[-1] == 0.0:
-        return np.zeros(1), np.ones(1), 1.0
-    spread = math.sqrt(float(lam[-1]))
-    z, weight = _panels(-_REACH, _REACH, problem.kappa / spread, math.sqrt(rest) / spread)
-    weight = weight * np.exp(-0.5 * z * z - _LOG_ROOT_2PI)
+    return np.maximum.accumulate(q[0] * Q * q[1]), float(both + P - both * P)
+
+
+def _symmetric(solution: Solution, r: FloatArray, lam: float, width: float) -> FloatArray:
+    """P(r) at K = 0: fields near r as h = r - width z, those behind a hard margin on own nodes."""
+    problem = solution.problem
+    kappa, beta = problem.kappa, problem.beta
+    tilt, norm = 0.0, 1.0
     if problem.scenario is Scenario.TEACHER_STUDENT:
-        u = (spread * z - problem.kappa) / math.sqrt(rest)
-        noise = math.exp(-problem.beta)
-        norm = noise + (1.0 - noise) * float(ndtr(-problem.kappa))
-        weight = weight * np.exp(log_weight(u, problem.beta)) / norm
-    return spread * z, weight, rest
+        noise = math.exp(-beta)
+        tilt, norm = 1.0, noise + (1.0 - noise) * float(ndtr(-kappa))
+
+    def weight(h: FloatArray) -> FloatArray:
+        log_w = log_weight((h - kappa) / width, beta)
+        return np.asarray(
+            -0.5 * h * h / lam - 0.5 * math.log(lam) - _LOG_ROOT_2PI - (1.0 - tilt) * log_w
+        )
+
+    hard = math.isinf(beta)
+    top = _REACH if hard else _REACH + math.sqrt(2.0 * beta)
+    edges = np.linspace(0.0, 1.0, 41)
+    nodes = (edges[:-1, None] + 0.5 * np.diff(edges)[:, None] * (1.0 + _NODES)).ravel()
+    steps = np.tile(0.5 * _WEIGHTS / 40.0, 40)
+    high = np.minimum(top, (r - kappa) / width) if hard else np.full(r.size, top)
+    z = -_REACH + (high + _REACH)[:, None] * nodes
+    values = np.exp(weight(r[:, None] - width * z) - 0.5 * z * z - _LOG_ROOT_2PI)
+    density = (high + _REACH) * (values @ steps)
+    if hard:
+        low = min(kappa, 0.0) - _REACH * math.sqrt(lam)
+        h, dh = _panels(low, kappa, kappa, 1e-3 * width)
+        u = (r[:, None] - h) / width
+        behind = np.exp(weight(h) - 0.5 * u * u - _LOG_ROOT_2PI)
+        density = density + behind @ dh / width
+    return _violated(density / norm, r, kappa, beta)
+
+
+def _sum_over_fields(
+    r: FloatArray, h: FloatArray, P: FloatArray, width: float, kappa: float, beta: float
+) -> FloatArray:
+    """P(r) from P_K on the grid of the flow, whose spacing is a fifth of the width."""
+    live = P != 0.0
+    h, P = h[live], P[live]
+    log_w = log_weight((h - kappa) / width, beta)
+    density = np.empty(r.size)
+    for k in range(0, r.size, 64):
+        u = (r[k : k + 64, None] - h) / width
+        density[k : k + 64] = np.exp(-0.5 * u * u - log_w - _LOG_ROOT_2PI) @ P / width
+    return _violated(density, r, kappa, beta)
+
+
+def _violated(density: FloatArray, r: FloatArray, kappa: float, beta: float) -> FloatArray:
+    """The factor e^-beta below the margin."""
+    return np.asarray(np.where(r < kappa, math.exp(-beta), 1.0) * density)
 
 
 def _panels(low: float, high: float, centre: float, scale: float) -> tuple[FloatArray, FloatArray]:
@@ -156,14 +202,3 @@ def _nodes(kappa: float, width: float, beta: float) -> tuple[FloatArray, FloatAr
         return above
     below = _panels(low, kappa, kappa, scale)
     return np.concatenate([below[0], above[0]]), np.concatenate([below[1], above[1]])
-
-
-def _density(
-    r: FloatArray, h: FloatArray, weight: FloatArray, width: float, kappa: float, beta: float
-) -> FloatArray:
-    log_w = log_weight((h - kappa) / width, beta)
-    u = (r[:, None] - h) / width
-    density = np.exp(-0.5 * u * u - log_w - _LOG_ROOT_2PI) @ weight / width
-    if not math.isinf(beta):
-        density = np.where(r < kappa, math.exp(-beta), 1.0) * density
-    return np.asarray(density)

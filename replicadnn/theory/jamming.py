@@ -1,14 +1,15 @@
 """Jamming limit of the random scenario: the equations that are left when the volume closes.
 
 With hard constraints the volume of a state shrinks to zero while the last breakpoint m = m_K and
-1 - Q_K, 1 - q_K vanish together.  In units of m (docs/physics.md, section 2)
+1 - Q_K, 1 - q_K vanish together.  In units of m (docs/physics.md, section 5)
 
     1 - Q_K(l) = m d(l),  1 - q_K(l) = m t(l),  m^2 eps_K(l) = eta(l)^2,  m_i = m x_i (x_K = 1),
 
 and m s -> g, stationary in every overlap, in t, d and in x_1 .. x_{K-1}:
 
     g = sum_l { F[f_int] + (1/2 alpha) [ sum_{i=1..K} (1/x_i) ln(D_{i-1}/D_i) + Q_0/D_0 ] }
-      + sum_hidden { F[f_spin] - (eta^2 - eps_{K-1}) t/2 - eps_{K-1} (1+t)/2 + (1/2) sum_{i<K} (x_{i+1}-x_i) eps_i q_i }
+      + sum_hidden { F[f_spin] - eta^2 t/2 - eps_{K-1}/2
+                     + (1/2) sum_{i<K} (x_{i+1} - x_i) eps_i q_i }
     f_int(h)  = ln Int Dz exp(-(kappa - h - sqrt(v) z)_+^2 / (2 theta)),  v = 1 - lam_{K-1},
                 theta(l) = t(l-1) + d(l) + t(l)
     f_spin(h) = ln Int Dz exp|h + sqrt(eta^2 - eps_{K-1}) z| - (eta^2 - eps_{K-1})/2
@@ -180,7 +181,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One evaluation: the map of the point, g, dg/dx_i (i = 1..K-1), -alpha^2 dg/dalpha."""
+    """One evaluation: the map of the point, g, dg/dx_i (i = 1..K-1), largest mass error."""
 
     point: Point
     g: float
@@ -244,6 +245,23 @@ class Jamming:
             moved = 0.5 * (eps[:-1] * p.q[h, :-1] - eps[1:] * p.q[h, 1:])
             dx[1:] += weight * (_dF_dm(flow) + moved)
         return Image(new, g, dx[1:], mass)
+
+    def contacts(self, p: Point, alpha: float) -> Array:
+        """Gaps that close at kappa, per coupling, in every distinct layer (isostatic: 1).
+
+        alpha Int dh P_{K-1}(h) [weight of r < kappa in the average f_int of `contact_boundary`].
+        """
+        found = np.zeros(p.d.size)
+        for c in range(p.d.size):
+            a, b = self.chain.left[c], self.chain.right[c]
+            lam = np.maximum.accumulate(p.q[a] * p.Q[c] * p.q[b])
+            theta, s2 = float(p.t[a] + p.d[c] + p.t[b]), 1.0 - float(lam[-1])
+            boundary, _ = contact_boundary(float(lam[-1]), theta, self.kappa)
+            flow = fast_flow(boundary, p.x, lam)
+            outside = log_ndtr((flow.h - self.kappa) / math.sqrt(s2))
+            touching = -np.expm1(outside - boundary.evaluate(flow.h)[0])
+            found[c] = alpha * float(flow.P[-1] @ touching)
+        return found
 
     def start(self, alpha: float) -> Point:
         """A guess: K = 1 in closed form at t = 0, further levels rising linearly in x."""
@@ -332,7 +350,8 @@ class Jamming:
             r = pack(image.point) - u[:-1]
             if K > 1:
                 r[-(K - 1) :] = 10.0 * image.dx
-            return np.nan_to_num(np.append(r, image.g), nan=1e3, posinf=1e3, neginf=-1e3)
+            everything = np.append(r, image.g)
+            return np.asarray(np.nan_to_num(everything, nan=1e3, posinf=1e3, neginf=-1e3))
 
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             begin = np.append(pack(p), math.log(alpha))

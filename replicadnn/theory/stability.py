@@ -5,12 +5,14 @@ A fluctuation of one overlap q_ab that leaves the symmetric ones alone obeys
     delta q(l) = <f''^2>_spin delta eps(l),   delta G(l) = <f''^2>_int delta lam(l),
     delta Q(l) = (1 - Q(l))^2 delta B(l),
 
-with delta eps, delta lam, delta B from docs/theory.md, eqs. (8), (9), (11); rho is the spectral radius of
-this map of (q, Q).  rho < 1: stable; rho = 1: de Almeida-Thouless line; rho > 1: replica symmetry
-is broken.  Averages (u of docs/theory.md, section 4; f = ln w(u), ' = d/dh):
+with delta eps, delta lam, delta B from docs/theory.md, eqs. (8), (9), (11); rho is the spectral
+radius of this map of (q, Q).  rho < 1: stable; rho = 1: de Almeida-Thouless line; rho > 1: replica
+symmetry is broken.  Averages (u of docs/theory.md, section 4; f = ln w(u), ' = d/dh):
 
-    random:           <f''^2>_int = Int Dz f''^2,           <f''^2>_spin = E cosh^-4 x,  x ~ N(0, eps)
-    teacher-student:  <f''^2>_int = Int Dz (w/norm) f''^2,  <f''^2>_spin = E cosh^-4 x,  x ~ N(eps, eps)
+    random:           <f''^2>_int = Int Dz f''^2,
+                      <f''^2>_spin = E cosh^-4 x,  x ~ N(0, eps)
+    teacher-student:  <f''^2>_int = Int Dz (w/norm) f''^2,
+                      <f''^2>_spin = E cosh^-4 x,  x ~ N(eps, eps)
 """
 
 from __future__ import annotations
@@ -49,8 +51,8 @@ def interaction_curvature(equations: Equations, lam: float, mu: float) -> float:
     problem = equations.problem
     teacher, _, kappa, beta, c, _, norm = equations.parameters
     if lam == 0.0:
-        h = float(log_weight_slope(np.array([-kappa]), beta)[0])
-        return (h * (h - kappa)) ** 2
+        slope = float(log_weight_slope(np.array([-kappa]), beta)[0])
+        return (slope * (slope - kappa)) ** 2
     width, kink = math.sqrt(mu / lam), kappa / math.sqrt(lam)
     edges = kernels.panels(kink, width, c, beta)
     half = 0.5 * np.diff(edges)
@@ -178,8 +180,9 @@ class Stability:
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write to HDF5 (kind "stability", docs/file-format.md)."""
         tables = [
-            _table("points", self.points, StabilityPoint), _table("lines", self.lines, StabilityLine)
-        ]  # fmt: skip
+            _table("points", self.points, StabilityPoint),
+            _table("lines", self.lines, StabilityLine),
+        ]
         return write_tables(
             path, KIND, tables, attributes={"scenario": self.scenario},
             provenance=self.provenance or None, overwrite=overwrite,
@@ -192,6 +195,11 @@ class Stability:
         points = tuple(StabilityPoint(**row) for row in _rows(found["points"]))
         lines = tuple(StabilityLine(**row) for row in _rows(found["lines"]))
         return cls(str(found.attributes["scenario"]), points, lines, found.provenance)
+
+
+def load_stability(path: str | Path) -> Stability:
+    """`Stability.load`."""
+    return Stability.load(path)
 
 
 _WORDS = {

@@ -33,8 +33,8 @@ _APPROACH = 0.9
 _LARGEST, _SMALLEST = 0.4, 2e-3
 #: Fewer levels than asked for are taken as a guide this far below the threshold.
 _FAR = 0.2
-#: Seconds for one solution.
-_TIME_LIMIT = 15.0
+#: Seconds for one solution; never reached on an idle core (the result would depend on its speed).
+_TIME_LIMIT = 60.0
 #: A threshold whose error from the levels is relatively larger than this is not reported.
 _MAX_ERROR = 0.05
 
@@ -147,7 +147,7 @@ def _approach(
         value = trial + 2.0 * (log_G0 + math.log(q)) + both if q > 0.0 else math.nan
         if found is None or not value < 0.0 or (value > -_FAR and found.levels < levels):
             step *= 0.5
-            if step < _SMALLEST and found is not None and found.q[layer, -1] > 0.0:
+            if step < _SMALLEST and points and found is not None and found.q[layer, -1] > 0.0:
                 # another allocation of the levels, with a threshold between the two points
                 return 0.5 * (log_alpha + trial), error, ""
             if step < _SMALLEST:

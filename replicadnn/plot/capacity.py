@@ -1,0 +1,121 @@
+"""Capacity alpha_J against depth or margin, with the counting bound."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from replicadnn.errors import InputError
+from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.theory.capacity import Capacity, CapacityPoint, counting_bound
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def capacity(
+    found: Capacity | Iterable[Capacity], ax: Axes | None = None, *, against: str | None = None
+) -> Axes:
+    """Draw alpha_J of one or several tables; an arrow stands for "no end found".
+
+    Parameters
+    ----------
+    found : Capacity or iterable of Capacity
+        E.g. the rs and the rsb table together.
+    ax : Axes, optional
+    against : {"L", "kappa"}, optional
+        Abscissa; by default the one with more values.
+
+    Raises
+    ------
+    InputError
+        Unknown ``against``, or nothing to draw.
+    """
+    tables = [found] if isinstance(found, Capacity) else list(found)
+    points = [p for table in tables for p in table]
+    if not points:
+        raise InputError("found", "an empty table", "at least one point")
+    if against is None:
+        many = len({p.kappa for p in points}) > len({p.L for p in points})
+        against = "kappa" if many else "L"
+    if against not in ("L", "kappa"):
+        raise InputError("against", against, "L or kappa")
+    if ax is None:
+        with style():
+            ax = Figure(figsize=(4.8, 3.8), layout="constrained").subplots()
+    other = "L" if against == "kappa" else "kappa"
+
+    def series(p: CapacityPoint) -> tuple[str, float]:
+        return p.ansatz, getattr(p, other)
+
+    groups = [
+        (key, list(items)) for key, items in itertools.groupby(sorted(points, key=series), series)
+    ]
+    finite = [p.alpha for p in points if math.isfinite(p.alpha)]
+    top = 3.0 * max(finite, default=1.0)
+    several = len({key[1] for key, _ in groups}) > 1
+    for (key, items), (colour, marker) in zip(groups, sequence(len(groups)), strict=True):
+        items.sort(key=lambda p: getattr(p, against))
+        x = np.array([getattr(p, against) for p in items], dtype=float)
+        y = np.array([p.alpha for p in items])
+        bars = np.array([p.uncertainty if math.isfinite(p.uncertainty) else 0.0 for p in items])
+        name = f"{key[0]}" + (rf", ${_symbol(other)} = {key[1]:g}$" if several else "")
+        ax.errorbar(
+            x,
+            y,
+            bars,
+            color=colour,
+            marker=marker,
+            markerfacecolor="none",
+            capsize=2,
+            label=name,
+            linestyle=":",
+            linewidth=0.8,
+        )
+        open_end = np.isnan(y) & np.array([p.end == "no end found" for p in items])
+        if open_end.any():
+            ax.errorbar(
+                x[open_end], np.full(open_end.sum(), 0.5 * top), 0.3 * top, lolims=True,
+                color=colour, marker=marker, markerfacecolor="none", linestyle="none",
+            )  # fmt: skip
+    if against == "L" and all(p.kappa >= 0.0 for p in points):
+        depths = np.arange(1, max(p.L for p in points) + 1)
+        ax.plot(
+            depths, [counting_bound(int(L)) for L in depths], color="0.35", linestyle="--",
+            linewidth=1.0, label=r"counting bound $H(1/\alpha) = \ln 2/L$",
+        )  # fmt: skip
+    ax.set_yscale("log")
+    if against == "L":
+        ax.set_xlabel(r"depth  $L$")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        ax.set_xlabel(r"margin  $\kappa$")
+    ax.set_ylabel(r"capacity  $\alpha_{\mathrm{J}}$  (patterns per coupling)")
+    fixed = sorted({getattr(p, other) for p in points})
+    if len(fixed) == 1:
+        ax.set_title(rf"random data, ${_symbol(other)} = {fixed[0]:g}$")
+    else:
+        ax.set_title("random data")
+    ax.legend()
+    return ax
+
+
+def _symbol(name: str) -> str:
+    return r"\kappa" if name == "kappa" else name
+
+
+def save_capacity(
+    found: Capacity | Iterable[Capacity], path: str | Path, *, overwrite: bool = False
+) -> Path:
+    """Write `capacity` to ``path`` (.png, .pdf or .svg)."""
+    with style():
+        figure = Figure(figsize=(4.8, 3.8), layout="constrained")
+        capacity(found, figure.subplots())
+    return save_figure(figure, path, overwrite=overwrite)

@@ -1,0 +1,234 @@
+"""Capacity: closed forms, two routes for every number, jamming limit against the full solver."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from replicadnn.cli.main import run
+from scipy.integrate import quad
+
+import replicadnn as rd
+from replicadnn.theory import capacity as cap
+from replicadnn.theory.jamming import Chain, Jamming, contact_boundary, frozen_boundary
+from replicadnn.theory.rsb import solve_rsb
+
+
+def _gardner(kappa: float) -> float:
+    """1/Int_{-kappa}^inf Dz (z + kappa)^2 by quadrature."""
+    density = 1.0 / math.sqrt(2.0 * math.pi)
+    value, _ = quad(
+        lambda z: density * math.exp(-0.5 * z * z) * (z + kappa) ** 2, -kappa, 12.0, epsabs=1e-13
+    )
+    return 1.0 / value
+
+
+@pytest.mark.parametrize("kappa", [0.0, 0.5, 1.0, -1.0])
+def test_one_perceptron_ends_at_gardners_capacity(kappa: float) -> None:
+    found = rd.capacity(1, kappa=kappa)[0]
+    assert found.end == cap.DIVERGENCE
+    assert found.alpha == pytest.approx(_gardner(kappa), rel=1e-8)
+    if kappa == 0.0:
+        assert found.alpha == pytest.approx(2.0, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("L", "kappa", "error"),
+    [(2, 0.0, 1e-6), (3, 0.5, 1e-6), pytest.param(8, 0.5, 1e-4, marks=pytest.mark.slow)],
+)
+def test_divergence_of_the_full_equations_meets_the_reduced_ones(
+    L: int, kappa: float, error: float
+) -> None:
+    found = cap.closing(L, kappa)
+    assert found.end == cap.DIVERGENCE
+    assert abs(found.alpha - found.reduced) < found.uncertainty
+    assert found.uncertainty < error * found.alpha
+    below = rd.solve(0.99 * found.alpha, L, scenario="random", ansatz="rs", kappa=kappa)
+    above = rd.solve(1.01 * found.alpha, L, scenario="random", ansatz="rs", kappa=kappa)
+    assert below.converged
+    assert above.status is rd.Status.NO_SOLUTION
+    assert above.free_entropy == -math.inf
+
+
+def test_two_layers_in_closed_form() -> None:
+    assert cap.reduced_rs(2, 0.0) == pytest.approx(2.0 / (1.0 - math.sqrt(2.0 / math.pi)) ** 2)
+    assert cap.chain_eigenvalue(3) == pytest.approx(2.0 / math.sqrt(5.0), abs=1e-12)
+
+
+def test_no_end_at_three_layers() -> None:
+    """sqrt(2/pi) Lambda_3 exceeds sqrt(A(0)): the symmetric equations are solvable at any alpha."""
+    found = cap.closing(3, 0.0)
+    assert found.end == cap.NO_END
+    assert math.isinf(found.reduced)
+    assert math.isnan(found.alpha)
+
+
+def test_eigenvalue_grows_to_one() -> None:
+    values = [cap.chain_eigenvalue(L) for L in (1, 2, 3, 4, 5, 6, 40)]
+    assert np.all(np.diff(values) > 0.0)
+    assert values[-1] == 1.0
+    mu = np.ones(6)  # the same by iteration of the positive homogeneous map
+    for _ in range(5000):
+        between = mu[:-1] * mu[1:] / np.hypot(mu[:-1], mu[1:])
+        image = np.append(between, 0.0) + np.append(0.0, between)
+        ratio, mu = image / mu, image / image.max()
+    assert ratio.max() - ratio.min() < 1e-10
+    assert values[5] == pytest.approx(float(ratio[0]), abs=1e-10)
+
+
+@pytest.mark.parametrize("L", [2, 3, 5, 20])
+def test_counting_bound(L: int) -> None:
+    p = 1.0 / cap.counting_bound(L)
+    assert -p * math.log2(p) - (1.0 - p) * math.log2(1.0 - p) == pytest.approx(1.0 / L)
+
+
+def test_one_level_of_frozen_neurons_is_the_counting_bound() -> None:
+    """At t -> 0 and one level g = 0 is H(1/alpha) = ln 2/L; t is exp(-O(alpha))."""
+    for L, distance in ((2, 3e-4), (3, 1e-6), (4, 1e-9)):
+        model = Jamming(Chain.closed(L), 1)
+        start = 0.95 * cap.counting_bound(L)
+        _, alpha, residual = model.capacity(model.relax(model.start(start), start), start)
+        assert residual < 1e-10
+        assert 0.0 <= cap.counting_bound(L) - alpha < distance * alpha
+
+
+@pytest.mark.slow
+def test_frozen_branch_of_the_full_solver_dies_where_the_jamming_limit_says() -> None:
+    """alpha(m*) of the certified branch, extrapolated to m* = 0 by a parabola."""
+    alphas = np.array([8.7, 8.8, 8.9])
+    ends = [solve_rsb(float(a), 2, levels=1, branch="frozen")[0] for a in alphas]
+    assert all(one.converged and one.branch == "frozen" for one in ends)
+    m = np.array([float(one.x[-1]) for one in ends])
+    found = cap.closing_rsb(2, 0.0, levels=1)
+    assert found.alpha == pytest.approx(9.0866968, abs=1e-6)
+    assert np.polyfit(m, alphas, 2)[-1] == pytest.approx(found.alpha, abs=0.005)
+
+
+@pytest.mark.slow
+def test_more_levels_lower_the_end() -> None:
+    found = cap.closing_rsb(2, 0.0, levels=3)
+    assert found.end == cap.NO_STATES
+    assert np.all(np.diff(found.by_level) < 0.0)
+    assert found.alpha == pytest.approx(8.66755265, abs=1e-6)
+    assert found.uncertainty == pytest.approx(found.by_level[1] - found.by_level[2])
+    assert found.alpha < found.bound
+
+
+@pytest.mark.slow
+def test_depth_three_to_twenty_with_broken_symmetry() -> None:
+    three, four, deep = (cap.closing_rsb(L, 0.0) for L in (3, 4, 20))
+    assert three.alpha == pytest.approx(15.5056907, abs=1e-5)
+    assert four.alpha == pytest.approx(22.3424365, abs=1e-5)
+    assert deep.frozen_layers == 1
+    assert deep.alpha == pytest.approx(79.374, abs=0.01)
+
+
+def test_negative_margin_breaks_and_lowers_the_end() -> None:
+    found = cap.closing_rsb(1, -1.0, levels=1)
+    assert found.alpha == pytest.approx(12.3196343, abs=1e-5)
+    assert found.alpha < _gardner(-1.0)
+    convex = cap.closing_rsb(1, 0.0)
+    assert convex.alpha == pytest.approx(2.0, abs=1e-8)
+
+
+@settings(max_examples=5, deadline=None, derandomize=True)
+@given(
+    lam=st.floats(0.0, 0.98),
+    theta=st.floats(1e-3, 1.0),
+    kappa=st.floats(-1.5, 1.5),
+    gap=st.floats(0.05, 50.0),
+)
+def test_boundaries_of_the_jamming_limit(
+    lam: float, theta: float, kappa: float, gap: float
+) -> None:
+    """Both are one Gaussian average with a kink, done here by quadrature; derivatives by steps."""
+    width = math.sqrt(1.0 - lam)
+    h = np.array([-0.7, 0.1, 0.9])
+    boundary, in_theta = contact_boundary(lam, theta, kappa)
+    z, weight = np.polynomial.legendre.leggauss(400)
+    for x, f in zip(h, boundary.evaluate(h)[0], strict=True):
+        edge = (kappa - x) / width
+        total = 0.0
+        for a, b in ((-12.0, edge), (edge, 12.0)):
+            y = 0.5 * (a + b) + 0.5 * (b - a) * z
+            r = np.minimum(x + width * y - kappa, 0.0)
+            total += 0.5 * (b - a) * float(
+                weight @ np.exp(-0.5 * y * y - 0.5 * r * r / theta)
+            )  # fmt: skip
+        assert f == pytest.approx(math.log(total / math.sqrt(2.0 * math.pi)), abs=1e-8)
+    e = 1e-5
+    up, down = boundary.evaluate(h + e), boundary.evaluate(h - e)
+    scale = 1.0 / (1.0 - lam)
+    assert np.allclose((up[0] - down[0]) / (2 * e), boundary.evaluate(h)[1], atol=1e-7 * scale)
+    assert np.allclose((up[1] - down[1]) / (2 * e), boundary.evaluate(h)[2], atol=1e-5 * scale**2)
+    e *= theta
+    more, less = (contact_boundary(lam, theta + d, kappa)[0].evaluate(h)[0] for d in (e, -e))
+    assert np.allclose((more - less) / (2 * e), in_theta(h), rtol=1e-4, atol=1e-5 / theta)
+    spin, in_gap = frozen_boundary(gap)
+    e = 1e-5 * gap
+    more, less = (frozen_boundary(gap + d)[0].evaluate(h)[0] for d in (e, -e))
+    assert np.allclose((more - less) / (2 * e), in_gap(h), rtol=1e-4, atol=1e-8)
+    direct = quad(
+        lambda y: math.exp(-0.5 * y * y + abs(0.3 + math.sqrt(gap) * y) - 0.5 * gap), -20, 40,
+        points=[-0.3 / math.sqrt(gap), math.sqrt(gap)], limit=400,
+    )[0] / math.sqrt(2.0 * math.pi)  # fmt: skip
+    assert spin.evaluate(np.array([0.3, 0.4]))[0][0] == pytest.approx(math.log(direct), abs=1e-6)
+
+
+def test_contacts_become_isostatic_with_levels() -> None:
+    """alpha times the weight of closed gaps: alpha_J Phi(kappa) symmetric, 1 with full breaking."""
+    counts = []
+    for K in (1, 2):
+        model = Jamming(Chain.closed(2), K)
+        point, alpha, residual = model.capacity(model.relax(model.start(8.5), 8.5), 8.5)
+        assert residual < 1e-8
+        counts.append(float(model.contacts(point, alpha)[0]))
+    symmetric = 48.9588 / 2.0
+    assert symmetric > counts[0] > counts[1] > 1.0
+    assert counts[0] == pytest.approx(1.006907, abs=1e-5)
+    assert counts[1] == pytest.approx(1.000652, abs=1e-5)
+
+
+def test_g_is_stationary_at_the_fixed_point() -> None:
+    """dg = 0 in q, Q, t, d by differences: functional and map agree."""
+    model = Jamming(Chain.closed(4), 2)
+    point = model.relax(model.start(20.0), 20.0, tol=1e-11, passes=2000)
+    for name, index in (("q", (1, 1)), ("Q", (0, 1)), ("d", (1,)), ("Q", (1, 1)), ("q", (2, 1))):
+        values = []
+        for sign in (1.0, -1.0):
+            array = getattr(point, name).copy()
+            array[index] *= 1.0 + 3e-4 * sign
+            values.append(model.evaluate(replace(point, **{name: array}), 20.0).g)
+        assert abs(values[0] - values[1]) / 6e-4 < 1e-6, name
+
+
+def test_files_and_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, picture = tmp_path / "c.h5", tmp_path / "c.png"
+    code = run(["capacity", "--L", "1,3", "--json", "--output", str(path), "--plot", str(picture)])
+    assert code == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = found["capacity"]
+    assert [row["L"] for row in rows] == [1, 3]
+    assert rows[0]["alpha"] == pytest.approx(2.0, abs=1e-8)
+    assert rows[0]["uncertainty"] < 1e-7
+    assert rows[1]["alpha"] is None
+    assert rows[1]["end"] == "no end found"
+    loaded = rd.load(path)
+    assert loaded.as_dict() == found
+    assert picture.stat().st_size > 5000
+    assert run(["plot", "capacity", str(path), "-o", str(tmp_path / "d.png")]) == 0
+
+
+def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["capacity", "--L", "0"]) == 2
+    assert run(["capacity", "--L", "1.5"]) == 2
+    assert run(["capacity", "--levels", "9", "--ansatz", "rsb"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    with pytest.raises(rd.InputError, match="alpha_max"):
+        rd.capacity(1, alpha_max=0.5)
