@@ -78,8 +78,8 @@ def test_threads_leave_no_trace():
 def test_infinite_beta_on_top_against_enumeration():
     """L = 1: the hard constraint on the last rung, reached from random starts through swaps."""
     spec = make_spec(1, 2, 1.5, beta=math.inf, samples=16, seed=8, step=0.8, start="random")
-    job = Tempering(spec, (1.0, 4.0, math.inf), 1000, 3)
-    job.run(1000)
+    job = Tempering(spec, (1.0, 4.0, math.inf), 600, 3)
+    job.run(600)
     off, energy = [], []
     for sample in job.samples:
         S = sample.teacher.S
@@ -214,5 +214,15 @@ def test_collapse_is_seen_under_replica_exchange():
     copies = Tempering(make_spec(2, 6, 3.0, beta=2.0, samples=1), (1.0, 2.0), 2, 1)
     for chain in copies.samples[0].ladders[0].chains:
         chain.S[1] = chain.S[1][:, :1]  # every neuron a copy of the first
-    copies.samples[0]._measure()
+    copies.samples[0]._measure(1, last=False)
     assert copies.result().collapsed
+
+
+def test_series_begin_at_the_start():
+    """Entry 0: the planted state is the teacher, unrelated random ones match at the floor."""
+    for start, low, high in (("planted", 1.0, 1.0), ("random", 0.0, 0.6)):
+        run = temper(2, 8, 4.0, betas=(1.0, 2.0), rounds=6, samples=3, start=start, replicas=2)
+        np.testing.assert_array_equal(run.series_times, 10 * np.arange(7))
+        for name in ("r_matched", "q_matched"):
+            assert np.all((run.series[name][0] >= low) & (run.series[name][0] <= high))
+        assert np.isnan(run.series["q_self"][0]).all()

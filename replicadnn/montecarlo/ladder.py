@@ -135,9 +135,10 @@ class Ladder:
 class LadderSample:
     """One data set with its ladders (replicas) and the averages over blocks of rounds.
 
-    sums[name] (B, layers), counts[name] (B,): sums over the measurements of a block, and their
-    number; sums["rungs"] (B, K, L): energy of every rung.  J0, S0: states of the highest rungs in
-    the middle of the run, with which Q_self, q_self compare those of its last quarter.
+    sums[name] (B + 1, layers), counts[name] (B + 1,): sums over the measurements of a block, and
+    their number, entry 0 the start; sums["rungs"] (B + 1, K, L): energy of every rung.  J0, S0:
+    states of the highest rungs in the middle of the run, with which Q_self, q_self compare those
+    of its last quarter.
     """
 
     spec: Spec
@@ -165,29 +166,35 @@ class LadderSample:
         data = starting_state(spec, data_seed)
         ladders = [Ladder.start(spec, betas, steps, data, child) for child in seeds]
         L, N, M, K, B = spec.L, spec.N, spec.M, len(betas), min(rounds, N_BLOCKS)
-        sums = {name: np.zeros((B, L)) for name in SERIES}
-        sums |= {name: np.zeros((B, L - 1)) for name in HIDDEN_SERIES}
-        counts = {name: np.zeros(B, np.int64) for name in sums}
-        return cls(
+        sums = {name: np.zeros((B + 1, L)) for name in SERIES}
+        sums |= {name: np.zeros((B + 1, L - 1)) for name in HIDDEN_SERIES}
+        sums["rungs"] = np.zeros((B + 1, K, L))
+        sample = cls(
             spec, rounds, data[0], ladders,
             np.zeros((spec.replicas, L, N, N), np.float32),
             np.zeros((spec.replicas, L + 1, N, M), np.int8),
             seed_generator(fresh_seed),
-            sums | {"rungs": np.zeros((B, K, L))}, counts | {"rungs": np.zeros(B, np.int64)},
+            sums, {name: np.zeros(B + 1, np.int64) for name in sums},
         )  # fmt: skip
+        sample._measure(0, last=True)
+        return sample
 
     def run(self, until: int, every: int) -> None:
         """Advance to ``until`` rounds, measuring after each."""
         while self.round < until:
             for ladder in self.ladders:
                 ladder.advance(every, self.round % 2)
-            self._measure()
+            block, following = (self._block(k) for k in (self.round, self.round + 1))
+            self._measure(block, last=following != block)
+            self._compare_in_time(block)
             self.round += 1
 
-    def _measure(self) -> None:
-        """Measure the highest rungs; the round that has just been made is number self.round."""
-        blocks = len(self.counts["rungs"])
-        block, nxt = (k * blocks // self.rounds for k in (self.round, self.round + 1))
+    def _block(self, k: int) -> int:
+        """Block of round k; 0 is the start."""
+        return 1 + k * (len(self.counts["rungs"]) - 1) // self.rounds
+
+    def _measure(self, block: int, *, last: bool) -> None:
+        """Measure the highest rungs; fresh inputs only in the ``last`` round of a block."""
         gaps = self.spec.N * self.spec.M
         for ladder in self.ladders:
             energy = np.empty((len(ladder.betas), self.spec.L))
@@ -201,18 +208,22 @@ class LadderSample:
         if self.spec.scenario is Scenario.TEACHER_STUDENT:
             for net in tops:
                 matched = self._compare(block, "R_matched", "r_matched", self.teacher, net)
-                if nxt != block and self.spec.test_patterns:  # once a block
+                if last and self.spec.test_patterns:
                     shape = (self.spec.N, self.spec.test_patterns)
                     inputs = drawn_signs(shape, self.fresh)
                     error = overlaps.disagreement(self.teacher, matched, inputs)
                     self._add("test_error", block, error)
         if len(tops) > 1:
             self._compare(block, "Q_matched", "q_matched", tops[0], tops[1])
-        if self.round == self.rounds // 2:
-            for c, net in enumerate(tops):
+
+    def _compare_in_time(self, block: int) -> None:
+        """Compare the last quarter of the run with the state in its middle."""
+        for c, ladder in enumerate(self.ladders):
+            if self.round == self.rounds // 2:
+                net = ladder.top().network()
                 self.J0[c], self.S0[c] = net.J, net.S
-        if 4 * self.round >= 3 * self.rounds:
-            for c, net in enumerate(tops):
+            if 4 * self.round >= 3 * self.rounds:
+                net = ladder.top().network()
                 self._compare(block, "Q_self", "q_self", Network(self.J0[c], self.S0[c]), net)
 
     def _compare(self, block: int, Q: str, q: str, a: Network, b: Network) -> Network:
@@ -226,7 +237,7 @@ class LadderSample:
         self.counts[name][block] += 1
 
     def series(self, name: str) -> Array:
-        """Block averages (B, layers), nan where nothing has been measured."""
+        """Start and block averages (B + 1, layers), nan where nothing has been measured."""
         count = self.counts[name].reshape(-1, *[1] * (self.sums[name].ndim - 1))
         return np.where(count > 0, self.sums[name] / np.maximum(count, 1), np.nan)
 

@@ -92,7 +92,7 @@ class Tempering:
         return out | {"steps": np.array(self.steps)}
 
     def result(self, seconds: float = 0.0) -> TemperingResult:
-        """Averages over the second half of the rounds made so far; nan before the first."""
+        """Averages over the second half of the rounds made so far."""
         ladders = [ladder for sample in self.samples for ladder in sample.ladders]
         tries = np.sum([x.tries for x in ladders], axis=0)
         swaps = np.sum([x.swaps for x in ladders], axis=0)
@@ -102,12 +102,15 @@ class Tempering:
         late = {name: np.stack([s.late(name) for s in self.samples]) for name in names}
         mean = {name: values.mean(axis=0) for name, values in late.items()}
         err = {name: mean_error(values) for name, values in late.items()}
-        verdict, why = _statement(self.spec, series, late, trips)
+        if self.done:
+            verdict, why = _statement(self.spec, series, late, trips)
+        else:
+            verdict, why = Verdict.NOT_SHOWN, "not shown: no round has been made"
         collapsed = has_collapsed(self.spec, late["spin_correlation"])
         if collapsed:
             why += "; a layer has collapsed (copies of one neuron)"
-        blocks = series["energy"].shape[1]
-        ends = -(-np.arange(1, blocks + 1) * self.rounds // blocks)
+        blocks = series["energy"].shape[1] - 1
+        ends = -(-np.arange(blocks + 1) * self.rounds // blocks)
         return TemperingResult(
             status=RunStatus.COMPLETE if self.finished else RunStatus.STOPPED,
             params=self.parameters(),
@@ -150,7 +153,7 @@ class TemperingResult:
     the former come from below and the latter from above: in equilibrium they agree.
     swap_acceptance (K-1,); round_trips (samples,) of the slower ladder.  series: name -> (B,
     layers), averages over samples and over the blocks of rounds that end at ``series_times``
-    (sweeps); samples: name -> (samples, layers), for `equilibrium.compare`.
+    (sweeps), entry 0 the start; samples: name -> (samples, layers), for `equilibrium.compare`.
     """
 
     status: RunStatus
@@ -216,8 +219,6 @@ def _statement(
     an earlier state (from above) and between ladders (from below) disagree; shown where these
     agree, in a run from random starts with enough round trips.
     """
-    if np.isnan(series["energy"][:, 0]).any():
-        return Verdict.NOT_SHOWN, "not shown: no round has been made"
     if math.isinf(spec.beta) and np.any(late["energy"] > 0):
         stuck = int(np.count_nonzero(late["energy"].sum(axis=1) > 0))
         return Verdict.REFUTED, f"refuted: {stuck} of {spec.samples} samples violate the constraint"
