@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import colour_bar, save_figure, sequence, style
@@ -109,11 +109,11 @@ def error_against_depth(
     measured = _measured(runs, found)
     curves: list[tuple[str, Any, Sequence[tuple[float, ...]]]] = [
         (
-            f"{alpha:g}",
+            f"{alpha:.4g}",
             found.error[:, i],
             [(L, e, b) for L, a, e, b in measured if math.isclose(a, alpha)],
         )
-        for i, alpha in enumerate(found.alphas)
+        for alpha, i in sorted((alpha, i) for i, alpha in enumerate(found.alphas))
     ]
     _draw(ax, [float(L) for L in found.depths], r"$\alpha$", curves)
     ax.set_xlabel("depth  $L$")
@@ -139,6 +139,7 @@ def error_against_alpha(
     ]
     _draw(ax, [found.alphas[i] for i in order], "$L$", curves)
     ax.set_xscale("log")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(r"patterns per coupling  $\alpha$")
     return ax
 
