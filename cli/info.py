@@ -25,6 +25,8 @@ def command(file: str, as_json: bool) -> int:
         _print_sweep(summary["sweep"])
     elif summary["kind"] == "mc":
         _print_runs(summary["runs"])
+    elif "tables" in summary:
+        _print_tables(summary)
     else:
         _print_points(summary["points"])
     click.echo("provenance:")
@@ -44,6 +46,17 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
         click.echo(f"    {run['message']}")
         if run["equilibrium"] != run["message"]:
             click.echo(f"    equilibrium {run['equilibrium']}")
+
+
+def _print_tables(summary: dict[str, Any]) -> None:
+    for key, value in summary["attributes"].items():
+        click.echo(f"{key}: {'-' if value is None else value}")
+    for table in summary["tables"]:
+        click.echo(f"table {table['name']}: {table['rows']} rows")
+        for key, value in table["attributes"].items():
+            click.echo(f"  {key}: {'-' if value is None else value}")
+        for name, meaning in table["columns"].items():
+            click.echo(f"  column {name}: {meaning}")
 
 
 def _print_sweep(sweep: dict[str, Any]) -> None:

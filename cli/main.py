@@ -10,10 +10,13 @@ import click
 
 _COMMANDS = {
     "solve": "replica solution q(l), Q(l) at one or many alpha",
+    "transitions": "where the layers freeze: thresholds alpha(l) and first-order steps",
+    "generalisation": "error of the typical student on fresh inputs",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",
     "info": "what is inside a result file",
+    "cite": "BibTeX entries of this program and of the theory",
 }
 
 EXIT_NOT_CONVERGED = 3

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +16,27 @@ from replicadnn.cli.options import NumberList, config_option, note
 
 if TYPE_CHECKING:
     from replicadnn.montecarlo.files import Runs
+    from replicadnn.montecarlo.study import Job
 
 #: Contract keys that replica exchange does not measure: null in its JSON document.
 _NOT_MEASURED = (
     "times", "C_J", "C_J_err", "C_S", "C_S_err", "tau_J", "tau_J_err", "tau_S", "tau_S_err",
     "acceptance", "R",
 )  # fmt: skip
+
+
+class Ladder(NumberList):
+    """Inverse temperatures; the last may be inf (hard constraint)."""
+
+    name = "ladder"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float]:
+        """Numbers as in `NumberList`, then perhaps ``,inf``."""
+        if isinstance(value, str) and value.endswith(",inf"):
+            return [*super().convert(value.removesuffix(",inf"), param, ctx), math.inf]
+        return super().convert(value, param, ctx)
 
 
 @click.command(name="mc-simulate")
@@ -54,21 +71,25 @@ _NOT_MEASURED = (
     help="count (violated gaps) or soft (collapses at large beta; watch the warning).",
 )  # fmt: skip
 @click.option(
-    "--tempering", type=NumberList(), default=None, metavar="LADDER",
-    help="Replica exchange on this ladder of beta, e.g. 0.5:3:12:log.",
+    "--tempering", type=Ladder(), default=None, metavar="LADDER",
+    help="Replica exchange on this ladder of beta, e.g. 0.5:3:12:log, or 1:8:12:log,inf.",
 )  # fmt: skip
-@click.option("--every", type=int, default=10, show_default=True, help="Sweeps between two swaps.")
+@click.option("--every", type=int, help="Sweeps between two swaps (--tempering).  [default: 10]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
 @click.option("--threads", type=int, default=1, show_default=True, help="Does not change results.")
 @click.option("--burn-in", type=int, default=0, show_default=True, help="Sweeps not measured.")
 @click.option("--origins", type=int, default=4, show_default=True, help="Measurement origins.")
 @click.option(
     "--replicas", type=int, default=1, show_default=True,
-    help="Chains from each start; 2 or more give the overlaps q, Q of replicas.",
+    help="Chains (ladders) from each start; 2 or more give the overlaps q, Q of replicas.",
 )  # fmt: skip
 @click.option(
     "--step", type=float, default=None,
     help="Step of the rotations.  [default: by pilot run, acceptance 0.15]",
+)  # fmt: skip
+@click.option(
+    "--test-patterns", type=int, default=1000, show_default=True,
+    help="Fresh inputs a record for the test error; 0: not measured.",
 )  # fmt: skip
 @click.option("--time-limit", type=float, default=None, help="Stop cleanly after these seconds.")
 @click.option("--output", metavar="FILE.h5", help="Save curves and state (HDF5), also on the way.")
@@ -95,7 +116,7 @@ def command(
     The first Ctrl-C saves and ends (exit code 130), the second ends at once.  Exit code 3: the time
     limit came first; continue with --resume.
     """
-    from replicadnn.montecarlo.run import default_beta
+    from replicadnn.montecarlo.spec import default_beta
     from replicadnn.montecarlo.study import make_jobs, run_study
 
     jobs = make_jobs(L, N, alpha, beta=beta, tempering=tempering, **options)
@@ -105,7 +126,7 @@ def command(
     for spec in rounded:
         note(f"note: N = {spec.N}: M = {spec.M} patterns, alpha = {spec.alpha:.6g}")
 
-    with _interrupts() as stop, _Progress([job.spec.N for job in jobs]) as progress:
+    with _interrupts() as stop, _Progress(jobs) as progress:
         runs = run_study(
             jobs,
             threads=threads,
@@ -162,11 +183,20 @@ def _interrupts() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
+def _screen() -> dict[str, int]:
+    """A size for terminals that do not tell theirs (tqdm would draw nothing there)."""
+    try:
+        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        known = True
+    return {} if known else {"ncols": 80, "nrows": 24}
+
+
 class _Progress:
     """One bar a run: sweeps (rounds) per second and remaining time; off without a terminal."""
 
-    def __init__(self, widths: Sequence[int]) -> None:
-        self.widths = widths
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = jobs
         self.current = -1
         self.bar: Any = None
 
@@ -183,10 +213,11 @@ class _Progress:
         if job != self.current:
             if self.bar is not None:
                 self.bar.close()
-            which = f" ({job + 1}/{len(self.widths)})" if len(self.widths) > 1 else ""
+            which = f" ({job + 1}/{len(self.jobs)})" if len(self.jobs) > 1 else ""
+            unit = "round" if self.jobs[job].betas else "sweep"
             self.bar = tqdm(
-                total=total, initial=done, unit="sweep", disable=None, leave=False,
-                desc=f"N = {self.widths[job]}{which}",
+                total=total, initial=done, unit=unit, disable=None, leave=False,
+                desc=f"N = {self.jobs[job].spec.N}{which}", **_screen(),
             )  # fmt: skip
             self.current = job
         self.bar.n = done
@@ -210,7 +241,7 @@ def _growth(runs: Runs) -> dict[str, list[dict[str, float | None]]] | None:
     import numpy as np
 
     from replicadnn.montecarlo.relaxation import growth_exponent
-    from replicadnn.montecarlo.run import MonteCarloResult, plain
+    from replicadnn.montecarlo.result import MonteCarloResult, plain
 
     rows = [r for r in runs if isinstance(r, MonteCarloResult)]
     widths = np.array([r.params["N"] for r in rows], float)
@@ -235,7 +266,7 @@ def _number(value: float, error: float, bound: float = math.nan) -> str:
 
 
 def _print_tables(runs: Runs) -> None:
-    from replicadnn.montecarlo.run import MonteCarloResult
+    from replicadnn.montecarlo.result import MonteCarloResult
 
     for run in runs:
         p = run.params
@@ -252,7 +283,10 @@ def _print_tables(runs: Runs) -> None:
 
 def _print_relaxation(run: Any) -> None:
     click.echo(f"equilibrium {run.equilibrium}")
-    head = ("layer", "tau_S", "tau_J", "R teacher", "violated", "acc. J", "acc. S")
+    # without a common start only matched neurons can be compared with the teacher's
+    teacher = "R" if run.params["start"] == "planted" else "R_matched"
+    R, R_err = getattr(run, teacher), getattr(run, f"{teacher}_err")
+    head = ("layer", "tau_S", "tau_J", teacher.replace("_", " "), "violated", "acc. J", "acc. S")
     widths = (5, 20, 20, 18, 18, 8, 8)
     click.echo(" ".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)))
     L = run.params["L"]
@@ -262,12 +296,15 @@ def _print_relaxation(run: Any) -> None:
             str(l + 1),
             _number(run.tau_S[l], run.tau_S_err[l], run.tau_S_bound[l]) if hidden else "",
             _number(run.tau_J[l], run.tau_J_err[l], run.tau_J_bound[l]),
-            _number(run.R[l], run.R_err[l]),
+            _number(R[l], R_err[l]),
             _number(run.energy[l], run.energy_err[l]),
             _number(run.acceptance["J"][l], math.nan),
             _number(run.acceptance["S"][l], math.nan) if hidden else "",
         )
         click.echo(" ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
+    if not math.isnan(run.test_error[-1]):
+        error = _number(run.test_error[-1], run.test_error_err[-1])
+        click.echo(f"error on fresh inputs, against the noiseless teacher: {error}")
 
 
 def _print_ladder(run: Any) -> None:
@@ -277,3 +314,17 @@ def _print_ladder(run: Any) -> None:
         click.echo(f"{beta:>10.5g} {run.energy[k].mean():>10.5f} {swaps:>9}")
     trips = run.round_trips
     click.echo(f"round trips: {int(trips.sum())} (slowest sample {int(trips.min())})")
+    columns = [("R", "r", "matched"), ("Q", "q", "matched"), ("Q", "q", "self")]
+    columns = [c for c in columns if not math.isnan(getattr(run, f"{c[0]}_{c[2]}")[0])]
+    if not columns:
+        return
+    click.echo("largest beta, neurons matched:")
+    head = [f"{letter} {end}" for *letters, end in columns for letter in letters]
+    click.echo("layer " + " ".join(f"{h.replace('matched', ''):>18}" for h in head))
+    for l in range(run.params["L"]):
+        cells = []
+        for *letters, end in columns:
+            for letter in letters:
+                values, error = (getattr(run, f"{letter}_{end}{e}") for e in ("", "_err"))
+                cells.append(_number(values[l], error[l]) if l < len(values) else "")
+        click.echo(f"{l + 1:>5} " + " ".join(f"{c:>18}" for c in cells))

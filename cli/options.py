@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from replicadnn.ranges import expand
+from replicadnn.ranges import MAX_NUMBERS, expand
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +30,36 @@ class NumberList(click.ParamType):
                 numbers.extend(expand(part.strip()))
             except (ValueError, OverflowError) as error:
                 self.fail(f"{part.strip()!r}: {error}", param, ctx)
+        return numbers
+
+
+class WholeList(click.ParamType):
+    """Whole numbers as ``3``, ``1,2,5``, ``start:stop`` (both ends), ``start:stop:step``, mixed."""
+
+    name = "whole numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        if isinstance(value, list):
+            return value
+        numbers: list[int] = []
+        for part in str(value).split(","):
+            try:
+                ends = [int(piece) for piece in part.split(":")]
+                if len(ends) == 1:
+                    numbers.append(ends[0])
+                    continue
+                start, stop, step = (*ends, 1) if len(ends) == 2 else ends
+                new = range(start, stop + 1, step)
+                if len(ends) > 3 or not 1 <= len(new) <= MAX_NUMBERS or step < 1:
+                    raise ValueError
+            except ValueError:
+                self.fail(
+                    f"{part.strip()!r}: expected a whole number, start:stop or start:stop:step",
+                    param, ctx,
+                )  # fmt: skip
+            numbers.extend(new)
         return numbers
 
 
@@ -81,3 +112,18 @@ def config_option(function: F) -> F:
 def note(message: str) -> None:
     """A line for the user on stderr."""
     click.echo(message, err=True)
+
+
+@contextlib.contextmanager
+def layer_progress(unit: str = "layer") -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, off without a terminal: yields ``report(done, total)``."""
+    from tqdm import tqdm
+
+    with tqdm(total=None, unit=unit, disable=None, leave=False) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.n = done
+            bar.refresh()
+
+        yield report

@@ -4,10 +4,11 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 
 * `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
 * `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
+* `transitions` - where the layers freeze, first-order steps; `Transitions`
 * `sweep` - many points at once, in processes or on a cluster, into one store; `Sweep`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
-* `generalisation_error` - error of the typical student on fresh inputs
+* `generalisation` - error of the typical student by depth and alpha; `generalisation_error` from Q
 * `Problem`, `Status` and the errors
 """
 
@@ -19,7 +20,11 @@ from typing import TYPE_CHECKING, Any
 _PUBLIC = {
     "solve": "replicadnn.theory.solver",
     "simulate": "replicadnn.montecarlo.run",
-    "MonteCarloResult": "replicadnn.montecarlo.run",
+    "transitions": "replicadnn.theory.transitions",
+    "Transitions": "replicadnn.theory.transitions",
+    "generalisation": "replicadnn.theory.generalisation",
+    "Generalisation": "replicadnn.theory.generalisation",
+    "MonteCarloResult": "replicadnn.montecarlo.result",
     "load": "replicadnn.store",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
     from replicadnn.errors import FileError as FileError
     from replicadnn.errors import InputError as InputError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
-    from replicadnn.montecarlo.run import MonteCarloResult as MonteCarloResult
+    from replicadnn.montecarlo.result import MonteCarloResult as MonteCarloResult
     from replicadnn.montecarlo.run import simulate as simulate
     from replicadnn.problem import Problem as Problem
     from replicadnn.solution import Certificate as Certificate
@@ -49,8 +54,12 @@ if TYPE_CHECKING:
     from replicadnn.store import load as load
     from replicadnn.sweeps.driver import sweep as sweep
     from replicadnn.sweeps.file import Sweep as Sweep
+    from replicadnn.theory.generalisation import Generalisation as Generalisation
+    from replicadnn.theory.generalisation import generalisation as generalisation
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solver import solve as solve
+    from replicadnn.theory.transitions import Transitions as Transitions
+    from replicadnn.theory.transitions import transitions as transitions
 
 __all__ = [*_PUBLIC, "__version__", "plot"]
 

@@ -7,12 +7,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn.errors import InputError
 from replicadnn.problem import Problem
+
+if TYPE_CHECKING:
+    from replicadnn.theory.observables import OverlapDistribution
 
 FloatArray = NDArray[np.float64]
 
@@ -99,6 +103,7 @@ class Certificate:
         return found
 
 
+_QUANTITIES: tuple[Literal["q"], Literal["Q"]] = ("q", "Q")
 #: Largest error of a normalisation in a certified solution.
 MASS_LIMIT = 1e-10
 #: Largest numerical derivative of s in a certified solution (truncation of the stencil).
@@ -138,7 +143,7 @@ class Solution:
     one_minus_q_ea, one_minus_Q_ea : arrays (L+1,), (L,)
         Distance of the Edwards-Anderson values from 1, with its own relative accuracy.
     entropy_interaction, entropy_couplings, entropy_neurons : arrays (L,), (L,), (L-1,)
-        The parts that s is the sum of, by layer.
+        The parts that s is the sum of, by layer: the share of every layer in the log volume.
     certificate : Certificate
     tol : float
         Tolerance asked for.
@@ -216,6 +221,68 @@ class Solution:
         """Boolean (L+1,): neuron layers with q_EA > 0 (the data layers always are)."""
         return self.q_ea > 0.0
 
+    def overlaps(self, quantity: Literal["q", "Q"] = "q") -> FloatArray:
+        """q (L+1, K+1) or Q (L, K+1), by name; InputError for any other name."""
+        if quantity not in ("q", "Q"):
+            raise InputError("quantity", quantity, "one of q, Q")
+        return self.q if quantity == "q" else self.Q
+
+    def overlap_distribution(
+        self, layer: int, quantity: Literal["q", "Q"] = "q"
+    ) -> OverlapDistribution:
+        """P(q, l) = dx/dq(x, l), or P(Q, l): deltas and continuous part (docs/observables.md).
+
+        Parameters
+        ----------
+        layer : int
+            l = 0..L for q, 1..L for Q.
+        quantity : {"q", "Q"}
+
+        Raises
+        ------
+        InputError
+            Layer or quantity that does not exist, or a solution that is not converged.
+        """
+        from replicadnn.theory.observables import overlap_distribution
+
+        rows = self.overlaps(quantity)
+        first = self.L + 1 - len(rows)
+        if not first <= layer <= self.L:
+            raise InputError("layer", layer, f"{first}..{self.L} for {quantity}")
+        if not self.converged:
+            raise InputError("solution", str(self.status), "a converged solution")
+        frozen = self.branch == "frozen"
+        return overlap_distribution(self.x, rows[layer - first], jump=frozen)
+
+    def moments(self, order: float = 1.0, quantity: Literal["q", "Q"] = "q") -> FloatArray:
+        """Int_0^1 q(x, l)^k dx by layer, k = ``order``: (L+1,) for q, (L,) for Q.
+
+        Mean of q^k over pairs of replicas. Exact for the K levels; for k = 1 it converges as
+        1/K^2, for k >= 2 faster (docs/observables.md).
+        """
+        from replicadnn.theory.observables import moment
+
+        return moment(self.x, self.overlaps(quantity), order)
+
+    @property
+    def x_l(self) -> FloatArray:
+        """x up to which q(x, l) = 0, l = 0..L: 0 at the data, 1 in liquid layers.
+
+        nan if not converged. `OverlapDistribution.onset_error` is its error.
+        """
+        return self._onsets()[0]
+
+    def _onsets(self) -> tuple[FloatArray, FloatArray]:
+        """x_l and its error."""
+        if not self.converged:
+            return np.full(self.L + 1, math.nan), np.full(self.L + 1, math.nan)
+        onset, error = np.where(self.solid_layers, 0.0, 1.0), np.zeros(self.L + 1)
+        if self.x.size > 1:
+            for l in np.flatnonzero(self.solid_layers):
+                found = self.overlap_distribution(int(l))
+                onset[l], error[l] = found.onset, found.onset_error
+        return onset, error
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write this solution to an HDF5 file (see `Solutions.save`)."""
         return Solutions([self]).save(path, overwrite=overwrite)
@@ -223,6 +290,7 @@ class Solution:
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and lists under the keys of ``replicadnn solve --json``."""
         problem = self.problem
+        x_l, x_l_error = self._onsets()
         return {
             "alpha": problem.alpha,
             "L": problem.L,
@@ -247,6 +315,18 @@ class Solution:
             "x": _list(self.x),
             "q": _list(self.q),
             "Q": _list(self.Q),
+            "moments": {
+                f"{name}{order}": _list(self.moments(order, name))
+                for name in _QUANTITIES
+                for order in (1, 2)
+            },
+            "x_l": _list(x_l),
+            "x_l_error": _list(x_l_error),
+            "entropy_by_layer": {
+                "interaction": _list(self.entropy_interaction),
+                "couplings": _list(self.entropy_couplings),
+                "neurons": _list(self.entropy_neurons),
+            },
             "R": None if self.R is None else _list(self.R),
             "eps_g": self.eps_g,
             "certificate": {

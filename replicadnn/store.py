@@ -14,6 +14,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,12 @@ logger = logging.getLogger(__name__)
 
 FORMAT = "replicadnn"
 SCHEMA_VERSION = 1
-KINDS = ("solve", "mc")
+#: Kinds whose files are tables (`replicadnn.tables`), and what reads each: module, function.
+TABLE_KINDS: dict[str, tuple[str, str]] = {
+    "transitions": ("replicadnn.theory.transitions", "load_transitions"),
+    "generalisation": ("replicadnn.theory.generalisation", "load_generalisation"),
+}
+KINDS = ("solve", "mc", *TABLE_KINDS)
 
 _CERTIFICATE = (
     "residual",
@@ -299,8 +305,11 @@ def _attributes(solution: Solution) -> dict[str, Any]:
     return found
 
 
-def load(path: str | Path) -> Solutions | Runs | Sweep:
-    """Read a file written by ``save`` or by ``--output``: `Solutions`, `Runs` or a `Sweep`.
+def load(path: str | Path) -> Any:
+    """Read a file written by ``save`` or by ``--output``.
+
+    Returns `Solutions`, the `Runs` of a sampler, a `Sweep`, `Transitions` or `Generalisation`, by
+    what the file holds.
 
     Raises
     ------
@@ -309,9 +318,12 @@ def load(path: str | Path) -> Solutions | Runs | Sweep:
         that no solution can have.
     """
     with open_checked(path, None) as file:
-        kind, sweep = file.attrs["kind"], "index" in file
+        kind, sweep = str(file.attrs["kind"]), "index" in file
     if sweep:
         return load_sweep(path)
+    if kind in TABLE_KINDS:
+        module, function = TABLE_KINDS[kind]
+        return getattr(import_module(module), function)(path)
     return load_solutions(path) if kind == "solve" else load_runs(path)
 
 
@@ -375,6 +387,11 @@ def describe(path: str | Path) -> dict[str, Any]:
         sweep = "index" in file
     if sweep:
         return load_sweep(path).describe()
+    if kind in TABLE_KINDS:
+        from replicadnn.tables import describe_tables
+
+        head = {"kind": kind, "schema_version": version, "finished": finished}
+        return head | describe_tables(path)
     if kind == "mc":
         from replicadnn.montecarlo.files import summary
 
@@ -395,7 +412,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         "kind": kind,
         "schema_version": version,
         "finished": finished,
-        "points": [{key: s.as_dict()[key] for key in keys} for s in solutions],
+        "points": [{key: full[key] for key in keys} for full in (s.as_dict() for s in solutions)],
         "provenance": dict(solutions.provenance),
     }
 

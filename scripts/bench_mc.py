@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from replicadnn.kernels import weights as weights_kernel
 from replicadnn.kernels._simd import fma, splat, vload, vstore
 from replicadnn.montecarlo import gap, network, weights
-from replicadnn.montecarlo.run import make_spec, pilot_step
+from replicadnn.montecarlo.simulation import pilot_step
+from replicadnn.montecarlo.spec import make_spec
 
 SHAPES = ((20, 128), (20, 384), (40, 384))
 FLOOR_MS = {(20, 384): 0.55, (40, 384): 2.3}

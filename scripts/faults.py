@@ -202,8 +202,9 @@ class Command:
             if time.monotonic() > end:
                 self.send(signal.SIGKILL)
             time.sleep(0.005)
-        self._errors.seek(0)
-        return self._errors.read()
+        with self._errors:
+            self._errors.seek(0)
+            return self._errors.read()
 
 
 start = Command
@@ -372,7 +373,7 @@ def disk_full(folder: Path, dice: random.Random, tries: int) -> Count:
     small = ("sweep", "--alpha", "1:900:12:log", "--L", "4,6", "--workers", "1")
     commands: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = [
         (("solve", "--alpha", "1:900:24:log", "--L", "6"), "solve.h5", ("--overwrite",)),
-        ((*SIMULATE, "--sweeps", "2000"), "mc.h5", ("--resume",)),
+        ((*SIMULATE, "--sweeps", "500"), "mc.h5", ("--resume",)),
         (small, "sweep.h5", ()),
     ]
     for words, name, more in commands:

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from replicadnn.montecarlo import relaxation
-from replicadnn.montecarlo.run import MonteCarloResult, plain, simulate
+from replicadnn.montecarlo.result import MonteCarloResult, plain
+from replicadnn.montecarlo.run import simulate
 
 
 def run(N: int, options: argparse.Namespace, replicas: int) -> MonteCarloResult:

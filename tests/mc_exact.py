@@ -107,3 +107,34 @@ def enumerate_weights(S0, SL, L, beta):
         total += weight
         sums += weight * np.array([energy, *correlation])
     return sums / total
+
+
+def cone_overlap(N, M, trajectories, rng):
+    """Overlap with the teacher of one spherical perceptron without errors; inputs +-1.
+
+    Exact Hamiltonian sampling of a Gaussian restricted to the cone of solutions (A. Pakman and
+    L. Paninski, J. Comput. Graph. Stat. 23 (2014) 518): J cos t + v sin t for a quarter turn,
+    reflected at the walls y x . J = 0.  The teacher is a solution drawn from the prior, so the
+    chain begins in equilibrium.  Returns the overlap after every trajectory.
+    """
+    teacher = rng.standard_normal(N)
+    inputs = rng.choice([-1.0, 1.0], (M, N))
+    walls = inputs * np.sign(inputs @ teacher)[:, None]
+    J, found = teacher.copy(), []
+    for _ in range(trajectories):
+        v, left, last = rng.standard_normal(N), np.pi / 2, -1
+        while True:
+            # the first wall: the smallest t with walls . (J cos t + v sin t) = 0
+            cotangent = -(walls @ v) / np.maximum(walls @ J, 1e-14)
+            if last >= 0:
+                cotangent[last] = -np.inf
+            hit = int(np.argmax(cotangent))
+            t = min(left, float(np.arctan2(1.0, cotangent[hit])))
+            J, v = J * np.cos(t) + v * np.sin(t), v * np.cos(t) - J * np.sin(t)
+            left -= t
+            if left <= 0.0:
+                break
+            v -= 2.0 * (walls[hit] @ v) / N * walls[hit]
+            last = hit
+        found.append(J @ teacher / np.sqrt((J @ J) * (teacher @ teacher)))
+    return np.array(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -257,3 +258,15 @@ def test_help_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0
+
+
+def test_cite_agrees_with_the_citation_file(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "cite")
+    assert code == 0
+    cff = (Path(__file__).parents[1] / "CITATION.cff").read_text(encoding="utf-8")
+    for entry in re.findall(r'^ +(?:doi|start|year|volume): "?([^"\n]+)"?$', cff, re.M):
+        assert f"{{{entry}}}" in out
+    version = re.search(r"^version: (.*)$", cff, re.M)
+    assert version is not None
+    assert f"version = {{{version.group(1)}}}" in out
+    assert out.count("{") == out.count("}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +84,15 @@ def test_weights_sampler_prints_a_table(capsys: pytest.CaptureFixture[str]) -> N
     assert json.loads(out)["acceptance"]["S"] == [None, None]
 
 
+def test_random_start_is_compared_after_matching(capsys: pytest.CaptureFixture[str]) -> None:
+    words = (*SMALL, "--beta", "2", "--sweeps", "20")
+    for start, head in (("planted", " R "), ("random", " R matched ")):
+        code, out, _ = call(capsys, *words, "--start", start)
+        assert code == 0
+        assert head in out.splitlines()[3]
+        assert "error on fresh inputs" in out
+
+
 def test_several_widths_in_one_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     words = ("mc-simulate", "--L", "2", "--N", "4,5,6", "--alpha", "3", "--beta", "1")
@@ -121,6 +132,35 @@ def test_tempering_reports_swaps_and_round_trips(
     assert {k: document[k] for k in again} == json.loads(json.dumps(again))
     code, out, _ = call(capsys, *words)
     assert "round trips" in out
+    code, _, err = call(capsys, "plot", "relaxation", str(tmp_path / "t.h5"))
+    assert code == 2
+    assert one_line(err)
+    assert "replica exchange" in err
+
+
+def test_hard_constraint_on_top_of_a_ladder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ("mc-simulate", "--L", "1", "--N", "6", "--alpha", "1", "--samples", "2")
+    words += ("--tempering", "2:6:3,inf", "--sweeps", "300", "--start", "random")
+    words += ("--replicas", "2", "--output", str(tmp_path / "t.h5"))
+    code, out, _ = call(capsys, *words, "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["betas"] == [2.0, 4.0, 6.0, "inf"]
+    assert document["params"]["beta"] == "inf"
+    assert document["energy"][-1] == [0.0]
+    assert np.shape(document["Q_matched_err"]) == (1,)
+    assert 0.0 < document["test_error"][0] < 0.5
+    assert document["equilibrium"] == document["message"]
+    code, _, _ = call(capsys, *words, "--resume")
+    assert code == 0
+    code, out, _ = call(capsys, "info", str(tmp_path / "t.h5"))
+    assert "tempering" in out
+    words = ("mc-simulate", "--L", "2", "--N", "6", "--alpha", "1", "--tempering", "1,inf")
+    code, _, err = call(capsys, *words)
+    assert code == 2
+    assert one_line(err)
 
 
 def test_both_starts_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,13 +194,17 @@ def test_both_starts_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
         (["--time-limit", "nan"], "time_limit = nan"),
         (["--scenario", "glass"], "scenario"),
         (["--sampler", "x"], "sampler"),
-        (["--start", "warm"], "start"),
+        (["--start", "warm"], "start = 'warm': one of both, planted, random"),
         (["--scenario", "random", "--start", "both"], "start = 'planted'"),
         (["--potential", "soft"], "potential"),
         (["--tempering", "2,1"], "tempering"),
         (["--tempering", "1,2", "--beta", "3"], "beta = 3.0"),
         (["--tempering", "1,2", "--sweeps", "5"], "sweeps = 5"),
         (["--tempering", "1,2", "--every", "0"], "every = 0"),
+        (["--every", "10"], "every = 10: only with tempering"),
+        (["--overwrite"], "overwrite"),
+        (["--test-patterns", "-1"], "test_patterns = -1"),
+        (["--N", "90000", "--alpha", "100"], "N = 90000: smaller"),
         (["--resume"], "resume"),
         (["--output", "/no/such/folder/a.h5"], "/no/such/folder"),
         (["--output", "a.h5", "--resume", "--overwrite"], "overwrite"),
@@ -256,8 +300,8 @@ LONG = ("mc-simulate", "--L", "3", "--N", "8,9", "--alpha", "6", "--beta", "2", 
 LONG = (*LONG, "--sweeps", "20000", "--seed", "3")
 KILLED = """
 import sys
-from replicadnn.montecarlo import run, study
-run.BLOCK_SECONDS = 0.01
+from replicadnn.montecarlo import drive, study
+drive.BLOCK_SECONDS = 0.01
 study.SAVE_SHARE = 1e9
 study.run_study.__kwdefaults__["save_every"] = 0.0
 from replicadnn.cli.main import main
@@ -327,3 +371,38 @@ def test_interrupt_saves_and_resumes(tmp_path: Path) -> None:
     assert process.returncode == 3
     assert "time limit" in err
     assert json.loads(out)["params"]["sweeps_done"] > done
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+def test_progress_on_a_terminal(tmp_path: Path) -> None:
+    """A bar for every width on stderr: sweeps per second, remaining time; stdout stays clean."""
+    words = ("mc-simulate", "--L", "2", "--N", "6,8", "--alpha", "4", "--beta", "2", "--json")
+    words += ("--samples", "2", "--sweeps", "40000")
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "replicadnn.cli.main", *words], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # Linux says so when the other side has closed
+        while chunk := os.read(ours, 4096):
+            seen += chunk
+    out, _ = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 0
+    assert [run["params"]["N"] for run in json.loads(out)["runs"]] == [6, 8]
+    bars = seen.decode().split("\r")
+    for head in ("N = 6 (1/2)", "N = 8 (2/2)"):
+        drawn = [bar for bar in bars if head in bar]
+        assert drawn
+        # done/total [elapsed<remaining, rate]
+        assert any(
+            re.search(r"\d+/40000 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+k?sweep/s\]", b) for b in drawn
+        )
+
+
+def test_no_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, *SMALL, "--beta", "2", "--sweeps", "200", "--json")
+    assert code == 0
+    assert err == ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mc_exact import batch_error, enumerate_gap, enumerate_weights
+from mc_exact import batch_error, cone_overlap, enumerate_gap, enumerate_weights
 
 from replicadnn.montecarlo import network
 from replicadnn.montecarlo.gap import GapChain
 from replicadnn.montecarlo.network import Network
+from replicadnn.montecarlo.run import simulate
 from replicadnn.montecarlo.weights import WeightsChain
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -66,6 +67,20 @@ def test_hard_constraint_against_enumeration():
     )
     assert exact["energy"][0] == 0.0 == mean[0]
     assert abs(mean[1] - exact["product"][0]) < 3.0 * error[1] < 0.05
+
+
+def test_hard_constraint_against_sampling_of_the_cone():
+    """L = 1, N = 20, alpha = 2: R by two routes that share nothing, and above the dense limit.
+
+    The excess over N = infinity is a finite-size effect of about 0.21/N (docs/sampler.md).
+    """
+    rng = np.random.default_rng(51)
+    cone = [cone_overlap(20, 40, 10, rng)[3:].mean() for _ in range(700)]
+    R, error = batch_error(cone)
+    run = simulate(1, 20, 2.0, burn_in=1000, sweeps=1500, samples=60, seed=52, test_patterns=0)
+    assert np.hypot(error, run.R_err[0]) < 0.005
+    assert abs(run.R[0] - R) < 3.0 * np.hypot(error, run.R_err[0])
+    assert run.R[0] == pytest.approx(0.7283 + 0.21 / 20, abs=3.0 * run.R_err[0])
 
 
 def test_gap_sampler_against_rejection_sampling():

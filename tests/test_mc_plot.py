@@ -103,6 +103,8 @@ def test_figures_from_the_command_line(
         (["plot", "relaxation", path], "exists already"),
         (["plot", "relaxation", path, "--N", "7", "--overwrite"], "N = 7"),
         (["plot", "profile", path], "holds 'mc' results"),
+        (["plot", "tree", path], "holds 'mc' results"),
+        (["plot", "overlaps", path, "--alpha", "3", "--overwrite"], "only for solve files"),
         (["plot", "relaxation", "missing.h5"], "no such file"),
     ):
         assert command(words) == 2

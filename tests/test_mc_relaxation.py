@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicadnn.montecarlo import network, overlaps, relaxation
+from replicadnn.montecarlo.gap import drawn_signs, seed_generator
+from replicadnn.montecarlo.network import Network
 
 
 @given(st.integers(1, 10**7), st.integers(1, 30))
@@ -160,3 +162,41 @@ def test_spin_correlation_sees_a_collapse():
     found = network.spin_correlation(S)
     assert found[0] == pytest.approx(1.0 / np.sqrt(400), rel=0.3)
     assert found[1] == 1.0
+
+
+def test_disagreement_of_one_layer_is_the_angle():
+    """L = 1: two half spaces at overlap R disagree on a share acos(R)/pi (inputs +-1, N large)."""
+    rng = np.random.default_rng(12)
+    N, P, batches = 150, 1500, 40
+    none = np.empty((2, N, 0), np.int8)
+    teacher = Network(network.random_couplings(1, N, rng), none)
+    mixed = 0.8 * teacher.J + 0.6 * network.random_couplings(1, N, rng)
+    student = Network(network.normalised(mixed), none)
+    found = np.array([
+        overlaps.disagreement(teacher, student, network.random_signs((N, P), rng))[0]
+        for _ in range(batches)
+    ])  # fmt: skip
+    R = (teacher.J[0] * student.J[0]).mean(axis=1, dtype=float)
+    expected = (np.arccos(R) / np.pi).mean()
+    error = found.std(ddof=1) / np.sqrt(batches)
+    assert error < 4e-4
+    assert abs(found.mean() - expected) < 3.0 * error
+
+
+def test_disagreement_forgets_the_labels_of_hidden_neurons_after_matching():
+    rng = np.random.default_rng(13)
+    a = network.plant(3, 6, 40, np.inf, rng)
+    b = network.permute(a, 1, rng.permutation(6), network.random_signs((6,), rng))
+    inputs = network.random_signs((6, 200), rng)
+    raw = overlaps.disagreement(a, b, inputs)
+    assert raw[0] > 0.2
+    assert raw[2] == 0.0
+    np.testing.assert_array_equal(overlaps.disagreement(a, overlaps.match(a, b), inputs), 0.0)
+
+
+def test_fresh_signs_are_fair_and_move_on():
+    state = seed_generator(np.random.SeedSequence(3))
+    one, two = drawn_signs((7, 3001), state), drawn_signs((7, 3001), state)
+    assert set(np.unique(one)) == {-1, 1}
+    for signs in (one, two, one * two, one[:, 1:] * one[:, :-1], one[1:] * one[:-1]):
+        assert abs(signs.mean(dtype=float)) < 4.0 / np.sqrt(signs.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from dataclasses import replace
@@ -11,7 +12,11 @@ import pytest
 
 from replicadnn.errors import InputError
 from replicadnn.montecarlo import relaxation
-from replicadnn.montecarlo.run import RunStatus, Simulation, make_schedule, make_spec, simulate
+from replicadnn.montecarlo.result import RunStatus
+from replicadnn.montecarlo.run import simulate
+from replicadnn.montecarlo.schedule import make_schedule
+from replicadnn.montecarlo.simulation import Simulation
+from replicadnn.montecarlo.spec import Parameters, make_spec
 
 CASES = {
     "gap": {"L": 3, "N": 6, "alpha": 4.0, "beta": 2.0, "replicas": 2},
@@ -208,6 +213,7 @@ def test_stop_and_time_limit_end_cleanly():
         ({"potential": "soft", "start": "random", "beta": math.inf}, "beta = inf"),
         ({"potential": "soft", "start": "random", "sampler": "weights"}, "potential = 'soft'"),
         ({"time_limit": -1.0}, "time_limit = -1.0"),
+        ({"test_patterns": -1}, "test_patterns = -1"),
     ],
 )
 def test_bad_input_is_named(arguments, named):
@@ -250,3 +256,58 @@ def test_planted_overlap_is_the_first_curve():
     sample = sim.samples[0]
     np.testing.assert_allclose(sample.series["R"][-1], sample.curves_J[0, 0, :, -1], rtol=1e-6)
     np.testing.assert_allclose(sample.series["r"][-1], sample.curves_S[0, 0, :, -1], rtol=1e-12)
+
+
+def test_test_error_follows_from_the_overlap():
+    """L = 1: eps_g is the mean of acos(R)/pi over the perceptrons (N large)."""
+    sim = Simulation(make_spec(1, 100, 2.0, sweeps=200, samples=2, seed=1, test_patterns=20_000))
+    sim.run(200)
+    for sample in sim.samples:
+        R = (sample.teacher.J * sample.chains[0].network().J).mean(axis=2, dtype=float)
+        expected = (np.arccos(R) / np.pi).mean()
+        assert 0.05 < expected < 0.3
+        error = sample.series["test_error"]
+        assert error[0, 0] == 0.0  # the planted start is the teacher
+        # three standard errors, and a correction of order 1/N because inputs are +-1
+        sigma = np.sqrt(expected * (1.0 - expected) / (100 * 20_000))
+        assert abs(error[-1, 0] - expected) < 3.0 * sigma + 0.05 / 100
+
+
+def test_measuring_the_test_error_leaves_the_chains_alone():
+    measured, off = (simulate(**CASES["gap"], sweeps=60, test_patterns=n) for n in (50, 0))
+    np.testing.assert_array_equal(off.C_J, measured.C_J)
+    assert off.to_json()["test_error"] == [None] * 3
+    assert off.to_json()["test_error_err"] == [None] * 3
+    assert np.all(measured.test_error > 0.0)
+
+
+def test_test_error_of_deep_networks():
+    """Representations drift apart with depth; random labels have no teacher to compare with."""
+    run = simulate(3, 10, 8.0, beta=3.0, sweeps=300, samples=4, seed=1)
+    assert run.test_error.shape == run.test_error_err.shape == (3,)
+    assert np.all((run.test_error > 0.01) & (run.test_error < 0.5))
+    assert run.test_error[2] > run.test_error[0]
+    glass = simulate(2, 6, 3.0, scenario="random", sweeps=20, samples=2)
+    assert np.isnan(glass.test_error).all()
+    stranger = simulate(2, 10, 0.2, beta=1.0, start="random", sweeps=20, samples=6)
+    assert stranger.test_error[-1] == pytest.approx(0.5, abs=0.1)
+
+
+def test_parameters_are_declared_once_more_for_the_type_checker_only():
+    """The typed keywords of `simulate` are those that `make_spec` takes."""
+    taken = inspect.signature(make_spec).parameters.values()
+    keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY}
+    assert keywords == set(Parameters.__annotations__)
+
+
+def test_a_handful_of_patterns_is_no_collapse():
+    """With one pattern every pair of neurons is correlated: that says nothing."""
+    run = simulate(2, 4, 0.25, beta=1.0, sweeps=20, samples=2)
+    assert run.params["M"] == 1
+    assert run.spin_correlation[0] == 1.0
+    assert not run.collapsed
+
+
+def test_what_cannot_fit_is_refused_before_it_is_tried():
+    with pytest.raises(InputError, match=r"N = 100000: smaller: .* GB, this machine has .* GB"):
+        simulate(100_000, 100_000, 1.0, beta=1.0)

@@ -64,7 +64,8 @@ def test_soft_potential_collapses_and_says_so():
 PORTABLE = """
 import hashlib
 import numpy as np
-from replicadnn.montecarlo.run import Simulation, make_spec
+from replicadnn.montecarlo.simulation import Simulation
+from replicadnn.montecarlo.spec import make_spec
 digest = hashlib.sha256()
 for extra in ({"alpha": 5.0}, {"alpha": 3.0, "sampler": "weights"}):
     sim = Simulation(make_spec(3, 12, **extra, sweeps=300, samples=1, step=0.3))

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
-from replicadnn.montecarlo.files import load_checkpoint
-from replicadnn.montecarlo.run import MonteCarloResult
-from replicadnn.montecarlo.study import make_jobs, run_study
+from replicadnn import store
+from replicadnn.montecarlo.files import Runs, load_checkpoint, save_runs
+from replicadnn.montecarlo.result import MonteCarloResult
+from replicadnn.montecarlo.study import _Writer, make_jobs, run_study
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -68,6 +69,16 @@ def test_round_trip(arguments: dict[str, object], tmp_path: Path) -> None:
         run.save(path)
     loaded.save(tmp_path / "b.h5")
     same(run, MonteCarloResult.load(tmp_path / "b.h5"))
+
+
+def test_reference_file_of_schema_1(data: Path) -> None:
+    """Later versions still read what this one wrote."""
+    runs = rd.load(data / "mc_v1.h5")
+    assert runs.finished
+    assert runs[0].params["M"] == 12
+    assert runs[0].params["sweeps_done"] == 4
+    np.testing.assert_allclose(runs[0].C_S[:, 0], 1.0)
+    assert np.all((runs[0].test_error > 0.0) & (runs[0].test_error < 1.0))
 
 
 def test_incomplete_run_is_marked(tmp_path: Path) -> None:
@@ -228,3 +239,67 @@ def test_failed_run_leaves_no_lock(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
     assert not rd.load(tmp_path / "a.h5").finished
     assert run_study(jobs, output=tmp_path / "a.h5", resume=True).finished
+
+
+def test_time_axes_can_grow_and_the_counter_counts(tmp_path: Path) -> None:
+    """/series: unlimited along times and series_times; counter = records made so far."""
+    jobs = make_jobs(2, [4], 3.0, beta=1.0, sweeps=1000, samples=2)
+    sim = jobs[0].begin(None)
+    sim.run(500)
+    path = tmp_path / "a.h5"
+    result = sim.result()
+    Runs((result,), finished=False).save(path)
+    with h5py.File(path, "r+") as file:
+        group = file["series/0000"]
+        for name, axis in (("times", 0), ("C_J", 1), ("samples_C_S", 2), ("series.energy", 0)):
+            assert group[name].maxshape[axis] is None
+            assert group[name].maxshape[:axis] == group[name].shape[:axis]
+        made = int(group["counter"][()])
+        assert made == 33  # of 64 equal parts: 0, ..., 500 sweeps
+        assert np.isfinite(group["series.energy"][:made]).all()
+        assert np.isnan(group["series.energy"][made:]).all()
+        group["C_J"].resize(group["C_J"].shape[1] + 5, axis=1)  # what another tool may do
+        assert np.array_equal(group["C_J"][:, :-5], result.C_J, equal_nan=True)
+    with h5py.File(result.save(tmp_path / "b.h5"), "r+") as file:
+        group = file["series/0000"]
+        group["counter"][()] = made + 1
+        group.attrs["sha256"] = store.digest(group)
+    with pytest.raises(rd.FileError, match="counter"):
+        rd.load(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize("ladder", [None, [1.0, 2.0]])
+def test_a_checkpoint_does_not_grow_with_the_run(
+    ladder: list[float] | None, tmp_path: Path
+) -> None:
+    """10^7 sweeps need no more than the logarithm: the file is at most half as large again."""
+    sizes = []
+    for sweeps in (10**3, 10**7):
+        jobs = make_jobs(3, [6], 4.0, tempering=ladder, sweeps=sweeps, samples=2, step=0.3)
+        path = tmp_path / f"{sweeps}.h5"
+        sim = jobs[0].begin(None)
+        sim.run(1)
+        save_runs(
+            path, [sim.result()], states=[sim.arrays()], provenance={}, overwrite=False,
+            finished=False,
+        )  # fmt: skip
+        sizes.append(path.stat().st_size)
+    assert sizes[1] < 1.5 * sizes[0]
+
+
+def test_checkpoints_take_a_small_share_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that costs 3 s is due again after 300 s, a quick one after ten."""
+    clock = [100.0]
+    monkeypatch.setattr("replicadnn.montecarlo.study.time.monotonic", lambda: clock[0])
+    writer = _Writer(tmp_path / "a.h5", make_jobs(1, [4], 1.0), False, 10.0, 1)
+    for cost, wait in ((3.0, 300.0), (0.01, 10.0)):
+        assert writer.due()
+        with writer.timed():
+            clock[0] += cost
+        for later, due in ((0.99 * wait, False), (wait, True)):
+            now, clock[0] = clock[0], clock[0] + later
+            assert writer.due() is due
+            clock[0] = now
+        clock[0] += wait

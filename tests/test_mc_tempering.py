@@ -11,20 +11,24 @@ from mc_exact import batch_error, enumerate_gap
 from replicadnn.errors import InputError
 from replicadnn.montecarlo import equilibrium, tempering
 from replicadnn.montecarlo.equilibrium import Verdict
-from replicadnn.montecarlo.run import make_spec, two_sided
+from replicadnn.montecarlo.run import simulate, two_sided
+from replicadnn.montecarlo.spec import make_spec
 from replicadnn.montecarlo.tempering import Tempering, temper
 
 
 def test_every_rung_against_enumeration():
     """Energies by layer on three rungs, 16 random data sets, each with its own exact value."""
     betas, rounds = (0.4, 1.0, 2.5), 1500
-    spec = make_spec(2, 2, 1.0, scenario="random", beta=betas[-1], samples=16, seed=5, step=0.8)
+    spec = make_spec(2, 2, 1.0, scenario="random", beta=betas[-1], samples=16, seed=20, step=0.8)
     job = Tempering(spec, betas, rounds, 3)
     job.run(rounds)
     off = []
-    for ladder in job.ladders:
-        S = ladder.teacher.S
-        measured = ladder.energy[100:].mean(axis=0) * 4
+    for sample in job.samples:
+        S = sample.teacher.S
+        measured = np.average(
+            sample.series("rungs")[5:], axis=0, weights=sample.counts["rungs"][5:]
+        )
+        measured = measured * 4
         exact = [enumerate_gap(S[0], S[2], 2, beta, 0.0)["energy"] for beta in betas]
         off.append(measured - np.array(exact))
     mean, error = batch_error(off)
@@ -38,7 +42,7 @@ def test_every_rung_against_enumeration():
 def test_round_trips_by_hand():
     """bottom, top, bottom is one trip; starting at the top and falling is none."""
     spec = make_spec(2, 2, 1.0, samples=1, beta=2.0, step=0.5)
-    ladder = Tempering(spec, (1.0, 2.0), 1, 1).ladders[0]
+    ladder = Tempering(spec, (1.0, 2.0), 1, 1).samples[0].ladders[0]
     for place in ([0, 1], [1, 0], [0, 1], [1, 0]):
         ladder.place[:] = place
         ladder._mark_ends()
@@ -46,7 +50,7 @@ def test_round_trips_by_hand():
 
 
 def test_resume_is_bit_identical():
-    spec = make_spec(3, 5, 4.0, beta=2.0, samples=2, seed=3)
+    spec = make_spec(3, 5, 4.0, beta=2.0, samples=2, seed=3, replicas=2)
     through = Tempering(spec, (1.8, 1.9, 2.0), 40, 5)
     through.run(40)
     first = Tempering(spec, (1.8, 1.9, 2.0), 40, 5)
@@ -59,7 +63,8 @@ def test_resume_is_bit_identical():
     for name, array in through.arrays().items():
         np.testing.assert_array_equal(array, second.arrays()[name], err_msg=name)
         np.testing.assert_array_equal(array, first.arrays()[name], err_msg=name)
-    assert through.ladders[0].swaps.sum() > 0
+    assert through.samples[0].ladders[1].swaps.sum() > 0
+    assert through.samples[0].counts["q_self"].sum() == 2 * 10  # two ladders, the last quarter
 
 
 def test_threads_leave_no_trace():
@@ -70,7 +75,43 @@ def test_threads_leave_no_trace():
     np.testing.assert_array_equal(one.samples["R_matched"], two.samples["R_matched"])
 
 
-@pytest.mark.parametrize("betas", [(1.0,), (2.0, 1.0), (0.0, 1.0), (1.0, math.inf), (1.0, 1.0)])
+def test_infinite_beta_on_top_against_enumeration():
+    """L = 1: the hard constraint on the last rung, reached from random starts through swaps."""
+    spec = make_spec(1, 2, 1.5, beta=math.inf, samples=16, seed=8, step=0.8, start="random")
+    job = Tempering(spec, (1.0, 4.0, math.inf), 1000, 3)
+    job.run(1000)
+    off, energy = [], []
+    for sample in job.samples:
+        S = sample.teacher.S
+        exact = [enumerate_gap(S[0], S[1], 1, b, 0.0)["energy"] for b in (1.0, 4.0, math.inf)]
+        rungs = np.average(sample.series("rungs")[5:], axis=0, weights=sample.counts["rungs"][5:])
+        off.append(rungs * 6 - np.array(exact))
+        energy.append(rungs[2])
+    mean, error = batch_error(off)
+    assert np.all(np.array(energy) == 0.0)
+    assert error[:2].max() < 0.03
+    np.testing.assert_array_less(np.abs(mean[:2]), 3.0 * error[:2])
+    result = job.result()
+    assert result.swap_acceptance.min() > 0.1
+    assert result.to_json()["betas"] == [1.0, 4.0, "inf"]
+
+
+def test_random_start_reaches_the_hard_constraint_where_a_quench_sticks():
+    """L = 1, alpha = 2: direct quench refuted; with the ladder no violated gap at the top, and the
+    overlap with the teacher is that of the planted start."""
+    quench = simulate(1, 20, 2.0, beta=math.inf, start="random", sweeps=500, samples=4)
+    assert quench.equilibrium.startswith("refuted")
+    assert "--tempering" in quench.equilibrium
+    betas = (*tempering.geometric_ladder(2.0, 8.0, 4), math.inf)
+    ladder = temper(1, 20, 2.0, betas=betas, rounds=200, samples=4, start="random")
+    assert np.all(ladder.energy[-1] == 0.0)
+    planted = simulate(1, 20, 2.0, sweeps=2000, samples=4)
+    sigma = np.hypot(ladder.R_matched_err, planted.R_err)
+    assert sigma[0] < 0.03
+    assert abs(ladder.R_matched[0] - planted.R[0]) < 3.0 * sigma[0]
+
+
+@pytest.mark.parametrize("betas", [(1.0,), (2.0, 1.0), (0.0, 1.0), (math.inf, 1.0), (1.0, 1.0)])
 def test_bad_ladder_is_named(betas):
     with pytest.raises(InputError, match="tempering"):
         temper(2, 5, 4.0, betas=betas)
@@ -103,6 +144,16 @@ def test_large_errors_show_nothing():
     assert equilibrium.compare(single, single).verdict is Verdict.NOT_SHOWN
 
 
+def test_only_the_side_that_matters_counts():
+    """Overlaps from above that lie below those from below are no sign of a slow relaxation."""
+    rng = np.random.default_rng(5)
+    a, b = ({"Q": shift + 0.01 * rng.standard_normal((8, 2))} for shift in (0.30, 0.35))
+    way = {"Q": np.ones(2)}
+    assert equilibrium.compare(a, b, way).verdict is Verdict.REFUTED
+    assert equilibrium.compare(a, b, way, alternative="greater").verdict is Verdict.SHOWN
+    assert equilibrium.compare(b, a, way, alternative="greater").verdict is Verdict.REFUTED
+
+
 def test_false_alarms_are_rare():
     """Same distribution on both sides: refuted in about 1 % of the cases."""
     rng = np.random.default_rng(1)
@@ -120,13 +171,48 @@ def test_drift_is_seen():
     assert equilibrium.halves_agree(flat + 0.002 * np.arange(90)[None, :, None]) < 0.01
 
 
-def test_one_sided_statement_needs_round_trips():
-    few = temper(3, 6, 4.0, betas=(1.0, 2.0), rounds=6, samples=3)
+def test_random_labels_need_two_ladders_and_round_trips():
+    """Overlaps with earlier states (from above) and between ladders (from below) must meet."""
+    betas = tempering.geometric_ladder(0.5, 1.5, 3)
+    arguments = {"betas": betas, "samples": 8, "scenario": "random"}
+    few = temper(2, 4, 3.0, **arguments, rounds=12, replicas=2)
     assert few.verdict is not Verdict.SHOWN
-    many = temper(
-        2, 4, 3.0, betas=tempering.geometric_ladder(0.5, 1.5, 3), rounds=600, samples=4,
-        scenario="random",
-    )  # fmt: skip
-    assert many.verdict is Verdict.SHOWN
-    assert many.round_trips.min() >= tempering.MIN_ROUND_TRIPS
-    assert "R" not in many.to_json()
+    one = temper(2, 4, 3.0, **arguments, rounds=400)
+    assert one.verdict is Verdict.NOT_SHOWN
+    assert "replicas" in one.message
+    two = temper(2, 4, 3.0, **arguments, rounds=400, replicas=2)
+    assert two.verdict is Verdict.SHOWN
+    assert two.round_trips.min() >= tempering.MIN_ROUND_TRIPS
+    assert np.abs(two.Q_self - two.Q_matched).max() < 0.05
+    assert np.isfinite(two.q_matched_err).all()
+    assert "R" not in two.to_json()
+
+
+def test_stuck_ladders_are_refuted_though_energy_is_flat():
+    """Cold ladder, random labels: each ladder keeps its own valley; energy alone would not tell."""
+    found = temper(
+        2, 8, 8.0, betas=(4.0, 4.2), rounds=60, samples=6, scenario="random", replicas=2, seed=1
+    )
+    assert found.verdict is not Verdict.SHOWN
+    assert found.q_self[0] > found.q_matched[0] + 0.2
+
+
+def test_size_of_the_state_does_not_grow_with_the_run():
+    spec = make_spec(2, 4, 3.0, beta=2.0, samples=1, replicas=2)
+    sizes = [
+        sum(a.nbytes for a in Tempering(spec, (1.0, 2.0), rounds, 10).arrays().values())
+        for rounds in (64, 10**6)
+    ]
+    assert sizes[0] == sizes[1]
+
+
+def test_collapse_is_seen_under_replica_exchange():
+    """Soft potential at large beta: the alarm of the plain run is not lost."""
+    run = temper(2, 6, 3.0, betas=(1.0, 2.0), rounds=3, samples=2, start="random", potential="soft")
+    assert not run.collapsed
+    assert run.spin_correlation.shape == (1,)
+    copies = Tempering(make_spec(2, 6, 3.0, beta=2.0, samples=1), (1.0, 2.0), 2, 1)
+    for chain in copies.samples[0].ladders[0].chains:
+        chain.S[1] = chain.S[1][:, :1]  # every neuron a copy of the first
+    copies.samples[0]._measure()
+    assert copies.result().collapsed

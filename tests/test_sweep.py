@@ -265,9 +265,6 @@ def test_files_of_schema_1_still_open(data: Path) -> None:
         assert result.q_ea == pytest.approx(want.q_ea, abs=1e-12)
         assert found["free_entropy"][k] == pytest.approx(want.free_entropy, abs=1e-12)
     assert k == 3
-    old = rd.load(data / "mc_v1.h5")[0]
-    assert old.params["sweeps_done"] == 20
-    assert old.C_J.shape == (2, len(old.times))
 
 
 # --- the journal ---------------------------------------------------------------------------

@@ -42,7 +42,7 @@ from ._simd import (
     vstore_u32,
 )
 from .random import fill_u32
-from .sphere import draw_rotations, refused, renormalise
+from .sphere import draw_rotations, refused, renormalise, rotated
 
 W = 32
 _F = np.float32
@@ -185,7 +185,6 @@ def rotate_layer(J, S, h, M, l, n_rotations, step, thresholds, kappa, rng, row):
     Sf = S.reshape(-1)
     hf = h.reshape(-1)
     limit = splat(_F(kappa))
-    inverse_root = 1.0 / np.sqrt(N)
     h_own = (l - 1) * nb * N * W
     s_own = l * nb * N * W
     down = np.empty(N * chunks, np.uint16)
@@ -208,12 +207,7 @@ def rotate_layer(J, S, h, M, l, n_rotations, step, thresholds, kappa, rng, row):
         for move in range(n_rotations):
             a = pick[move, 0]
             k = pick[move, 1]
-            Ja = np.float64(J[l - 1, i, a])
-            Jk = np.float64(J[l - 1, i, k])
-            new_a = _F(Ja * turn[move, 0] - Jk * turn[move, 1])
-            new_k = _F(Ja * turn[move, 1] + Jk * turn[move, 0])
-            da = (np.float64(new_a) - Ja) * inverse_root
-            dk = (np.float64(new_k) - Jk) * inverse_root
+            new_a, new_k, da, dk = rotated(J, l, i, a, k, turn, move)
             plus_plus = splat(_F(da + dk))
             plus_minus = splat(_F(da - dk))
             minus_plus = splat(_F(dk - da))

@@ -44,11 +44,14 @@ def _cubic(x, y, d, t):
 
 
 @jit_ieee_strict
-def slide(values, step, old, new, max_log):
+def slide(values, step, old, new, max_log, bound):
     """Levels `values` at cell centres `old`, moved to centres `new` and by `step`.
 
     Increments of Phi(new) times exp(increment of the rest / old increment); Phi the monotone
-    cubic through (old, values), rest = step - Phi'(old) (new - old).
+    cubic through (old, values), rest = step - Phi'(old) (new - old). With a `bound` (1 for
+    overlaps, 0: none) the distance of the last level from it is one more increment and all are
+    rescaled to the sum `bound`: a small distance then changes by a factor, whatever large
+    increments below it do in second order.
     """
     n = values.size
     moved = np.empty(n)
@@ -57,6 +60,8 @@ def slide(values, step, old, new, max_log):
     for i in range(n):
         before[i] = values[i] - (values[i - 1] if i > 0 else 0.0)
     moved[:] = before
+    room = bound - values[n - 1]
+    moved_room = room
     if n > 2:
         d = _slopes(old, values)
         last = 0.0
@@ -67,8 +72,11 @@ def slide(values, step, old, new, max_log):
             along[i] = here - last
             last = here
             ok = ok and along[i] > 0.1 * before[i] and along[i] < 10.0 * before[i]
+        if bound > 0.0:
+            ok = ok and bound - last > 0.5 * room and bound - last < 2.0 * room
         if ok:
             moved[:] = along
+            moved_room = bound - last
             for i in range(n):
                 rest[i] -= d[i] * (new[i] - old[i])
     total = 0.0
@@ -77,16 +85,27 @@ def slide(values, step, old, new, max_log):
         ratio = (rest[i] - (rest[i - 1] if i > 0 else 0.0)) / before[i]
         total += moved[i] * math.exp(min(max(ratio, -max_log), max_log))
         out[i] = total
+    if bound > 0.0:
+        ratio = -rest[n - 1] / room
+        moved_room *= math.exp(min(max(ratio, -max_log), max_log))
+        for i in range(n):
+            out[i] *= bound / (total + moved_room)
     return out
 
 
 @jit_ieee_strict
-def largest_ratio(values, step, floor):
-    """max |increment of step| / increment of values, over increments above `floor`."""
+def largest_ratio(values, step, floor, bound):
+    """max |increment of step| / increment of values, over increments above `floor`.
+
+    The distance of the last level from `bound` (0: none) counts as an increment.
+    """
     worst = 0.0
-    for i in range(values.size):
+    n = values.size
+    for i in range(n):
         before = values[i] - (values[i - 1] if i > 0 else 0.0)
         change = step[i] - (step[i - 1] if i > 0 else 0.0)
         if before > floor:
             worst = max(worst, abs(change) / before)
+    if bound > 0.0:
+        worst = max(worst, abs(step[n - 1]) / (bound - values[n - 1]))
     return worst

@@ -12,7 +12,7 @@ import numpy as np
 from ._jit import jit_strict
 from .gap import W, couplings_transposed, recompute_fields
 from .random import fill_u32
-from .sphere import draw_rotations, renormalise
+from .sphere import draw_rotations, renormalise, rotated
 
 _F = np.float32
 _UNIT = 2.0**-32
@@ -60,7 +60,6 @@ def flip_layer(S, h, l, column, beta, kappa, rng, u):
 def rotate_layer(J, S, h, l, n_rotations, step, beta, kappa, rng):
     """n_rotations rotations of a random coupling pair, every perceptron of layer l."""
     nb, N = S.shape[1], S.shape[2]
-    inverse_root = 1.0 / np.sqrt(N)
     u = np.empty(4 * n_rotations + 16, np.uint32)
     pick = np.empty((n_rotations, 2), np.int64)
     turn = np.empty((n_rotations, 2), np.float64)
@@ -71,18 +70,14 @@ def rotate_layer(J, S, h, l, n_rotations, step, beta, kappa, rng):
         for move in range(n_rotations):
             a = pick[move, 0]
             k = pick[move, 1]
-            Ja = np.float64(J[l - 1, i, a])
-            Jk = np.float64(J[l - 1, i, k])
-            new_a = _F(Ja * turn[move, 0] - Jk * turn[move, 1])
-            new_k = _F(Ja * turn[move, 1] + Jk * turn[move, 0])
-            da = _F((np.float64(new_a) - Ja) * inverse_root)
-            dk = _F((np.float64(new_k) - Jk) * inverse_root)
+            new_a, new_k, da, dk = rotated(J, l, i, a, k, turn, move)
+            d_a, d_k = _F(da), _F(dk)
             cost = 0.0
             for b in range(nb):
                 for w in range(W):
                     s = S[l, b, i, w]
                     old = h[l - 1, b, i, w]
-                    new = old + da * S[l - 1, b, a, w] + dk * S[l - 1, b, k, w]
+                    new = old + d_a * S[l - 1, b, a, w] + d_k * S[l - 1, b, k, w]
                     cost += potential(s * new, kappa) - potential(s * old, kappa)
             if accepted(cost, u[4 * move + 3], beta):
                 count += 1
@@ -90,7 +85,7 @@ def rotate_layer(J, S, h, l, n_rotations, step, beta, kappa, rng):
                 J[l - 1, i, k] = new_k
                 for b in range(nb):
                     for w in range(W):
-                        h[l - 1, b, i, w] += da * S[l - 1, b, a, w] + dk * S[l - 1, b, k, w]
+                        h[l - 1, b, i, w] += d_a * S[l - 1, b, a, w] + d_k * S[l - 1, b, k, w]
     return count
 
 

@@ -30,6 +30,19 @@ def draw_rotations(u, n, N, step, pick, turn):
 
 
 @jit_strict
+def rotated(J, l, i, a, k, turn, move):
+    """J_{l,i,a}, J_{l,i,k} after rotation ``move`` (float32), and their changes / sqrt(N)."""
+    Ja = np.float64(J[l - 1, i, a])
+    Jk = np.float64(J[l - 1, i, k])
+    new_a = _F(Ja * turn[move, 0] - Jk * turn[move, 1])
+    new_k = _F(Ja * turn[move, 1] + Jk * turn[move, 0])
+    inverse_root = 1.0 / np.sqrt(J.shape[2])
+    da = (np.float64(new_a) - Ja) * inverse_root
+    dk = (np.float64(new_k) - Jk) * inverse_root
+    return new_a, new_k, da, dk
+
+
+@jit_strict
 def refused(cost, u, thresholds):
     """Metropolis: is a move that raises the energy by ``cost`` refused?
 

@@ -31,7 +31,7 @@ from ._simd import (
     vstore,
 )
 from .random import fill_u32
-from .sphere import draw_rotations, largest_cost, renormalise
+from .sphere import draw_rotations, largest_cost, renormalise, rotated
 
 _F = np.float32
 
@@ -197,19 +197,15 @@ def rotate_layer(
         for move in range(n_rotations):
             a = pick[move, 0]
             k = pick[move, 1]
-            Ja = np.float64(J[l - 1, i, a])
-            Jk = np.float64(J[l - 1, i, k])
-            new_a = _F(Ja * turn[move, 0] - Jk * turn[move, 1])
-            new_k = _F(Ja * turn[move, 1] + Jk * turn[move, 0])
-            da = splat(_F((np.float64(new_a) - Ja) * inverse_root))
-            dk = splat(_F((np.float64(new_k) - Jk) * inverse_root))
+            new_a, new_k, da, dk = rotated(J, l, i, a, k, turn, move)
+            da_all, dk_all = splat(_F(da)), splat(_F(dk))
             pa = ((l - 1) * N + a) * Mp
             pk = ((l - 1) * N + k) * Mp
             limit = largest_cost(u[4 * move + 3], thresholds)
             n_flipped = 0
             hope = 0  # the most that the patterns still to come can take off the cost
             for at in range(0, Mp, 16):
-                x = fma(dk, vload(R1, pk + at), fma(da, vload(R1, pa + at), vload(row, at)))
+                x = fma(dk_all, vload(R1, pk + at), fma(da_all, vload(R1, pa + at), vload(row, at)))
                 vstore(new_row, at, x)
                 left = sign_bits(x, vload(sign, at))
                 while left != 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +44,20 @@ class TwoSided:
 
 
 def compare(
-    planted: Mapping[str, Array],
-    random: Mapping[str, Array],
+    above: Mapping[str, Array],
+    below: Mapping[str, Array],
     way: Mapping[str, Array] | None = None,
+    sides: str = "planted and random starts",
+    alternative: Literal["two-sided", "greater"] = "two-sided",
 ) -> TwoSided:
-    """Paired comparison of observables name -> (samples, layers) from the two starts.
+    """Paired comparison of observables name -> (samples, layers) from two sides.
+
+    above, below : from the planted start, whose overlaps fall, and from the random start.
 
     way : name -> (layers,), how far apart the two starts were in the beginning, for the overlaps
         that decide (those named here; without it every name that begins with R or r, and 1).
+    sides : what the sentence calls the two.
+    alternative : "greater" where only above > below speaks against equilibrium.
 
     Refuted: a paired t test gives p below 0.01 after correction for the number of comparisons.
     Shown: not refuted, and in every overlap that decides |difference| + 2 standard errors is below
@@ -59,15 +66,16 @@ def compare(
     gap: dict[str, Array] = {}
     error: dict[str, Array] = {}
     p_values: list[float] = []
-    for name, first in planted.items():
-        difference = first - random[name]
+    for name, first in above.items():
+        difference = first - below[name]
         if difference.size == 0 or len(difference) < 2 or not np.isfinite(difference).all():
             continue
         gap[name] = difference.mean(axis=0)
         error[name] = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
         moved = np.ptp(difference, axis=0) > 0
         if moved.any():
-            p_values.extend(np.ravel(stats.ttest_1samp(difference[:, moved], 0.0).pvalue))
+            found = stats.ttest_1samp(difference[:, moved], 0.0, alternative=alternative)
+            p_values.extend(np.ravel(found.pvalue))
     if way is None:
         way = {name: np.ones_like(d) for name, d in gap.items() if name[0] in "Rr"}
     decisive = [name for name in way if name in gap]
@@ -78,21 +86,23 @@ def compare(
         np.all(np.abs(gap[name]) + 2.0 * error[name] < RESOLUTION * way[name]) for name in decisive
     )
     if p < SIGNIFICANCE:
-        verdict, why = Verdict.REFUTED, "planted and random starts disagree"
+        verdict, why = Verdict.REFUTED, f"{sides} disagree"
     elif close:
-        verdict, why = Verdict.SHOWN, "planted and random starts agree"
+        verdict, why = Verdict.SHOWN, f"{sides} agree"
     else:
-        verdict, why = Verdict.NOT_SHOWN, "the difference of the starts is not resolved"
+        verdict, why = Verdict.NOT_SHOWN, f"the difference of {sides} is not resolved"
     return TwoSided(verdict, p, f"{verdict}: {why} (p = {p:.2g})", gap, error)
 
 
 def halves_agree(series: Array) -> float:
     """p-value for "second and third third of a run have the same mean".
 
-    series (samples, K, layers).  Student's t test over samples, corrected for the layers.
+    series (samples, K, layers), nan where not (yet) measured.  Student's t test over samples,
+    corrected for the layers; nan where there is nothing to test.
     """
+    series = series[:, ~np.isnan(series).any(axis=(0, 2))]
     third = series.shape[1] // 3
-    if third == 0 or len(series) < 2:
+    if third == 0 or len(series) < 2 or series.shape[2] == 0:
         return float("nan")
     first = series[:, third : 2 * third].mean(axis=1)
     second = series[:, 2 * third :].mean(axis=1)

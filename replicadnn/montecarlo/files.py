@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from replicadnn import store
 from replicadnn.errors import FileError, InputError
 from replicadnn.locking import lock as lock
+from replicadnn.montecarlo import ladder
 from replicadnn.montecarlo.equilibrium import Verdict
-from replicadnn.montecarlo.run import HIDDEN_SERIES, SERIES, MonteCarloResult, RunStatus
+from replicadnn.montecarlo.result import HIDDEN_SERIES, SERIES, MonteCarloResult, RunStatus
 from replicadnn.montecarlo.tempering import TemperingResult
 from replicadnn.provenance import provenance as make_provenance
 
@@ -37,6 +38,7 @@ _MEANING = {
     "r": "overlap of the neurons with the teacher",
     "R_matched": "overlap of the couplings with the teacher, neurons matched",
     "r_matched": "overlap of the neurons with the teacher, neurons matched",
+    "test_error": "disagreement with the noiseless teacher on fresh inputs, last layer: eps_g",
     "Q": "overlap of the couplings of two replicas from one start",
     "q": "overlap of the neurons of two replicas from one start",
 }
@@ -63,24 +65,33 @@ def _relaxation_table() -> Table:
             table[f"series.{name}"] = (("series_times", layer), _MEANING[name], "1")
             table[f"samples.{name}"] = (("sample", layer), _MEANING[name], "1")
     with_error = ["C_J", "C_S", "tau_J", "tau_S", "integral_J", "integral_S", "energy"]
-    with_error += ["R", "r", "R_matched", "r_matched", "Q", "q"]
+    with_error += ["R", "r", "R_matched", "r_matched", "Q", "q", "test_error"]
     for name in with_error:
         dims, _, units = table[name]
         table[f"{name}_err"] = (dims, f"standard error of {name} over samples", units)
     return table
 
 
+_MEANING |= {
+    "Q_matched": "overlap of the couplings of two ladders of one data set, neurons matched",
+    "q_matched": "overlap of the neurons of two ladders of one data set, neurons matched",
+    "Q_self": "overlap of the couplings with those in the middle of the run, neurons matched",
+    "q_self": "overlap of the neurons with those in the middle of the run, neurons matched",
+}
 _TEMPERING: Table = {
     "steps": (("betas",), "step of the rotations by rung", "1"),
     "swap_acceptance": (("pair",), "accepted fraction of swaps of rungs k and k + 1", "1"),
     "round_trips": (("sample",), "ways from the lowest rung to the highest and back", "1"),
     "energy": (("betas", J), "fraction of violated gaps by rung", "1"),
-    "R_matched": ((J,), _MEANING["R_matched"] + ", largest beta", "1"),
-    "r_matched": ((S,), _MEANING["r_matched"] + ", largest beta", "1"),
-    "samples.energy": (("sample", J), "fraction of violated gaps, largest beta", "1"),
-    "samples.R_matched": (("sample", J), _MEANING["R_matched"] + ", largest beta", "1"),
-    "samples.r_matched": (("sample", S), _MEANING["r_matched"] + ", largest beta", "1"),
 }
+for _names, _layer in ((ladder.SERIES, J), (ladder.HIDDEN_SERIES, S)):
+    for _name in _names:
+        _text = _MEANING[_name] + ", largest beta"
+        _TEMPERING.setdefault(_name, ((_layer,), _text + ", second half of the run", "1"))
+        _TEMPERING[f"series.{_name}"] = (("series_times", _layer), _text, "1")
+        _TEMPERING[f"samples.{_name}"] = (("sample", _layer), _text, "1")
+        if _name not in ("energy", "spin_correlation"):
+            _TEMPERING[f"{_name}_err"] = ((_layer,), f"standard error of {_name} over samples", "1")
 _TABLES = {"relaxation": _relaxation_table(), "tempering": _TEMPERING}
 #: Scales that are fields of the result, and their meaning; the others count from 0 or 1.
 _OWN_SCALES = {
@@ -88,9 +99,13 @@ _OWN_SCALES = {
         "times": ("time since the origin", "sweeps"),
         "series_times": ("time since the start", "sweeps"),
     },
-    "tempering": {"betas": ("inverse temperature of the rung", "1")},
+    "tempering": {
+        "betas": ("inverse temperature of the rung", "1"),
+        "series_times": ("end of the block of rounds that is averaged", "sweeps"),
+    },
 }
 _WHOLE = ("times", "series_times", "round_trips")
+_GROWING = ("times", "series_times")
 _WORDS = {
     "relaxation": ("status", "message", "equilibrium"),
     "tempering": ("status", "message", "verdict"),
@@ -189,9 +204,8 @@ def _write_params(group: h5py.Group, result: Result, asked_step: float | None) -
             group.attrs[f"param_{name}"] = value
     for name in _WORDS[mode]:
         group.attrs[name] = str(getattr(result, name))
-    if isinstance(result, MonteCarloResult):
-        group.attrs["collapsed"] = result.collapsed
-    else:
+    group.attrs["collapsed"] = result.collapsed
+    if isinstance(result, TemperingResult):
         group.attrs["rounds_done"] = result.rounds_done
     for name, seconds in result.timings.items():
         group.attrs[f"timing_{name}"] = float(seconds)
@@ -213,7 +227,11 @@ def _sizes(result: Result) -> dict[str, int]:
             "series_times": len(result.series_times),
             "origin": len(result.origins_C_J),
         }
-    return sizes | {"betas": len(result.betas), "pair": len(result.betas) - 1}
+    return sizes | {
+        "betas": len(result.betas),
+        "pair": len(result.betas) - 1,
+        "series_times": len(result.series_times),
+    }
 
 
 _SCALES = {
@@ -225,6 +243,21 @@ _SCALES = {
 }
 
 
+def _create(
+    group: h5py.Group, name: str, values: NDArray[Any], dims: Sequence[str]
+) -> h5py.Dataset:
+    """Dataset that can be made longer along its time axes (a dataset without numbers cannot)."""
+    growing = tuple(None if d in _GROWING else n for d, n in zip(dims, values.shape, strict=True))
+    if 0 in values.shape or None not in growing:
+        return group.create_dataset(name, data=values)
+    return group.create_dataset(name, data=values, maxshape=growing, chunks=values.shape)
+
+
+def recorded(result: Result) -> int:
+    """Number of entries along ``series_times`` that hold measurements."""
+    return int(np.count_nonzero(~np.isnan(result.series["energy"]).any(axis=-1)))
+
+
 def _write_series(group: h5py.Group, result: Result) -> None:
     mode = mode_of(result)
     for name, size in _sizes(result).items():
@@ -233,15 +266,18 @@ def _write_series(group: h5py.Group, result: Result) -> None:
         else:
             values = np.arange(size) + (1 if name in (J, S) else 0)
             long_name, units = _SCALES[name], "1"
-        scale = group.create_dataset(name, data=values)
+        scale = _create(group, name, np.asarray(values), (name,))
         scale.attrs["long_name"], scale.attrs["units"] = long_name, units
         scale.make_scale(name)
     for name, (dims, long_name, units) in _TABLES[mode].items():
-        dataset = group.create_dataset(name, data=_value(result, name))
+        dataset = _create(group, name, _value(result, name), dims)
         dataset.attrs["long_name"], dataset.attrs["units"] = long_name, units
         dataset.attrs["equation"] = "docs/sampler.md, Definitions"
         for axis, dimension in enumerate(dims):
             dataset.dims[axis].attach_scale(group[dimension])
+    counter = group.create_dataset("counter", data=np.int64(recorded(result)))  # after the numbers
+    counter.attrs["long_name"] = "entries along series_times that hold measurements"
+    counter.attrs["units"] = "1"
     group.attrs["sha256"] = store.digest(group)
 
 
@@ -265,6 +301,7 @@ def _reading(path: str | Path) -> Iterator[h5py.File]:
             raise
         except (
             KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError, MemoryError,
+            OverflowError,
         ) as error:  # fmt: skip
             reason = " ".join(str(error).split())[:200]
             raise FileError(path, f"damaged or not an mc file ({reason})") from error
@@ -357,9 +394,9 @@ def read_run(params: h5py.Group, series: h5py.Group) -> Result:
             fields[head] = values
     fields |= {name: attributes[name] for name in _WORDS[mode]}
     fields["status"] = RunStatus(attributes["status"])
+    fields["collapsed"] = bool(attributes["collapsed"])
     result: Result
     if mode == "relaxation":
-        fields["collapsed"] = bool(attributes["collapsed"])
         result = MonteCarloResult(params=asked, timings=timings, **fields)
     else:
         asked.setdefault("step", None)
@@ -371,6 +408,8 @@ def read_run(params: h5py.Group, series: h5py.Group) -> Result:
         expected = tuple(sizes[d] for d in dims)
         if _value(result, name).shape != expected:
             raise ValueError(f"{name} has shape {_value(result, name).shape}, not {expected}")
+    if int(series["counter"][()]) != recorded(result):
+        raise ValueError("the counter does not match the measurements")
     return result
 
 
@@ -380,10 +419,9 @@ def summary(result: Result) -> dict[str, Any]:
     out = {key: result.params[key] for key in keys}
     out |= {key: result.params[key] for key in ("sweeps", "samples", "seed")}
     tempering = isinstance(result, TemperingResult)
-    said = result.message if isinstance(result, TemperingResult) else result.equilibrium
     return out | {
         "mode": "tempering" if tempering else "relaxation",
         "status": str(result.status),
         "message": result.message,
-        "equilibrium": said,
+        "equilibrium": result.equilibrium,
     }

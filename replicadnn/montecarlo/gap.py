@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from replicadnn.kernels import gap as kernel
 from replicadnn.kernels import soft
-from replicadnn.kernels.random import RNG_LANES
-from replicadnn.montecarlo.network import Network
+from replicadnn.kernels.random import RNG_LANES, fill_u32
+from replicadnn.montecarlo.network import Network, Signs
 
 RECOMPUTE_EVERY = 256
 Draw = Callable[[int], NDArray[np.uint32]]
@@ -29,6 +29,15 @@ def seed_generator(seed: np.random.SeedSequence) -> NDArray[np.uint64]:
     """State (4, 8) of the eight-lane xoshiro256++ of one chain."""
     words = seed.generate_state(4 * RNG_LANES, np.uint64).astype(np.uint64)
     return words.reshape(4, RNG_LANES)
+
+
+def drawn_signs(shape: tuple[int, ...], state: NDArray[np.uint64]) -> Signs:
+    """Independent fair +-1 from the bits of a chain's generator ``state``, which moves on."""
+    n = math.prod(shape)
+    words = np.empty(-(-n // 512) * 16, np.uint32)
+    fill_u32(state, words, len(words))
+    bits = np.unpackbits(words.view(np.uint8), count=n).reshape(shape)
+    return (2 * bits.view(np.int8) - 1).astype(np.int8)
 
 
 def thresholds(beta: float, n: int) -> NDArray[np.uint32]:

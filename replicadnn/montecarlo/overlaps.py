@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from replicadnn.montecarlo.network import Network, Signs, permute, plant, start_random
+from replicadnn.montecarlo.network import Network, Signs, permute, plant, propagate, start_random
 
 Array = NDArray[np.float64]
 
@@ -48,6 +48,19 @@ def match(a: Network, b: Network) -> Network:
         order, signs = best_relabelling(a.S[layer], b.S[layer])
         b = permute(b, layer, order, signs)
     return b
+
+
+def disagreement(teacher: Network, student: Network, inputs: Signs) -> Array:
+    """(1/(N P)) #{i, mu : S^teacher_{l,i}^mu != S^student_{l,i}^mu}, l = 1..L.
+
+    Noiseless forward passes of both.
+    inputs : (N, P) of +-1, fresh ones for the generalisation error eps_g, which is the last entry.
+    1 - 2 disagreement is the overlap rho(l) of docs/theory.md (24); hidden layers are compared
+    neuron by neuron, so `match` first where the two do not share their labels.  Returns (L,).
+    """
+    own, other = propagate(teacher.J, inputs), propagate(student.J, inputs)
+    different: Array = (own[1:] != other[1:]).mean(axis=(1, 2))
+    return different
 
 
 def matching_floor(L: int, N: int, M: int, beta: float, rng: np.random.Generator) -> Array:

@@ -9,35 +9,32 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn import store
 from replicadnn.errors import FileError, InputError
-from replicadnn.montecarlo import equilibrium
+from replicadnn.montecarlo.drive import drive
 from replicadnn.montecarlo.files import Result, Runs, load_checkpoint, lock, mode_of, save_runs
-from replicadnn.montecarlo.run import (
-    MonteCarloResult,
-    RunStatus,
-    Simulation,
-    Spec,
-    Start,
-    compare_starts,
-    drive,
-    make_spec,
+from replicadnn.montecarlo.result import MonteCarloResult, RunStatus
+from replicadnn.montecarlo.run import compare_starts
+from replicadnn.montecarlo.simulation import Simulation
+from replicadnn.montecarlo.spec import Spec, Start, make_spec
+from replicadnn.montecarlo.tempering import (
+    Tempering,
+    check_ladder,
+    needs_round_trips,
 )
-from replicadnn.montecarlo.tempering import Tempering, TemperingResult, check_ladder
 from replicadnn.problem import real, whole
 from replicadnn.provenance import provenance as make_provenance
 
 #: Least number of seconds between checkpoints, and the largest share of time they may take.
 SAVE_EVERY = 10.0
-SAVE_SHARE = 0.05
+SAVE_SHARE = 0.01
 MAX_RUNS = 1000
 
 
@@ -70,36 +67,41 @@ def make_jobs(
     alpha: float,
     *,
     tempering: Sequence[float] | None = None,
-    every: int = 10,
+    every: int | None = None,
     start: str | None = None,
     **arguments: Any,
 ) -> list[Job]:
     """Jobs of a study, in the order of N; raises InputError for a value outside its range.
 
     start : as in `simulate`, or "both": a planted and a random start on the same data.
-    tempering : ladder of beta (its largest is the beta of the data), or None.
+    tempering : ladder of beta (its largest is the beta of the data), or None; ``replicas`` is then
+        the number of ladders on each data set.
+    every : sweeps between two swaps, 10 by default; only with tempering.
     """
     if not 1 <= len(N) <= MAX_RUNS:
         raise InputError("N", f"{len(N)} values", f"1 to {MAX_RUNS} widths")
     widths = [int(n) if float(n).is_integer() else n for n in N]
-    starts = ["planted", "random"] if start == "both" else [start]
+    if start not in (None, "both", *Start):
+        raise InputError("start", start, "one of both, " + ", ".join(sorted(Start)))
+    starts = [*Start] if start == "both" else [start]
+    if every is not None and tempering is None:
+        raise InputError("every", every, "only with tempering")
     ladder: tuple[float, ...] = ()
     if tempering is not None:
         ladder = check_ladder(tempering)
         if arguments.get("beta") not in (None, ladder[-1]):
             raise InputError("beta", arguments["beta"], f"absent, or {ladder[-1]:g} as the ladder")
         arguments["beta"] = ladder[-1]
-        every = whole("every", every, 1, 10**9)
-        for name, neutral in (("burn_in", 0), ("replicas", 1)):
-            if arguments.get(name, neutral) != neutral:
-                raise InputError(name, arguments[name], f"{neutral} with tempering")
+        every = whole("every", 10 if every is None else every, 1, 10**9)
+        if arguments.get("burn_in", 0) != 0:
+            raise InputError("burn_in", arguments["burn_in"], "0 with tempering")
     jobs = []
     for n in widths:
         for begin in starts:
             spec = make_spec(L, n, alpha, start=begin, **arguments)  # type: ignore[arg-type]
-            if ladder and spec.sweeps < every:
+            if every is not None and spec.sweeps < every:
                 raise InputError("sweeps", spec.sweeps, f"at least the {every} between two swaps")
-            jobs.append(Job(spec, ladder, every if ladder else 0))
+            jobs.append(Job(spec, ladder, every or 0))
     return jobs
 
 
@@ -141,6 +143,8 @@ def run_study(
         time_limit = real("time_limit", time_limit, 0.0, float("inf"), "seconds, 0 or more")
     if resume and output is None:
         raise InputError("resume", "without an output", "needs the file to continue (--output)")
+    if overwrite and output is None:
+        raise InputError("overwrite", "without an output", "needs the file to replace (--output)")
     if resume and overwrite:
         raise InputError("overwrite", "True", "not together with resume")
     deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -181,7 +185,8 @@ def _run(
         del slots[k:]
         slots.append(_Slot(sim.result(before), sim.arrays()))
         if writer is not None:
-            writer.save(slots, finished=False)
+            with writer.timed():
+                writer.save(slots, finished=False)
 
         def checkpoint(
             sim: Simulation | Tempering, k: int = k, begin: float = begin, before: float = before
@@ -189,8 +194,9 @@ def _run(
             if progress is not None:
                 progress(k, sim.done, sim.total)
             if writer is not None and writer.due() and not sim.finished:
-                slots[k] = _Slot(sim.result(before + time.perf_counter() - begin), sim.arrays())
-                writer.save(slots, finished=False)
+                with writer.timed():
+                    slots[k] = _Slot(sim.result(before + time.perf_counter() - begin), sim.arrays())
+                    writer.save(slots, finished=False)
 
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         drive(sim, threads, checkpoint=checkpoint, stop=asked_to_stop, time_limit=left)
@@ -231,8 +237,15 @@ class _Writer:
     def due(self) -> bool:
         return time.monotonic() >= self.next
 
-    def save(self, slots: Sequence[_Slot], *, finished: bool) -> None:
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Around a checkpoint: the next one is due when this one is a small share of the time."""
         began = time.monotonic()
+        yield
+        now = time.monotonic()
+        self.next = now + max(self.save_every, (now - began) / SAVE_SHARE)
+
+    def save(self, slots: Sequence[_Slot], *, finished: bool) -> None:
         save_runs(
             self.path,
             [s.result for s in slots],
@@ -244,8 +257,6 @@ class _Writer:
             finished=finished,
         )
         self.overwrite = True
-        cost = time.monotonic() - began
-        self.next = time.monotonic() + max(self.save_every, cost / SAVE_SHARE)
 
 
 def _resumed(jobs: Sequence[Job], path: str | Path) -> list[_Slot]:
@@ -279,12 +290,9 @@ def _two_sided(jobs: Sequence[Job], slots: list[_Slot], k: int) -> None:
     if replace(spec, start=Start.PLANTED) != jobs[k - 1].spec:
         return
     planted, random = slots[k - 1].result, slots[k].result
-    if isinstance(planted, MonteCarloResult) and isinstance(random, MonteCarloResult):
-        verdict = compare_starts(planted, random)
-        slots[k].result = replace(random, equilibrium=verdict.message)
-    elif isinstance(planted, TemperingResult) and isinstance(random, TemperingResult):
-        verdict = equilibrium.compare(planted.samples, random.samples)
-        few = verdict.verdict is equilibrium.Verdict.SHOWN and not np.all(random.round_trips)
-        said = equilibrium.Verdict.NOT_SHOWN if few else verdict.verdict
-        why = "not shown: no round trips" if few else verdict.message
+    found = compare_starts(planted, random)
+    if isinstance(random, MonteCarloResult):
+        slots[k].result = replace(random, equilibrium=found.message)
+    else:
+        said, why = needs_round_trips(found.verdict, found.message, random.round_trips)
         slots[k].result = replace(random, verdict=said, message=why)

@@ -1,5 +1,12 @@
 """Figures: functions that take and return an Axes, and never show anything by themselves."""
 
+from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
+from replicadnn.plot.generalisation import (
+    error_against_alpha,
+    error_against_depth,
+    generalisation_figure,
+    save_generalisation,
+)
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
@@ -13,10 +20,22 @@ from replicadnn.plot.relaxation import (
     save_relaxation,
 )
 from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.transitions import (
+    save_transitions,
+    thickness,
+    transitions,
+    transitions_figure,
+)
+from replicadnn.plot.tree import save_tree, tree, tree_figure
 
 __all__ = [
     "correlation",
     "diagram",
+    "distribution",
+    "distribution_figure",
+    "error_against_alpha",
+    "error_against_depth",
+    "generalisation_figure",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -26,10 +45,19 @@ __all__ = [
     "relaxation",
     "relaxation_figure",
     "save_diagram",
+    "save_distribution",
     "save_figure",
+    "save_generalisation",
     "save_overlaps",
     "save_parisi",
     "save_profile",
     "save_relaxation",
+    "save_transitions",
+    "save_tree",
     "style",
+    "thickness",
+    "transitions",
+    "transitions_figure",
+    "tree",
+    "tree_figure",
 ]

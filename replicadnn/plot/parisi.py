@@ -10,10 +10,35 @@ from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import save_figure, sequence, style
-from replicadnn.solution import Solution
+from replicadnn.solution import FloatArray, Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+def solid_layers(
+    solution: Solution, quantity: Literal["q", "Q"]
+) -> tuple[dict[int, FloatArray], list[int]]:
+    """Overlaps (K+1,) of the layers without data, and those solid in the first half.
+
+    The second half mirrors the first: q(l) = q(L-l), Q(l) = Q(L+1-l).
+
+    Raises
+    ------
+    InputError
+        Not converged, nothing solid, or an unknown ``quantity``.
+    """
+    if not solution.converged:
+        raise InputError("solution", str(solution.status), "a converged solution")
+    values = solution.overlaps(quantity)[1:-1] if quantity == "q" else solution.overlaps(quantity)
+    if solution.L == 1 and quantity == "q":
+        raise InputError("quantity", quantity, "Q: one perceptron has no hidden neurons")
+    rows = dict(enumerate(values, start=1))
+    half = solution.L // 2 if quantity == "q" else (solution.L + 1) // 2
+    solid = [layer for layer in range(1, half + 1) if rows[layer][-1] > 0.0]
+    if not solid:
+        raise InputError("solution", f"alpha = {solution.alpha:g}", "at least one solid layer")
+    return rows, solid
 
 
 def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | None = None) -> Axes:
@@ -39,26 +64,18 @@ def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | Non
     InputError
         Not converged, nothing solid to draw, or an unknown ``quantity``.
     """
-    if quantity not in ("q", "Q"):
-        raise InputError("quantity", quantity, "one of q, Q")
-    if not solution.converged:
-        raise InputError("solution", str(solution.status), "a converged solution")
-    rows = solution.q if quantity == "q" else solution.Q
-    last = solution.L // 2 if quantity == "q" else (solution.L + 1) // 2
-    first = 1 if quantity == "q" else 0
-    solid = [i for i in range(first, last + 1 - (1 - first)) if rows[i, -1] > 0.0]
-    if not solid:
-        raise InputError("solution", f"alpha = {solution.alpha:g}", "at least one solid layer")
+    rows, solid = solid_layers(solution, quantity)
     if ax is None:
         with style():
             ax = Figure(layout="constrained").subplots()
     edges = np.append(solution.x, 1.0)
-    for i, (colour, marker) in zip(solid, sequence(len(solid)), strict=True):
-        layer = i + 1 - first
-        ax.stairs(rows[i], edges, baseline=None, color=colour, linewidth=1.3)
+    for layer, (colour, marker) in zip(solid, sequence(len(solid)), strict=True):
+        values = rows[layer]
+        ax.stairs(values, edges, baseline=None, color=colour, linewidth=1.3)
+        frozen = values > 1e-12  # a zero overlap is zero to rounding only
         ax.plot(
-            0.5 * (edges[1:] + edges[:-1]), rows[i], linestyle="none", marker=marker, ms=3,
-            color=colour, markerfacecolor="none", label=rf"$l = {layer}$",
+            0.5 * (edges[1:] + edges[:-1])[frozen], values[frozen], linestyle="none",
+            marker=marker, ms=3, color=colour, markerfacecolor="none", label=rf"$l = {layer}$",
         )  # fmt: skip
     ax.set_xlabel(r"$x$  (fraction of pairs with a smaller overlap)")
     name = "neurons" if quantity == "q" else "couplings"
@@ -69,18 +86,33 @@ def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | Non
     return ax
 
 
+def quantities(solution: Solution) -> list[Literal["q", "Q"]]:
+    """What there is to draw: a single perceptron has no hidden neurons."""
+    return ["q", "Q"] if solution.L > 1 else ["Q"]
+
+
+def headline(solution: Solution) -> str:
+    """One line: the point, the branch and the number of levels."""
+    problem = solution.problem
+    words = [f"{problem.scenario}", f"$L = {problem.L}$", rf"$\alpha = {problem.alpha:g}$"]
+    if problem.kappa != 0.0:
+        words.append(rf"$\kappa = {problem.kappa:g}$")
+    if np.isfinite(problem.beta):
+        words.append(rf"$\beta = {problem.beta:g}$")
+    levels = solution.x.size - 1
+    count = f"{levels} level{'s' if levels > 1 else ''}" if levels else "replica symmetric"
+    words += [f"{solution.branch} branch", count]
+    return ", ".join(words)
+
+
 def parisi_figure(solution: Solution) -> Figure:
     """Neurons left, couplings right."""
+    kinds = quantities(solution)
     with style():
-        figure = Figure(figsize=(9.0, 3.8), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        parisi(solution, "q", left)
-        parisi(solution, "Q", right)
-        problem = solution.problem
-        figure.suptitle(
-            rf"{problem.scenario}, L = {problem.L}, $\alpha$ = {problem.alpha:g}, "
-            f"{solution.branch} branch, {solution.x.size - 1} levels"
-        )
+        figure = Figure(figsize=(4.5 * len(kinds), 3.8), layout="constrained")
+        for kind, ax in zip(kinds, figure.subplots(1, len(kinds), squeeze=False)[0], strict=True):
+            parisi(solution, kind, ax)
+        figure.suptitle(headline(solution))
     return figure
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.style import colour_bar, save_figure, sequence, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def profile(
     if len(good) < len(items):
         ax.set_title(f"{len(items) - len(good)} of {len(items)} points did not converge: not drawn")
     if many:
-        _alpha_bar(ax, good)
+        colour_bar(ax, [f"{s.alpha:.4g}" for s in good], r"$\alpha$")
     elif legend:
         ax.legend(loc="upper center", ncols=2)
     return ax
@@ -93,20 +93,6 @@ def _label(solution: Solution) -> str:
 
 def _every(points: int) -> int:
     return max(1, points // 50)
-
-
-def _alpha_bar(ax: Axes, solutions: list[Solution]) -> None:
-    """Order of the curves by a colour bar in alpha (ticks at their true places in the list)."""
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
-
-    size = len(solutions)
-    colours = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.92, size)))
-    bar = ax.figure.colorbar(ScalarMappable(Normalize(0, size - 1), colours), ax=ax)
-    ticks = np.unique(np.linspace(0, size - 1, 5).round().astype(int))
-    bar.set_ticks([float(i) for i in ticks], labels=[f"{solutions[i].alpha:.4g}" for i in ticks])
-    bar.set_label(r"$\alpha$")
 
 
 def profile_figure(solutions: Solution | Iterable[Solution]) -> Figure:
@@ -125,8 +111,12 @@ def _name_panels(figure: Figure, left: Any, items: list[Solution]) -> None:
     handles, labels = left.get_legend_handles_labels()
     if len(handles) <= _LEGEND_MAX:
         figure.legend(handles, labels, loc="outside right upper")
-    first = next(s for s in items if s.converged).problem
+    good = [s for s in items if s.converged]
+    first = good[0].problem
     words = [str(first.scenario), f"ansatz {first.ansatz}", f"L = {first.L}"]
+    fewest, most = min(s.x.size - 1 for s in good), max(s.x.size - 1 for s in good)
+    if most > 0:
+        words.append(f"{most} levels" if fewest == most else f"{fewest} to {most} levels")
     if first.kappa != 0.0:
         words.append(rf"$\kappa$ = {first.kappa:g}")
     if np.isfinite(first.beta):

@@ -38,7 +38,10 @@ def _runs(results: Results) -> list[MonteCarloResult]:
     items = [results] if isinstance(results, MonteCarloResult) else list(results)
     runs = [run for run in items if isinstance(run, MonteCarloResult)]
     if not runs:
-        raise InputError("runs", f"{len(items)} results", "at least one relaxation run")
+        raise InputError(
+            "runs", f"{len(items)} of replica exchange", "at least one without (C(l, t) is not "
+            "defined where states swap)"
+        )  # fmt: skip
     return runs
 
 

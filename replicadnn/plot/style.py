@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib import style as mpl_style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
 from replicadnn.store import atomic_file, check_figure_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MARKERS = "osD^v<>pPX"
 
@@ -32,6 +38,16 @@ def sequence(count: int) -> Iterator[tuple[tuple[float, ...], str]]:
     markers = itertools.cycle(MARKERS)
     for i in range(count):
         yield colours(0.92 * i / max(1, count - 1)), next(markers)
+
+
+def colour_bar(ax: Axes, labels: Sequence[str], title: str) -> None:
+    """Order of the curves of `sequence` by a colour bar, instead of a legend too long to read."""
+    size = len(labels)
+    colours = ListedColormap(mpl.colormaps["viridis"](np.linspace(0.0, 0.92, size)))
+    bar = ax.figure.colorbar(ScalarMappable(Normalize(0, size - 1), colours), ax=ax)
+    ticks = np.unique(np.linspace(0, size - 1, 5).round().astype(int))
+    bar.set_ticks([float(i) for i in ticks], labels=[labels[i] for i in ticks])
+    bar.set_label(title)
 
 
 def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> Path:

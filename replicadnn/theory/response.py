@@ -54,9 +54,19 @@ def entropy_dm(Q: Array, m: Array) -> Array:
     B = field_overlaps(Q, m)
     dQ = np.diff(Q, axis=-1)
     mi = m[..., 1:]
-    log_ratio = np.log1p(mi * dQ / D[..., 1:])
-    value: Array = 0.5 * (-log_ratio / mi**2 + dQ * (1.0 / (mi * D[..., :-1]) - B[..., :-1]))
+    ratio = dQ / D[..., 1:]
+    value: Array = 0.5 * (ratio**2 * _curved_log(mi * ratio) - dQ * B[..., :-1])
     return value
+
+
+def _curved_log(x: Array) -> Array:
+    """(x/(1+x) - ln(1+x))/x^2, by its series sum_n (-x)^(n-2) (1-n)/n, n >= 2, where it cancels."""
+    near = np.abs(x) < 0.01
+    safe = np.where(near, 1.0, x)
+    closed = (safe / (1.0 + safe) - np.log1p(safe)) / safe**2
+    small = np.where(near, x, 0.0)
+    series = sum((1.0 - n) / n * (-small) ** (n - 2) for n in range(2, 12))
+    return np.asarray(np.where(near, series, closed))
 
 
 def jacobians(Q: Array, m: Array) -> tuple[Array, Array, Array, Array]:

@@ -16,19 +16,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .replicon import replicon
+from .rsb_continuation import LEASH, BranchPath, follow_branch
 from .rsb_levels import (
     drop_collapsed,
     first_guess,
     frozen_guess,
-    insert_levels,
-    move_level,
+    plateaus,
+    refine,
     relaxed_guess,
     resample,
     split_cells,
 )
 from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, residual
 from .rsb_newton import (
-    RUNAWAY_MESSAGE,
+    LOST,
     Minimum,
     adjust_levels,
     gradient,
@@ -194,12 +195,16 @@ def ladder(K: int) -> list[int]:
 
 
 def settle(
-    model: Model, state: State, deadline: float = np.inf, mapper: Mapper = _serial
+    model: Model,
+    state: State,
+    deadline: float = np.inf,
+    mapper: Mapper = _serial,
+    leash: float = np.inf,
 ) -> Minimum:
     """Minimise, adjust the active set, drop collapsed cells, until nothing changes."""
-    found = minimise(model, state, max_iterations=80, deadline=deadline, mapper=mapper)
-    for _ in range(8):
-        if found.message == RUNAWAY_MESSAGE:
+    found = minimise(model, state, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash)
+    for _ in range(6):
+        if found.message in LOST:
             return found
         changed = adjust_levels(model, found.evaluation)
         if changed is None:
@@ -208,7 +213,9 @@ def settle(
             changed = found.evaluation.state
         if changed is None or time.perf_counter() > deadline:
             break
-        found = minimise(model, changed, max_iterations=80, deadline=deadline, mapper=mapper)
+        found = minimise(
+            model, changed, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash
+        )
         if found.evaluation.free_entropy < COLLAPSE:
             return found
     return polish(model, found, mapper=mapper)
@@ -235,16 +242,16 @@ def _climb(
     done: list[_Stage] = []
     half: tuple[float, Array] | None = None
     for k in stages:
-        if k != state.K:
+        if done and k > state.K:
+            state = refine(model, done[-1].found.evaluation, k)
+        elif k != state.K:
             state = resample(model, state, k)
         found = settle(model, state, deadline, mapper)
         missing = k - found.evaluation.state.K
-        if k == K and 0 < missing <= k // 4:
-            found = _refill(model, found, missing, deadline, mapper)
-        if k == K and K >= 6:
-            found = _reallocate(model, found, tol, deadline, mapper)
+        if k == K and 0 < missing <= k // 4 and found.message not in LOST:
+            found = _refill(model, state, found, K, tol, deadline, mapper)
         done.append(_Stage(found, certify(model, found.evaluation, half if k == K else None)))
-        lost = found.evaluation.free_entropy < COLLAPSE or found.message == RUNAWAY_MESSAGE
+        lost = found.evaluation.free_entropy < COLLAPSE or found.message in LOST
         if lost or time.perf_counter() > deadline:
             return done[-1]
         state = found.evaluation.state
@@ -255,21 +262,20 @@ def _climb(
     return next((stage for stage in reversed(done) if stage.certificate.passes(tol)), done[-1])
 
 
-def _reallocate(
-    model: Model, found: Minimum, tol: float, deadline: float, mapper: Mapper
+def _refill(
+    model: Model, tried: State, found: Minimum, K: int, tol: float, deadline: float, mapper: Mapper
 ) -> Minimum:
-    """Move levels between the steep parts of q(x) while that lowers s."""
-    for _ in range(4):
-        moved = move_level(model, found.evaluation)
-        if moved is None or time.perf_counter() > deadline:
-            break
-        trial = settle(model, moved, deadline, mapper)
-        lower = trial.evaluation.free_entropy < found.evaluation.free_entropy - 1e-12
-        same = trial.message != RUNAWAY_MESSAGE and residual(model, trial.evaluation) < tol
-        if not (lower and same):
-            break
-        found = trial
-    return found
+    """Levels that collapsed are put into the other rises; kept if they stay and lower s."""
+    wanted, have = (np.diff([-1, *plateaus(s.steps)]) for s in (tried, found.evaluation.state))
+    if wanted.size != have.size:
+        return found
+    barred = tuple(int(j) for j in np.flatnonzero(have < wanted))
+    if len(barred) == have.size:
+        return found
+    retry = settle(model, refine(model, found.evaluation, K, barred), deadline, mapper)
+    ev = retry.evaluation
+    better = ev.free_entropy < found.evaluation.free_entropy and retry.message not in LOST
+    return retry if better and residual(model, ev) < tol else found
 
 
 def _top_split(model: Model, found: Minimum, tol: float, deadline: float, mapper: Mapper) -> float:
@@ -278,16 +284,33 @@ def _top_split(model: Model, found: Minimum, tol: float, deadline: float, mapper
     chosen = np.zeros(ev.state.m.size, dtype=bool)
     chosen[-1] = True
     more = settle(model, split_cells(model, ev, chosen), deadline, mapper)
-    if residual(model, more.evaluation) > tol or more.message == RUNAWAY_MESSAGE:
+    if more.message in LOST or residual(model, more.evaluation) > tol:
         return float("nan")
     return float(abs(more.evaluation.q[:, -1] - ev.q[:, -1]).max())
 
 
-def _refill(model: Model, found: Minimum, missing: int, deadline: float, mapper: Mapper) -> Minimum:
-    """Insert levels that collapsed where they gain most; keep them if they stay."""
-    retry = settle(model, insert_levels(model, found.evaluation, missing), deadline, mapper)
-    better = retry.evaluation.free_entropy < found.evaluation.free_entropy
-    return retry if better and residual(model, retry.evaluation) < 1e-9 else found
+#: Paths already followed, by (model at the lower end, levels); None: no solid solution there.
+_PATHS: dict[tuple[Model, int], BranchPath | None] = {}
+
+
+def _path_from(
+    model: Model, few: int, tol: float, deadline: float, mapper: Mapper
+) -> BranchPath | None:
+    """The continuous branch from `model.alpha` to its end; None without a solid solution there."""
+    key = model, few
+    if key not in _PATHS:
+        guess = relaxed_guess(model, first_guess(model, 2), deadline=deadline)
+        stage = _climb(model, guess, few, tol, deadline, mapper)
+        path = None
+        if stage.certificate.passes(tol) and stage.found.evaluation.state.Q.max() > 0.0:
+            path = follow_branch(
+                model, stage.found.evaluation.state, deadline=deadline, past_fold=1,
+                max_points=200, alpha_range=(0.0, 1e3 * model.alpha),
+            )  # fmt: skip
+        if time.perf_counter() > deadline:
+            return path
+        _PATHS[key] = path
+    return _PATHS[key]
 
 
 def _from_below(
@@ -295,41 +318,47 @@ def _from_below(
 ) -> tuple[State | None, str]:
     """Continue from a smaller alpha at few levels up to `model`; None where the branch ends.
 
-    The step in alpha is halved when a point fails or when q_EA(1) jumps by more than 0.06.
+    It starts at the largest of alpha = 1, 2, 4, 8, ... below `model.alpha` that has a solid
+    solution from scratch.
     """
     few = max(2, min(K, CONTINUATION_LEVELS))
-    alpha, state, q1 = model.alpha, None, 0.0
-    for _ in range(12):
-        alpha *= 0.75
-        start = replace(model, alpha=alpha)
-        stage = _climb(
-            start, relaxed_guess(start, first_guess(start, 2)), few, tol, deadline, mapper
-        )
-        if stage.certificate.passes(tol) and stage.found.evaluation.state.Q.max() > 0.0:
-            state, q1 = stage.found.evaluation.state, float(stage.found.evaluation.q[1, -1])
-            break
-    if state is None:
-        return None, "no solid solution found at smaller alpha within the time limit"
-    step = 0.08 * alpha
-    while alpha < model.alpha:
-        trial = min(alpha + step, model.alpha)
-        found = settle(replace(model, alpha=trial), state, deadline, mapper)
-        ev = found.evaluation
-        good = (
-            found.message != RUNAWAY_MESSAGE
-            and residual(model=replace(model, alpha=trial), ev=ev) < tol
-            and abs(float(ev.q[1, -1]) - q1) < 0.06
-        )
-        if good:
-            alpha, state, q1 = trial, ev.state, float(ev.q[1, -1])
-            step *= 1.3
-        else:
-            step *= 0.5
+    exponent = int(np.ceil(np.log2(model.alpha))) - 1
+    path = None
+    for n in range(exponent, -1, -1):
         if time.perf_counter() > deadline:
-            return None, f"time limit while following the branch, at alpha = {alpha:.4g}"
-        if step < 2e-3 * alpha:
-            return None, f"the branch ends near alpha = {alpha:.4g} with {state.K} levels"
-    return state, ""
+            break
+        path = _path_from(replace(model, alpha=2.0**n), few, tol, deadline, mapper)
+        if path is not None:
+            break
+    if path is None:
+        return None, "no solid solution found from scratch at smaller alpha"
+    alphas = [point.alpha for point in path.points]
+    end = int(np.argmax(alphas))
+    if path.fold is not None and path.fold.alpha < model.alpha:
+        few = path.fold.point.state.K
+        return None, f"the branch with {few} levels ends in a fold at alpha = {path.fold.alpha:.4g}"
+    last = f"the branch with {few} levels was followed up to alpha = {alphas[end]:.4g}"
+    if alphas[end] < model.alpha:
+        return None, f"{last} ({path.reason})"
+    near = min(path.points[: end + 1], key=lambda point: abs(point.alpha - model.alpha))
+    found = settle(model, near.state, deadline, mapper, leash=LEASH)
+    if found.message in LOST or residual(model, found.evaluation) > tol:
+        return None, last
+    return found.evaluation.state, ""
+
+
+def _few_levels(model: Model, tol: float, deadline: float, mapper: Mapper) -> str:
+    """What K = 0 and 1 give where the branch of many levels has ended."""
+    words = []
+    for K in (0, 1):
+        guess = relaxed_guess(model, first_guess(model, K), deadline=deadline)
+        stage = _climb(model, guess, K, tol, deadline, mapper)
+        if stage.certificate.passes(tol):
+            s, rho = stage.found.evaluation.free_entropy, stage.certificate.replicon.max()
+            words.append(f"K = {K}: s = {s:.6f}, rho = {rho:.2f}")
+    if not words:
+        return ""
+    return f"stationary at few levels, unstable to further breaking: {'; '.join(words)}"
 
 
 def _solve_point(
@@ -341,20 +370,24 @@ def _solve_point(
     if start is not None:
         guess = start if start.K <= K else resample(model, start, max(K // 2, min(K, 2)))
     elif branch == "frozen":
-        guess = relaxed_guess(model, frozen_guess(model, min(K, 2)))
+        guess = relaxed_guess(model, frozen_guess(model, min(K, 2)), deadline=deadline)
     else:
-        guess = relaxed_guess(model, first_guess(model, 0 if model.L == 1 else min(K, 2)))
+        guess = relaxed_guess(
+            model, first_guess(model, 0 if model.L == 1 else min(K, 2)), deadline=deadline
+        )
     if model.L == 1 and start is None and K > 0:
         stage = _climb(model, guess, 0, tol, deadline, mapper)
         if stage.certificate.replicon.max() > 1.0:
-            guess = relaxed_guess(model, first_guess(model, min(K, 2)))
+            guess = relaxed_guess(model, first_guess(model, min(K, 2)), deadline=deadline)
             stage = _climb(model, guess, K, tol, deadline, mapper)
     else:
         stage = _climb(model, guess, K, tol, deadline, mapper)
-    if stage.found.message == RUNAWAY_MESSAGE and start is None and branch != "frozen":
+    if stage.found.message in LOST and start is None and branch != "frozen":
         near, message = _from_below(model, K, tol, deadline, mapper)
         if near is not None:
             stage = _climb(model, near, K, tol, deadline, mapper)
+        elif K > 1 and model.L > 1:
+            message = "; ".join(filter(None, (message, _few_levels(model, tol, deadline, mapper))))
     found, certificate = stage.found, stage.certificate
     ev = found.evaluation
     timings = {"solve": time.perf_counter() - began}
@@ -366,7 +399,7 @@ def _solve_point(
         timings["level_error"] = time.perf_counter() - began - timings["solve"]
     if ev.free_entropy < COLLAPSE or not np.isfinite(ev.free_entropy):
         status = Status.NO_SOLUTION
-    elif found.message == RUNAWAY_MESSAGE:
+    elif found.message in LOST:
         status = Status.RUN_AWAY
     elif certificate.passes(tol):
         status = Status.CONVERGED
@@ -376,7 +409,7 @@ def _solve_point(
         status = Status.NOT_CONVERGED
     return RSBSolution(
         alpha=model.alpha, L=model.L, kappa=model.kappa, beta=model.beta,
-        branch=_name(ev), status=status, message="; ".join(filter(None, (found.message, message))),
+        branch=_name(ev), status=status, message=message or found.message,
         x=ev.state.m, q=ev.q, Q=ev.state.Q, free_entropy=ev.free_entropy,
         certificate=certificate, timings=timings, state=ev.state,
     )  # fmt: skip

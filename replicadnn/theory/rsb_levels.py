@@ -1,9 +1,11 @@
-"""Number of levels of a state: first guess, resampling, insertion, removal.
+"""Number of levels of a state: first guess, resampling, splitting, removal.
 
 A cell is the interval [m_i, m_{i+1}) on which the overlaps have value i.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +13,7 @@ from scipy.interpolate import PchipInterpolator
 
 from .replicon import replicon
 from .rsb_map import Array, Evaluation, Model, State, make_state, relax
-from .rsb_newton import match_couplings
-
-MIN_GAP = 1e-4
+from .rsb_newton import MIN_GAP, match_couplings
 
 
 def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) -> State:
@@ -30,9 +30,9 @@ def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) 
     return make_state(m, eps, Q)
 
 
-def relaxed_guess(model: Model, guess: State, steps: int = 60) -> State:
+def relaxed_guess(model: Model, guess: State, steps: int = 60, deadline: float = np.inf) -> State:
     """Damped iteration of a guess; fields below a thousandth of the largest are set to zero."""
-    state = relax(model, guess, steps)
+    state = relax(model, guess, steps, deadline=deadline)
     eps = state.eps.copy()
     eps[eps < max(1e-3 * eps.max(), 1e-6)] = 0.0
     return match_couplings(model, state.with_values(eps=eps))
@@ -73,12 +73,77 @@ def _curve(old: Array, new: Array, values: Array, pinned: bool) -> Array:
     elif low == 1 and pinned:
         x, y = np.append(0.0, x), np.append(0.0, y)
     else:  # continue the first two values down to zero, within the last zero cells
-        slope = (y[1] - y[0]) / (x[1] - x[0])
-        front = max(x[0] - min(y[0] / slope, x[1] - x[0]), old[low - 2])
-        x, y = np.append(front, x), np.append(0.0, y)
+        reach = x[1] - x[0]
+        if y[0] < y[1] - y[0]:
+            reach *= max(y[0] / (y[1] - y[0]), 0.01)
+        x, y = np.append(max(x[0] - reach, old[low - 2]), x), np.append(0.0, y)
     x, y = np.append(x, 1.0), np.append(y, y[-1] + 0.5 * (y[-1] - y[-2]))
     out = PchipInterpolator(x, y, extrapolate=False)(new)
     return np.asarray(np.maximum(np.nan_to_num(out), 0.0))
+
+
+def plateaus(steps: Array, excess: float = 2.0) -> list[int]:
+    """Cells more than `excess` times wider than both neighbours, and the last cell.
+
+    Between them q(x) rises (the steep parts of the terraces).
+    """
+    inner = steps[1:-1] > excess * np.maximum(steps[:-2], steps[2:])
+    return [int(i) + 1 for i in np.flatnonzero(inner)] + [steps.size - 1]
+
+
+def refine(model: Model, ev: Evaluation, K: int, barred: tuple[int, ...] = ()) -> State:
+    """K > ev.state.K levels, distributed over the rises between plateaus.
+
+    A rise with n inner levels contributes an error of s like (n + 1)^-4 times the sum of its
+    gains (m_{i+1}-m_i)(rho_i - 1)^2; every further level goes where it lowers this most, but
+    to no rise in `barred`. Each rise is resampled by index, plateaus stay. Without a plateau:
+    `resample`.
+    """
+    state = ev.state
+    ends = plateaus(state.steps)
+    if len(ends) == 1:
+        return resample(model, state, K)
+    ends = [-1, *ends]
+    score = np.append(state.steps * np.maximum(replicon(model, ev).rho - 1.0, 0.0) ** 2, 0.0)
+    score[int(state.top.min()) : -1] = 0.0
+    rises = list(pairwise(ends))
+    gain = np.array([score[a + 1 : b].sum() + 0.5 * (score[a] + score[b]) for a, b in rises])
+    have = np.array([b - a - 1 for a, b in rises])
+    want = have.copy()
+    while want.sum() + want.size < K + 1:
+        left = gain * (have + 1.0) ** 4
+        value = left * ((want + 1.0) ** -4 - (want + 2.0) ** -4)
+        value[[j for j in barred if j < value.size]] = -1.0
+        want[int(np.argmax(value))] += 1
+    both = np.vstack([state.eps, state.Q])
+    parts = [
+        _refined_rise(state, both, a, b, int(n)) for (a, b), n in zip(rises, want, strict=True)
+    ]
+    m = np.concatenate([part[0] for part in parts])
+    both = np.hstack([part[1] for part in parts])
+    eps, Q = both[: model.L + 1], both[model.L + 1 :]
+    if model.L > 1:
+        eps[:, 0] = Q[:, 0] = 0.0
+    top = np.where(state.top <= state.K, K, K + 1).astype(np.int64)
+    return match_couplings(model, _separate(make_state(m, eps, Q, top)))
+
+
+def _refined_rise(state: State, both: Array, a: int, b: int, count: int) -> tuple[Array, Array]:
+    """Breakpoints m_{a+1}.. and values of cells a+1..b with `count` cells between a and b."""
+    edges, steps = state.m[a + 1 : b + 1], state.steps
+    have = b - a - 1
+    if count == have:
+        return edges, both[:, a + 1 : b + 1]
+    if have == 0:
+        width = 0.3 * min(steps[a], steps[b])
+        m = edges[0] + width * np.linspace(-0.5, 0.5, count + 1)
+    else:
+        m = PchipInterpolator(np.arange(have + 1), edges)(np.linspace(0.0, have, count + 1))
+    left = both[:, a] if a >= 0 else np.zeros(both.shape[0])
+    values = np.column_stack([left, both[:, a + 1 : b + 1]])
+    old = np.arange(have + 2) / (have + 1.0)
+    new = np.arange(1, count + 2) / (count + 1.0)
+    return m, np.array([PchipInterpolator(old, row)(new) for row in values])
 
 
 def _resample_frozen(model: Model, state: State, K: int) -> State:
@@ -95,51 +160,11 @@ def _resample_frozen(model: Model, state: State, K: int) -> State:
     return match_couplings(model, _separate(new))
 
 
-def insert_levels(model: Model, ev: Evaluation, count: int) -> State:
-    """Split the `count` cells that gain most, along the replicon eigenvector.
-
-    To fourth order in the amplitude, splitting cell i lowers s by a multiple of
-    (m_{i+1} - m_i) (rho_i - 1)^2 if rho_i > 1. A cell is cut in half; its values move apart by at
-    most a quarter of the distance to the neighbouring levels.
-    """
-    state = ev.state
-    rho = replicon(model, ev).rho
-    score = state.steps * np.maximum(rho - 1.0, 0.0) ** 2 + 1e-14 * state.steps
-    score[state.top.min() :] = -1.0  # frozen levels stay whole
-    chosen = np.zeros(state.m.size, dtype=bool)
-    chosen[np.argsort(-score, kind="stable")[: min(count, state.m.size)]] = True
-    return split_cells(model, ev, chosen & (score > 0.0))
-
-
-def move_level(model: Model, ev: Evaluation, excess: float = 3.0) -> State | None:
-    """Split the cell with the largest gain and drop the level that matters least.
-
-    None if no cell's gain (m_{i+1}-m_i)(rho_i-1)^2 exceeds `excess` times the median. Each steep
-    part of q(x) holds a whole number of levels; this moves one from part to part.
-    """
-    state = ev.state
-    score = state.steps * np.maximum(replicon(model, ev).rho - 1.0, 0.0) ** 2
-    free = np.arange(state.m.size) < state.top.min()
-    best = int(np.argmax(np.where(free, score, -1.0)))
-    if score[best] <= excess * float(np.median(score)):
-        return None
-    inner = np.flatnonzero(free & (np.abs(np.arange(score.size) - best) > 1))
-    inner = inner[inner > 0]
-    if inner.size == 0:
-        return None
-    worst = int(inner[np.argmin(score[inner])])
-    chosen = np.zeros(score.size, dtype=bool)
-    chosen[best] = True
-    more = split_cells(model, ev, chosen)
-    keep = np.ones(more.m.size, dtype=bool)
-    keep[worst + (worst > best)] = False
-    top = np.array([np.count_nonzero(keep[:t]) for t in more.top], dtype=np.int64)
-    new = make_state(more.m[keep], more.eps[:, keep], more.Q[:, keep], top)
-    return match_couplings(model, _separate(new))
-
-
 def split_cells(model: Model, ev: Evaluation, chosen: NDArray[np.bool_]) -> State:
-    """Split the chosen cells along their replicon eigenvectors (see `insert_levels`)."""
+    """Cut the chosen cells in half along their replicon eigenvectors.
+
+    The values move apart by at most a quarter of the distance to the neighbouring levels.
+    """
     state = ev.state
     modes = replicon(model, ev)
     parent = np.repeat(np.arange(state.m.size), 1 + chosen.astype(int))
@@ -189,6 +214,8 @@ def _separate(state: State) -> State:
 def drop_collapsed(model: Model, state: State) -> State | None:
     """Remove cells of (almost) zero width; None if there are none."""
     keep = state.steps > MIN_GAP
+    if not keep[0] and state.K > 0:  # the first cell has the value 0 (hidden layers): it grows
+        keep[1] = False
     keep[0] = True
     keep[-1] |= int(state.top.min()) <= state.K  # the frozen cell: m* -> 1 ends its branch
     if keep.all():

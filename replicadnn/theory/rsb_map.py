@@ -10,6 +10,7 @@ mirrored.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +30,7 @@ MARGIN = 24
 MAX_STEP = 0.2
 MAX_POINTS = 20001
 MAX_POINTS_SPIN = 8001  # long windows come with long stencils
+CONTACT = 0.999
 
 
 class FlowError(ArithmeticError):
@@ -402,10 +404,18 @@ def residual(model: Model, ev: Evaluation) -> float:
     return float(max(abs(q - ev.q).max(), abs(new_couplings(model, ev) - ev.state.Q).max()))
 
 
-def relax(model: Model, state: State, steps: int, damping: float = 0.5) -> State:
-    """Damped iteration of (eps, Q) at fixed breakpoints, to bring a guess near a solution."""
+def relax(
+    model: Model, state: State, steps: int, damping: float = 0.5, deadline: float = np.inf
+) -> State:
+    """Damped iteration of (eps, Q) at fixed breakpoints, to bring a guess near a solution.
+
+    Ends early at `deadline`, and where an interaction closes in on contact (lam > 0.999): there
+    is no solution near, or it is found from here as well.
+    """
     for _ in range(steps):
         ev = evaluate(model, state)
+        if ev.lam.max() > CONTACT or time.perf_counter() > deadline:
+            break
         eps = state.eps + damping * (ev.field - state.eps)
         Q = state.Q + damping * (new_couplings(model, ev) - state.Q)
         if model.L > 1 and state.K > 0:  # the sign gauge of hidden neurons: no overlap at x = 0

@@ -19,6 +19,7 @@ spoils the soft directions and costs ten times the iterations.)
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,7 @@ from . import response as spherical
 from .rsb_map import (
     Array,
     Evaluation,
+    FlowError,
     Ints,
     LayerFlow,
     Mapper,
@@ -44,8 +46,17 @@ from .rsb_map import (
 NONE = -1
 MAX_LOG = 1.0
 MAX_GAP = 0.4
-MAX_APPROACH = 0.7  # a step may use up this part of 1 - Q
 RUNAWAY_MESSAGE = "overlaps run to one"
+LEASH_MESSAGE = "left the neighbourhood of the start"
+CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
+MERGED_MESSAGE = "two levels merge"
+MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
+LOST = (RUNAWAY_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
+SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closing
+SMALLEST_GAP = 1e-6  # ... and 1 - Q
+START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed breakpoints
+MAX_TRIALS = 12
+POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
 RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
 
 
@@ -120,11 +131,14 @@ def apply_step(layout: Layout, state: State, deps: Array, dQ: Array, dm: Array) 
     eps, Q, m = state.eps.copy(), state.Q.copy(), state.m.copy()
     m[1:] += dm
     old_centre, new_centre = _centres(state.m), _centres(m)
-    for values, blocks, change in ((Q, layout.Q_blocks, dQ), (eps, layout.eps_blocks, deps)):
+    for values, blocks, change, bound in (
+        (Q, layout.Q_blocks, dQ, 1.0),
+        (eps, layout.eps_blocks, deps, 0.0),
+    ):
         for block in blocks:
-            at = block.row, block.span
+            at, span = (block.row, block.span), block.span
             values[at] = slide(
-                values[at], change[at], old_centre[block.span], new_centre[block.span], MAX_LOG
+                values[at], change[at], old_centre[span], new_centre[span], MAX_LOG, bound
             )
             values[block.mirror] = values[block.row]
     return state.with_values(eps=eps, Q=Q, m=m)
@@ -291,18 +305,30 @@ def field_step(
     return deps, dQ
 
 
-def _units(layout: Layout, ev: Evaluation) -> Array:
+def _exchanges(x: Array) -> Array:
+    """Natural directions of overlaps 0 < x_0 < ... < x_k < 1, one a column.
+
+    The increments, 1 - x_k included, sum to one; each column enlarges one of them by its own
+    size at the cost of the largest. So 1 - x_k moves in units of itself only, which matters where
+    it is 1e-4 (frozen branch).
+    """
+    pieces = np.maximum(np.diff(np.concatenate([[0.0], x, [1.0]])), 1e-12)
+    largest = int(np.argmax(pieces))
+    others = np.delete(np.arange(pieces.size), largest)
+    change = np.zeros((pieces.size, x.size))
+    change[others, np.arange(x.size)] = pieces[others]
+    change[largest] = -pieces[others]
+    return np.asarray(np.cumsum(change, axis=0)[:-1])
+
+
+def natural_units(layout: Layout, ev: Evaluation) -> Array:
     """Natural scale of every unknown: increments of q and Q, gaps of m; as a matrix."""
     n, K = layout.size, ev.state.K
     out = np.zeros((n + K, n + K))
     for values, blocks in ((ev.state.Q, layout.Q_blocks), (ev.q, layout.eps_blocks)):
         for block in blocks:
-            x = values[block.row, block.span]
-            steps = np.maximum(np.append(x[:1], x[1:] - x[:-1]), 1e-12)
-            if values is ev.state.Q:  # near contact 1 - Q is what matters
-                steps[-1] = min(steps[-1], 1.0 - x[-1])
-            out[block.where, block.where] = np.tril(np.ones((x.size, x.size))) * steps
-    out[np.arange(n, n + K), np.arange(n, n + K)] = _gap_units(ev.state.m)
+            out[block.where, block.where] = _exchanges(values[block.row, block.span])
+    out[np.arange(n, n + K), np.arange(n, n + K)] = gap_units(ev.state.m)
     return out
 
 
@@ -318,36 +344,132 @@ class Minimum:
     message: str
 
 
-def _gap_units(m: Array) -> Array:
+def gap_units(m: Array) -> Array:
     gaps = np.diff(np.append(m, 1.0))
     return np.minimum(gaps[:-1], gaps[1:])
 
 
-@dataclass(frozen=True, slots=True)
 class _Spectrum:
-    """Eigenvalues of the Hessian in natural units scaled by its diagonal."""
+    """Eigenvalues of a Hessian in natural units, scaled by its diagonal."""
 
-    values: Array
-    vectors: Array
-    slope: Array
-    basis: Array
-    gradient_norm: float
-
-    @classmethod
-    def of(cls, quad: Quadratic, units: Array) -> _Spectrum:
+    def __init__(self, quad: Quadratic, units: Array) -> None:
         H = units.T @ quad.hessian @ units
         g = units.T @ quad.gradient
         diagonal = np.abs(np.diag(H))
         inverse = 1.0 / np.sqrt(np.maximum(diagonal, 1e-9 * diagonal.max(initial=0.0) + 1e-300))
-        values, vectors = eigh(H * inverse[:, None] * inverse, check_finite=False)
-        norm = float(np.abs(g).max(initial=0.0))
-        return cls(values, vectors, vectors.T @ (g * inverse), units * inverse, norm)
+        self.values, self.vectors = eigh(H * inverse[:, None] * inverse, check_finite=False)
+        self.slope = self.vectors.T @ (g * inverse)
+        self.basis = units * inverse
+        self.gradient_norm = float(np.abs(g).max(initial=0.0))
+        self.size = np.maximum(np.abs(self.values), 1e-13)
 
-    def step(self, mu: float, fraction: float = 1.0) -> tuple[Array, float]:
-        """Saddle-free Newton step -(|H| + mu)^-1 g times `fraction`, and its predicted gain."""
-        p = -fraction * self.slope / (np.abs(self.values) + mu)
-        gain = float(-(self.slope @ p + 0.5 * self.values @ p**2))
-        return self.basis @ (self.vectors @ p), gain
+    def newton_gain(self) -> float:
+        """Decrease of s that an unrestricted saddle-free Newton step predicts."""
+        return float(0.5 * np.sum(self.slope**2 / self.size))
+
+    def step(self, radius: float) -> Array:
+        """Saddle-free Newton step -(|H| + mu)^-1 g of length `radius` or less (eigenbasis)."""
+        slope = np.abs(self.slope)
+        mu = 0.0
+        if np.linalg.norm(slope / self.size) > radius:
+            low, mu = 0.0, float(np.linalg.norm(slope)) / radius
+            while mu > 1.05 * low:
+                middle = float(np.sqrt(max(low, 1e-16 * mu) * mu))
+                if np.linalg.norm(slope / (self.size + middle)) > radius:
+                    low = middle
+                else:
+                    mu = middle
+                if mu < 1e-15:
+                    break
+        return np.asarray(-self.slope / (self.size + mu))
+
+    def gain(self, step: Array) -> float:
+        """Predicted decrease of s."""
+        return float(-(self.slope @ step + 0.5 * self.values @ step**2))
+
+    def unknowns(self, step: Array) -> Array:
+        """The step in (q, Q, m)."""
+        return np.asarray(self.basis @ (self.vectors @ step))
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """An evaluation with its quadratic model in natural units."""
+
+    evaluation: Evaluation
+    quad: Quadratic
+    units: Array
+
+    @property
+    def s(self) -> float:
+        return self.evaluation.free_entropy
+
+    def spectrum(self, count: int) -> _Spectrum:
+        """Spectrum of the first `count` unknowns: all, or those at fixed breakpoints."""
+        part = Quadratic(self.quad.gradient[:count], self.quad.hessian[:count, :count])
+        return _Spectrum(part, self.units[:count, :count])
+
+
+class _Descent:
+    """Steps of one minimisation: fixed model and active set."""
+
+    def __init__(self, model: Model, layout: Layout, mapper: Mapper) -> None:
+        self.model, self.layout, self.mapper = model, layout, mapper
+
+    def point(self, state: State) -> _Point | None:
+        """None where the flows or the Hessian cannot be computed: such a step is refused."""
+        try:
+            ev = evaluate(self.model, state, True, self.mapper)
+            quad = quadratic(self.model, self.layout, ev)
+        except (FlowError, np.linalg.LinAlgError):
+            return None
+        if not (np.isfinite(ev.free_entropy) and np.isfinite(quad.hessian).all()):
+            return None
+        return _Point(ev, quad, natural_units(self.layout, ev))
+
+    def take(self, at: _Point, spectrum: _Spectrum, step: Array) -> tuple[_Point | None, Array]:
+        """The point after a step, which is shortened to what `step_size` allows."""
+        layout, state = self.layout, at.evaluation.state
+        n = layout.size
+        full = np.zeros(n + state.K)
+        part = spectrum.unknowns(step)
+        full[: part.size] = part
+        try:
+            deps, dQ = field_step(self.model, layout, at.evaluation, full[:n], full[n:])
+        except np.linalg.LinAlgError:
+            return None, step
+        size = step_size(layout, state, deps, dQ, full[n:])
+        if not np.isfinite(size):
+            return None, step
+        if size > 1.0:
+            step, full, deps, dQ = step / size, full / size, deps / size, dQ / size
+        trial = apply_step(layout, state, deps, dQ, full[n:])
+        if trial.Q[:, -1].max(initial=0.0) >= 1.0:
+            return None, step
+        return self.point(trial), step
+
+    def correct(
+        self, at: _Point, target: float, steps: int, lost: Callable[[_Point], str]
+    ) -> _Point:
+        """Newton steps in (q, Q) at fixed m until they would lower s by less than `target`.
+
+        The valley of s along m is curved: a step along its tangent ends on its wall, and this
+        leads back to the bottom.
+        """
+        for _ in range(steps):
+            if lost(at):
+                break
+            try:
+                spectrum = at.spectrum(self.layout.size)
+            except np.linalg.LinAlgError:
+                break
+            if spectrum.newton_gain() < target:
+                break
+            new, _ = self.take(at, spectrum, spectrum.step(np.inf))
+            if new is None or new.s > at.s:
+                break
+            at = new
+        return at
 
 
 def minimise(
@@ -359,82 +481,95 @@ def minimise(
     deadline: float = np.inf,
     mapper: Mapper = _serial,
     free_breakpoints: bool = True,
+    leash: float = np.inf,
 ) -> Minimum:
     """Saddle-free Newton minimisation of s over (q, Q, m) at a fixed set of active levels.
 
-    A step changes no logarithm of an increment by more than `MAX_LOG` and no breakpoint by more
-    than `MAX_GAP` of its gap. Stops when all ds/d(logarithms, m in gaps) are below
-    `gradient_tol`, at rounding level, or at `deadline` (time.perf_counter). Without
-    `free_breakpoints` m stays as it is.
+    Trust-region steps in all unknowns, each followed by corrections at fixed m. A step changes no
+    logarithm of an increment by more than `MAX_LOG` and no breakpoint by more than `MAX_GAP` of
+    its gap. Stops when all ds/d(logarithms, m in gaps) are below `gradient_tol`, at rounding
+    level, at `deadline` (time.perf_counter), or when a q_EA(l) has moved by more than `leash`.
+    Without `free_breakpoints` m stays as it is.
+
+    Raises FlowError if the start itself cannot be evaluated.
     """
     layout = make_layout(model, state)
-    n = layout.size
+    count = layout.size + (state.K if free_breakpoints else 0)
+    descent = _Descent(model, layout, mapper)
+    first = descent.point(state)
+    if first is None:
+        raise FlowError("the flows of the start cannot be computed")
+    first_frozen = int(state.top.min())
+    frozen = first_frozen <= state.K
+    watched = model.L > 1 and not frozen
 
-    def expand(point: Evaluation) -> _Spectrum:
-        quad = quadratic(model, layout, point)
-        units = _units(layout, point)
-        return _Spectrum.of(quad, units if free_breakpoints else units[:, :n])
+    def lost(point: _Point) -> str:
+        """Why the search has to end at this point ("" if it goes on)."""
+        if watched and point.evaluation.lam.max() > RUNAWAY:
+            return RUNAWAY_MESSAGE
+        if abs(point.evaluation.q[:, -1] - first.evaluation.q[:, -1]).max() > leash:
+            return LEASH_MESSAGE
+        at_end = point.evaluation.state
+        closing = at_end.m[first_frozen] < SMALLEST_FROZEN if frozen else False
+        if closing or (frozen and 1.0 - at_end.Q[:, -1].max() < SMALLEST_GAP):
+            return CLOSING_MESSAGE
+        if at_end.steps.min() < 0.5 * MIN_GAP:
+            return MERGED_MESSAGE
+        return "time limit" if time.perf_counter() > deadline else ""
 
-    ev = evaluate(model, state, True, mapper)
-    spectrum = expand(ev)
-    mu, message, stalled, iteration = 1e-6, "iteration limit", 0, 0
+    at = descent.correct(first, START_GAIN, 10, lost)
     rounding = 1e-14 * model.L
-    frozen = int(state.top.min()) <= state.K
+    radius, stalled = np.inf, 0
     for iteration in range(max_iterations):
+        try:
+            spectrum = at.spectrum(count)
+        except np.linalg.LinAlgError:
+            return Minimum(at.evaluation, layout, np.inf, iteration, False, "no descent")
         norm = spectrum.gradient_norm
         if norm < gradient_tol:
-            return Minimum(ev, layout, norm, iteration, True, "gradient below tolerance")
-        if time.perf_counter() > deadline:
-            message = "time limit"
-            break
-        accepted = False
-        while mu < 1e6:
-            p, gain = spectrum.step(mu)
-            deps, dQ = field_step(model, layout, ev, p[:n], p[n:])
-            size = _step_size(layout, ev.state, deps, dQ, p[n:])
-            if size > 1.0:
-                p, gain = spectrum.step(mu, 1.0 / size)
-                deps, dQ = deps / size, dQ / size
-            trial = apply_step(layout, ev.state, deps, dQ, p[n:])
-            if trial.Q[:, -1].max(initial=0.0) < 1.0:
-                new = evaluate(model, trial, True, mapper)
-                drop = ev.free_entropy - new.free_entropy
-                flat = gain < rounding  # s is flat to rounding: judge by the gradient
-                if flat or drop > 1e-4 * gain:
-                    trial_spectrum = expand(new)
-                    accepted = not flat or trial_spectrum.gradient_norm < norm
-                    stalled += not accepted
-                    if stalled > 2:
-                        return Minimum(ev, layout, norm, iteration, False, "rounding level")
-                if accepted:
-                    ratio = 1.0 if flat else drop / gain
-                    mu = max(mu * (0.1 if ratio > 0.75 else 1.0 if ratio > 0.25 else 4.0), 1e-12)
+            message = "gradient below tolerance"
+            return Minimum(at.evaluation, layout, norm, iteration, True, message)
+        reason = lost(at)
+        if reason:
+            return Minimum(at.evaluation, layout, norm, iteration, False, reason)
+        accepted = None
+        for _ in range(MAX_TRIALS):
+            new, step = descent.take(at, spectrum, spectrum.step(radius))
+            length, gain = float(np.linalg.norm(step)), spectrum.gain(step)
+            radius = 0.25 * length
+            if new is None:
+                continue
+            if gain < rounding:  # s is flat to rounding: judge by the gradient
+                if float(np.abs(new.units.T @ new.quad.gradient)[:count].max(initial=0.0)) < norm:
+                    accepted, radius = new, np.inf
                     break
-            mu *= 4.0
-        if not accepted:
-            message = "no descent"
-            break
-        ev, spectrum = new, trial_spectrum
-        if model.L > 1 and not frozen and ev.lam.max() > RUNAWAY:
-            message = RUNAWAY_MESSAGE
-            break
-    return Minimum(ev, layout, spectrum.gradient_norm, iteration, False, message)
+                stalled += 1
+                if stalled > 2:
+                    return Minimum(at.evaluation, layout, norm, iteration, False, "rounding level")
+                continue
+            new = descent.correct(new, max(0.05 * gain, 1e-15), 3, lost)
+            ratio = (at.s - new.s) / gain
+            if ratio > 1e-4:
+                accepted = new
+                radius = (3.0 if ratio > 0.7 else 1.0 if ratio > 0.25 else 0.5) * length
+                break
+        if accepted is None:
+            return Minimum(at.evaluation, layout, norm, iteration, False, "no descent")
+        at = accepted
+    return Minimum(at.evaluation, layout, norm, max_iterations, False, "iteration limit")
 
 
-def _step_size(layout: Layout, state: State, deps: Array, dQ: Array, dm: Array) -> float:
+def step_size(layout: Layout, state: State, deps: Array, dQ: Array, dm: Array) -> float:
     """Step in units of the allowed one; increments that run to zero do not count."""
-    size = float((np.abs(dm) / _gap_units(state.m)).max(initial=0.0)) / MAX_GAP
-    for values, blocks, change in (
-        (state.Q, layout.Q_blocks, dQ),
-        (state.eps, layout.eps_blocks, deps),
+    size = float((np.abs(dm) / gap_units(state.m)).max(initial=0.0)) / MAX_GAP
+    for values, blocks, change, bound in (
+        (state.Q, layout.Q_blocks, dQ, 1.0),
+        (state.eps, layout.eps_blocks, deps, 0.0),
     ):
         for block in blocks:
             x = values[block.row]
-            ratio = largest_ratio(x[block.span], change[block.row, block.span], 1e-4 * x[-1])
+            ratio = largest_ratio(x[block.span], change[block.row, block.span], 1e-4 * x[-1], bound)
             size = max(size, ratio / MAX_LOG)
-    for block in layout.Q_blocks:
-        room = 1.0 - float(state.Q[block.row, -1])
-        size = max(size, float(dQ[block.row, -1]) / (MAX_APPROACH * room))
     return size
 
 
@@ -446,11 +581,13 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
     """
     layout, ev = start.layout, start.evaluation
     n = layout.size
+    if start.gradient_norm > POLISHABLE:
+        return start
     best, best_error = ev, solution_error(model, ev)
     for _ in range(steps):
         if best_error < 1e-12:
             break
-        quad, units = quadratic(model, layout, ev), _units(layout, ev)
+        quad, units = quadratic(model, layout, ev), natural_units(layout, ev)
         H = units.T @ quad.hessian @ units
         size = 1.0 / np.sqrt(np.abs(np.diag(H)) + 1e-300)
         p = -size * np.linalg.solve(H * size[:, None] * size, units.T @ quad.gradient * size)
@@ -502,6 +639,10 @@ def adjust_levels(model: Model, ev: Evaluation, threshold: float = 1e-6) -> Stat
     Returns the changed state, or None when nothing changes.
     """
     state = ev.state
+    if 0.0 < state.eps.max(initial=0.0) < 1e-4 and int(state.top.min()) > state.K:
+        liquid = state.with_values(eps=np.zeros_like(state.eps), Q=np.zeros_like(state.Q))
+        if zero_level_growth(evaluate(model, liquid), model)[1:-1].max(initial=0.0) < 1.0:
+            return liquid
     first = first_levels(state)
     rho = zero_level_growth(ev, model)
     eps, Q = state.eps.copy(), state.Q.copy()
@@ -512,7 +653,16 @@ def adjust_levels(model: Model, ev: Evaluation, threshold: float = 1e-6) -> Stat
         if low < top:  # about to vanish: small, and zero is stable there
             small = (eps[layer, :top] > 0.0) & (eps[layer, :top] < 1e-5 * eps.max())
             dead |= small & (rho[layer, :top] < 1.0)
-        if dead.any():
+        # a level that grows has an overlap of order rho - 1: far below, it is stuck next to zero
+        stuck = (
+            low < top - 1
+            and eps[layer, low] < 1e-4 * eps[layer, low + 1]
+            and rho[layer, low] > 1.0 + 1e-3
+        )
+        if stuck:
+            eps[layer, low] = 0.05 * eps[layer, low + 1]
+            changed = True
+        elif dead.any():
             eps[layer, :top][dead] = 0.0
             changed = True
         else:

@@ -1,0 +1,209 @@
+"""What is asked of a run: parameters, their defaults, ranges and allowed combinations."""
+
+from __future__ import annotations
+
+import enum
+import math
+import os
+from dataclasses import asdict, dataclass
+from typing import Any, TypedDict
+
+from replicadnn.errors import InputError
+from replicadnn.problem import Scenario, choice, real, whole
+
+DEFAULT_BETA = 3.0
+
+
+class Sampler(enum.StrEnum):
+    """``gap``: couplings and hidden neurons move.  ``weights``: couplings move, neurons follow."""
+
+    GAP = "gap"
+    WEIGHTS = "weights"
+
+
+class Start(enum.StrEnum):
+    """``planted``: an exact equilibrium sample.  ``random``: random couplings and neurons."""
+
+    PLANTED = "planted"
+    RANDOM = "random"
+
+
+class Potential(enum.StrEnum):
+    """``count``: v = theta(kappa - r).  ``soft``: v = (kappa - r)^2 theta(kappa - r) / 2.
+
+    With the soft potential r = 0 costs nothing: at large beta the gaps crowd at 0 and whole layers
+    become copies of one neuron.  Look at ``collapsed``, ``rms_h`` and ``spin_correlation``.
+    """
+
+    COUNT = "count"
+    SOFT = "soft"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What is asked of a run; two runs with equal Spec are bit-identical.
+
+    M = alpha N rounded; ``alpha`` is the value after rounding, M / N.
+    step None: chosen by a short pilot run for an acceptance of rotations of about 0.15.
+    origins : number of measurement origins; replicas : chains from each starting state.
+    test_patterns : fresh inputs for the test error at every record; 0: not measured.
+    """
+
+    L: int
+    N: int
+    M: int
+    scenario: Scenario
+    sampler: Sampler
+    beta: float
+    kappa: float
+    sweeps: int
+    samples: int
+    start: Start
+    seed: int
+    burn_in: int
+    origins: int
+    replicas: int
+    per_decade: int
+    step: float | None
+    potential: Potential
+    test_patterns: int
+
+    @property
+    def alpha(self) -> float:
+        """M / N."""
+        return self.M / self.N
+
+    def parameters(self) -> dict[str, Any]:
+        """Plain numbers and strings, beta = inf as the string "inf"."""
+        out = asdict(self)
+        out["alpha"] = self.alpha
+        for name in ("scenario", "sampler", "start", "potential"):
+            out[name] = str(out[name])
+        if math.isinf(self.beta):
+            out["beta"] = "inf"
+        return out
+
+
+class Parameters(TypedDict, total=False):
+    """Arguments of `make_spec` after L, N, alpha; `simulate` says what they mean."""
+
+    scenario: str
+    sampler: str
+    beta: float | None
+    kappa: float
+    sweeps: int
+    samples: int
+    start: str | None
+    seed: int
+    burn_in: int
+    origins: int
+    replicas: int
+    per_decade: int
+    step: float | None
+    potential: str
+    test_patterns: int
+
+
+def default_beta(L: int, potential: str = "count") -> float:
+    """Hard constraint where single moves can respect it (L = 1), else 3."""
+    return math.inf if L == 1 and potential != Potential.SOFT else DEFAULT_BETA
+
+
+def make_spec(
+    L: int,
+    N: int,
+    alpha: float,
+    *,
+    scenario: str = "teacher-student",
+    sampler: str = "gap",
+    beta: float | None = None,
+    kappa: float = 0.0,
+    sweeps: int = 10_000,
+    samples: int = 8,
+    start: str | None = None,
+    seed: int = 0,
+    burn_in: int = 0,
+    origins: int = 4,
+    replicas: int = 1,
+    per_decade: int = 10,
+    step: float | None = None,
+    potential: str = "count",
+    test_patterns: int = 1000,
+) -> Spec:
+    """Validate the arguments of `simulate`; raises InputError with argument, value and range."""
+    if beta is None:
+        beta = default_beta(L, potential)
+    N = whole("N", N, 2, 100_000)
+    alpha = real("alpha", alpha, 1e-9, 1e9, "a number above 0")
+    M = round(alpha * N)
+    if not 1 <= M <= 10_000_000:
+        raise InputError("alpha", alpha, f"alpha * N must round to 1..10000000 patterns (N = {N})")
+    kind = choice(Scenario, "scenario", scenario)
+    which = choice(Sampler, "sampler", sampler)
+    if start is None:
+        start = "planted" if kind is Scenario.TEACHER_STUDENT else "random"
+    spec = Spec(
+        L=whole("L", L, 1, 100_000),
+        N=N,
+        M=M,
+        scenario=kind,
+        sampler=which,
+        beta=real("beta", beta, 1e-12, math.inf, "a number above 0, or inf"),
+        kappa=real("kappa", kappa, -10.0, 10.0, "a number from -10 to 10"),
+        sweeps=whole("sweeps", sweeps, 1, 10**12),
+        samples=whole("samples", samples, 1, 10**6),
+        start=choice(Start, "start", start),
+        seed=whole("seed", seed, 0, 2**63),
+        burn_in=whole("burn_in", burn_in, 0, 10**12),
+        origins=whole("origins", origins, 1, 1000),
+        replicas=whole("replicas", replicas, 1, 16),
+        per_decade=whole("per_decade", per_decade, 1, 1000),
+        step=None if step is None else real("step", step, 1e-9, 1e3, "a number above 0"),
+        potential=choice(Potential, "potential", potential),
+        test_patterns=whole("test_patterns", test_patterns, 0, 10**7),
+    )
+    _check_combinations(spec)
+    _check_memory(spec)
+    return spec
+
+
+def _check_memory(spec: Spec) -> None:
+    """Refuse what cannot fit: 4 bytes a coupling (and one a snapshot origin), 9 a neuron."""
+    J, S = spec.L * spec.N**2, (spec.L + 1) * spec.N * spec.M
+    needed = spec.samples * spec.replicas * (J * (8 + 4 * spec.origins) + S * (9 + spec.origins))
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not known on this system
+        return
+    if needed > there:
+        raise InputError(
+            "N",
+            spec.N,
+            f"smaller: L, N, alpha, samples, replicas, origins need about {needed / 1e9:.3g} GB, "
+            f"this machine has {there / 1e9:.3g} GB",
+        )
+
+
+def _check_combinations(spec: Spec) -> None:
+    gap = spec.sampler is Sampler.GAP
+    if gap and math.isinf(spec.beta) and spec.L > 1:
+        raise InputError(
+            "beta",
+            spec.beta,
+            "finite for L > 1 in the gap sampler (with hard constraints every flip is refused)",
+        )
+    if spec.scenario is Scenario.RANDOM and spec.start is Start.PLANTED:
+        raise InputError("start", "planted", "random for random labels (nothing to plant)")
+    if gap and spec.kappa != 0.0 and spec.start is Start.PLANTED:
+        raise InputError(
+            "kappa", spec.kappa, "0 with a planted start (planting is exact only there)"
+        )
+    if spec.potential is Potential.SOFT:
+        if not gap:
+            raise InputError("potential", "soft", "count in the weights sampler")
+        if spec.start is Start.PLANTED:
+            raise InputError("potential", "soft", "count with a planted start (exact only there)")
+        if math.isinf(spec.beta):
+            raise InputError("beta", spec.beta, "finite with the soft potential")
+    if not gap and spec.kappa != 0.0:
+        raise InputError("kappa", spec.kappa, "0 in the weights sampler")

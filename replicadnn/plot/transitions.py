@@ -1,0 +1,162 @@
+"""Thresholds ln alpha(l) of the layers, and the thickness of the solid against alpha."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from replicadnn.errors import InputError
+from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.theory.transitions import Transitions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def _items(found: Transitions | Iterable[Transitions]) -> list[Transitions]:
+    items = [found] if isinstance(found, Transitions) else list(found)
+    good = [t for t in items if np.any(np.isfinite(t.alpha))]
+    if not good:
+        raise InputError("transitions", f"{len(items)} results", "at least one with a threshold")
+    return good
+
+
+def _name(item: Transitions, others: list[Transitions]) -> str:
+    words = [str(item.scenario), str(item.ansatz)]
+    if len({t.L for t in others}) > 1:
+        words.append(f"$L = {item.L}$")
+    if not math.isinf(item.beta):
+        words.append(rf"$\beta = {item.beta:g}$")
+    if item.kappa != 0.0:
+        words.append(rf"$\kappa = {item.kappa:g}$")
+    return ", ".join(words)
+
+
+def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = None) -> Axes:
+    """Draw ln alpha(l) against the depth l of the layer from the nearest boundary.
+
+    Filled markers freeze by a second-order transition, open ones in a first-order step; bars are
+    uncertainties, the line is the fit where there is one, and the band spans the two spinodals of
+    the step that fills the centre, with a line at equal free entropy.
+
+    Parameters
+    ----------
+    found : Transitions or iterable of Transitions
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        No threshold to draw.
+    """
+    items = _items(found)
+    if ax is None:
+        with style():
+            ax = Figure(layout="constrained").subplots()
+    for item, (colour, marker) in zip(items, sequence(len(items)), strict=True):
+        layers, alpha = item.layers, item.alpha
+        error = np.array([t.uncertainty for t in item.thresholds])
+        second = np.array([t.order == "second" for t in item.thresholds])
+        first = np.array([t.order == "first" for t in item.thresholds])
+        ax.errorbar(
+            layers[second], np.log(alpha[second]), error[second] / alpha[second],
+            label=_name(item, items), linestyle="none", marker=marker, color=colour, capsize=2,
+        )  # fmt: skip
+        if np.any(first):
+            ax.plot(
+                layers[first], np.log(alpha[first]), linestyle="none", marker=marker,
+                markerfacecolor="none", color=colour,
+            )  # fmt: skip
+        if item.fit is not None:
+            ends = np.array([item.fit.layers[0], item.fit.layers[-1]], float)
+            ax.plot(
+                ends, item.fit.intercept + item.fit.slope * ends, color=colour, linestyle="--",
+                linewidth=0.8,
+            )  # fmt: skip
+        if item.filling is not None and len(items) == 1:
+            _band(ax, item)
+    if any(item.fit is not None for item in items):
+        ax.plot([], [], color="0.3", linestyle="--", linewidth=0.8, label="straight-line fit")
+    ax.set_xlabel("depth of the layer from the nearest boundary  $l$")
+    ax.set_ylabel(r"threshold  $\ln \alpha(l)$")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(loc="lower right")
+    return ax
+
+
+def _band(ax: Axes, item: Transitions) -> None:
+    step = item.filling
+    if step is None or math.isnan(step.down):
+        return
+    ax.axhspan(
+        math.log(step.down), math.log(step.up), color="0.88", zorder=0,
+        label="centre liquid or filled",
+    )  # fmt: skip
+    if not math.isnan(step.coexistence):
+        ax.axhline(
+            math.log(step.coexistence), color="0.4", linestyle=":", linewidth=1.0,
+            label=rf"equal $s$, $\alpha = {step.coexistence:.5g}$",
+        )  # fmt: skip
+
+
+def thickness(found: Transitions | Iterable[Transitions], ax: Axes | None = None) -> Axes:
+    """Draw the thickness of the solid on one side against alpha (logarithmic), alpha rising.
+
+    The staircase counts solid layers, the smooth curve is the sum of q_EA over them.
+    """
+    items = _items(found)
+    if ax is None:
+        with style():
+            ax = Figure(layout="constrained").subplots()
+    for item, (colour, _) in zip(items, sequence(len(items)), strict=True):
+        alpha = item.alpha[np.isfinite(item.alpha)]
+        table = item.thickness["alpha"]
+        end = 3.0 * float(alpha[-1])
+        edges = np.concatenate([[0.5 * alpha[0]], alpha, [max(end, alpha[-1] * 1.01)]])
+        ax.stairs(
+            np.arange(alpha.size + 1), edges, baseline=None, color=colour, linewidth=1.2,
+            label=_name(item, items),
+        )  # fmt: skip
+        if table.size:
+            inside = table <= edges[-1]
+            ax.plot(table[inside], item.thickness["sum_q"][inside], color=colour, linestyle="--")
+    ax.plot([], [], color="0.3", label="solid layers")
+    ax.plot([], [], color="0.3", linestyle="--", label=r"$\sum_l q_{\mathrm{EA}}(l)$")
+    ax.set_xscale("log")
+    ax.set_xlabel(r"patterns per coupling  $\alpha$")
+    ax.set_ylabel("thickness of the solid (one side)")
+    ax.set_ylim(bottom=0.0)
+    ax.legend(loc="upper left")
+    return ax
+
+
+def transitions_figure(found: Transitions | Iterable[Transitions]) -> Figure:
+    """Thresholds left, thickness right."""
+    items = _items(found)
+    with style():
+        figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        transitions(items, left)
+        thickness(items, right)
+        depths = sorted({t.L for t in items})
+        if len(depths) == 1:
+            figure.suptitle(f"L = {depths[0]}")
+    return figure
+
+
+def save_transitions(
+    found: Transitions | Iterable[Transitions], path: str | Path, *, overwrite: bool = False
+) -> Path:
+    """Write `transitions_figure` to ``path`` (.png, .pdf or .svg)."""
+    return save_figure(transitions_figure(found), path, overwrite=overwrite)

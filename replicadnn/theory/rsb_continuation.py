@@ -1,0 +1,314 @@
+"""Pseudo-arclength continuation of K-level solutions in alpha, through folds (spinodals).
+
+With x = (q, Q, m) and g(x, ln alpha) = ds/dx a branch is the curve g = 0. Its tangent t solves
+
+    [ H   g_a ]         [ 0 ]        H = dg/dx, the exact Hessian of s, g_a = dg/d ln alpha,
+    [   c^T   ]  t   =  [ 1 ],       c the previous tangent,
+
+and a step along t is corrected by Newton steps orthogonal to t with the same bordered matrix,
+which stays regular at a simple fold, where H alone is singular. Reference: H. B. Keller, in
+Applications of Bifurcation Theory, Academic Press (1977). Increments of overlaps and gaps of m are
+measured in their own size.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from . import response as spherical
+from .rsb_map import Array, Evaluation, FlowError, Model, State, evaluate, weight_coupling
+from .rsb_newton import (
+    Layout,
+    Quadratic,
+    adjust_levels,
+    apply_step,
+    field_step,
+    make_layout,
+    minimise,
+    natural_units,
+    quadratic,
+    step_size,
+    zero_level_growth,
+)
+
+TOLERANCE = 1e-11  # gradient in natural units
+ACCEPTED = 1e-9  # ... where rounding stops Newton
+MAX_CHANGE = 0.5  # largest logarithmic change of an increment in one step
+LEASH = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class BranchPoint:
+    """One solution on a branch.
+
+    `slope` is d ln alpha/d(arclength) (0 at a fold), `lowest` the lowest eigenvalue of the Hessian
+    with unit diagonal, `negative` the number of negative ones, `growth` the largest
+    growth factor of a zero level (above 1: a further layer would wake).
+    """
+
+    alpha: float
+    evaluation: Evaluation
+    slope: float
+    lowest: float
+    negative: int
+    growth: float
+
+    @property
+    def state(self) -> State:
+        return self.evaluation.state
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Extremum of alpha along a branch: alpha within `error`, and the solution next to it."""
+
+    alpha: float
+    error: float
+    point: BranchPoint
+
+
+@dataclass(frozen=True, slots=True)
+class BranchPath:
+    """Points in the order in which they were reached, the first fold, and why it stopped."""
+
+    points: tuple[BranchPoint, ...]
+    fold: Fold | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Linear:
+    """Linearisation at one state, in natural units, rows scaled to a unit diagonal of H."""
+
+    model: Model
+    layout: Layout
+    evaluation: Evaluation
+    units: Array
+    scale: Array
+    hessian: Array
+    gradient: Array
+    by_alpha: Array
+
+    @classmethod
+    def at(cls, model: Model, layout: Layout, state: State) -> _Linear:
+        ev = evaluate(model, state, True)
+        quad: Quadratic = quadratic(model, layout, ev)
+        units = natural_units(layout, ev)
+        H = units.T @ quad.hessian @ units
+        scale = 1.0 / np.sqrt(np.abs(np.diag(H)) + 1e-300)
+        if not np.isfinite(H).all():
+            raise FlowError("the Hessian is not finite")
+        return cls(
+            model, layout, ev, units, scale, H, units.T @ quad.gradient,
+            units.T @ gradient_by_ln_alpha(model, layout, ev),
+        )  # fmt: skip
+
+    def bordered(self, row: Array, rhs: Array, last: float) -> Array:
+        """Solve [[H, g_a], [row]] t = [rhs, last]."""
+        n = self.scale.size
+        matrix = np.zeros((n + 1, n + 1))
+        matrix[:n, :n] = self.hessian * self.scale[:, None] * self.scale
+        matrix[:n, n] = self.by_alpha * self.scale
+        matrix[n, :n] = row[:n] * self.scale
+        matrix[n, n] = row[n]
+        out = np.linalg.solve(matrix, np.append(rhs * self.scale, last))
+        out[:n] *= self.scale
+        return np.asarray(out)
+
+    def tangent(self, towards: Array) -> Array:
+        t = self.bordered(towards, np.zeros(self.scale.size), 1.0)
+        return t / length(t)
+
+    def moved(self, step: Array) -> tuple[Model, State] | None:
+        """Model and state after a step in natural units; None if an overlap would reach one."""
+        n, state = self.layout.size, self.evaluation.state
+        full = self.units @ step[:-1]
+        deps, dQ = field_step(self.model, self.layout, self.evaluation, full[:n], full[n:])
+        factor = min(1.0, MAX_CHANGE / max(step_size(self.layout, state, deps, dQ, full[n:]), 1e-9))
+        new = apply_step(self.layout, state, factor * deps, factor * dQ, factor * full[n:])
+        if not new.Q[:, -1].max(initial=0.0) < 1.0:
+            return None
+        return replace(self.model, alpha=self.model.alpha * float(np.exp(factor * step[-1]))), new
+
+    def point(self, slope: float) -> BranchPoint:
+        ev = self.evaluation
+        values = np.linalg.eigvalsh(self.hessian * self.scale[:, None] * self.scale)
+        growth = zero_level_growth(ev, self.model)
+        zero = ev.state.eps[1:-1] <= 0.0
+        zero[:, 0] = zero[:, 0] & (ev.state.K == 0)
+        return BranchPoint(
+            self.model.alpha, ev, slope, float(values[0]), int(np.sum(values < 0.0)),
+            float(growth[1:-1][zero].max(initial=0.0)),
+        )  # fmt: skip
+
+
+def length(t: Array) -> float:
+    """Arclength of a step: root mean square in natural units plus the change of ln alpha."""
+    return float(np.sqrt(np.mean(t[:-1] ** 2) + t[-1] ** 2))
+
+
+def _row(t: Array) -> Array:
+    """The gradient of `length`^2/2: what steps orthogonal to t are orthogonal to."""
+    return np.append(t[:-1] / (t.size - 1), t[-1])
+
+
+def gradient_by_ln_alpha(model: Model, layout: Layout, ev: Evaluation) -> Array:
+    """d(ds/dx)/d ln alpha = -d(S_sph/alpha)/dx, explicit."""
+    state = ev.state
+    out = np.zeros(layout.size + state.K)
+    for block in layout.Q_blocks:
+        value = -0.5 * state.steps * spherical.field_overlaps(state.Q[block.row], state.m)
+        w = weight_coupling(model, block.row) / model.alpha
+        out[block.where] = w * value[block.span]
+        out[layout.size :] -= w * spherical.entropy_dm(state.Q[block.row], state.m)
+    return out
+
+
+def _correct(start: _Linear, predicted: Array, row: Array) -> _Linear | None:
+    """Newton from a predicted step back to g = 0, orthogonal to `row`."""
+    step, at, last = predicted, start, np.inf
+    for _ in range(9):
+        moved = at.moved(step)
+        if moved is None:
+            return None
+        try:
+            at = _Linear.at(moved[0], at.layout, moved[1])
+            norm = float(np.abs(at.gradient).max(initial=0.0))
+            if norm < TOLERANCE or (norm < ACCEPTED and norm > 0.3 * last):
+                return at
+            step = at.bordered(row, -at.gradient, 0.0)
+        except (FlowError, np.linalg.LinAlgError):
+            return None
+        if not np.isfinite(step).all() or norm > 1e3 * last:
+            return None
+        last = norm
+    return at if last < ACCEPTED else None
+
+
+def follow_branch(
+    model: Model,
+    state: State,
+    *,
+    step: float = 0.05,
+    up: bool = True,
+    max_points: int = 80,
+    past_fold: int = 3,
+    wake: bool = True,
+    alpha_range: tuple[float, float] = (0.0, np.inf),
+    stop: Callable[[BranchPoint], bool] | None = None,
+    deadline: float = np.inf,
+) -> BranchPath:
+    """Follow the branch of a solution `state` of `model` in alpha, through its first fold.
+
+    Parameters
+    ----------
+    model, state
+        A solution: its gradient is reduced by Newton steps at fixed alpha first.
+    step : float
+        First step in arclength (relative changes); adapted later.
+    up : bool
+        Start towards larger alpha.
+    past_fold : int
+        Points to take on the arm behind the fold.
+    wake : bool
+        Layers and levels whose zero overlap becomes unstable on the stable arm join the unknowns,
+        those that run to zero leave them. Otherwise (and behind the fold) the set is kept, and
+        `growth` shows what would wake.
+    alpha_range, stop, deadline
+        Where to stop: outside (alpha), at a point for which `stop` is true, at a time
+        (time.perf_counter).
+
+    Returns
+    -------
+    BranchPath
+        `reason` is one of "fold", "onset" (a layer wakes at the last point, and no solution with
+        it exists beyond: a first-order onset), "alpha range", "stop", "step too small",
+        "time limit", "points".
+    """
+    layout = make_layout(model, state)
+    at = _Linear.at(model, layout, state)
+    towards = np.zeros(at.scale.size + 1)
+    towards[-1] = 1.0 if up else -1.0
+    tangent = at.tangent(towards)
+    points = [at.point(float(tangent[-1]))]
+    fold: Fold | None = None
+    behind, reason = 0, "points"
+    largest = 4.0 * step
+    while len(points) < max_points:
+        if time.perf_counter() > deadline:
+            reason = "time limit"
+            break
+        new = _correct(at, step * tangent, _row(tangent))
+        if new is not None:
+            try:
+                ahead = new.tangent(_row(tangent))
+            except np.linalg.LinAlgError:
+                new = None
+        if new is None or length(ahead - tangent) > 0.7:
+            step *= 0.4
+            if step < 1e-6:
+                reason = "step too small"
+                break
+            continue
+        if fold is None and tangent[-1] * ahead[-1] < 0.0:
+            fold = _locate(at, tangent, new, ahead, step)
+        point = new.point(float(ahead[-1]))
+        changed = adjust_levels(new.model, new.evaluation) if wake and fold is None else None
+        if changed is not None:
+            found = minimise(new.model, changed, leash=LEASH, deadline=deadline)
+            if found.gradient_norm > ACCEPTED:
+                if point.growth < 1.0 + 1e-4 or step < 1e-5:
+                    reason = "onset"
+                    break
+                step *= 0.4
+                continue
+        before, at, tangent = tangent, new, ahead
+        points.append(point)
+        step = min(step * (1.4 if length(before - ahead) < 0.25 else 0.8), largest)
+        if stop is not None and stop(point):
+            reason = "stop"
+            break
+        if not alpha_range[0] <= point.alpha <= alpha_range[1]:
+            reason = "alpha range"
+            break
+        if fold is not None:
+            behind += 1
+            if behind >= past_fold:
+                reason = "fold"
+                break
+            continue
+        if changed is not None:
+            at = _Linear.at(at.model, found.layout, found.evaluation.state)
+            towards = np.zeros(at.scale.size + 1)
+            towards[-1] = 1.0 if tangent[-1] > 0.0 else -1.0
+            tangent = at.tangent(towards)
+            points.append(at.point(float(tangent[-1])))
+    return BranchPath(tuple(points), fold, reason)
+
+
+def _locate(a: _Linear, ta: Array, b: _Linear, tb: Array, step: float) -> Fold:
+    """Fold between two points by secant steps to d ln alpha/d(arclength) = 0."""
+    best = max(((a, ta), (b, tb)), key=lambda pair: -abs(pair[1][-1]))
+    low, t_low, size = a, ta, step
+    slope_high = float(tb[-1])
+    for _ in range(6):
+        fraction = float(t_low[-1] / (t_low[-1] - slope_high))
+        new = _correct(low, size * fraction * t_low, _row(t_low))
+        if new is None:
+            break
+        t_new = new.tangent(_row(t_low))
+        if abs(t_new[-1]) < abs(best[1][-1]):
+            best = new, t_new
+        if abs(t_new[-1]) < 1e-5:
+            break
+        if t_new[-1] * t_low[-1] > 0.0:
+            low, t_low, size = new, t_new, size * (1.0 - fraction)
+        else:
+            slope_high, size = float(t_new[-1]), size * fraction
+    point = best[0].point(float(best[1][-1]))
+    error = point.alpha * max(abs(point.slope) * size, 1e-10)
+    return Fold(point.alpha, error, point)

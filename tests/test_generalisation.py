@@ -1,0 +1,114 @@
+"""Error of the typical student: closed forms, exactly 1/2 behind a liquid layer, files, figure."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from replicadnn.cli.main import run
+
+import replicadnn as rd
+from replicadnn.theory.generalisation import Generalisation, log_correlation
+
+
+def test_one_perceptron() -> None:
+    found = rd.generalisation(1, [1.0, 2.0, 4.0])
+    for p, Q in zip(found.points, (0.48626, 0.72830, 0.90026), strict=True):
+        assert p.error == pytest.approx(math.acos(Q) / math.pi, abs=1e-5)
+        assert p.uncertainty < 1e-10
+
+
+def test_a_liquid_layer_means_guessing() -> None:
+    found = rd.generalisation([2, 3, 4, 8, 20], [1.0, 2.4, 12.0, 100.0])
+    for p in found.points:
+        if p.liquid_layers > 0:
+            assert p.error == 0.5
+            assert p.log_rho == -math.inf
+        else:
+            assert p.error < 0.5
+            assert 1.0 - 2.0 * p.error == pytest.approx(math.exp(p.log_rho), abs=1e-12)
+    liquid = {(p.L, p.alpha) for p in found.points if p.liquid_layers > 0}
+    assert (20, 100.0) in liquid
+    assert (4, 12.0) not in liquid
+
+
+def test_decay_with_depth_in_the_filled_phase() -> None:
+    """rho(L) falls by a factor (2/pi) Q a layer: below 1/2, exponentially close to it."""
+    found = rd.generalisation([12, 14, 16, 40], [1000.0])
+    logs = [p.log_rho for p in found.points]
+    centre = rd.solve(1000.0, 40).Q_ea[20]
+    assert (logs[3] - logs[2]) / 24 == pytest.approx(math.log(2 / math.pi * centre), abs=0.01)
+    assert np.all(np.diff(found.error[:, 0]) > 0.0)
+
+
+def test_map_against_random_networks() -> None:
+    """Teacher and student with given overlaps Q of their couplings, fresh inputs, wide layers."""
+    rng = np.random.default_rng(3)
+    Q, N, inputs = (0.9, 0.6, 0.8), 1500, 1500
+    teacher = student = np.sign(rng.standard_normal((N, inputs)))
+    for overlap in Q:
+        J = rng.standard_normal((N, N))
+        K = overlap * J + math.sqrt(1.0 - overlap**2) * rng.standard_normal((N, N))
+        teacher, student = np.sign(J @ teacher), np.sign(K @ student)
+    measured = np.mean(teacher != student)
+    assert measured == pytest.approx(rd.generalisation_error(Q), abs=2.5e-3)
+    assert math.exp(log_correlation(Q)) == pytest.approx(1 - 2 * rd.generalisation_error(Q))
+
+
+def test_log_correlation_of_many_layers() -> None:
+    assert log_correlation([0.5] * 2000) == pytest.approx(
+        log_correlation([0.5] * 40) + 1960 * math.log(1.0 / math.pi), rel=1e-12
+    )
+    assert log_correlation([0.9, 0.0, 0.9]) == -math.inf
+    assert log_correlation([1.0]) == pytest.approx(0.0, abs=1e-15)
+
+
+def test_file_document_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, png = tmp_path / "g.h5", tmp_path / "g.png"
+    words = ["generalisation", "--L", "1:3", "--alpha", "1,30", "--json"]
+    assert run([*words, "--output", str(path), "--plot", str(png)]) == 0
+    rows = json.loads(capsys.readouterr().out)["generalisation"]
+    assert [(r["L"], r["alpha"]) for r in rows] == [
+        (1, 1.0), (1, 30.0), (2, 1.0), (2, 30.0), (3, 1.0), (3, 30.0),
+    ]  # fmt: skip
+    assert {"eps_g", "uncertainty", "status", "branch", "liquid_layers"} <= set(rows[0])
+    assert rows[2]["eps_g"] == 0.5
+    assert rows[2]["log_rho"] is None
+    found = rd.load(path)
+    assert isinstance(found, Generalisation)
+    assert found.error.shape == (3, 2)
+    assert png.stat().st_size > 10_000
+    assert run(["plot", "generalisation", str(path), "-o", str(tmp_path / "h.png")]) == 0
+    assert run(["info", str(path)]) == 0
+
+
+def test_markers_of_the_sampler() -> None:
+    found = rd.generalisation([1, 2], [1.0, 2.0])
+    parameters = {"scenario": "teacher-student", "L": 1, "alpha": 2.0, "beta": "inf", "kappa": 0.0}
+    errors = np.array([0.24])
+    measured = SimpleNamespace(params=parameters, test_error=errors, test_error_err=errors / 50)
+    other = SimpleNamespace(params=parameters | {"beta": 3.0}, test_error=errors * 0.0,
+                            test_error_err=errors)  # fmt: skip
+    plain = rd.plot.error_against_depth(found)
+    ax = rd.plot.error_against_depth(found, Figure().subplots(), runs=[measured, other])
+    assert len(plain.containers) == 0
+    assert len(ax.containers) == 2  # the point, and its entry in the legend
+    assert ax.containers[0].lines[0].get_ydata() == pytest.approx([0.24])
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--L", "0", "--alpha", "1"], ["--L", "3:1", "--alpha", "1"], ["--L", "x", "--alpha", "1"],
+        ["--L", "2", "--alpha", "1", "--noisy", "much"],
+        ["--L", "2", "--alpha", "1", "--branch", "all"],
+    ],
+)  # fmt: skip
+def test_mistakes(capsys: pytest.CaptureFixture[str], args: list[str]) -> None:
+    assert run(["generalisation", *args]) == 2
+    assert capsys.readouterr().err.startswith("Error: ")

@@ -1,0 +1,75 @@
+"""Continuation in alpha: gradient in alpha, folds, onset of layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from replicadnn.theory.rsb import settle, solve_rsb
+from replicadnn.theory.rsb_continuation import BranchPath, follow_branch, gradient_by_ln_alpha
+from replicadnn.theory.rsb_levels import first_guess, relaxed_guess
+from replicadnn.theory.rsb_map import Model, evaluate, residual
+from replicadnn.theory.rsb_newton import gradient, make_layout
+
+
+def test_gradient_by_alpha() -> None:
+    """d(ds/dx)/d ln alpha at a fixed state, against differences."""
+    state = solve_rsb(8.0, 3, levels=3)[0].state
+    step = 1e-5
+    models = [Model(8.0 * np.exp(s * step), 3) for s in (1.0, -1.0)]
+    layout = make_layout(models[0], state)
+    up, down = (gradient(model, layout, evaluate(model, state)) for model in models)
+    model = Model(8.0, 3)
+    exact = gradient_by_ln_alpha(model, layout, evaluate(model, state))
+    np.testing.assert_allclose((up - down) / (2 * step), exact, atol=1e-8)
+
+
+@pytest.fixture(scope="module")
+def two_levels() -> BranchPath:
+    """L = 20, K = 2 from alpha = 100 through its fold."""
+    model = Model(100.0, 20)
+    start = settle(Model(60.0, 20), relaxed_guess(Model(60.0, 20), first_guess(model, 2)))
+    near = follow_branch(
+        Model(60.0, 20), start.evaluation.state, stop=lambda point: point.alpha > 100.0
+    )
+    last = near.points[-1]
+    return follow_branch(Model(last.alpha, 20), last.state, past_fold=4)
+
+
+def test_fold_of_two_levels(two_levels: BranchPath) -> None:
+    """alpha has a maximum, the lowest eigenvalue of the Hessian passes through zero there."""
+    assert two_levels.reason == "fold"
+    fold = two_levels.fold
+    assert fold is not None
+    assert fold.error < 1e-3
+    assert all(point.alpha <= fold.alpha + fold.error for point in two_levels.points)
+    assert abs(fold.point.lowest) < 1e-5
+    signs = [point.negative for point in two_levels.points]
+    assert signs == sorted(signs)
+    assert signs[0] == 0
+    assert signs[-1] == 1
+    assert fold.alpha == pytest.approx(125.604, abs=0.01)  # measured
+
+
+def test_every_point_is_a_solution(two_levels: BranchPath) -> None:
+    for point in two_levels.points:
+        assert residual(Model(point.alpha, 20), point.evaluation) < 1e-8
+        assert abs(point.evaluation.ds_dm[1:]).max() < 1e-8
+
+
+def test_both_arms_merge_as_a_square_root(two_levels: BranchPath) -> None:
+    """Near the fold (q - q_fold)^2 is linear in alpha_fold - alpha, on either arm."""
+    fold = two_levels.fold
+    assert fold is not None
+    near = [p for p in two_levels.points if 0.02 < fold.alpha - p.alpha < 2.0]
+    assert {p.negative for p in near} == {0, 1}
+    q = fold.point.evaluation.q[1, -1]
+    ratio = [(p.evaluation.q[1, -1] - q) ** 2 / (fold.alpha - p.alpha) for p in near]
+    assert max(ratio) < 3.0 * min(ratio)
+
+
+def test_no_solution_beyond_the_fold(two_levels: BranchPath) -> None:
+    fold = two_levels.fold
+    assert fold is not None
+    lost = settle(Model(fold.alpha + 0.5, 20), fold.point.state, leash=0.1)
+    assert lost.message == "left the neighbourhood of the start"

@@ -1,0 +1,282 @@
+"""Thresholds and steps: exact values, independent routes, and the full solver on both sides."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+from replicadnn.cli.main import run
+
+import replicadnn as rd
+from replicadnn.problem import Problem
+from replicadnn.store import describe
+from replicadnn.theory.curve import Curve
+from replicadnn.theory.saddle import Equations, State
+from replicadnn.theory.transitions import Transitions, ordering_path
+
+SCENARIOS = ("teacher-student", "random")
+PI2 = math.pi**2
+
+
+@pytest.fixture(scope="module")
+def deep() -> dict[str, Transitions]:
+    return {s: rd.transitions(20, scenario=s, ansatz="rs") for s in SCENARIOS}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("beta", [math.inf, 2.0])
+def test_first_threshold_is_exact(scenario: str, beta: float) -> None:
+    noise = math.tanh(beta / 2) ** 4
+    for L, exact in ((2, PI2 / 8), (3, PI2 / 4), (7, PI2 / 4)):
+        found = rd.transitions(L, scenario=scenario, ansatz="rs", beta=beta)
+        assert found.alpha[0] == pytest.approx(exact / noise, rel=1e-13)
+        assert len(found.thresholds) == L // 2
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("distance", [1e-3, pytest.param(1e-6, marks=pytest.mark.slow)])
+def test_criterion_beside_the_thresholds(
+    deep: dict[str, Transitions], scenario: str, distance: float
+) -> None:
+    """The solver, which knows nothing of the curve, finds layer l liquid below and solid above."""
+    found = deep[scenario]
+    assert np.all(np.diff(found.alpha) > 0.0)
+    for t in found.thresholds:
+        assert t.order == "second"
+        assert t.uncertainty < 1e-8 * t.alpha
+        if distance < 1e-4 and t.layer not in (2, 5, 10):
+            continue  # slow right beside a threshold
+        for sign in (-1.0, 1.0):
+            if t.layer == 10 and sign > 0 and distance > 1e-4:
+                continue  # the centre: the first-order step lies between
+            s = rd.solve(
+                t.alpha * (1 + sign * distance), 20, scenario=scenario, ansatz="rs",
+                branch="continuous",
+            )  # fmt: skip
+            assert s.converged, s.message
+            assert (s.q_ea[t.layer] > 0.0) == (sign > 0.0)
+            number = s.alpha * (2 / math.pi) ** 2 * (
+                s.q_ea[t.layer - 1] ** 2 + s.q_ea[t.layer + 1] ** 2
+            )  # fmt: skip
+            # d ln(number)/d ln(alpha) = 1 + 2 d ln q(l-1)/d ln(alpha) grows with depth
+            steepness = (number - 1.0) / (sign * distance)
+            assert 0.99 < steepness < (6.0 if t.layer < 10 else 30.0)
+
+
+def _second_threshold(scenario: str) -> mpmath.mpf:
+    """alpha(2) of a deep network to 16 digits: layer 1 solid, layer 2 liquid."""
+    teacher = scenario == "teacher-student"
+    with mpmath.workdps(18):
+        two = mpmath.mpf(2)
+        limits = [-12, -4, 4, 12]
+
+        def gauss(f: object) -> mpmath.mpf:
+            return mpmath.quad(lambda z: mpmath.npdf(z) * f(z), limits)  # type: ignore[operator]
+
+        def curvature(lam: mpmath.mpf) -> mpmath.mpf:
+            scale = mpmath.sqrt(lam / (1 - lam))
+
+            def weight(z: mpmath.mpf) -> mpmath.mpf:
+                u = scale * z
+                ratio = mpmath.npdf(u) / mpmath.ncdf(u)
+                return ratio**2 * (two * mpmath.ncdf(u) if teacher else 1)
+
+            return gauss(weight) / (1 - lam)
+
+        def equations(q: mpmath.mpf, Q: mpmath.mpf) -> list[mpmath.mpf]:
+            alpha = (mpmath.pi / 2 / q) ** 2
+            G = curvature(q * Q)
+            eps, B = Q * G, alpha * q * G
+            if teacher:
+                new = gauss(lambda z: mpmath.tanh(mpmath.sqrt(eps) * z + eps))
+                return [new - q, B / (1 + B) - Q]
+            new = gauss(lambda z: mpmath.tanh(mpmath.sqrt(eps) * z) ** 2)
+            return [new - q, Q / (1 - Q) ** 2 - B]
+
+        start = (0.4371, 0.82) if teacher else (0.3427, 0.77)
+        q, _ = mpmath.findroot(lambda a, b: equations(a, b), start)
+        return (mpmath.pi / 2 / q) ** 2
+
+
+@pytest.mark.parametrize(
+    "scenario", ["teacher-student", pytest.param("random", marks=pytest.mark.slow)]
+)
+def test_second_threshold_by_another_route(deep: dict[str, Transitions], scenario: str) -> None:
+    exact = float(_second_threshold(scenario))
+    t = deep[scenario].thresholds[1]
+    assert t.alpha == pytest.approx(exact, rel=1e-11)
+    assert abs(t.alpha - exact) <= t.uncertainty
+
+
+def test_thresholds_do_not_depend_on_the_depth(deep: dict[str, Transitions]) -> None:
+    """Until the fronts feel each other; the centre of an even network has two solid neighbours."""
+    shallow = rd.transitions(11)
+    assert shallow.alpha == pytest.approx(deep["teacher-student"].alpha[:5], rel=1e-12)
+    even = rd.transitions(10)
+    assert even.alpha[:4] == pytest.approx(shallow.alpha[:4], rel=1e-12)
+    assert even.alpha[4] < shallow.alpha[4]
+
+
+def test_liquid_centre_of_twenty_layers(deep: dict[str, Transitions]) -> None:
+    """Both spinodals and the coexistence, and the full solver on both sides of each."""
+    found = deep["teacher-student"]
+    step = found.filling
+    assert step is not None
+    assert step.up == pytest.approx(750.0, rel=0.01)
+    assert step.down == pytest.approx(430.0, rel=0.01)
+    assert step.coexistence == pytest.approx(545.0, rel=0.01)
+    assert step.uncertainty < 1e-6 * step.coexistence
+    assert found.last_liquid == found.alpha[-1] < step.up
+    assert found.liquid_returns == step.down
+
+    def branches(alpha: float) -> dict[str, float]:
+        return {
+            s.branch: s.free_entropy for s in rd.solve(alpha, 20, branch="all") if s.converged
+        }  # fmt: skip
+
+    assert "continuous" in branches(step.up * (1 - 1e-5))
+    assert "continuous" not in branches(step.up * (1 + 1e-5))
+    assert "filled" not in branches(step.down * (1 - 1e-5))
+    assert "filled" in branches(step.down * (1 + 1e-5))
+    for sign in (-1, 1):
+        s = branches(step.coexistence * (1 + sign * 1e-4))
+        assert (s["filled"] - s["continuous"]) * sign > 0.0
+        s = branches(found.frozen * (1 + sign * 1e-4))
+        assert (s["frozen"] - s["continuous"]) * sign > 0.0
+
+
+def test_random_step_is_also_first_order(deep: dict[str, Transitions]) -> None:
+    step = deep["random"].filling
+    assert step is not None
+    assert step.up == pytest.approx(15796.82, abs=0.01)
+    names = {s.branch for s in rd.solve(15000.0, 20, scenario="random", ansatz="rs", branch="all")}
+    assert names == {"continuous", "filled"}
+    assert step.down < step.coexistence < step.up
+    assert math.isnan(deep["random"].frozen)
+
+
+def test_shallow_networks() -> None:
+    assert rd.transitions(1).thresholds == ()
+    two = rd.transitions(2)
+    assert two.steps[0].up == pytest.approx(9.993, abs=1e-3)
+    assert two.frozen == two.steps[0].coexistence
+    four = rd.transitions(4)
+    frozen = four.steps[0]
+    for sign in (-1, 1):
+        s = {
+            x.branch: x.free_entropy
+            for x in rd.solve(frozen.coexistence * (1 + sign * 1e-4), 4, branch="all")
+        }
+        assert (s["frozen"] - s["continuous"]) * sign > 0.0
+    assert rd.transitions(6).steps == ()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_growth_is_linear(scenario: str) -> None:
+    """Second order: q(l) = growth ln(alpha/alpha(l)) close above the threshold."""
+    t = rd.transitions(9, scenario=scenario, ansatz="rs").thresholds[2]
+    ratios = []
+    for distance in (1e-4, 1e-5):
+        s = rd.solve(t.alpha * math.exp(distance), 9, scenario=scenario, ansatz="rs")
+        ratios.append(s.q_ea[3] / (t.growth * distance))
+    assert ratios[1] == pytest.approx(1.0, abs=2e-4)
+    assert abs(ratios[1] - 1.0) < abs(ratios[0] - 1.0)
+
+
+def test_limit_of_the_range() -> None:
+    found = rd.transitions(20, alpha_max=100.0)
+    assert np.isfinite(found.alpha).tolist() == [True] * 4 + [False] * 6
+    assert "stay liquid" in found.message
+    assert found.filling is None
+    assert math.isnan(found.last_liquid)
+
+
+def test_tangent_and_fold_of_the_curve() -> None:
+    """d ln alpha/dy of a point is that of finite differences; alpha is a maximum at a fold."""
+    for symmetric in (False, True):
+        problem = Problem(alpha=1.0, L=4)
+        curve = Curve(problem, 2, symmetric)
+        state = State.uniform(4, 0.6)
+        if not symmetric:
+            state.q[-1], state.p[-1] = 0.3, 0.7
+        point = curve.solve(state, math.log(20.0))
+        assert point is not None
+        equations = Equations(curve.at_alpha(point.log_alpha))
+        assert equations.residual(point.state) < 1e-12
+        ends = [curve.at(point.y + sign * 1e-4, point) for sign in (-1, 1)]
+        assert ends[0] is not None
+        assert ends[1] is not None
+        slope = (ends[1].log_alpha - ends[0].log_alpha) / 2e-4
+        assert point.slope == pytest.approx(slope, rel=1e-6)
+        move = (ends[1].state.logits - ends[0].state.logits) / 2e-4
+        assert point.tangent == pytest.approx(move, rel=1e-5, abs=1e-6)
+    last = list(ordering_path(Problem(alpha=1.0, L=3), 1e9))[-1]
+    top = last.points[last.folds[0]]
+    assert abs(top.slope) < 1e-10
+    around = [last.curve.at(top.y + d, top) for d in (-1e-2, 1e-2)]
+    assert all(p is not None and p.alpha < top.alpha for p in around)
+
+
+def test_file_and_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], deep: dict[str, Transitions]
+) -> None:
+    path, png = tmp_path / "t.h5", tmp_path / "t.png"
+    found = deep["teacher-student"]
+    found.save(path)
+    again = rd.load(path)
+    assert isinstance(again, Transitions)
+    assert again.as_dict() == found.as_dict()
+    assert describe(path)["tables"][0]["rows"] == 10
+    assert run(["info", str(path)]) == 0
+    assert run(["plot", "transitions", str(path), "-o", str(png)]) == 0
+    assert png.stat().st_size > 10_000
+    capsys.readouterr()
+    assert run(["transitions", "--L", "20", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {"transitions", "scenario", "ansatz", "L"} <= set(document)
+    assert [t["layer"] for t in document["transitions"]] == list(range(1, 11))
+    assert all({"layer", "alpha", "uncertainty"} <= set(t) for t in document["transitions"])
+    assert document["fit"]["slope_err"] > 0.0
+    assert document["liquid"]["filling_step"]["uncertainty"] < 1e-3
+
+
+def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["transitions", "--L", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["transitions"] == []
+    assert run(["transitions", "--L", "8", "--alpha-max", "20", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["transitions"][3]["alpha"] is None
+    for bad in (["--L", "0"], ["--L", "4", "--ansatz", "rsb"], ["--L", "4", "--alpha-max", "-1"]):
+        assert run(["transitions", *bad]) == 2
+        assert capsys.readouterr().err.startswith("Error: ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_thresholds_of_deep_networks_saturate(scenario: str) -> None:
+    """ln alpha(l) is not linear in l: the thresholds tend to a finite alpha geometrically."""
+    found = rd.transitions(100, scenario=scenario, ansatz="rs")
+    assert np.all(np.diff(found.alpha) > 0.0)
+    onsets = np.array([t.onset for t in found.thresholds])[:48]
+    ratios = np.array([b / a for a, b in itertools.pairwise(np.diff(onsets))])
+    assert np.all(ratios[20:45] < 0.65)
+    limit = {"teacher-student": 1037.3842, "random": 41834.596}[scenario]
+    assert onsets[-1] == pytest.approx(limit, rel=1e-6)
+    above = rd.solve(found.alpha[-1] * (1 + 1e-3), 100, scenario=scenario, ansatz="rs")
+    assert np.all(above.q_ea > 0.0)
+    assert found.steps[-1].down < found.steps[-1].coexistence < found.steps[-1].up
+
+
+@pytest.mark.slow
+def test_broken_symmetry() -> None:
+    found = rd.transitions(20, scenario="random", levels=4)
+    assert found.alpha[0] == pytest.approx(PI2 / 4, rel=1e-12)
+    # 16.08 and 44.2 at K = 8, 16
+    assert abs(found.alpha[1] - 16.08) < found.thresholds[1].uncertainty < 0.05 * 16.0
+    for t in found.thresholds[2:]:
+        assert math.isnan(t.alpha) or t.uncertainty < 0.05 * t.alpha
+    assert "not reached" in found.message
