@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from replicadnn.errors import FileError
 from replicadnn.hdf5 import digest
 from replicadnn.provenance import provenance as make_provenance
-from replicadnn.store import FORMAT, SCHEMA_VERSION, atomic_file, open_checked
+from replicadnn.store import atomic_file, new_file, open_checked
 
 #: What an attribute may be; a missing number is nan.
 Plain = float | int | bool | str
@@ -114,13 +114,11 @@ def write_tables(
     FileError
         The file exists (without ``overwrite``), the folder is missing, or writing fails.
     """
-    with atomic_file(path, overwrite=overwrite) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["kind"] = kind
-        file.attrs["finished"] = finished
-        for key, value in (provenance or make_provenance()).items():
-            file.attrs[f"provenance_{key}"] = value
+    origin = provenance or make_provenance()
+    with (
+        atomic_file(path, overwrite=overwrite) as temporary,
+        new_file(temporary, kind, finished, origin) as file,
+    ):
         root = file.create_group("tables")
         for key, plain_value in (attributes or {}).items():
             root.attrs[key] = plain_value

@@ -1,6 +1,6 @@
 """What survives: kills, full disks, read-only folders, two writers, damaged and hostile files.
 
-    python scripts/faults.py            # the whole suite, about half an hour on two cores
+    python scripts/faults.py            # the whole suite, about ten minutes on two cores
     python scripts/faults.py --quick    # a small one
     python scripts/faults.py --only kills-sweep --kills 70
 
@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import json
+import logging
 import os
 import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,23 +38,6 @@ from replicadnn.cli.main import run as command_line
 import replicadnn as rd
 from replicadnn import hdf5
 
-#: The command line with the checkpoints of the sampler at every block instead of every 10 s.
-RUNNER = """
-import importlib, sys
-from replicadnn.montecarlo import study
-study.SAVE_SHARE = 1e9
-study.run_study.__kwdefaults__["save_every"] = 0.0
-for name in ("drive", "run"):
-    try:
-        module = importlib.import_module("replicadnn.montecarlo." + name)
-    except ImportError:
-        continue
-    if hasattr(module, "BLOCK_SECONDS"):
-        module.BLOCK_SECONDS = 0.05
-from replicadnn.cli.main import main
-if __name__ == "__main__":
-    main()
-"""
 SOLVE = ("solve", "--alpha", "1:900:300:log", "--L", "12")
 SIMULATE = (
     "mc-simulate",
@@ -89,6 +73,10 @@ class Count:
     def blame(self, what: str, why: str) -> None:
         setattr(self, what, getattr(self, what) + 1)
         self.notes.append(f"{what}: {why}"[:400])
+
+
+#: No new kill after this moment (--limit).
+deadline = float("inf")
 
 
 # --- comparing -----------------------------------------------------------------------------
@@ -153,20 +141,73 @@ def timeless(solution: rd.Solution) -> str:
 # --- processes -----------------------------------------------------------------------------
 
 
-def start(
-    words: tuple[str, ...], folder: Path, limit: int | None = None, verbose: bool = True
-) -> subprocess.Popen[str]:
-    def limits() -> None:
+class Command:
+    """The command line in a forked process: what is compiled or imported already stays so."""
+
+    def __init__(
+        self, words: tuple[str, ...], folder: Path, limit: int | None = None, verbose: bool = True
+    ) -> None:
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.returncode: int | None = None
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 1
+            try:
+                self._child(folder, limit)
+                code = command_line([*(["-v"] if verbose else []), *words])
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+
+    def _child(self, folder: Path, limit: int | None) -> None:
+        from replicadnn.montecarlo import study
+
+        os.chdir(folder)
+        os.dup2(self._errors.fileno(), 2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+        logging.getLogger().handlers.clear()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # the checkpoints of the sampler at every block instead of every 10 s
+        study.SAVE_SHARE = 1e9
+        study.run_study.__kwdefaults__["save_every"] = 0.0
+        for name in ("drive", "run"):
+            with contextlib.suppress(ImportError):
+                module = importlib.import_module("replicadnn.montecarlo." + name)
+                if hasattr(module, "BLOCK_SECONDS"):
+                    module.BLOCK_SECONDS = 0.05
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    runner = folder / "runner.py"
-    if not runner.exists():
-        runner.write_text(RUNNER)
-    return subprocess.Popen(
-        [sys.executable, str(runner), *(["-v"] if verbose else []), *words], cwd=folder,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limits,
-    )  # fmt: skip
+    def running(self) -> bool:
+        """False once it has ended."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode is None
+
+    def send(self, which: int) -> None:
+        """Send a signal."""
+        if self.running():
+            os.kill(self.pid, which)
+
+    def errors(self, patience: float = 300.0) -> str:
+        """Wait for the end; what it wrote to stderr."""
+        end = time.monotonic() + patience
+        while self.running():
+            if time.monotonic() > end:
+                self.send(signal.SIGKILL)
+            time.sleep(0.005)
+        with self._errors:
+            self._errors.seek(0)
+            return self._errors.read()
+
+
+start = Command
 
 
 def said(text: str, word: str) -> list[str]:
@@ -178,21 +219,24 @@ def said(text: str, word: str) -> list[str]:
     ]
 
 
-def killed(process: subprocess.Popen[str], ready: Path | None, pause: float) -> tuple[bool, str]:
-    """kill -9 ``pause`` seconds after ``ready`` appears; (was it still running, its stderr)."""
-    end = time.monotonic() + 120
-    stamp = ready.stat().st_mtime_ns if ready is not None and ready.exists() else None
-    while ready is not None and process.poll() is None and time.monotonic() < end:
-        if ready.exists() and ready.stat().st_mtime_ns != stamp:
-            break
-        time.sleep(0.005)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(pause)
-    running = process.poll() is None
-    if running:
-        process.send_signal(signal.SIGKILL)
-    _, errors = process.communicate()
-    return running, errors
+def killed(process: Command, ready: Path | None, pause: float) -> tuple[bool, str]:
+    """kill -9 ``pause`` seconds after ``ready`` changes; (was it still running, its stderr)."""
+    stamp = _stamp(ready)
+    while ready is not None and process.running() and _stamp(ready) in (stamp, 0):
+        time.sleep(0.002)
+    end = time.monotonic() + pause
+    while process.running() and time.monotonic() < end:
+        time.sleep(0.002)
+    running = process.running()
+    process.send(signal.SIGKILL)
+    return running, process.errors()
+
+
+def _stamp(path: Path | None) -> int:
+    try:
+        return 0 if path is None else path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def one_line(count: Count, errors: str, what: str) -> None:
@@ -207,9 +251,9 @@ def kills_solve(folder: Path, dice: random.Random, tries: int) -> Count:
     """kill -9 during solve with many alpha; --overwrite over the file of the last time."""
     count = Count("kill -9 during solve")
     reference, path = folder / "reference.h5", folder / "a.h5"
-    _, errors = start((*SOLVE, "--output", str(reference)), folder).communicate()
+    start((*SOLVE, "--output", str(reference)), folder).errors()
     good = [timeless(s) for s in rd.load(reference)]
-    while count.tried < tries:
+    while count.tried < tries and time.monotonic() < deadline:
         before = len(rd.load(path)) if path.exists() else 0
         words = (*SOLVE, "--output", str(path), "--overwrite")
         early = dice.random() < 0.1
@@ -241,15 +285,15 @@ def kills_simulate(folder: Path, dice: random.Random, tries: int) -> Count:
     """kill -9 during mc-simulate, continued with --resume until it is complete."""
     count = Count("kill -9 during mc-simulate")
     seed = 0
-    while count.tried < tries:
+    while count.tried < tries and time.monotonic() < deadline:
         seed += 1
-        words = (*SIMULATE, "--sweeps", "20000", "--seed", str(seed))
+        words = (*SIMULATE, "--sweeps", "1500", "--seed", str(seed))
         path, through = folder / f"{seed}.h5", folder / f"{seed}_through.h5"
         progress = (0, 0)
         while True:
             process = start((*words, "--output", str(path), "--resume"), folder)
-            if count.tried >= tries:
-                process.communicate()
+            if count.tried >= tries or time.monotonic() > deadline:
+                process.errors()
                 break
             running, errors = killed(process, path, dice.uniform(0.0, 0.4))
             one_line(count, errors, "mc-simulate")
@@ -269,7 +313,7 @@ def kills_simulate(folder: Path, dice: random.Random, tries: int) -> Count:
             if now < progress:
                 count.blame("lost", f"{progress} was there, now {now}")
             progress = now
-        start((*words, "--output", str(through)), folder).communicate()
+        start((*words, "--output", str(through)), folder).errors()
         where = difference(path, through)
         if where:
             count.blame("wrong", f"resumed and uninterrupted differ in {where}")
@@ -282,9 +326,9 @@ def kills_sweep(folder: Path, dice: random.Random, tries: int) -> Count:
     """kill -9 during sweep, continued until it is complete."""
     count = Count("kill -9 during sweep")
     reference, path = folder / "reference.h5", folder / "s.h5"
-    start((*SWEEP, "--output", str(reference)), folder).communicate()
+    start((*SWEEP, "--output", str(reference)), folder).errors()
     recorded: set[str] = set()
-    while count.tried < tries:
+    while count.tried < tries and time.monotonic() < deadline:
         process = start((*SWEEP, "--output", str(path)), folder)
         journal = Path(f"{path}.journal")
         ready = journal if dice.random() < 0.8 else None
@@ -314,7 +358,7 @@ def kills_sweep(folder: Path, dice: random.Random, tries: int) -> Count:
             path.unlink()
             recorded = set()
     if path.exists():
-        start((*SWEEP, "--output", str(path)), folder).communicate()
+        start((*SWEEP, "--output", str(path)), folder).errors()
         where = difference(path, reference)
         if where:
             count.blame("wrong", f"resumed and uninterrupted differ in {where}")
@@ -329,12 +373,12 @@ def disk_full(folder: Path, dice: random.Random, tries: int) -> Count:
     small = ("sweep", "--alpha", "1:900:12:log", "--L", "4,6", "--workers", "1")
     commands: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = [
         (("solve", "--alpha", "1:900:24:log", "--L", "6"), "solve.h5", ("--overwrite",)),
-        ((*SIMULATE, "--sweeps", "2000"), "mc.h5", ("--resume",)),
+        ((*SIMULATE, "--sweeps", "500"), "mc.h5", ("--resume",)),
         (small, "sweep.h5", ()),
     ]
     for words, name, more in commands:
         reference = folder / f"reference_{name}"
-        start((*words, "--output", str(reference)), folder).communicate()
+        start((*words, "--output", str(reference)), folder).errors()
         size = reference.stat().st_size
         for k in range(tries):
             limit = int(size * (k + dice.random()) / tries)
@@ -342,7 +386,7 @@ def disk_full(folder: Path, dice: random.Random, tries: int) -> Count:
             for left in (path, Path(f"{path}.journal")):
                 left.unlink(missing_ok=True)
             process = start((*words, "--output", str(path)), folder, limit)
-            _, errors = process.communicate()
+            errors = process.errors()
             count.tried += 1
             one_line(count, errors, f"{name}, limit {limit}")
             recorded = len(said(errors, "recorded"))
@@ -360,7 +404,7 @@ def disk_full(folder: Path, dice: random.Random, tries: int) -> Count:
             elif recorded:
                 count.blame("lost", f"{name}: no file")
             after = start((*words, "--output", str(path), *more), folder)
-            _, errors = after.communicate()
+            errors = after.errors()
             one_line(count, errors, f"{name} again")
             where = difference(path, reference) if path.exists() else "no file"
             if where:
@@ -378,12 +422,10 @@ def read_only(folder: Path, dice: random.Random, tries: int) -> Count:
         target = Path("/sys/kernel")
     for words in (SOLVE, SIMULATE, SWEEP):
         process = start((*words, "--output", str(target / "a.h5")), folder, verbose=False)
-        out, errors = process.communicate()
+        errors = process.errors()
         count.tried += 1
         if process.returncode not in (1, 2) or len(errors.strip().splitlines()) != 1:
             count.blame("tracebacks", f"exit code {process.returncode}: {errors[-300:]}")
-        if out:
-            count.blame("wrong", "output in spite of the error")
     return count
 
 
@@ -395,21 +437,21 @@ def two_writers(folder: Path, dice: random.Random, tries: int) -> Count:
         more = ("--resume",) if words[0] == "mc-simulate" else ()
         guard = folder / f".{path.name}.lock"
         first = start((*words, "--output", str(path), *more), folder)
-        while not guard.exists() and first.poll() is None:
+        while not guard.exists() and first.running():
             time.sleep(0.01)
-        first.send_signal(signal.SIGSTOP)  # so that it cannot end first
+        first.send(signal.SIGSTOP)  # so that it cannot end first
         for other in (SOLVE, (*SIMULATE, "--sweeps", "5"), SWEEP):
             extra = ("--overwrite",) if not more or other[0] != "mc-simulate" else more
             second = start((*other, "--output", str(path), *extra), folder, verbose=False)
-            _, errors = second.communicate()
+            errors = second.errors()
             count.tried += 1
             if second.returncode != 2 or len(errors.strip().splitlines()) != 1:
                 count.blame("tracebacks", f"exit code {second.returncode}: {errors[-300:]}")
             if "in use" not in errors:
                 count.blame("wrong", f"not refused: {errors[-200:]}")
-        first.send_signal(signal.SIGCONT)
-        first.send_signal(signal.SIGINT)
-        _, errors = first.communicate()
+        first.send(signal.SIGCONT)
+        first.send(signal.SIGINT)
+        errors = first.errors()
         one_line(count, errors, words[0])
         if path.exists():
             try:
@@ -564,6 +606,12 @@ def hostile(folder: Path, dice: random.Random, tries: int) -> Count:
     return count
 
 
+def warm_up() -> None:
+    """Compile and load the kernels, so that the forked processes begin at once."""
+    rd.solve([2.0, 300.0], 4)
+    rd.simulate(2, 4, 3.0, beta=2.0, sweeps=5, samples=1)
+
+
 FAULTS: dict[str, tuple[Callable[[Path, random.Random, int], Count], str, int, int]] = {
     "kills-solve": (kills_solve, "kills", 70, 2),
     "kills-simulate": (kills_simulate, "kills", 70, 2),
@@ -590,8 +638,13 @@ def main() -> int:
     parser.add_argument("--kills", type=int, help="kills of each command")
     parser.add_argument("--places", type=int, help="places of each command where the disk is full")
     parser.add_argument("--files", type=int, help="damaged files of each kind")
+    parser.add_argument("--limit", type=float, help="seconds after which no new kill is begun")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if options.limit is not None:
+        global deadline
+        deadline = time.monotonic() + options.limit
+    warm_up()
     counts = []
     for name in options.only or FAULTS:
         function, unit, full, quick = FAULTS[name]

@@ -258,6 +258,15 @@ def test_few_points_are_in_flight(tmp_path: Path) -> None:
     assert 2 <= most <= 4
 
 
+def test_files_of_schema_1_still_open(data: Path) -> None:
+    found = rd.load(data / "sweep_v1.h5")
+    for k, result in found.results():
+        want = rd.solve(float(found["alpha"][k]), int(found["L"][k]))
+        assert result.q_ea == pytest.approx(want.q_ea, abs=1e-12)
+        assert found["free_entropy"][k] == pytest.approx(want.free_entropy, abs=1e-12)
+    assert k == 3
+
+
 # --- the journal ---------------------------------------------------------------------------
 
 

@@ -301,6 +301,7 @@ def _reading(path: str | Path) -> Iterator[h5py.File]:
             raise
         except (
             KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError, MemoryError,
+            OverflowError,
         ) as error:  # fmt: skip
             reason = " ".join(str(error).split())[:200]
             raise FileError(path, f"damaged or not an mc file ({reason})") from error

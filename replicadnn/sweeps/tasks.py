@@ -169,6 +169,7 @@ class SimulateTask:
         "per_decade": Column(int, "points of a curve a decade of time"),
         "step": Column(float, "step of the rotations, nan: by pilot run"),
         "potential": Column(str, "potential of the gaps"),
+        "test_patterns": Column(int, "fresh inputs a record for the test error"),
     }
     results: Mapping[str, Column] = {
         "energy": Column(float, "fraction of violated gaps, mean of layers"),
