@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .counting import counting_bound
 from .rsb import settle
 from .rsb_continuation import BranchPath, BranchPoint, follow_branch
 from .rsb_levels import frozen_guess, refine, relaxed_guess
 from .rsb_map import FlowError, Model, State, residual
 from .rsb_newton import LOST
 
-STARTS = tuple(2.0 ** (0.5 * n) for n in range(16, 1, -1))
+STARTS = 16  # ... at 0.9 of the counting bound times 0.85^n
 SMALLEST = 0.05  # m* down to which the branch is followed
 LARGEST = 0.995
 
@@ -35,9 +36,15 @@ class FrozenEnd:
 def frozen_start(
     L: int, *, kappa: float = 0.0, levels: int = 2, deadline: float = np.inf
 ) -> tuple[Model, State] | None:
-    """A solution on the frozen branch at some alpha of a fixed grid, or None."""
-    for alpha in STARTS:
-        model = Model(alpha, L, kappa)
+    """A solution on the frozen branch at some alpha of a fixed grid, or None.
+
+    The grid starts below the counting bound, scaled by the margin as Gardner's capacity is.
+    """
+    z = np.linspace(-kappa, 12.0 + abs(kappa), 4001)
+    weight = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
+    scale = 0.5 / float(np.trapezoid(weight * (z + kappa) ** 2, z))
+    for n in range(STARTS):
+        model = Model(0.9 * scale * counting_bound(L) * 0.85**n, L, kappa)
         try:
             guess = relaxed_guess(model, frozen_guess(model, min(levels, 2)), deadline=deadline)
             found = settle(model, guess, deadline)
