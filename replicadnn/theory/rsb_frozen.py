@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.integrate import trapezoid
 
 from .counting import counting_bound
 from .rsb import settle
@@ -42,7 +43,7 @@ def frozen_start(
     """
     z = np.linspace(-kappa, 12.0 + abs(kappa), 4001)
     weight = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
-    scale = 0.5 / float(np.trapezoid(weight * (z + kappa) ** 2, z))
+    scale = 0.5 / float(trapezoid(weight * (z + kappa) ** 2, z))
     for n in range(STARTS):
         model = Model(0.9 * scale * counting_bound(L) * 0.85**n, L, kappa)
         try:
@@ -82,9 +83,9 @@ def frozen_end(
 ) -> FrozenEnd | None:
     """alpha_J at which the volume of the frozen branch closes, m* -> 0, in `levels` levels.
 
-    alpha(m*) is followed down to m* = 0.05 and extrapolated by polynomials of degree 1 and 2
-    through the last points; the error is their difference. It does not contain the error of the
-    number of levels. None if the branch was not found or could not be followed that far.
+    alpha(m*) is followed down to m* = 0.05 and extrapolated by polynomials of degree 1 to 3
+    through the last points; the error is the largest difference from degree 2. It does not contain
+    the error of the number of levels. None if the branch was not found or could not be followed that far.
 
     Parameters
     ----------
@@ -103,9 +104,11 @@ def frozen_end(
         return None
     data = [(p.alpha, float(p.state.m[-1])) for p in path.points]
     last = [pair for pair in data if pair[1] < 3.0 * data[-1][1]]
-    if len(last) < 4:
+    if len(last) < 5:
         return None
     alpha, m_star = np.array(last).T
     line = float(np.polynomial.Polynomial.fit(m_star[-3:], alpha[-3:], 1)(0.0))
-    curve = float(np.polynomial.Polynomial.fit(m_star, alpha, 2)(0.0))
-    return FrozenEnd(curve, abs(curve - line), tuple(last))
+    square, cube = (
+        float(np.polynomial.Polynomial.fit(m_star, alpha, degree)(0.0)) for degree in (2, 3)
+    )
+    return FrozenEnd(square, max(abs(square - line), abs(square - cube)), tuple(last))
