@@ -85,7 +85,8 @@ def frozen_end(
 
     alpha(m*) is followed down to m* = 0.05 and extrapolated by polynomials of degree 1 to 3
     through the last points; the error is the largest difference from degree 2. It does not contain
-    the error of the number of levels. None if the branch was not found or could not be followed that far.
+    the error of the number of levels. None if the branch was not found or could not be followed
+    that far.
 
     Parameters
     ----------
