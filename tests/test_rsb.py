@@ -293,6 +293,42 @@ def test_resample_keeps_the_curve(two_layers: RSBSolution) -> None:
     assert residual(model, evaluate(model, finer)) < 5e-3
 
 
+@pytest.mark.parametrize("first", [1e-30, 1e-9, 0.3])
+@pytest.mark.parametrize("equal", [False, True])
+def test_resample_of_degenerate_curves(first: float, equal: bool) -> None:
+    """Equal values and fronts that nearly vanish: the new levels are still ordered."""
+    model = Model(10.0, 6)
+    m = np.linspace(0.0, 0.8, 5)
+    eps, Q = np.zeros((7, 5)), np.zeros((6, 5))
+    eps[1:-1] = [0.0, 0.0, 0.0, first, first if equal else 0.5]
+    Q[:] = [0.0, 0.0, 0.0, 0.5 * first, 0.5 * first if equal else 0.4]
+    new = resample(model, make_state(m, eps, Q), 9)
+    assert np.isfinite(new.eps).all()
+    for row, levels in [(r, new.eps[r]) for r in range(1, 6)] + [(r, new.Q[r]) for r in range(6)]:
+        solid = levels[levels > 0.0]
+        assert np.all(np.diff(solid) > 0.0), row
+    assert np.all(np.diff(new.m) > 0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_any_problem_ends_in_a_status(seed: int) -> None:
+    """Random problems, most of them without a solution, under a short time limit."""
+    rng = np.random.default_rng(seed)
+    arguments = {
+        "alpha": float(np.exp(rng.uniform(np.log(0.5), np.log(5000.0)))),
+        "L": int(rng.choice([1, 2, 3, 5, 8, 20])),
+        "kappa": float(rng.choice([0.0, rng.uniform(-1.0, 1.0)])),
+        "beta": float(rng.choice([1.0, 3.0, np.inf])),
+        "levels": int(rng.choice([1, 2, 4, 8])),
+    }
+    for solution in solve_rsb(**arguments, branch="all", time_limit=1.0):
+        assert solution.message
+        assert np.isfinite(solution.free_entropy)
+        if solution.converged:
+            assert_certified(solution)
+
+
 def test_time_limit_is_reported() -> None:
     solution = solve_rsb(60.0, 20, levels=24, time_limit=0.05)[0]
     assert not solution.converged

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .counting import counting_bound
 from .replicon import replicon
 from .rsb_continuation import LEASH, BranchPath, follow_branch
 from .rsb_levels import (
@@ -387,7 +388,13 @@ def _solve_point(
         if near is not None:
             stage = _climb(model, near, K, tol, deadline, mapper)
         elif K > 1 and model.L > 1:
-            message = "; ".join(filter(None, (message, _few_levels(model, tol, deadline, mapper))))
+            words = [message, _few_levels(model, tol, deadline, mapper)]
+            if model.kappa >= 0.0 and np.isinf(model.beta):
+                bound = counting_bound(model.L)
+                words += [f"alpha > {bound:.4g}: no couplings exist (counting)"] * (
+                    model.alpha > bound
+                )
+            message = "; ".join(filter(None, words))
     found, certificate = stage.found, stage.certificate
     ev = found.evaluation
     timings = {"solve": time.perf_counter() - began}

@@ -295,7 +295,7 @@ def _locate(a: _Linear, ta: Array, b: _Linear, tb: Array, step: float) -> Fold:
     best = max(((a, ta), (b, tb)), key=lambda pair: -abs(pair[1][-1]))
     low, t_low, size = a, ta, step
     slope_high = float(tb[-1])
-    for _ in range(6):
+    for _ in range(14):
         fraction = float(t_low[-1] / (t_low[-1] - slope_high))
         new = _correct(low, size * fraction * t_low, _row(t_low))
         if new is None:
@@ -303,10 +303,11 @@ def _locate(a: _Linear, ta: Array, b: _Linear, tb: Array, step: float) -> Fold:
         t_new = new.tangent(_row(t_low))
         if abs(t_new[-1]) < abs(best[1][-1]):
             best = new, t_new
-        if abs(t_new[-1]) < 1e-5:
+        if abs(t_new[-1]) < 1e-6:
             break
         if t_new[-1] * t_low[-1] > 0.0:
             low, t_low, size = new, t_new, size * (1.0 - fraction)
+            slope_high *= 0.5  # keeps the secant from creeping up from one side
         else:
             slope_high, size = float(t_new[-1]), size * fraction
     point = best[0].point(float(best[1][-1]))

@@ -644,6 +644,7 @@ def adjust_levels(model: Model, ev: Evaluation, threshold: float = 1e-6) -> Stat
         if zero_level_growth(evaluate(model, liquid), model)[1:-1].max(initial=0.0) < 1.0:
             return liquid
     first = first_levels(state)
+    pinned = min(state.K, 1)  # q_0 = 0 by the sign gauge, but for K = 0
     rho = zero_level_growth(ev, model)
     eps, Q = state.eps.copy(), state.Q.copy()
     changed = False
@@ -666,7 +667,7 @@ def adjust_levels(model: Model, ev: Evaluation, threshold: float = 1e-6) -> Stat
             eps[layer, :top][dead] = 0.0
             changed = True
         else:
-            wake = np.flatnonzero(rho[layer, 1:low] > 1.0 + 1e-9) + 1
+            wake = np.flatnonzero(rho[layer, pinned:low] > 1.0 + 1e-9) + pinned
             if wake.size:
                 start = int(wake[0])
                 seed = 0.1 * (eps[layer, low] if low < top else 0.1)
