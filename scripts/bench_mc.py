@@ -113,8 +113,8 @@ def multiply_adds_per_sweep(chain: gap.GapChain) -> float:
     return float(cells * (2 * (1 + rotations).sum() + (1 + flips).sum()))
 
 
-def numpy_sweep_seconds(chain: gap.GapChain) -> float:
-    """Time of the numpy twin from the same state, float32, numpy's own generator."""
+def numpy_sweep(chain: gap.GapChain) -> Callable[[], None]:
+    """A sweep of the numpy twin from the same state, float32, numpy's own generator."""
     net = chain.network()
     rng = np.random.default_rng(0)
     S = net.S.astype(np.float32)
@@ -126,7 +126,7 @@ def numpy_sweep_seconds(chain: gap.GapChain) -> float:
     def sweep() -> None:
         gap.sweep_numpy(net.J, S, h, beta=chain.beta, kappa=0.0, step=chain.step, draw=draw)
 
-    return best(sweep, 5)
+    return sweep
 
 
 def gap_rows(limit: dict[str, float]) -> list[dict[str, float]]:
@@ -135,7 +135,7 @@ def gap_rows(limit: dict[str, float]) -> list[dict[str, float]]:
     for N, M in SHAPES:
         chain = planted_chain(N, M)
         seconds = best(partial(chain.advance, 5), 60) / 5
-        twin = numpy_sweep_seconds(chain)
+        twin = best(numpy_sweep(chain), 5)
         work = multiply_adds_per_sweep(chain)
         rotations, flips = chain.acceptance()
         rows.append(
@@ -169,21 +169,28 @@ def two_threads() -> float:
     return 2 * min(one) / min(two)
 
 
-def weights_row() -> dict[str, float]:
-    """Moves a second at (L, N, alpha) = (4, 20, 4), and against a full forward pass a move."""
-    L, N, alpha, beta = 4, 20, 4, 3.0
+def weights_chain(L: int = 4, N: int = 20, alpha: float = 4.0) -> weights.WeightsChain:
+    """Weights chain after its first sweeps, with the step that a run would choose."""
+    beta = 3.0
     spec = make_spec(L, N, alpha, sampler="weights", beta=beta)
     step = pilot_step(spec, np.random.SeedSequence(1))
     net = network.plant_outputs(L, N, spec.M, beta, np.random.default_rng(0))
     chain = weights.WeightsChain.start(net, np.random.SeedSequence(0), beta=beta, step=step)
     chain.advance(20)
-    per_move = best(lambda: chain.advance(5), 60) / (5 * L * N * N)
+    return chain
+
+
+def weights_row() -> dict[str, float]:
+    """Moves a second at (L, N, alpha) = (4, 20, 4), and against a full forward pass a move."""
+    chain = weights_chain()
+    net = chain.network()
+    per_move = best(lambda: chain.advance(5), 60) / (5 * chain.J.size)
     forward = best(lambda: network.propagate(net.J, net.S[0]), 200)
     compiled = best(
         lambda: weights_kernel.forward(chain.J, chain.C, chain.R, chain.S, chain.h, chain.Y), 200
     )
     return {
-        "step": step,
+        "step": chain.step,
         "acceptance_J": float(chain.acceptance()[0].mean()),
         "moves_per_s": 1.0 / per_move,
         "times_numpy_pass": forward / per_move,
