@@ -16,6 +16,7 @@ from scipy.integrate import quad
 
 import replicadnn as rd
 from replicadnn.theory import capacity as cap
+from replicadnn.theory.counting import counting_bound
 from replicadnn.theory.jamming import Chain, Jamming, contact_boundary, frozen_boundary
 from replicadnn.theory.rsb import solve_rsb
 
@@ -84,7 +85,7 @@ def test_eigenvalue_grows_to_one() -> None:
 
 @pytest.mark.parametrize("L", [2, 3, 5, 20])
 def test_counting_bound(L: int) -> None:
-    p = 1.0 / cap.counting_bound(L)
+    p = 1.0 / counting_bound(L)
     assert -p * math.log2(p) - (1.0 - p) * math.log2(1.0 - p) == pytest.approx(1.0 / L)
 
 
@@ -92,10 +93,10 @@ def test_one_level_of_frozen_neurons_is_the_counting_bound() -> None:
     """At t -> 0 and one level g = 0 is H(1/alpha) = ln 2/L; t is exp(-O(alpha))."""
     for L, distance in ((2, 3e-4), (3, 1e-6), (4, 1e-9)):
         model = Jamming(Chain.closed(L), 1)
-        start = 0.95 * cap.counting_bound(L)
+        start = 0.95 * counting_bound(L)
         _, alpha, residual = model.capacity(model.relax(model.start(start), start), start)
         assert residual < 1e-10
-        assert 0.0 <= cap.counting_bound(L) - alpha < distance * alpha
+        assert 0.0 <= counting_bound(L) - alpha < distance * alpha
 
 
 @pytest.mark.slow

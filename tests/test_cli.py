@@ -238,7 +238,12 @@ def test_interrupt_saves_what_is_done(tmp_path: Path) -> None:
     process = _start(
         "solve", "--alpha", "3:90:5000", "--L", "1000", "--output", "a.h5", cwd=tmp_path
     )
-    time.sleep(6.0)
+    journal = tmp_path / "a.h5.journal"
+    deadline = time.monotonic() + 120.0
+    while not (journal.exists() and journal.stat().st_size > 1000):  # the first points are safe
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import save_figure, sequence, style
-from replicadnn.theory.capacity import Capacity, CapacityPoint, counting_bound
+from replicadnn.theory.capacity import Capacity, CapacityPoint
+from replicadnn.theory.counting import counting_bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -51,6 +51,7 @@ from replicadnn.problem import (
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.tables import Column, Table, plain, read_tables, write_tables
 from replicadnn.theory import branches
+from replicadnn.theory.counting import counting_bound
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.jamming import SOLVED, Chain, Jamming, Point
 from replicadnn.theory.saddle import Equations, State
@@ -259,17 +260,6 @@ def reduced_rs(L: int, kappa: float) -> float:
     """alpha_J of the reduced replica-symmetric equations; inf where they have no end."""
     left = math.sqrt(contact_moment(kappa)) - math.sqrt(2.0 / math.pi) * chain_eigenvalue(L)
     return left**-2 if left > 0.0 else math.inf
-
-
-def counting_bound(L: int) -> float:
-    """Largest alpha at which random outputs can be produced at all: H(1/alpha) = ln 2/L."""
-    if L == 1:
-        return 2.0
-
-    def excess(p: float) -> float:
-        return -p * math.log(p) - (1.0 - p) * math.log1p(-p) - math.log(2.0) / L
-
-    return 1.0 / float(brentq(excess, 1e-12, 0.5, rtol=1e-14))
 
 
 # --- replica symmetric ---------------------------------------------------------------------
