@@ -81,6 +81,17 @@ def test_reference_file_of_schema_1(data: Path) -> None:
     assert np.all((runs[0].test_error > 0.0) & (runs[0].test_error < 1.0))
 
 
+def test_early_files_of_schema_1(data: Path) -> None:
+    """Files of version 0.1.0 hold fewer quantities: what they lack is nan."""
+    runs = rd.load(data / "mc_v1_early.h5")
+    assert runs[0].params["M"] == 12
+    np.testing.assert_allclose(runs[0].C_S[:, 0], 1.0)
+    assert np.isnan(runs[0].test_error).all()
+    ladder = rd.load(data / "tempering_v1_early.h5")[0]
+    assert np.isfinite(ladder.swap_acceptance).all()
+    assert np.isnan(ladder.Q_matched).all()
+
+
 def test_incomplete_run_is_marked(tmp_path: Path) -> None:
     run = rd.simulate(2, 6, 3.0, sweeps=10**7, samples=1, time_limit=0.0)
     loaded = rd.load(run.save(tmp_path / "a.h5"))
