@@ -69,7 +69,7 @@ def make(figure: Figure, folder: Path, quick: bool) -> tuple[float, str]:
         done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False)
         if target:
             (place / target).write_text(done.stdout, encoding="utf-8")
-        if done.returncode != 0:
+        if done.returncode not in (0, 3):  # 3: some point is not converged, and marked
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             return time.monotonic() - began, f"{line}: exit {done.returncode}: {last}"
     picture = place / f"{figure.name}.png"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
@@ -101,9 +102,11 @@ def diagram(
             label="not converged",
         )  # fmt: skip
         ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0))
-    for name, scale in ((x, ax.set_xscale), (y, ax.set_yscale)):
+    for name, scale, axis in ((x, ax.set_xscale, ax.xaxis), (y, ax.set_yscale, ax.yaxis)):
         if edges[name][1]:
             scale("log")
+        elif columns[name].dtype.kind == "i":
+            axis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(_LABELS.get(x, x))
     ax.set_ylabel(_LABELS.get(y, y))
     return ax
