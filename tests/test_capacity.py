@@ -89,6 +89,7 @@ def test_counting_bound(L: int) -> None:
     assert -p * math.log2(p) - (1.0 - p) * math.log2(1.0 - p) == pytest.approx(1.0 / L)
 
 
+@pytest.mark.slow
 def test_one_level_of_frozen_neurons_is_the_counting_bound() -> None:
     """At t -> 0 and one level g = 0 is H(1/alpha) = ln 2/L; t is exp(-O(alpha))."""
     for L, distance in ((2, 3e-4), (3, 1e-6), (4, 1e-9)):

@@ -9,6 +9,7 @@ import faults  # scripts/
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize(("name", "tries"), [("damaged", 12), ("hostile", 25)])
 def test_files(name: str, tries: int, tmp_path: Path) -> None:

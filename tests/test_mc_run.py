@@ -260,7 +260,7 @@ def test_planted_overlap_is_the_first_curve():
 
 def test_test_error_follows_from_the_overlap():
     """L = 1: eps_g is the mean of acos(R)/pi over the perceptrons (N large)."""
-    sim = Simulation(make_spec(1, 100, 2.0, sweeps=200, samples=2, seed=1, test_patterns=20_000))
+    sim = Simulation(make_spec(1, 100, 2.0, sweeps=200, samples=2, seed=1, test_patterns=5_000))
     sim.run(200)
     for sample in sim.samples:
         R = (sample.teacher.J * sample.chains[0].network().J).mean(axis=2, dtype=float)
@@ -269,7 +269,7 @@ def test_test_error_follows_from_the_overlap():
         error = sample.series["test_error"]
         assert error[0, 0] == 0.0  # the planted start is the teacher
         # three standard errors, and a correction of order 1/N because inputs are +-1
-        sigma = np.sqrt(expected * (1.0 - expected) / (100 * 20_000))
+        sigma = np.sqrt(expected * (1.0 - expected) / (100 * 5_000))
         assert abs(error[-1, 0] - expected) < 3.0 * sigma + 0.05 / 100
 
 

@@ -33,7 +33,7 @@ from replicadnn.tables import Column, Table, plain, read_tables, write_tables
 from replicadnn.theory import branches, entropy
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
-from replicadnn.theory.rsb_map import FlowError, Model, residual
+from replicadnn.theory.rsb_map import FlowError, Model, evaluate, relax, residual
 from replicadnn.theory.rsb_newton import minimise
 from replicadnn.theory.saddle import Equations, State
 
@@ -125,9 +125,11 @@ def frozen_point(alpha: float, L: int, m: float, kappa: float) -> tuple[float, f
         found = minimise(
             model, relaxed_guess(model, frozen_guess(model, 1, m)), free_breakpoints=False
         )
+        # near m = 1 the cell below m* has hardly any weight in s, and its overlaps are as little
+        # determined by the minimum: the map itself finishes them
+        ev = evaluate(model, relax(model, found.evaluation.state, 20, damping=1.0))
     except FlowError:
         return math.nan, math.nan, math.inf
-    ev = found.evaluation
     return float(ev.free_entropy), float(-(m**2) * ev.ds_dm[1]), float(residual(model, ev))
 
 
