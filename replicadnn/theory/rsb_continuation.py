@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import response as spherical
+from ..kernels import couplings
 from .rsb_map import Array, Evaluation, FlowError, Model, State, evaluate, weight_coupling
 from .rsb_newton import (
     Layout,
@@ -161,10 +161,10 @@ def gradient_by_ln_alpha(model: Model, layout: Layout, ev: Evaluation) -> Array:
     state = ev.state
     out = np.zeros(layout.size + state.K)
     for block in layout.Q_blocks:
-        value = -0.5 * state.steps * spherical.field_overlaps(state.Q[block.row], state.m)
+        value = -0.5 * state.steps * couplings.field_overlaps(state.Q[block.row], state.m)
         w = weight_coupling(model, block.row) / model.alpha
         out[block.where] = w * value[block.span]
-        out[layout.size :] -= w * spherical.entropy_dm(state.Q[block.row], state.m)
+        out[layout.size :] -= w * couplings.entropy(state.Q[block.row], state.m)[1]
     return out
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels import couplings as spherical
 from ..kernels import parisi as kernels
-from . import response as spherical
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -327,7 +327,7 @@ def entropy_by_layer(model: Model, ev: Evaluation) -> tuple[Array, Array, Array]
     for layer, flow in enumerate(ev.gap_flows):
         interaction[[layer, L - 1 - layer]] = F0 if flow is None else flow.F
         if state.Q[layer, -1] > 0.0:
-            part = float(spherical.entropy(state.Q[layer], m)) / model.alpha
+            part = spherical.entropy(state.Q[layer], m)[0] / model.alpha
             couplings[[layer, L - 1 - layer]] = part
     for layer in range(1, model.hidden + 1):
         flow, top = ev.spin_flows[layer], int(state.top[layer])
@@ -368,8 +368,9 @@ def _free_entropy(
         w, flow = weight_coupling(model, layer), gaps[layer]
         s += w * (F0 if flow is None else flow.F)
         if Q[layer, -1] > 0.0:
-            s += w * float(spherical.entropy(Q[layer], m)) / model.alpha
-            grad[1:] += w * spherical.entropy_dm(Q[layer], m) / model.alpha
+            spheres, by_m = spherical.entropy(Q[layer], m)
+            s += w * spheres / model.alpha
+            grad[1:] += w * by_m / model.alpha
         if flow is not None:
             grad[1:] += w * flow.A[1:K1]
             mass = max(mass, flow.mass_error)

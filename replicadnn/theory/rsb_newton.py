@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import eigh
 
+from ..kernels import couplings
 from ..kernels.levels import largest_ratio, slide
 from . import response as spherical
 from .rsb_map import (
@@ -182,7 +183,7 @@ def gradient(model: Model, layout: Layout, ev: Evaluation) -> Array:
     out[layout.size :] = ev.ds_dm[1:]
     for block in layout.Q_blocks:
         row = block.row
-        B = spherical.field_overlaps(state.Q[row], state.m)
+        B = couplings.field_overlaps(state.Q[row], state.m)
         value = 0.5 * steps * (B - ev.pull[row]) / model.alpha
         out[block.where] = weight_coupling(model, row) * value[block.span]
     for block in layout.eps_blocks:
@@ -237,7 +238,7 @@ def _add_coupling(model: Model, layout: Layout, ev: Evaluation, layer: int, H: A
                 part = part + np.diag(slope * mixed[min(r, c), max(r, c)])
             block[rows, c * K1 : (c + 1) * K1] = part
         block[rows, 3 * K1 :] = dlam[r][:, None] * by_m
-    dBdQ, _, dSdQ, dSdm = spherical.jacobians(Q, m)
+    dBdQ, dSdQ, dSdm = couplings.second_derivatives(Q, m)
     middle = slice(K1, 2 * K1)
     block[middle, middle] += half[:, None] * dBdQ / model.alpha
     block[middle, 3 * K1 :] += dSdQ.T / model.alpha
