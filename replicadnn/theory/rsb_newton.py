@@ -584,7 +584,7 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
     n = layout.size
     if start.gradient_norm > POLISHABLE:
         return start
-    best, best_error = ev, solution_error(model, ev)
+    best, best_error = ev, solution_error(model, ev, mapper)
     for _ in range(steps):
         if best_error < 1e-12:
             break
@@ -600,7 +600,7 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
         if trial.Q[:, -1].max(initial=0.0) >= 1.0:
             break
         ev = evaluate(model, trial, True, mapper)
-        error = solution_error(model, ev)
+        error = solution_error(model, ev, mapper)
         if error < best_error:
             best, best_error = ev, error
         elif not error < 100.0 * best_error:
@@ -608,9 +608,9 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
     return replace(start, evaluation=best)
 
 
-def solution_error(model: Model, ev: Evaluation) -> float:
+def solution_error(model: Model, ev: Evaluation, mapper: Mapper = _serial) -> float:
     """max(undamped residual, |ds/dm|)."""
-    return max(residual(model, ev), float(np.abs(ev.ds_dm).max()))
+    return max(residual(model, ev, mapper), float(np.abs(ev.ds_dm).max()))
 
 
 def zero_level_growth(ev: Evaluation, model: Model) -> Array:
