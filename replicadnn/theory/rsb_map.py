@@ -153,7 +153,7 @@ def _run(
             m_full, v, step, side, ratio, slope, width,
             f, f1, fbar, e, S, P, C, df_dm, dTdv, dTdm, dAdm,
         )  # fmt: skip
-        dAdv = -0.5 * np.diff(m_full) * dTdm.T
+        dAdv = np.ascontiguousarray(-0.5 * np.diff(m_full) * dTdm.T)  # kernels see one layout
         index = np.arange(k1)
         dAdv[index + 1, index] -= 0.5 * T
         dAdv[index[1:], index[1:]] += 0.5 * T[1:]
