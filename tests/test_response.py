@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replicadnn.kernels import couplings
 from replicadnn.theory import response as spherical
 
 
@@ -61,3 +62,33 @@ def test_jacobians_match_differences() -> None:
         np.testing.assert_allclose((plus - minus) / (2 * step), dBdm[:, i], rtol=1e-5, atol=1e-6)
         plus, minus = (spherical.entropy_dm(Q, m + s * step * e) for s in (1, -1))
         np.testing.assert_allclose((plus - minus) / (2 * step), dSdm[:, i], rtol=1e-4, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 20), st.integers(0, 999), st.sampled_from([1e-3, 0.1, 0.9, 0.9999]))
+def test_kernel_is_the_numpy_twin(k: int, seed: int, top: float) -> None:
+    """Values, the inverse, and closed second derivatives against complex steps."""
+    Q, m = overlaps(seed, k, top)
+    s, by_m = couplings.entropy(Q, m)
+    np.testing.assert_allclose(s, spherical.entropy(Q, m), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(by_m, spherical.entropy_dm(Q, m), rtol=1e-11, atol=1e-14)
+    B = spherical.field_overlaps(Q, m)
+    np.testing.assert_allclose(couplings.field_overlaps(Q, m), B, rtol=1e-12)
+    np.testing.assert_allclose(couplings.response(B, m), spherical.response(B, m), rtol=1e-10)
+    dBdQ, _, dSdQ, dSdm = spherical.jacobians(Q, m)
+    for found, twin in zip(couplings.second_derivatives(Q, m), (dBdQ, dSdQ, dSdm), strict=True):
+        np.testing.assert_allclose(found, twin, atol=1e-9 * np.abs(twin).max(initial=1e-300))
+
+
+def test_kernel_keeps_the_limits() -> None:
+    np.testing.assert_array_equal(couplings.response(np.zeros(2), np.array([0.0, 0.5])), 0.0)
+    for B in (1e-12, 0.1, 3.0, 1e6):
+        Q = couplings.response(np.array([B]), np.zeros(1))[0]
+        assert pytest.approx(B, rel=1e-9) == Q / (1.0 - Q) ** 2
+    # no cancellation where two levels merge: (x/(1+x) - ln(1+x))/x^2 = -1/2 + 2x/3 - ...
+    for x in (0.0, 1e-8, 1e-3):
+        g, slope = couplings.curved_log(x)
+        assert g == pytest.approx(-0.5 + 2.0 * x / 3.0 - 0.75 * x * x, abs=1e-8)
+        assert slope == pytest.approx(2.0 / 3.0 - 1.5 * x, abs=1e-5)
+    below, above = couplings.curved_log(0.1 - 1e-12), couplings.curved_log(0.1 + 1e-12)
+    np.testing.assert_allclose(below, above, rtol=1e-11)

@@ -281,9 +281,13 @@ def test_replicon_predicts_splitting() -> None:
 
 def test_threads_give_the_same_digits() -> None:
     one = solve_rsb(12.0, 6, levels=6)[0]
-    two = solve_rsb(12.0, 6, levels=6, threads=2)[0]
-    np.testing.assert_array_equal(one.q, two.q)
-    assert one.free_entropy == two.free_entropy
+    for threads in (2, 5):
+        more = solve_rsb(12.0, 6, levels=6, threads=threads)[0]
+        for name in ("x", "q", "Q"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(more, name))
+        assert one.free_entropy == more.free_entropy
+        assert one.certificate.residual == more.certificate.residual
+        assert one.certificate.levels_error_q == more.certificate.levels_error_q
 
 
 def test_resample_keeps_the_curve(two_layers: RSBSolution) -> None:

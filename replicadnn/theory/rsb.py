@@ -300,12 +300,12 @@ def _path_from(
     """The continuous branch from `model.alpha` to its end; None without a solid solution there."""
     key = model, few
     if key not in _PATHS:
-        guess = relaxed_guess(model, first_guess(model, 2), deadline=deadline)
+        guess = relaxed_guess(model, first_guess(model, 2), deadline=deadline, mapper=mapper)
         stage = _climb(model, guess, few, tol, deadline, mapper)
         path = None
         if stage.certificate.passes(tol) and stage.found.evaluation.state.Q.max() > 0.0:
             path = follow_branch(
-                model, stage.found.evaluation.state, deadline=deadline, past_fold=1,
+                model, stage.found.evaluation.state, deadline=deadline, past_fold=1, mapper=mapper,
                 max_points=200, alpha_range=(0.0, 1e3 * model.alpha),
             )  # fmt: skip
         if time.perf_counter() > deadline:
@@ -352,7 +352,7 @@ def _few_levels(model: Model, tol: float, deadline: float, mapper: Mapper) -> st
     """What K = 0 and 1 give where the branch of many levels has ended."""
     words = []
     for K in (0, 1):
-        guess = relaxed_guess(model, first_guess(model, K), deadline=deadline)
+        guess = relaxed_guess(model, first_guess(model, K), deadline=deadline, mapper=mapper)
         stage = _climb(model, guess, K, tol, deadline, mapper)
         if stage.certificate.passes(tol):
             s, rho = stage.found.evaluation.free_entropy, stage.certificate.replicon.max()
@@ -371,15 +371,22 @@ def _solve_point(
     if start is not None:
         guess = start if start.K <= K else resample(model, start, max(K // 2, min(K, 2)))
     elif branch == "frozen":
-        guess = relaxed_guess(model, frozen_guess(model, min(K, 2)), deadline=deadline)
+        guess = relaxed_guess(
+            model, frozen_guess(model, min(K, 2)), deadline=deadline, mapper=mapper
+        )
     else:
         guess = relaxed_guess(
-            model, first_guess(model, 0 if model.L == 1 else min(K, 2)), deadline=deadline
+            model,
+            first_guess(model, 0 if model.L == 1 else min(K, 2)),
+            deadline=deadline,
+            mapper=mapper,
         )
     if model.L == 1 and start is None and K > 0:
         stage = _climb(model, guess, 0, tol, deadline, mapper)
         if stage.certificate.replicon.max() > 1.0:
-            guess = relaxed_guess(model, first_guess(model, min(K, 2)), deadline=deadline)
+            guess = relaxed_guess(
+                model, first_guess(model, min(K, 2)), deadline=deadline, mapper=mapper
+            )
             stage = _climb(model, guess, K, tol, deadline, mapper)
     else:
         stage = _climb(model, guess, K, tol, deadline, mapper)

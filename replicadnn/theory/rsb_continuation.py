@@ -19,8 +19,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import response as spherical
-from .rsb_map import Array, Evaluation, FlowError, Model, State, evaluate, weight_coupling
+from ..kernels import couplings
+from .rsb_map import (
+    Array,
+    Evaluation,
+    FlowError,
+    Mapper,
+    Model,
+    State,
+    _serial,
+    evaluate,
+    weight_coupling,
+)
 from .rsb_newton import (
     Layout,
     Quadratic,
@@ -92,10 +102,11 @@ class _Linear:
     hessian: Array
     gradient: Array
     by_alpha: Array
+    mapper: Mapper
 
     @classmethod
-    def at(cls, model: Model, layout: Layout, state: State) -> _Linear:
-        ev = evaluate(model, state, True)
+    def at(cls, model: Model, layout: Layout, state: State, mapper: Mapper) -> _Linear:
+        ev = evaluate(model, state, True, mapper)
         quad: Quadratic = quadratic(model, layout, ev)
         units = natural_units(layout, ev)
         H = units.T @ quad.hessian @ units
@@ -104,7 +115,7 @@ class _Linear:
             raise FlowError("the Hessian is not finite")
         return cls(
             model, layout, ev, units, scale, H, units.T @ quad.gradient,
-            units.T @ gradient_by_ln_alpha(model, layout, ev),
+            units.T @ gradient_by_ln_alpha(model, layout, ev), mapper,
         )  # fmt: skip
 
     def bordered(self, row: Array, rhs: Array, last: float) -> Array:
@@ -161,10 +172,10 @@ def gradient_by_ln_alpha(model: Model, layout: Layout, ev: Evaluation) -> Array:
     state = ev.state
     out = np.zeros(layout.size + state.K)
     for block in layout.Q_blocks:
-        value = -0.5 * state.steps * spherical.field_overlaps(state.Q[block.row], state.m)
+        value = -0.5 * state.steps * couplings.field_overlaps(state.Q[block.row], state.m)
         w = weight_coupling(model, block.row) / model.alpha
         out[block.where] = w * value[block.span]
-        out[layout.size :] -= w * spherical.entropy_dm(state.Q[block.row], state.m)
+        out[layout.size :] -= w * couplings.entropy(state.Q[block.row], state.m)[1]
     return out
 
 
@@ -176,7 +187,7 @@ def _correct(start: _Linear, predicted: Array, row: Array) -> _Linear | None:
         if moved is None:
             return None
         try:
-            at = _Linear.at(moved[0], at.layout, moved[1])
+            at = _Linear.at(moved[0], at.layout, moved[1], at.mapper)
             norm = float(np.abs(at.gradient).max(initial=0.0))
             if norm < TOLERANCE or (norm < ACCEPTED and norm > 0.3 * last):
                 return at
@@ -201,6 +212,7 @@ def follow_branch(
     alpha_range: tuple[float, float] = (0.0, np.inf),
     stop: Callable[[BranchPoint], bool] | None = None,
     deadline: float = np.inf,
+    mapper: Mapper = _serial,
 ) -> BranchPath:
     """Follow the branch of a solution `state` of `model` in alpha, through its first fold.
 
@@ -221,6 +233,8 @@ def follow_branch(
     alpha_range, stop, deadline
         Where to stop: outside (alpha), at a point for which `stop` is true, at a time
         (time.perf_counter).
+    mapper
+        Runs the flows of different layers, e.g. ThreadPoolExecutor.map.
 
     Returns
     -------
@@ -230,7 +244,7 @@ def follow_branch(
         "time limit", "points".
     """
     layout = make_layout(model, state)
-    at = _Linear.at(model, layout, state)
+    at = _Linear.at(model, layout, state, mapper)
     towards = np.zeros(at.scale.size + 1)
     towards[-1] = 1.0 if up else -1.0
     tangent = at.tangent(towards)
@@ -259,7 +273,7 @@ def follow_branch(
         point = new.point(float(ahead[-1]))
         changed = adjust_levels(new.model, new.evaluation) if wake and fold is None else None
         if changed is not None:
-            found = minimise(new.model, changed, leash=LEASH, deadline=deadline)
+            found = minimise(new.model, changed, leash=LEASH, deadline=deadline, mapper=mapper)
             if found.gradient_norm > ACCEPTED:
                 if point.growth < 1.0 + 1e-4 or step < 1e-5:
                     reason = "onset"
@@ -282,7 +296,7 @@ def follow_branch(
                 break
             continue
         if changed is not None:
-            at = _Linear.at(at.model, found.layout, found.evaluation.state)
+            at = _Linear.at(at.model, found.layout, found.evaluation.state, mapper)
             towards = np.zeros(at.scale.size + 1)
             towards[-1] = 1.0 if tangent[-1] > 0.0 else -1.0
             tangent = at.tangent(towards)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from .replicon import replicon
-from .rsb_map import Array, Evaluation, Model, State, make_state, relax
+from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, make_state, relax
 from .rsb_newton import MIN_GAP, match_couplings
 
 
@@ -30,9 +30,15 @@ def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) 
     return make_state(m, eps, Q)
 
 
-def relaxed_guess(model: Model, guess: State, steps: int = 60, deadline: float = np.inf) -> State:
+def relaxed_guess(
+    model: Model,
+    guess: State,
+    steps: int = 60,
+    deadline: float = np.inf,
+    mapper: Mapper = _serial,
+) -> State:
     """Damped iteration of a guess; fields below a thousandth of the largest are set to zero."""
-    state = relax(model, guess, steps, deadline=deadline)
+    state = relax(model, guess, steps, deadline=deadline, mapper=mapper)
     eps = state.eps.copy()
     eps[eps < max(1e-3 * eps.max(), 1e-6)] = 0.0
     return match_couplings(model, state.with_values(eps=eps))

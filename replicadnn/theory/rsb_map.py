@@ -13,13 +13,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels import couplings as spherical
 from ..kernels import parisi as kernels
-from . import response as spherical
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -116,6 +117,7 @@ class LayerFlow:
 
 
 _EMPTY = np.empty((0, 0))
+Rest = Callable[[], LayerFlow]
 
 
 def _run(
@@ -127,9 +129,11 @@ def _run(
     slope: float,
     width: float,
     fill: Callable[[Array, Array, Array, Array], None],
-    derivatives: bool,
-) -> LayerFlow:
-    """Run the kernels; `fill(f, f1, f2, df_dm)` writes the boundary on the top level's grid."""
+) -> tuple[LayerFlow, Rest]:
+    """Run the flow; `fill(f, f1, f2, df_dm)` writes the boundary on the top level's grid.
+
+    The second result, when called, runs the responses and returns the complete LayerFlow.
+    """
     k1, n = v.size, 2 * side + 1
     f, f1, f2, fbar, e, S, P = (np.zeros((k1, n)) for _ in range(7))
     T, C, mean = np.zeros(k1), np.zeros(k1), np.zeros(k1)
@@ -141,17 +145,21 @@ def _run(
     A = np.zeros(k1 + 1)
     A[1:k1] = np.diff(mean) / m_full[1:k1]
     A[k1] = df_dm @ P[-1]
-    if not derivatives:
-        return LayerFlow(F, T, C, A, error, _EMPTY, _EMPTY, _EMPTY, _EMPTY)
-    dTdv, dTdm, dAdm = np.zeros((k1, k1)), np.zeros((k1, k1 + 1)), np.zeros((k1 + 1, k1 + 1))
-    kernels.hessian(
-        m_full, v, step, side, ratio, slope, width, f, f1, fbar, e, S, P, C, df_dm, dTdv, dTdm, dAdm
-    )
-    dAdv = -0.5 * np.diff(m_full) * dTdm.T
-    index = np.arange(k1)
-    dAdv[index + 1, index] -= 0.5 * T
-    dAdv[index[1:], index[1:]] += 0.5 * T[1:]
-    return LayerFlow(F, T, C, A, error, dTdv, dTdm, dAdv, dAdm)
+    flow = LayerFlow(F, T, C, A, error, _EMPTY, _EMPTY, _EMPTY, _EMPTY)
+
+    def responses() -> LayerFlow:
+        dTdv, dTdm, dAdm = np.zeros((k1, k1)), np.zeros((k1, k1 + 1)), np.zeros((k1 + 1, k1 + 1))
+        kernels.hessian(
+            m_full, v, step, side, ratio, slope, width,
+            f, f1, fbar, e, S, P, C, df_dm, dTdv, dTdm, dAdm,
+        )  # fmt: skip
+        dAdv = np.ascontiguousarray(-0.5 * np.diff(m_full) * dTdm.T)  # kernels see one layout
+        index = np.arange(k1)
+        dAdv[index + 1, index] -= 0.5 * T
+        dAdv[index[1:], index[1:]] += 0.5 * T[1:]
+        return replace(flow, dTdv=dTdv, dTdm=dTdm, dAdv=dAdv, dAdm=dAdm)
+
+    return flow, responses
 
 
 def coarsening(m: Array, lam: Array, width: float, step: float, points: float) -> Ints:
@@ -185,13 +193,20 @@ def interaction_flow(model: Model, m: Array, lam: Array, derivatives: bool = Fal
     def fill(f: Array, f1: Array, f2: Array, df_dm: Array) -> None:
         kernels.gap_boundary(model.kappa, model.noise, width, step, side, f, f1, f2)
 
-    return _run(np.append(m, 1.0), lam, step, side, ratio, 0.0, width, fill, derivatives)
+    flow, responses = _run(np.append(m, 1.0), lam, step, side, ratio, 0.0, width, fill)
+    return responses() if derivatives else flow
 
 
 def spin_flow(
     model: Model, m: Array, eps: Array, m_top: float = 1.0, derivatives: bool = False
 ) -> LayerFlow:
     """Flow of f = (1/m_top) ln 2cosh(m_top h) with variances eps."""
+    flow, responses = _spin_stages(model, m, eps, m_top)
+    return responses() if derivatives else flow
+
+
+def _spin_stages(model: Model, m: Array, eps: Array, m_top: float) -> tuple[LayerFlow, Rest]:
+    """The flow, which q needs, and its responses, which can run together with those of the gaps."""
     full = np.append(m, m_top)
     drift = float(np.sum(m[1:] * np.diff(eps)))
     reach = REACH * float(np.sqrt(eps[-1])) + drift
@@ -206,11 +221,17 @@ def spin_flow(
         if m_top >= 1.0:
             df_dm[:] = 0.0
 
-    flow = _run(full, eps, step, side, ratio, 1.0, 1.0 / m_top, fill, derivatives)
-    if derivatives and m_top < 1.0:
-        flow.dAdm[-1, -1] += _frozen_curvature(full, eps, step, side)
-        flow.dAdv[-1, -1] += 0.5
-    return flow
+    flow, plain = _run(full, eps, step, side, ratio, 1.0, 1.0 / m_top, fill)
+    if m_top >= 1.0:
+        return flow, plain
+
+    def responses() -> LayerFlow:
+        out = plain()
+        out.dAdm[-1, -1] += _frozen_curvature(full, eps, step, side)
+        out.dAdv[-1, -1] += 0.5
+        return out
+
+    return flow, responses
 
 
 def _frozen_curvature(full: Array, eps: Array, step: float, side: int) -> float:
@@ -253,6 +274,10 @@ def _serial(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[An
     return map(function, items)
 
 
+def _call(task: Rest) -> LayerFlow:
+    return task()
+
+
 def liquid_flow(model: Model) -> tuple[float, float]:
     """F and G of an interaction with lam = 0: f(0) and f'(0)^2."""
     f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
@@ -269,48 +294,61 @@ def liquid_curvature(model: Model) -> float:
 
 def spin_overlaps(
     model: Model, state: State, eps: Array, derivatives: bool = False, mapper: Mapper = _serial
-) -> tuple[Array, list[LayerFlow | None]]:
-    """q(l) = T of the neuron flow with variances eps(l); liquid layers give 0."""
+) -> tuple[Array, list[LayerFlow | None], dict[int, Rest]]:
+    """q(l) = T of the neuron flow with variances eps(l); liquid layers give 0.
+
+    With `derivatives` also what computes the responses of layer l.
+    """
     K1 = state.m.size
 
-    def spin(layer: int) -> LayerFlow | None:
+    def spin(layer: int) -> tuple[LayerFlow, Rest | None]:
         top = int(state.top[layer])
-        if top == K1 and eps[layer, -1] <= 0.0:
-            return None
         m_top = 1.0 if top == K1 else float(state.m[top])
-        return spin_flow(model, state.m[:top], eps[layer, :top], m_top, derivatives)
+        flow, rest = _spin_stages(model, state.m[:top], eps[layer, :top], m_top)
+        return flow, rest if derivatives else None  # a rest keeps all arrays of its flow
 
-    spins = [None, *mapper(spin, range(1, model.hidden + 1))]
+    solid = [i for i in range(1, model.hidden + 1) if state.top[i] < K1 or eps[i, -1] > 0.0]
+    spins: list[LayerFlow | None] = [None] * (model.hidden + 1)
+    rests: dict[int, Rest] = {}
     q = np.zeros_like(eps)
     q[0] = q[-1] = 1.0
-    for layer, flow in enumerate(spins):
-        if flow is not None:
-            top = int(state.top[layer])
-            q[layer, :top] = flow.T
-            q[layer, top:] = 1.0
-            q[model.L - layer] = q[layer]
-    return q, spins
+    for layer, (flow, rest) in zip(solid, mapper(spin, solid), strict=True):
+        top = int(state.top[layer])
+        spins[layer] = flow
+        q[layer, :top] = flow.T
+        q[layer, top:] = 1.0
+        q[model.L - layer] = q[layer]
+        if rest is not None:
+            rests[layer] = rest
+    return q, spins, rests
 
 
 def evaluate(
     model: Model, state: State, derivatives: bool = False, mapper: Mapper = _serial
 ) -> Evaluation:
-    """One pass: q = T(eps), G from lam = q Q q, new fields, s and ds/dm."""
+    """One pass: q = T(eps), G from lam = q Q q, new fields, s and ds/dm.
+
+    `mapper` runs two stages: the neuron flows, then the interaction flows with their responses
+    and, with nothing to wait for, the responses of the neurons.
+    """
     L, m, Q = model.L, state.m, state.Q
-    q, spins = spin_overlaps(model, state, state.eps, derivatives, mapper)
+    q, spins, rests = spin_overlaps(model, state, state.eps, derivatives, mapper)
     lam = q[:-1] * Q * q[1:]
     F0, G0 = liquid_flow(model)
 
-    def gap(layer: int) -> LayerFlow | None:
-        if lam[layer, -1] <= 0.0:
-            return None
+    def gap(layer: int) -> LayerFlow:
         return interaction_flow(model, m, lam[layer], derivatives)
 
-    gaps = list(mapper(gap, range(model.coupled)))
+    solid = [layer for layer in range(model.coupled) if not lam[layer, -1] <= 0.0]
+    tasks: list[Rest] = [partial(gap, layer) for layer in solid]
+    flows = list(mapper(_call, [*tasks, *rests.values()]))
+    for layer, flow in zip(rests, flows[len(solid) :], strict=True):
+        spins[layer] = flow
+    gaps: list[LayerFlow | None] = [None] * model.coupled
     G = np.full((L, m.size), G0)
-    for layer, flow in enumerate(gaps):
-        if flow is not None:
-            G[layer] = G[L - 1 - layer] = flow.T
+    for layer, flow in zip(solid, flows, strict=False):
+        gaps[layer] = flow
+        G[layer] = G[L - 1 - layer] = flow.T
     field = np.zeros_like(q)
     field[1:-1] = (Q * G)[:-1] * q[:-2] + (Q * G)[1:] * q[2:]
     pull = model.alpha * q[:-1] * q[1:] * G
@@ -327,7 +365,7 @@ def entropy_by_layer(model: Model, ev: Evaluation) -> tuple[Array, Array, Array]
     for layer, flow in enumerate(ev.gap_flows):
         interaction[[layer, L - 1 - layer]] = F0 if flow is None else flow.F
         if state.Q[layer, -1] > 0.0:
-            part = float(spherical.entropy(state.Q[layer], m)) / model.alpha
+            part = spherical.entropy(state.Q[layer], m)[0] / model.alpha
             couplings[[layer, L - 1 - layer]] = part
     for layer in range(1, model.hidden + 1):
         flow, top = ev.spin_flows[layer], int(state.top[layer])
@@ -368,8 +406,9 @@ def _free_entropy(
         w, flow = weight_coupling(model, layer), gaps[layer]
         s += w * (F0 if flow is None else flow.F)
         if Q[layer, -1] > 0.0:
-            s += w * float(spherical.entropy(Q[layer], m)) / model.alpha
-            grad[1:] += w * spherical.entropy_dm(Q[layer], m) / model.alpha
+            spheres, by_m = spherical.entropy(Q[layer], m)
+            s += w * spheres / model.alpha
+            grad[1:] += w * by_m / model.alpha
         if flow is not None:
             grad[1:] += w * flow.A[1:K1]
             mass = max(mass, flow.mass_error)
@@ -397,15 +436,21 @@ def new_couplings(model: Model, ev: Evaluation) -> Array:
     return Q
 
 
-def residual(model: Model, ev: Evaluation) -> float:
+def residual(model: Model, ev: Evaluation, mapper: Mapper = _serial) -> float:
     """max |map(q, Q) - (q, Q)| over layers and levels, the map undamped."""
     fields = np.where(ev.state.eps > 0.0, ev.field, 0.0)
-    q, _ = spin_overlaps(model, ev.state, np.maximum.accumulate(fields, axis=1))
+    eps = np.maximum.accumulate(fields, axis=1)
+    q, _, _ = spin_overlaps(model, ev.state, eps, mapper=mapper)
     return float(max(abs(q - ev.q).max(), abs(new_couplings(model, ev) - ev.state.Q).max()))
 
 
 def relax(
-    model: Model, state: State, steps: int, damping: float = 0.5, deadline: float = np.inf
+    model: Model,
+    state: State,
+    steps: int,
+    damping: float = 0.5,
+    deadline: float = np.inf,
+    mapper: Mapper = _serial,
 ) -> State:
     """Damped iteration of (eps, Q) at fixed breakpoints, to bring a guess near a solution.
 
@@ -413,7 +458,7 @@ def relax(
     is no solution near, or it is found from here as well.
     """
     for _ in range(steps):
-        ev = evaluate(model, state)
+        ev = evaluate(model, state, mapper=mapper)
         if ev.lam.max() > CONTACT or time.perf_counter() > deadline:
             break
         eps = state.eps + damping * (ev.field - state.eps)

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import eigh
 
+from ..kernels import couplings, newton
 from ..kernels.levels import largest_ratio, slide
 from . import response as spherical
 from .rsb_map import (
@@ -182,7 +183,7 @@ def gradient(model: Model, layout: Layout, ev: Evaluation) -> Array:
     out[layout.size :] = ev.ds_dm[1:]
     for block in layout.Q_blocks:
         row = block.row
-        B = spherical.field_overlaps(state.Q[row], state.m)
+        B = couplings.field_overlaps(state.Q[row], state.m)
         value = 0.5 * steps * (B - ev.pull[row]) / model.alpha
         out[block.where] = weight_coupling(model, row) * value[block.span]
     for block in layout.eps_blocks:
@@ -202,12 +203,6 @@ def quadratic(model: Model, layout: Layout, ev: Evaluation) -> Quadratic:
     return Quadratic(gradient(model, layout, ev), 0.5 * (H + H.T))
 
 
-def _scatter(H: Array, index: Ints, block: Array) -> None:
-    known = index >= 0
-    idx = index[known]
-    np.add.at(H, (idx[:, None], idx[None, :]), block[np.ix_(known, known)])
-
-
 def _add_coupling(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array) -> None:
     """Second derivatives of F_int(lam, m) + S_sph(Q, m)/alpha, lam = q_a Q q_b."""
     state = ev.state
@@ -218,32 +213,14 @@ def _add_coupling(model: Model, layout: Layout, ev: Evaluation, layer: int, H: A
         return
     qa, qb = ev.q[layer - 1], ev.q[layer]
     flow = ev.gap_flows[layer - 1] or _zero_flow(K1)
-    # local columns: q_a, Q, q_b, m; lam is diagonal in the level
     index = np.concatenate(
         [layout.eps[layer - 1], layout.Q[layer - 1], layout.eps[layer], n + np.arange(K)]
     )
-    half = 0.5 * state.steps
-    dlam = (qb * Q, qa * qb, qa * Q)
-    slope = -half * ev.G[layer - 1]
-    mixed = {(0, 1): qb, (1, 2): qa, (0, 2): Q}
-    block = np.zeros((3 * K1 + K, 3 * K1 + K))
-    curvature = -half[:, None] * flow.dTdv
-    by_m = flow.dAdv[1 : K + 1].T
-    for r in range(3):
-        rows = slice(r * K1, (r + 1) * K1)
-        for c in range(3):
-            part = dlam[r][:, None] * curvature * dlam[c]
-            if r != c:
-                part = part + np.diag(slope * mixed[min(r, c), max(r, c)])
-            block[rows, c * K1 : (c + 1) * K1] = part
-        block[rows, 3 * K1 :] = dlam[r][:, None] * by_m
-    dBdQ, _, dSdQ, dSdm = spherical.jacobians(Q, m)
-    middle = slice(K1, 2 * K1)
-    block[middle, middle] += half[:, None] * dBdQ / model.alpha
-    block[middle, 3 * K1 :] += dSdQ.T / model.alpha
-    block[3 * K1 :, : 3 * K1] = block[: 3 * K1, 3 * K1 :].T
-    block[3 * K1 :, 3 * K1 :] = flow.dAdm[1 : K + 1, 1 : K + 1] + dSdm / model.alpha
-    _scatter(H, index, weight_coupling(model, layer - 1) * block)
+    block = newton.coupling_block(
+        m, qa, Q, qb, ev.G[layer - 1], flow.dTdv, flow.dAdv, flow.dAdm,
+        *couplings.second_derivatives(Q, m), model.alpha,
+    )  # fmt: skip
+    newton.add_block(H, index, weight_coupling(model, layer - 1), block)
 
 
 def _add_spin(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array) -> None:
@@ -253,6 +230,8 @@ def _add_spin(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array
     W = diag(m_{i+1}-m_i)/2, T' = dT/deps, T_m = dT/dm. Only unknown levels enter T'.
     """
     flow = ev.spin_flows[layer]
+    if flow is None:
+        return
     index = layout.eps[layer]
     span = _span(index)
     state = ev.state
@@ -260,8 +239,6 @@ def _add_spin(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array
     n_m = min(top, K)
     mm = np.zeros((K, K))
     w = weight_hidden(model, layer)
-    if flow is None:
-        return
     mm[:n_m, :n_m] = flow.dAdm[1 : n_m + 1, 1 : n_m + 1]
     size = span.stop - span.start
     block = np.zeros((size + K, size + K))
@@ -278,7 +255,7 @@ def _add_spin(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array
         block[size:, :size] = cross.T
         mm[:n_m, :n_m] += (half[:, None] * T_m).T @ pull
     block[size:, size:] = mm
-    _scatter(H, np.concatenate([index[span], n + np.arange(K)]), w * block)
+    newton.add_block(H, np.concatenate([index[span], n + np.arange(K)]), w, block)
 
 
 def _inverse_response(flow: LayerFlow, span: slice, n_m: int) -> tuple[Array, Array]:
@@ -305,29 +282,13 @@ def field_step(
     return deps, dQ
 
 
-def _exchanges(x: Array) -> Array:
-    """Natural directions of overlaps 0 < x_0 < ... < x_k < 1, one a column.
-
-    The increments, 1 - x_k included, sum to one; each column enlarges one of them by its own
-    size at the cost of the largest. So 1 - x_k moves in units of itself only, which matters where
-    it is 1e-4 (frozen branch).
-    """
-    pieces = np.maximum(np.diff(np.concatenate([[0.0], x, [1.0]])), 1e-12)
-    largest = int(np.argmax(pieces))
-    others = np.delete(np.arange(pieces.size), largest)
-    change = np.zeros((pieces.size, x.size))
-    change[others, np.arange(x.size)] = pieces[others]
-    change[largest] = -pieces[others]
-    return np.asarray(np.cumsum(change, axis=0)[:-1])
-
-
 def natural_units(layout: Layout, ev: Evaluation) -> Array:
     """Natural scale of every unknown: increments of q and Q, gaps of m; as a matrix."""
     n, K = layout.size, ev.state.K
     out = np.zeros((n + K, n + K))
     for values, blocks in ((ev.state.Q, layout.Q_blocks), (ev.q, layout.eps_blocks)):
         for block in blocks:
-            out[block.where, block.where] = _exchanges(values[block.row, block.span])
+            out[block.where, block.where] = newton.exchanges(values[block.row, block.span])
     out[np.arange(n, n + K), np.arange(n, n + K)] = gap_units(ev.state.m)
     return out
 
@@ -583,7 +544,7 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
     n = layout.size
     if start.gradient_norm > POLISHABLE:
         return start
-    best, best_error = ev, solution_error(model, ev)
+    best, best_error = ev, solution_error(model, ev, mapper)
     for _ in range(steps):
         if best_error < 1e-12:
             break
@@ -599,7 +560,7 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
         if trial.Q[:, -1].max(initial=0.0) >= 1.0:
             break
         ev = evaluate(model, trial, True, mapper)
-        error = solution_error(model, ev)
+        error = solution_error(model, ev, mapper)
         if error < best_error:
             best, best_error = ev, error
         elif not error < 100.0 * best_error:
@@ -607,9 +568,9 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
     return replace(start, evaluation=best)
 
 
-def solution_error(model: Model, ev: Evaluation) -> float:
+def solution_error(model: Model, ev: Evaluation, mapper: Mapper = _serial) -> float:
     """max(undamped residual, |ds/dm|)."""
-    return max(residual(model, ev), float(np.abs(ev.ds_dm).max()))
+    return max(residual(model, ev, mapper), float(np.abs(ev.ds_dm).max()))
 
 
 def zero_level_growth(ev: Evaluation, model: Model) -> Array:
