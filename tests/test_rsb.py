@@ -37,12 +37,27 @@ def random_state(model: Model, K: int, seed: int, frozen: bool = False) -> State
     return make_state(m, eps, Q, top)
 
 
+HARD = np.inf
+
+
 @pytest.mark.parametrize(
-    ("L", "frozen"), [(1, False), (2, False), (3, False), (6, False), (7, False), (6, True)]
+    ("L", "kappa", "beta", "frozen"),
+    [
+        (1, 0.1, HARD, False),
+        (2, 0.1, HARD, False),
+        (3, 0.1, HARD, False),
+        (6, 0.1, HARD, False),
+        (7, 0.1, HARD, False),
+        (6, 0.1, HARD, True),
+        (2, 0.3, 3.0, False),
+        (3, -0.3, 3.0, False),
+        (3, 0.3, HARD, False),
+        (3, -0.3, 1.0, True),
+    ],
 )
-def test_gradient_of_free_entropy(L: int, frozen: bool) -> None:
+def test_gradient_of_free_entropy(L: int, kappa: float, beta: float, frozen: bool) -> None:
     """ds/d(q, Q, m) against differences of s along q = T(eps), at an arbitrary state."""
-    model = Model(4.0, L, kappa=0.1)
+    model = Model(4.0, L, kappa, beta)
     state = random_state(model, 4, L, frozen)
     layout = make_layout(model, state)
     n, K = layout.size, state.K
@@ -72,12 +87,23 @@ def test_gradient_of_free_entropy(L: int, frozen: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("L", "frozen"), [(1, False), (2, False), (3, False), (6, False), (6, True)]
+    ("L", "K", "kappa", "beta", "frozen"),
+    [
+        (1, 3, 0.0, 3.0, False),
+        (2, 3, 0.0, 3.0, False),
+        (3, 3, 0.0, 3.0, False),
+        (6, 3, 0.0, 3.0, False),
+        (6, 3, 0.0, 3.0, True),
+        (2, 2, 0.3, 3.0, False),
+        (3, 4, -0.3, 3.0, False),
+        (3, 3, 0.3, HARD, False),
+        (2, 3, -0.3, HARD, True),
+    ],
 )
-def test_hessian(L: int, frozen: bool) -> None:
+def test_hessian(L: int, K: int, kappa: float, beta: float, frozen: bool) -> None:
     """Exact Hessian against differences of the gradient."""
-    model = Model(4.0, L, beta=3.0)
-    state = random_state(model, 3, 10 + L, frozen)
+    model = Model(4.0, L, kappa, beta)
+    state = random_state(model, K, 10 + L, frozen)
     layout = make_layout(model, state)
     n, K = layout.size, state.K
     H = quadratic(model, layout, evaluate(model, state, True)).hessian
@@ -204,6 +230,29 @@ def test_start_independence(two_layers: RSBSolution) -> None:
         assert again.free_entropy == pytest.approx(two_layers.free_entropy, abs=1e-11)
         np.testing.assert_allclose(again.q, two_layers.q, atol=2e-6)
         np.testing.assert_allclose(again.x, two_layers.x, atol=5e-6)
+
+
+def test_finite_temperature_and_margin() -> None:
+    """L = 3, beta = 3, kappa = 0.2, above the onset: K = 4 and 8 agree, and so do three starts."""
+    alpha, kappa, beta = 8.0, 0.2, 3.0
+    few, many = (solve_rsb(alpha, 3, kappa=kappa, beta=beta, levels=K)[0] for K in (4, 8))
+    for one in (few, many):
+        assert_certified(one)
+        assert 0.1 < one.q_ea[1] < 0.9
+    gap = few.free_entropy - many.free_entropy
+    assert 0.0 < gap < 1.5 * few.certificate.levels_error_s
+    change = abs(few.q_ea - many.q_ea).max()
+    assert change < 1.5 * few.certificate.levels_error_q
+    model = Model(alpha, 3, kappa, beta)
+    for start in (
+        relaxed_guess(model, first_guess(model, 2, 0.2, 0.1)),
+        relaxed_guess(model, first_guess(model, 2, 10.0, 0.95)),
+        random_state(model, 4, 5),
+    ):
+        again = solve_rsb(alpha, 3, kappa=kappa, beta=beta, levels=8, start=start)[0]
+        assert_certified(again)
+        assert again.free_entropy == pytest.approx(many.free_entropy, abs=1e-11)
+        np.testing.assert_allclose(again.q, many.q, atol=2e-6)
 
 
 @pytest.mark.parametrize(("L", "alpha"), [(2, 1.2), (3, 2.4), (6, 2.4), (4, 2.0)])

@@ -10,8 +10,10 @@ from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
 from replicadnn.theory.counting import counting_bound
-from replicadnn.theory.rsb import solve_rsb
+from replicadnn.theory.rsb import certify, settle, solve_rsb
 from replicadnn.theory.rsb_frozen import frozen_end
+from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
+from replicadnn.theory.rsb_map import Model
 
 
 def test_counting_bound() -> None:
@@ -40,6 +42,20 @@ def test_frozen_branch_with_many_levels() -> None:
     s = [solution.free_entropy for solution in one]
     assert s[0] > s[1] > s[2]
     assert s[1] - s[2] < 0.2 * (s[0] - s[1])
+
+
+def test_two_frozen_layers() -> None:
+    """L = 20, alpha = 60, K = 2: q(1) = q(2) = 1 above m* also solves; s is above that of one."""
+    model = Model(60.0, 20)
+    s = []
+    for depth in (1, 2):
+        found = settle(model, relaxed_guess(model, frozen_guess(model, 2, depth=depth)))
+        ev = found.evaluation
+        assert certify(model, ev).passes(1e-8)
+        np.testing.assert_array_equal(ev.q[1 : depth + 1, -1], 1.0)
+        assert ev.q[depth + 1, -1] < 0.9
+        s.append(ev.free_entropy)
+    assert s[0] < s[1] - 0.01
 
 
 @pytest.mark.slow

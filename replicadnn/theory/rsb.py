@@ -31,8 +31,10 @@ from .rsb_levels import (
 from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, residual
 from .rsb_newton import (
     LOST,
+    MERGED_MESSAGE,
     Minimum,
     adjust_levels,
+    first_levels,
     gradient,
     make_layout,
     minimise,
@@ -202,8 +204,12 @@ def settle(
     mapper: Mapper = _serial,
     leash: float = np.inf,
 ) -> Minimum:
-    """Minimise, adjust the active set, drop collapsed cells, until nothing changes."""
+    """Minimise, adjust the active set, drop collapsed cells, until nothing changes.
+
+    A level at its onset may wake and vanish in turn; it then stays awake.
+    """
     found = minimise(model, state, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash)
+    before, active, seen = found, _active(state), {_active(state)}
     for _ in range(6):
         if found.message in LOST:
             return found
@@ -214,12 +220,25 @@ def settle(
             changed = found.evaluation.state
         if changed is None or time.perf_counter() > deadline:
             break
-        found = minimise(
-            model, changed, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash
+        last, active = active, _active(changed)
+        if active != last and active in seen:
+            found = max(found, before, key=lambda one: one.layout.size)
+            break
+        seen.add(active)
+        before, found = (
+            found,
+            minimise(
+                model, changed, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash
+            ),
         )
         if found.evaluation.free_entropy < COLLAPSE:
             return found
     return polish(model, found, mapper=mapper)
+
+
+def _active(state: State) -> tuple[int, ...]:
+    """Number of levels and the first active one of every layer."""
+    return (state.K, *map(int, first_levels(state)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +258,9 @@ def _climb(
     where the curves are almost straight, further levels change s by less than rounding and
     collapse.
     """
-    stages = [k for k in ladder(K) if k > state.K or k in (K // 2, K)] or [K]
+    frozen = int(state.top.min()) <= state.K  # its curves bear resampling only once settled
+    low = state.K if frozen else state.K + 1
+    stages = [k for k in ladder(K) if k >= low or k in (K // 2, K)] or [K]
     done: list[_Stage] = []
     half: tuple[float, Array] | None = None
     for k in stages:
@@ -280,11 +301,17 @@ def _refill(
 
 
 def _top_split(model: Model, found: Minimum, tol: float, deadline: float, mapper: Mapper) -> float:
-    """Change of q_EA when the top cell is split and all is solved again (nan if it fails)."""
+    """Change of q_EA when the top cell is split and all is solved again.
+
+    nan if the new level does not stay, or if it fails.
+    """
     ev = found.evaluation
     chosen = np.zeros(ev.state.m.size, dtype=bool)
     chosen[-1] = True
-    more = settle(model, split_cells(model, ev, chosen), deadline, mapper)
+    more = minimise(model, split_cells(model, ev, chosen), deadline=deadline, mapper=mapper)
+    if more.message == MERGED_MESSAGE:
+        return float("nan")
+    more = settle(model, more.evaluation.state, deadline, mapper)
     if more.message in LOST or residual(model, more.evaluation) > tol:
         return float("nan")
     return float(abs(more.evaluation.q[:, -1] - ev.q[:, -1]).max())

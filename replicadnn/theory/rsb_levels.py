@@ -232,12 +232,17 @@ def drop_collapsed(model: Model, state: State) -> State | None:
     return match_couplings(model, _separate(new))
 
 
-def frozen_guess(model: Model, K: int, m_star: float = 0.5, field: float = 1.0) -> State:
-    """Layer 1 (and L-1) frozen in the top cell [m_star, 1); the rest as in `first_guess`."""
+def frozen_guess(
+    model: Model, K: int, m_star: float = 0.5, field: float = 1.0, depth: int = 1
+) -> State:
+    """Layers 1..depth (and L-depth..L-1) frozen in the top cell [m_star, 1).
+
+    The rest as in `first_guess`.
+    """
     state = first_guess(model, max(K, 1), field, 0.5)
     K = state.K
     m = state.m * m_star / state.m[-1]
     top = state.top.copy()
     if model.L > 1:
-        top[1] = top[model.L - 1] = K
+        top[1 : depth + 1] = top[model.L - depth : model.L] = K
     return match_couplings(model, _separate(make_state(m, state.eps, state.Q, top)))

@@ -17,8 +17,8 @@ from replicadnn.solution import Certificate, OtherBranch, Solution, Status, unso
 from replicadnn.theory import rsb
 from replicadnn.theory.rsb_map import FlowError, Model, entropy_by_layer, evaluate
 
-#: Levels of the frozen branch: further ones change its s by less than 1e-3 and rarely converge.
-FROZEN_LEVELS = 3
+#: Levels of the frozen branch at most: s to 3e-6; K = 16 gains 2e-6 in s for five times the time.
+FROZEN_LEVELS = 8
 
 
 def solve_point(
