@@ -131,7 +131,8 @@ class Solution:
         One line: how it ended, and anything a reader of the numbers must know.
     branch : str
         "continuous" (connected to the liquid), "filled" (solid throughout, beyond a first-order
-        step), "frozen" (q -> 1 in every layer) or "partly frozen".
+        step), "frozen" (teacher-student: q -> 1 in every layer; random: in layer 1, above a
+        breakpoint), "frozen 2", ... (in the first 2, ... layers) or "partly frozen".
     other_branches : tuple of OtherBranch
         The other solutions found at this point, with their free entropies.
     free_entropy : float
@@ -251,7 +252,7 @@ class Solution:
             raise InputError("layer", layer, f"{first}..{self.L} for {quantity}")
         if not self.converged:
             raise InputError("solution", str(self.status), "a converged solution")
-        frozen = self.branch == "frozen"
+        frozen = self.branch.startswith("frozen")
         return overlap_distribution(self.x, rows[layer - first], jump=frozen)
 
     def moments(self, order: float = 1.0, quantity: Literal["q", "Q"] = "q") -> FloatArray:

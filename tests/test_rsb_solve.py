@@ -11,6 +11,8 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
+from replicadnn.problem import Problem, Scenario
+from replicadnn.theory.rsb_solver import _frozen
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,24 @@ def test_parisi_figure(solution: rd.Solution, tmp_path: Path) -> None:
     assert path.stat().st_size > 10_000
     with pytest.raises(rd.InputError, match="solid"):
         rd.plot.parisi(rd.solve(2.0, 4, scenario="random", levels=2))
+
+
+@pytest.mark.slow
+def test_branches_with_several_frozen_layers() -> None:
+    """L = 20, alpha = 100: layer 1 alone has closed, 5 layers have not begun; s rises."""
+    found = rd.solve(100.0, 20, scenario="random", branch="all", levels=2)
+    frozen = [one for one in found if one.branch.startswith("frozen")]
+    assert [one.branch for one in frozen] == ["frozen 2", "frozen 3", "frozen 4"]
+    assert all(one.converged for one in frozen)
+    assert np.all(np.diff([one.free_entropy for one in frozen]) > 0.0)
+    for depth, one in enumerate(frozen, start=2):
+        assert np.all(one.q_ea[1 : depth + 1] == 1.0)
+        assert one.q_ea[depth + 1] < 1.0
+        assert {other.branch for other in one.other_branches} >= {
+            other.branch for other in frozen if other is not one
+        }
+
+
+def test_no_frozen_branch_beyond_the_counting_bound() -> None:
+    problem = Problem(alpha=9.2, L=2, scenario=Scenario.RANDOM)
+    assert _frozen(problem, 2, 1e-8, 60.0, 1) == []

@@ -15,10 +15,18 @@ import numpy as np
 from replicadnn.problem import Ansatz, BranchChoice, Problem
 from replicadnn.solution import Certificate, OtherBranch, Solution, Status, unsolved
 from replicadnn.theory import rsb
-from replicadnn.theory.rsb_map import FlowError, Model, entropy_by_layer, evaluate
+from replicadnn.theory.counting import counting_bound
+from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
+from replicadnn.theory.rsb_map import FlowError, Model, State, entropy_by_layer, evaluate
+from replicadnn.theory.rsb_newton import CLOSING_MESSAGE
 
 #: Levels of the frozen branch at most: s to 3e-6; K = 16 gains 2e-6 in s for five times the time.
 FROZEN_LEVELS = 8
+#: ... of the branches with two or more frozen layers a side, and seconds to refine them.
+DEEP_FROZEN_LEVELS = 4
+DEEP_FROZEN_SECONDS = 10.0
+#: Overlap of the next layer from which it counts as frozen too: the same state.
+FROZEN_OVERLAP = 0.999
 
 
 def solve_point(
@@ -33,7 +41,8 @@ def solve_point(
     """Solutions of one point that answer ``asked``.
 
     ``auto`` and ``continuous`` search the continuous branch only; ``all`` and ``equilibrium``
-    (smallest s, n -> 0) also search the frozen one, q = 1 above a breakpoint m*.
+    (smallest s, n -> 0) also search the frozen ones, q = 1 above a breakpoint m* in the first
+    1, 2, ... layers from either boundary.
     """
     if problem.L == 1 and problem.kappa >= 0.0 and math.isinf(problem.beta):
         return [_convex(problem, tol)]
@@ -43,10 +52,7 @@ def solve_point(
         return [unsolved(problem, Status.NOT_CONVERGED, "the iteration diverged", tol=tol)]
     found = [continuous]
     if asked in (BranchChoice.ALL, BranchChoice.EQUILIBRIUM) and problem.L > 1:
-        few = min(count, FROZEN_LEVELS)
-        frozen = _search(problem, "frozen", few, tol, time_limit, threads)
-        if frozen is not None and frozen.converged and frozen.branch == "frozen":
-            found.append(frozen)
+        found += _frozen(problem, count, tol, time_limit, threads)
     good = [one for one in found if one.converged]
     if asked is BranchChoice.ALL:
         chosen = found
@@ -66,9 +72,46 @@ def _convex(problem: Problem, tol: float) -> Solution:
     return replace(symmetric, problem=problem, message=message)
 
 
+def _frozen(
+    problem: Problem, levels: int, tol: float, time_limit: float, threads: int
+) -> list[rsb.RSBSolution]:
+    """Certified branches with 1, 2, ... frozen layers a side.
+
+    Each lives between an alpha where m* -> 1 and one where m* -> 0, both growing with the number
+    of frozen layers: those that have closed are passed over, the first that has not begun ends
+    the search.
+    """
+    hard = problem.kappa >= 0.0 and math.isinf(problem.beta)
+    if hard and problem.alpha > counting_bound(problem.L):
+        return []
+    model = Model(problem.alpha, problem.L, problem.kappa, problem.beta)
+    found: list[rsb.RSBSolution] = []
+    for depth in range(1, problem.L // 2 + 1):
+        if found and found[-1].q_ea[depth] > FROZEN_OVERLAP:
+            break
+        few, start = min(levels, FROZEN_LEVELS), None
+        if depth > 1:
+            few = min(levels, 2)
+            start = relaxed_guess(model, frozen_guess(model, few, depth=depth))
+        one = _search(problem, "frozen", few, tol, time_limit, threads, start)
+        if one is None or not (one.converged and one.branch == "frozen"):
+            if one is not None and one.message == CLOSING_MESSAGE:
+                continue
+            break
+        if depth > 1 and levels > few:
+            more = min(levels, DEEP_FROZEN_LEVELS)
+            seconds = min(time_limit, DEEP_FROZEN_SECONDS)
+            finer = _search(problem, "frozen", more, tol, seconds, threads, one.state)
+            if finer is not None and finer.converged and finer.branch == "frozen":
+                one = finer
+        found.append(one if depth == 1 else replace(one, branch=f"frozen {depth}"))
+    return found
+
+
 def _search(
-    problem: Problem, branch: str, levels: int, tol: float, time_limit: float, threads: int
-) -> rsb.RSBSolution | None:
+    problem: Problem, branch: str, levels: int, tol: float, time_limit: float, threads: int,
+    start: State | None = None,
+) -> rsb.RSBSolution | None:  # fmt: skip
     """One branch, or None where the iteration left the range of the flows."""
     try:
         found = rsb.solve_rsb(
@@ -79,6 +122,7 @@ def _search(
             levels=levels,
             tol=tol,
             branch=branch,
+            start=start,
             time_limit=time_limit,
             threads=threads,
         )
@@ -104,7 +148,7 @@ def _solution(
     words = [str(found.status.value), found.message]
     if status is Status.CONVERGED:
         words = ["certified", f"{found.levels} levels"]
-        if found.branch == "frozen":
+        if found.branch.startswith("frozen"):
             words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
     return Solution(
         problem=problem,
