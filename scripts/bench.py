@@ -210,8 +210,12 @@ def sweep(bench: Bench) -> Iterator[Row]:
 
     plan = {
         "task": "solve",
-        "grid": {"alpha": list(np.linspace(3.0, 12.0, 24)), "L": [3], "scenario": ["random"]},
-        "options": {"levels": 8},
+        "grid": {
+            "alpha": list(np.linspace(3.0, 12.0, 24)),
+            "L": 3,
+            "scenario": "random",
+            "levels": 8,
+        },
     }
     with tempfile.TemporaryDirectory() as folder:
 
@@ -222,7 +226,7 @@ def sweep(bench: Bench) -> Iterator[Row]:
         if importlib.util.find_spec("distributed"):
             from distributed import Client, LocalCluster
 
-            options = {"threads_per_worker": 1, "dashboard_address": None}
+            options = {"threads_per_worker": 1, "dashboard_address": ":0"}
             with (
                 LocalCluster(n_workers=1, **options) as one,
                 LocalCluster(n_workers=2, **options) as two,
