@@ -24,7 +24,7 @@ from replicadnn.theory.rsb_newton import CLOSING_MESSAGE
 FROZEN_LEVELS = 8
 #: ... of the branches with two or more frozen layers a side, and seconds to refine them.
 DEEP_FROZEN_LEVELS = 4
-DEEP_FROZEN_SECONDS = 10.0
+DEEP_FROZEN_SECONDS = 30.0
 #: Overlap of the next layer from which it counts as frozen too: the same state.
 FROZEN_OVERLAP = 0.999
 
