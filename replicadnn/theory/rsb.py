@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -41,6 +40,7 @@ from .rsb_newton import (
     polish,
     zero_level_growth,
 )
+from .threads import Threads
 
 MASS_TOLERANCE = 1e-10
 COLLAPSE = -20.0
@@ -509,8 +509,8 @@ def solve_rsb(
     names = {"auto": ["continuous"], "all": ["continuous", "frozen"]}.get(branch, [branch])
     state = start.state if isinstance(start, RSBSolution) else start
     out: list[RSBSolution] = []
-    with ThreadPoolExecutor(threads) as pool:
-        mapper: Mapper = pool.map if threads > 1 else _serial
+    with Threads(threads) as shared:
+        mapper: Mapper = shared if threads > 1 else _serial
         for value in values:
             model = Model(value, L, kappa, beta)
             group = []

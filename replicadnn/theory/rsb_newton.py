@@ -9,11 +9,11 @@ scalar function is minimised, with
     ds/dQ_i(l) = (m_{i+1}-m_i)/2 [B_i(Q)/alpha - q_i(l-1) q_i(l) G_i]
     ds/dm_i    = (docs/theory.md)
 
-and the exact Hessian in (q, Q, m), which needs no more than the responses of the flows. Steps are
-applied to the logarithms of level increments, eps_i - eps_{i-1} = exp(y): order and signs are
-kept, and a state with two merged levels - a solution with fewer levels, hence a saddle - lies at
-infinity. (With eps in place of q as the unknown the Hessian needs d^2 T; leaving that term out
-spoils the soft directions and costs ten times the iterations.)
+and the exact Hessian in (q, Q, m), which needs no more than the responses of the flows. Steps
+multiply the increments of levels (those of Q and 1 - Q_K keep the sum one, see `apply_step`): order
+and signs are kept, and a state with two merged levels - a solution with fewer levels, hence a
+saddle - lies at infinity. (With eps in place of q as the unknown the Hessian needs d^2 T; leaving
+that term out spoils the soft directions and costs ten times the iterations.)
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ..kernels import couplings, newton
 from ..kernels.levels import largest_ratio, slide
@@ -57,6 +59,7 @@ SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closin
 SMALLEST_GAP = 1e-6  # ... and 1 - Q
 START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed breakpoints
 MAX_TRIALS = 12
+SMALLEST_CURVATURE = 1e-13  # of the scaled Hessian, whose diagonal is one
 POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
 RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
 
@@ -165,17 +168,6 @@ def _zero_flow(K1: int) -> LayerFlow:
     )  # fmt: skip
 
 
-def _steps_dm(values: Array) -> Array:
-    """d[(m_{i+1}-m_i) values_i]/dm_j at fixed values: (k, k), columns j = 1..k."""
-    k = values.size
-    out = np.zeros((k, k))
-    j = np.arange(k - 1)
-    out[j, j] = values[:-1]
-    out[j + 1, j] = -values[1:]
-    out[k - 1, k - 1] = values[-1]
-    return out
-
-
 def gradient(model: Model, layout: Layout, ev: Evaluation) -> Array:
     """ds/d(q, Q, m), each at fixed others (eps is stationary: q = T(eps))."""
     state, steps = ev.state, ev.state.steps
@@ -224,44 +216,19 @@ def _add_coupling(model: Model, layout: Layout, ev: Evaluation, layer: int, H: A
 
 
 def _add_spin(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array) -> None:
-    """Second derivatives of the neuron entropy at given (q, m), eps eliminated by q = T(eps).
-
-    qq: W T'^-1,  qm: d(W eps)/dm - W T'^-1 T_m,  mm: dA/dm + (W T_m)^T T'^-1 T_m, where
-    W = diag(m_{i+1}-m_i)/2, T' = dT/deps, T_m = dT/dm. Only unknown levels enter T'.
-    """
+    """Second derivatives of the neuron entropy at given (q, m), eps eliminated by q = T(eps)."""
     flow = ev.spin_flows[layer]
     if flow is None:
         return
-    index = layout.eps[layer]
+    index, K = layout.eps[layer], ev.state.K
     span = _span(index)
-    state = ev.state
-    K, n, top = state.K, layout.size, int(state.top[layer])
-    n_m = min(top, K)
-    mm = np.zeros((K, K))
-    w = weight_hidden(model, layer)
-    mm[:n_m, :n_m] = flow.dAdm[1 : n_m + 1, 1 : n_m + 1]
-    size = span.stop - span.start
-    block = np.zeros((size + K, size + K))
-    if size:
-        half = 0.5 * state.steps[span]
-        inverse, T_m = _inverse_response(flow, span, n_m)
-        pull = inverse @ T_m
-        block[:size, :size] = half[:, None] * inverse
-        explicit = np.zeros((top, K))
-        explicit[:, :n_m] = 0.5 * _steps_dm(state.eps[layer, :top])[:, :n_m]
-        cross = explicit[span]
-        cross[:, :n_m] -= half[:, None] * pull
-        block[:size, size:] = cross
-        block[size:, :size] = cross.T
-        mm[:n_m, :n_m] += (half[:, None] * T_m).T @ pull
-    block[size:, size:] = mm
-    newton.add_block(H, np.concatenate([index[span], n + np.arange(K)]), w, block)
-
-
-def _inverse_response(flow: LayerFlow, span: slice, n_m: int) -> tuple[Array, Array]:
-    """(dT/deps)^-1 and dT/dm on the unknown levels."""
-    inverse = np.linalg.inv(flow.dTdv[span, span])
-    return np.asarray(inverse), flow.dTdm[span, 1 : n_m + 1]
+    top = int(ev.state.top[layer])
+    block = newton.spin_block(
+        ev.state.steps, ev.state.eps[layer, :top], flow.dTdv, flow.dTdm, flow.dAdm,
+        span.start, span.stop, min(top, K),
+    )  # fmt: skip
+    columns = np.concatenate([index[span], layout.size + np.arange(K)])
+    newton.add_block(H, columns, weight_hidden(model, layer), block)
 
 
 def field_step(
@@ -310,47 +277,73 @@ def gap_units(m: Array) -> Array:
     return np.minimum(gaps[:-1], gaps[1:])
 
 
-class _Spectrum:
-    """Eigenvalues of a Hessian in natural units, scaled by its diagonal."""
+class _Quadratic:
+    """Quadratic model of s in natural units, scaled by the diagonal of its Hessian.
+
+    Steps are vectors z in these units. Where the Hessian H is positive definite the Newton step
+    -H^-1 g comes from its Cholesky factor; the spectrum is computed only where that step is too
+    long or H is not positive definite: then the step is -(|H| + mu)^-1 g (saddle-free).
+    """
 
     def __init__(self, quad: Quadratic, units: Array) -> None:
         H = units.T @ quad.hessian @ units
         g = units.T @ quad.gradient
         diagonal = np.abs(np.diag(H))
         inverse = 1.0 / np.sqrt(np.maximum(diagonal, 1e-9 * diagonal.max(initial=0.0) + 1e-300))
-        self.values, self.vectors = eigh(H * inverse[:, None] * inverse, check_finite=False)
-        self.slope = self.vectors.T @ (g * inverse)
+        self.hessian = H * inverse[:, None] * inverse
+        self.slope = g * inverse
         self.basis = units * inverse
         self.gradient_norm = float(np.abs(g).max(initial=0.0))
-        self.size = np.maximum(np.abs(self.values), 1e-13)
+        self.newton = self._newton()
+
+    def _newton(self) -> Array | None:
+        """-H^-1 g, None unless H is safely positive definite."""
+        if self.slope.size == 0:
+            return np.zeros(0)
+        factor, failed = dpotrf(self.hessian, lower=True)
+        if failed or np.diag(factor).min() ** 2 < SMALLEST_CURVATURE:
+            return None
+        return np.asarray(-dpotrs(factor, self.slope, lower=True)[0])
+
+    @cached_property
+    def spectrum(self) -> tuple[Array, Array, Array]:
+        """|eigenvalues|, eigenvectors, slope along them."""
+        values, vectors = eigh(self.hessian, driver="evd", check_finite=False)
+        return np.maximum(np.abs(values), SMALLEST_CURVATURE), vectors, vectors.T @ self.slope
 
     def newton_gain(self) -> float:
         """Decrease of s that an unrestricted saddle-free Newton step predicts."""
-        return float(0.5 * np.sum(self.slope**2 / self.size))
+        if self.newton is not None:
+            return float(-0.5 * self.slope @ self.newton)
+        size, _, slope = self.spectrum
+        return float(0.5 * np.sum(slope**2 / size))
 
     def step(self, radius: float) -> Array:
-        """Saddle-free Newton step -(|H| + mu)^-1 g of length `radius` or less (eigenbasis)."""
-        slope = np.abs(self.slope)
+        """Saddle-free Newton step of length `radius` or less."""
+        if self.newton is not None and np.linalg.norm(self.newton) <= radius:
+            return self.newton
+        size, vectors, slope = self.spectrum
+        steep = np.abs(slope)
         mu = 0.0
-        if np.linalg.norm(slope / self.size) > radius:
-            low, mu = 0.0, float(np.linalg.norm(slope)) / radius
+        if np.linalg.norm(steep / size) > radius:
+            low, mu = 0.0, float(np.linalg.norm(steep)) / radius
             while mu > 1.05 * low:
                 middle = float(np.sqrt(max(low, 1e-16 * mu) * mu))
-                if np.linalg.norm(slope / (self.size + middle)) > radius:
+                if np.linalg.norm(steep / (size + middle)) > radius:
                     low = middle
                 else:
                     mu = middle
                 if mu < 1e-15:
                     break
-        return np.asarray(-self.slope / (self.size + mu))
+        return np.asarray(-(vectors @ (slope / (size + mu))))
 
     def gain(self, step: Array) -> float:
         """Predicted decrease of s."""
-        return float(-(self.slope @ step + 0.5 * self.values @ step**2))
+        return float(-(self.slope @ step + 0.5 * step @ self.hessian @ step))
 
     def unknowns(self, step: Array) -> Array:
         """The step in (q, Q, m)."""
-        return np.asarray(self.basis @ (self.vectors @ step))
+        return np.asarray(self.basis @ step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,10 +358,10 @@ class _Point:
     def s(self) -> float:
         return self.evaluation.free_entropy
 
-    def spectrum(self, count: int) -> _Spectrum:
-        """Spectrum of the first `count` unknowns: all, or those at fixed breakpoints."""
+    def local(self, count: int) -> _Quadratic:
+        """Quadratic model in the first `count` unknowns: all, or those at fixed breakpoints."""
         part = Quadratic(self.quad.gradient[:count], self.quad.hessian[:count, :count])
-        return _Spectrum(part, self.units[:count, :count])
+        return _Quadratic(part, self.units[:count, :count])
 
 
 class _Descent:
@@ -388,14 +381,15 @@ class _Descent:
             return None
         return _Point(ev, quad, natural_units(self.layout, ev))
 
-    def take(self, at: _Point, spectrum: _Spectrum, step: Array) -> tuple[_Point | None, Array]:
-        """The point after a step, which is shortened to what `step_size` allows."""
+    def take(self, at: _Point, local: _Quadratic, radius: float) -> tuple[_Point | None, Array]:
+        """The point after a step of at most `radius`, shortened to what `step_size` allows."""
         layout, state = self.layout, at.evaluation.state
         n = layout.size
-        full = np.zeros(n + state.K)
-        part = spectrum.unknowns(step)
-        full[: part.size] = part
+        full, step = np.zeros(n + state.K), np.zeros_like(local.slope)
         try:
+            step = local.step(radius)
+            part = local.unknowns(step)
+            full[: part.size] = part
             deps, dQ = field_step(self.model, layout, at.evaluation, full[:n], full[n:])
         except np.linalg.LinAlgError:
             return None, step
@@ -421,12 +415,12 @@ class _Descent:
             if lost(at):
                 break
             try:
-                spectrum = at.spectrum(self.layout.size)
+                local = at.local(self.layout.size)
+                if local.newton_gain() < target:
+                    break
             except np.linalg.LinAlgError:
                 break
-            if spectrum.newton_gain() < target:
-                break
-            new, _ = self.take(at, spectrum, spectrum.step(np.inf))
+            new, _ = self.take(at, local, np.inf)
             if new is None or new.s > at.s:
                 break
             at = new
@@ -482,11 +476,8 @@ def minimise(
     rounding = 1e-14 * model.L
     radius, stalled = np.inf, 0
     for iteration in range(max_iterations):
-        try:
-            spectrum = at.spectrum(count)
-        except np.linalg.LinAlgError:
-            return Minimum(at.evaluation, layout, np.inf, iteration, False, "no descent")
-        norm = spectrum.gradient_norm
+        local = at.local(count)
+        norm = local.gradient_norm
         if norm < gradient_tol:
             message = "gradient below tolerance"
             return Minimum(at.evaluation, layout, norm, iteration, True, message)
@@ -495,8 +486,8 @@ def minimise(
             return Minimum(at.evaluation, layout, norm, iteration, False, reason)
         accepted = None
         for _ in range(MAX_TRIALS):
-            new, step = descent.take(at, spectrum, spectrum.step(radius))
-            length, gain = float(np.linalg.norm(step)), spectrum.gain(step)
+            new, step = descent.take(at, local, radius)
+            length, gain = float(np.linalg.norm(step)), local.gain(step)
             radius = 0.25 * length
             if new is None:
                 continue
