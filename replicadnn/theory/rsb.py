@@ -29,6 +29,7 @@ from .rsb_levels import (
 )
 from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, residual
 from .rsb_newton import (
+    FLAT_MESSAGE,
     LOST,
     MERGED_MESSAGE,
     Minimum,
@@ -38,6 +39,7 @@ from .rsb_newton import (
     make_layout,
     minimise,
     polish,
+    solution_error,
     zero_level_growth,
 )
 from .threads import Threads
@@ -45,6 +47,7 @@ from .threads import Threads
 MASS_TOLERANCE = 1e-10
 COLLAPSE = -20.0
 CONTINUATION_LEVELS = 8
+FLAT_ERROR = 1e-10  # accuracy below which a flat saddle is taken for the solution
 
 
 class Status(enum.Enum):
@@ -233,7 +236,14 @@ def settle(
         )
         if found.evaluation.free_entropy < COLLAPSE:
             return found
-    return polish(model, found, mapper=mapper)
+    found = polish(model, found, mapper=mapper)
+    if found.message != FLAT_MESSAGE or solution_error(model, found.evaluation) < FLAT_ERROR:
+        return found
+    onward = minimise(
+        model, found.evaluation.state, max_iterations=80, deadline=deadline, mapper=mapper,
+        leash=leash, leave_saddles=True,
+    )  # fmt: skip
+    return polish(model, onward, mapper=mapper)
 
 
 def _active(state: State) -> tuple[int, ...]:

@@ -53,12 +53,15 @@ RUNAWAY_MESSAGE = "overlaps run to one"
 LEASH_MESSAGE = "left the neighbourhood of the start"
 CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
 MERGED_MESSAGE = "two levels merge"
+FLAT_MESSAGE = "rounding level"
 MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
 LOST = (RUNAWAY_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
 SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closing
 SMALLEST_GAP = 1e-6  # ... and 1 - Q
 START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed breakpoints
 MAX_TRIALS = 12
+RESOLVED = 1e-13  # differences of s above this, for each layer, are not rounding
+SMALLEST_GAIN = 1e-20
 SMALLEST_CURVATURE = 1e-13  # of the scaled Hessian, whose diagonal is one
 POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
 RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
@@ -272,6 +275,16 @@ class Minimum:
     message: str
 
 
+def unknowns(layout: Layout, ev: Evaluation) -> Array:
+    """The values of (q, Q, m)."""
+    out = np.empty(layout.size + ev.state.K)
+    out[layout.size :] = ev.state.m[1:]
+    for values, blocks in ((ev.state.Q, layout.Q_blocks), (ev.q, layout.eps_blocks)):
+        for block in blocks:
+            out[block.where] = values[block.row, block.span]
+    return out
+
+
 def gap_units(m: Array) -> Array:
     gaps = np.diff(np.append(m, 1.0))
     return np.minimum(gaps[:-1], gaps[1:])
@@ -421,10 +434,22 @@ class _Descent:
             except np.linalg.LinAlgError:
                 break
             new, _ = self.take(at, local, np.inf)
-            if new is None or new.s > at.s:
+            if new is None or self.decrease(at, new) < 0.0:
                 break
             at = new
         return at
+
+    def decrease(self, old: _Point, new: _Point) -> float:
+        """By how much s has fallen; below its rounding from the gradients (trapezium rule).
+
+        The gradients resolve differences of s that s itself, a sum of order one, does not
+        (W. W. Hager and H. Zhang, SIAM J. Optim. 16, 170 (2005), section 1.1).
+        """
+        difference = old.s - new.s
+        if abs(difference) > RESOLVED * self.model.L:
+            return difference
+        way = unknowns(self.layout, new.evaluation) - unknowns(self.layout, old.evaluation)
+        return float(-0.5 * (old.quad.gradient + new.quad.gradient) @ way)
 
 
 def minimise(
@@ -437,14 +462,17 @@ def minimise(
     mapper: Mapper = _serial,
     free_breakpoints: bool = True,
     leash: float = np.inf,
+    leave_saddles: bool = False,
 ) -> Minimum:
     """Saddle-free Newton minimisation of s over (q, Q, m) at a fixed set of active levels.
 
     Trust-region steps in all unknowns, each followed by corrections at fixed m. A step changes no
     logarithm of an increment by more than `MAX_LOG` and no breakpoint by more than `MAX_GAP` of
-    its gap. Stops when all ds/d(logarithms, m in gaps) are below `gradient_tol`, at rounding
-    level, at `deadline` (time.perf_counter), or when a q_EA(l) has moved by more than `leash`.
-    Without `free_breakpoints` m stays as it is.
+    its gap. Stops when all ds/d(logarithms, m in gaps) are below `gradient_tol`, at `deadline`
+    (time.perf_counter), or when a q_EA(l) has moved by more than `leash`; without `leave_saddles`
+    also where s falls by no more than its rounding and the Hessian is not positive definite: often
+    a level about to vanish, which `adjust_levels` removes. Without `free_breakpoints` m stays as
+    it is.
 
     Raises FlowError if the start itself cannot be evaluated.
     """
@@ -473,8 +501,7 @@ def minimise(
         return "time limit" if time.perf_counter() > deadline else ""
 
     at = descent.correct(first, START_GAIN, 10, lost)
-    rounding = 1e-14 * model.L
-    radius, stalled = np.inf, 0
+    radius = np.inf
     for iteration in range(max_iterations):
         local = at.local(count)
         norm = local.gradient_norm
@@ -491,16 +518,11 @@ def minimise(
             radius = 0.25 * length
             if new is None:
                 continue
-            if gain < rounding:  # s is flat to rounding: judge by the gradient
-                if float(np.abs(new.units.T @ new.quad.gradient)[:count].max(initial=0.0)) < norm:
-                    accepted, radius = new, np.inf
-                    break
-                stalled += 1
-                if stalled > 2:
-                    return Minimum(at.evaluation, layout, norm, iteration, False, "rounding level")
-                continue
-            new = descent.correct(new, max(0.05 * gain, 1e-15), 3, lost)
-            ratio = (at.s - new.s) / gain
+            flat = gain < 0.1 * RESOLVED * model.L and local.newton is None  # not a minimum
+            if flat and not leave_saddles:
+                return Minimum(at.evaluation, layout, norm, iteration, False, FLAT_MESSAGE)
+            new = descent.correct(new, max(0.05 * gain, SMALLEST_GAIN), 3, lost)
+            ratio = descent.decrease(at, new) / gain
             if ratio > 1e-4:
                 accepted = new
                 radius = (3.0 if ratio > 0.7 else 1.0 if ratio > 0.25 else 0.5) * length
