@@ -444,5 +444,25 @@ def test_sixty_four_levels() -> None:
     many = solve_rsb(4.0, 2, levels=64)[0]
     assert many.converged
     # levels that lower s by less than rounding collapse: how many stay depends on the machine
-    assert many.levels > 16
-    assert many.free_entropy == pytest.approx(-0.7071900309, abs=2e-9)
+    assert many.levels >= 48
+    assert many.free_entropy == pytest.approx(-0.70719003082, abs=2e-11)
+
+
+@pytest.mark.parametrize(("alpha", "L", "levels"), [(3.2923, 4, 2), (3.5, 2, 4)])
+def test_further_levels_lower_s_near_a_transition(alpha: float, L: int, levels: int) -> None:
+    """The solution with fewer levels is a saddle, flat to the rounding of s, and is left."""
+    few, more = (solve_rsb(alpha, L, levels=k)[0] for k in (1, levels))
+    assert few.converged
+    assert more.converged
+    assert more.levels == levels
+    assert more.free_entropy < few.free_entropy - 1e-9
+
+
+def test_just_above_the_first_transition() -> None:
+    """At alpha = pi^2/4 (1 + d) the overlap grows like d and s - s_liquid like -d^3."""
+    drops = []
+    for d in (0.02, 0.04):
+        one = solve_rsb(np.pi**2 / 4 * (1 + d), 20, levels=4)[0]
+        assert one.converged
+        drops.append(-np.log(2) - one.free_entropy)
+    assert np.log2(drops[1] / drops[0]) == pytest.approx(3.0, abs=0.3)

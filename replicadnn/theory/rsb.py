@@ -30,6 +30,7 @@ from .rsb_levels import (
 from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, residual
 from .rsb_newton import (
     FLAT_MESSAGE,
+    LIMIT_MESSAGE,
     LOST,
     MERGED_MESSAGE,
     Minimum,
@@ -209,41 +210,42 @@ def settle(
 ) -> Minimum:
     """Minimise, adjust the active set, drop collapsed cells, until nothing changes.
 
-    A level at its onset may wake and vanish in turn; it then stays awake.
+    A level at its onset may wake and vanish in turn; it then stays awake. Where nothing can be
+    removed from a flat saddle, the search goes on beyond it.
     """
-    found = minimise(model, state, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash)
-    before, active, seen = found, _active(state), {_active(state)}
-    for _ in range(6):
+
+    def search(start: State, patient: bool) -> Minimum:
+        return minimise(
+            model, start, max_iterations=300 if patient else 80, deadline=deadline, mapper=mapper,
+            leash=leash, leave_saddles=patient,
+        )  # fmt: skip
+
+    patient = False
+    found = before = search(state, patient)
+    active, seen = _active(state), {_active(state)}
+    for _ in range(8):
         if found.message in LOST:
             return found
         changed = adjust_levels(model, found.evaluation)
         if changed is None:
             changed = drop_collapsed(model, found.evaluation.state)
-        if changed is None and found.message == "iteration limit":
-            changed = found.evaluation.state
-        if changed is None or time.perf_counter() > deadline:
+        if changed is None:
+            found = polish(model, found, mapper=mapper)
+            unfinished = found.message in (FLAT_MESSAGE, LIMIT_MESSAGE)
+            if not unfinished or solution_error(model, found.evaluation) < FLAT_ERROR:
+                return found
+            patient, changed = True, found.evaluation.state
+        if time.perf_counter() > deadline:
             break
         last, active = active, _active(changed)
         if active != last and active in seen:
             found = max(found, before, key=lambda one: one.layout.size)
             break
         seen.add(active)
-        before, found = (
-            found,
-            minimise(
-                model, changed, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash
-            ),
-        )
+        before, found = found, search(changed, patient)
         if found.evaluation.free_entropy < COLLAPSE:
             return found
-    found = polish(model, found, mapper=mapper)
-    if found.message != FLAT_MESSAGE or solution_error(model, found.evaluation) < FLAT_ERROR:
-        return found
-    onward = minimise(
-        model, found.evaluation.state, max_iterations=80, deadline=deadline, mapper=mapper,
-        leash=leash, leave_saddles=True,
-    )  # fmt: skip
-    return polish(model, onward, mapper=mapper)
+    return polish(model, found, mapper=mapper)
 
 
 def _active(state: State) -> tuple[int, ...]:
@@ -272,7 +274,6 @@ def _climb(
     low = state.K if frozen else state.K + 1
     stages = [k for k in ladder(K) if k >= low or k in (K // 2, K)] or [K]
     done: list[_Stage] = []
-    half: tuple[float, Array] | None = None
     for k in stages:
         if done and k > state.K:
             state = refine(model, done[-1].found.evaluation, k)
@@ -282,16 +283,24 @@ def _climb(
         missing = k - found.evaluation.state.K
         if k == K and 0 < missing <= k // 4 and found.message not in LOST:
             found = _refill(model, state, found, K, tol, deadline, mapper)
-        done.append(_Stage(found, certify(model, found.evaluation, half if k == K else None)))
+        done.append(_Stage(found, certify(model, found.evaluation, _half(done, found))))
         lost = found.evaluation.free_entropy < COLLAPSE or found.message in LOST
         if lost or time.perf_counter() > deadline:
             return done[-1]
         state = found.evaluation.state
-        if k == K // 2:
-            half = found.evaluation.free_entropy, found.evaluation.q[:, -1]
         if done[-1].certificate.passes(tol) and len(done) > 1 and state.K <= K // 2 < k:
             break
     return next((stage for stage in reversed(done) if stage.certificate.passes(tol)), done[-1])
+
+
+def _half(done: list[_Stage], found: Minimum) -> tuple[float, Array] | None:
+    """s and q_EA of the last stage with at most half the levels."""
+    K = found.evaluation.state.K
+    for stage in reversed(done):
+        ev = stage.found.evaluation
+        if 0 < 2 * ev.state.K <= K:
+            return ev.free_entropy, ev.q[:, -1]
+    return None
 
 
 def _refill(

@@ -54,6 +54,7 @@ LEASH_MESSAGE = "left the neighbourhood of the start"
 CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
 MERGED_MESSAGE = "two levels merge"
 FLAT_MESSAGE = "rounding level"
+LIMIT_MESSAGE = "iteration limit"
 MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
 LOST = (RUNAWAY_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
 SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closing
@@ -530,7 +531,7 @@ def minimise(
         if accepted is None:
             return Minimum(at.evaluation, layout, norm, iteration, False, "no descent")
         at = accepted
-    return Minimum(at.evaluation, layout, norm, max_iterations, False, "iteration limit")
+    return Minimum(at.evaluation, layout, norm, max_iterations, False, LIMIT_MESSAGE)
 
 
 def step_size(layout: Layout, state: State, deps: Array, dQ: Array, dm: Array) -> float:
