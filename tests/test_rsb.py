@@ -458,6 +458,16 @@ def test_further_levels_lower_s_near_a_transition(alpha: float, L: int, levels: 
     assert more.free_entropy < few.free_entropy - 1e-9
 
 
+def test_one_level_is_found_by_continuation() -> None:
+    """From scratch overlaps run to one; the branch with one level reaches alpha from below."""
+    near = solve_rsb(38.0, 10, levels=1, kappa=0.2)[0]
+    followed = solve_rsb(42.162, 10, levels=1, kappa=0.2, start=near)[0]
+    alone = solve_rsb(42.162, 10, levels=1, kappa=0.2)[0]
+    assert followed.converged
+    assert alone.converged
+    assert alone.free_entropy == pytest.approx(followed.free_entropy, abs=1e-11)
+
+
 def test_just_above_the_first_transition() -> None:
     """At alpha = pi^2/4 (1 + d) the overlap grows like d and s - s_liquid like -d^3."""
     drops = []

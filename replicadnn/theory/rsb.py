@@ -368,7 +368,7 @@ def _from_below(
     It starts at the largest of alpha = 1, 2, 4, 8, ... below `model.alpha` that has a solid
     solution from scratch.
     """
-    few = max(2, min(K, CONTINUATION_LEVELS))
+    few = max(1, min(K, CONTINUATION_LEVELS))
     exponent = int(np.ceil(np.log2(model.alpha))) - 1
     path = None
     for n in range(exponent, -1, -1):
@@ -382,9 +382,9 @@ def _from_below(
     alphas = [point.alpha for point in path.points]
     end = int(np.argmax(alphas))
     if path.fold is not None and path.fold.alpha < model.alpha:
-        few = path.fold.point.state.K
-        return None, f"the branch with {few} levels ends in a fold at alpha = {path.fold.alpha:.4g}"
-    last = f"the branch with {few} levels was followed up to alpha = {alphas[end]:.4g}"
+        name = _count_levels(path.fold.point.state.K)
+        return None, f"the branch with {name} ends in a fold at alpha = {path.fold.alpha:.4g}"
+    last = f"the branch with {_count_levels(few)} was followed up to alpha = {alphas[end]:.4g}"
     if alphas[end] < model.alpha:
         return None, f"{last} ({path.reason})"
     near = min(path.points[: end + 1], key=lambda point: abs(point.alpha - model.alpha))
@@ -392,6 +392,10 @@ def _from_below(
     if found.message in LOST or residual(model, found.evaluation) > tol:
         return None, last
     return found.evaluation.state, ""
+
+
+def _count_levels(K: int) -> str:
+    return f"{K} level" if K == 1 else f"{K} levels"
 
 
 def _few_levels(model: Model, tol: float, deadline: float, mapper: Mapper) -> str:
