@@ -29,6 +29,7 @@ from .rsb_levels import (
 )
 from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, residual
 from .rsb_newton import (
+    COLLAPSE_MESSAGE,
     FLAT_MESSAGE,
     LIMIT_MESSAGE,
     LOST,
@@ -46,7 +47,6 @@ from .rsb_newton import (
 from .threads import Threads
 
 MASS_TOLERANCE = 1e-10
-COLLAPSE = -20.0
 CONTINUATION_LEVELS = 8
 FLAT_ERROR = 1e-10  # accuracy below which a flat saddle is taken for the solution
 
@@ -243,8 +243,6 @@ def settle(
             break
         seen.add(active)
         before, found = found, search(changed, patient)
-        if found.evaluation.free_entropy < COLLAPSE:
-            return found
     return polish(model, found, mapper=mapper)
 
 
@@ -284,8 +282,7 @@ def _climb(
         if k == K and 0 < missing <= k // 4 and found.message not in LOST:
             found = _refill(model, state, found, K, tol, deadline, mapper)
         done.append(_Stage(found, certify(model, found.evaluation, _half(done, found))))
-        lost = found.evaluation.free_entropy < COLLAPSE or found.message in LOST
-        if lost or time.perf_counter() > deadline:
+        if found.message in LOST or time.perf_counter() > deadline:
             return done[-1]
         state = found.evaluation.state
         if done[-1].certificate.passes(tol) and len(done) > 1 and state.K <= K // 2 < k:
@@ -382,9 +379,9 @@ def _from_below(
     alphas = [point.alpha for point in path.points]
     end = int(np.argmax(alphas))
     if path.fold is not None and path.fold.alpha < model.alpha:
-        name = _count_levels(path.fold.point.state.K)
+        name = count_levels(path.fold.point.state.K)
         return None, f"the branch with {name} ends in a fold at alpha = {path.fold.alpha:.4g}"
-    last = f"the branch with {_count_levels(few)} was followed up to alpha = {alphas[end]:.4g}"
+    last = f"the branch with {count_levels(few)} was followed up to alpha = {alphas[end]:.4g}"
     if alphas[end] < model.alpha:
         return None, f"{last} ({path.reason})"
     near = min(path.points[: end + 1], key=lambda point: abs(point.alpha - model.alpha))
@@ -394,7 +391,8 @@ def _from_below(
     return found.evaluation.state, ""
 
 
-def _count_levels(K: int) -> str:
+def count_levels(K: int) -> str:
+    """The number of levels in words."""
     return f"{K} level" if K == 1 else f"{K} levels"
 
 
@@ -461,7 +459,7 @@ def _solve_point(
             certificate, levels_error_q=float(np.fmax(certificate.levels_error_q, shift))
         )
         timings["level_error"] = time.perf_counter() - began - timings["solve"]
-    if ev.free_entropy < COLLAPSE or not np.isfinite(ev.free_entropy):
+    if found.message == COLLAPSE_MESSAGE or not np.isfinite(ev.free_entropy):
         status = Status.NO_SOLUTION
     elif found.message in LOST:
         status = Status.RUN_AWAY

@@ -189,6 +189,11 @@ def liquid_flow(model: Model) -> tuple[float, float]:
     return float(f[0]), float(f1[0] ** 2)
 
 
+def liquid_entropy(model: Model) -> float:
+    """s of the liquid, L f(0) + (L-1) ln 2."""
+    return model.L * liquid_flow(model)[0] + (model.L - 1) * float(np.log(2.0))
+
+
 def liquid_curvature(model: Model) -> float:
     """f''(0)^2 of an interaction with lam = 0."""
     f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)

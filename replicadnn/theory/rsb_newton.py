@@ -41,6 +41,7 @@ from .rsb_map import (
     State,
     _serial,
     evaluate,
+    liquid_entropy,
     residual,
     weight_coupling,
     weight_hidden,
@@ -50,13 +51,15 @@ NONE = -1
 MAX_LOG = 1.0
 MAX_GAP = 0.4
 RUNAWAY_MESSAGE = "overlaps run to one"
+COLLAPSE_MESSAGE = "the free entropy runs to minus infinity"
+COLLAPSE = 20.0  # this far below the liquid free entropy
 LEASH_MESSAGE = "left the neighbourhood of the start"
 CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
 MERGED_MESSAGE = "two levels merge"
 FLAT_MESSAGE = "rounding level"
 LIMIT_MESSAGE = "iteration limit"
 MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
-LOST = (RUNAWAY_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
+LOST = (RUNAWAY_MESSAGE, COLLAPSE_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
 SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closing
 SMALLEST_GAP = 1e-6  # ... and 1 - Q
 START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed breakpoints
@@ -486,9 +489,12 @@ def minimise(
     first_frozen = int(state.top.min())
     frozen = first_frozen <= state.K
     watched = model.L > 1 and not frozen
+    lowest = liquid_entropy(model) - COLLAPSE
 
     def lost(point: _Point) -> str:
         """Why the search has to end at this point ("" if it goes on)."""
+        if not point.s > lowest:
+            return COLLAPSE_MESSAGE
         if watched and point.evaluation.lam.max() > RUNAWAY:
             return RUNAWAY_MESSAGE
         if abs(point.evaluation.q[:, -1] - first.evaluation.q[:, -1]).max() > leash:
