@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import log_ndtr
 
 from replicadnn.theory.replicon import replicon
 from replicadnn.theory.rsb import RSBSolution, complexity, ladder, solve_rsb
@@ -437,6 +438,14 @@ def test_levels_can_be_many() -> None:
     short = solve_rsb(10.0, 6, levels=4)[0]
     assert long.free_entropy == pytest.approx(short.free_entropy, abs=1e-10)
     np.testing.assert_allclose(long.q_ea[1:4], short.q_ea[1:4], atol=1e-6)
+
+
+def test_depth_adds_liquid_layers_only() -> None:
+    """s of the liquid is L ln Phi(-kappa) + (L-1) ln 2: -35 at L = 200; the solid ends stay."""
+    deep, short = (solve_rsb(3.0, L, levels=2, kappa=0.2)[0] for L in (200, 20))
+    assert deep.converged
+    layer = log_ndtr(-0.2) + np.log(2.0)
+    assert deep.free_entropy - 180 * layer == pytest.approx(short.free_entropy, abs=1e-11)
 
 
 @pytest.mark.slow
