@@ -446,3 +446,17 @@ def test_sixty_four_levels() -> None:
     # levels that lower s by less than rounding collapse: how many stay depends on the machine
     assert many.levels > 16
     assert many.free_entropy == pytest.approx(-0.7071900309, abs=2e-9)
+
+
+def test_levels_move_to_the_last_rise() -> None:
+    """L = 20, alpha = 75, next to the end: a minimum with fewer levels in the last rise is left.
+
+    With one level there s = -0.8528243987, q_EA(1) = 0.7414 is stationary too.
+    """
+    few, many = (solve_rsb(75.0, 20, levels=K)[0] for K in (8, 16))
+    assert few.converged
+    assert many.converged
+    assert few.levels == 8
+    assert few.free_entropy < -0.85282550
+    assert many.free_entropy < few.free_entropy
+    assert abs(few.q_ea - many.q_ea).max() < 1.5 * few.certificate.levels_error_q < 0.01
