@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,10 @@ import replicadnn as rd
 from replicadnn.theory import capacity as cap
 from replicadnn.theory.counting import counting_bound
 from replicadnn.theory.jamming import Chain, Jamming, contact_boundary, frozen_boundary
-from replicadnn.theory.rsb import solve_rsb
+from replicadnn.theory.rsb import settle, solve_rsb
+from replicadnn.theory.rsb_continuation import follow_branch
+from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
+from replicadnn.theory.rsb_map import Model
 
 
 def _gardner(kappa: float) -> float:
@@ -137,6 +141,61 @@ def test_negative_margin_breaks_and_lowers_the_end() -> None:
     assert found.alpha < _gardner(-1.0)
     convex = cap.closing_rsb(1, 0.0)
     assert convex.alpha == pytest.approx(2.0, abs=1e-8)
+
+
+def test_levels_of_one_perceptron_at_several_margins() -> None:
+    """Every level lowers the end; contacts tend to one; kappa = -1 as if solved from scratch."""
+    for kappa, expected in ((-0.5, 4.69724), (-1.0, 12.28722), (-2.0, 124.8054)):
+        found = cap.closing_rsb(1, kappa, levels=2)
+        assert found.levels == 2
+        assert found.alpha == pytest.approx(expected, rel=2e-6)
+        assert found.alpha < found.by_level[0] < _gardner(kappa)
+    point, alpha, residual = Jamming(Chain.closed(1), 1, -1.0).capacity(
+        Jamming(Chain.closed(1), 1).start(12.0), 12.6
+    )
+    assert residual < 1e-8
+    assert point.d[0] < 5.0
+    assert alpha == pytest.approx(cap.closing_rsb(1, -1.0, levels=1).alpha, rel=1e-9)
+
+
+def test_overlaps_that_would_grow_are_no_end() -> None:
+    """L = 2: the end of one level is unstable to a second; that of two has no zero left."""
+    one = Jamming(Chain.closed(2), 1)
+    point, alpha, _ = one.capacity(one.relax(one.start(8.5), 8.5), 8.5)
+    two = Jamming(Chain.closed(2), 2)
+    guess = two.start(alpha)
+    guess.q[1:], guess.Q[:], guess.t[:], guess.d[:] = 0.0, 0.0, point.t, point.d
+    assert two.wakes(guess, alpha)
+    solved, end, residual = two.capacity(two.relax(two.start(8.5), 8.5), 8.5)
+    assert residual < 1e-8
+    assert not two.wakes(solved, end)
+
+
+@pytest.mark.slow
+def test_eight_layers_end_with_a_liquid_centre_below_the_last_level() -> None:
+    found = cap.closing_rsb(8, 0.0, levels=2)
+    assert found.levels == 2
+    assert found.alpha == pytest.approx(49.3424167, abs=1e-6)
+    assert found.alpha < found.bound
+
+
+@pytest.mark.slow
+def test_two_frozen_layers_a_side_end_where_the_limit_says() -> None:
+    """L = 20, K = 2: the full solver's alpha(m*) against the limit m* = 0 of an open chain."""
+    model = Jamming(Chain.open(2), 2)
+    guess = model.relax(model.start(120.0), 120.0)
+    _, end, residual = model.capacity(guess, 120.0)
+    assert residual < 1e-8
+    assert end == pytest.approx(120.501211, abs=1e-5)
+    full = Model(110.0, 20)
+    found = settle(full, relaxed_guess(full, frozen_guess(full, 2, depth=2)))
+    path = follow_branch(
+        full, found.evaluation.state, max_points=120, step=0.1,
+        stop=lambda p: bool(p.state.m[-1] < 0.04), deadline=time.perf_counter() + 60.0,
+    )  # fmt: skip
+    assert path.reason == "stop"
+    alpha, m = np.array([(p.alpha, p.state.m[-1]) for p in path.points[-3:]]).T
+    assert float(np.polynomial.Polynomial.fit(m, alpha, 1)(0.0)) == pytest.approx(end, abs=0.15)
 
 
 @settings(max_examples=5, deadline=None, derandomize=True)

@@ -485,3 +485,17 @@ def test_just_above_the_first_transition() -> None:
         assert one.converged
         drops.append(-np.log(2) - one.free_entropy)
     assert np.log2(drops[1] / drops[0]) == pytest.approx(3.0, abs=0.3)
+
+
+def test_levels_move_to_the_last_rise() -> None:
+    """L = 20, alpha = 75, next to the end: a minimum with fewer levels in the last rise is left.
+
+    With one level there s = -0.8528243987, q_EA(1) = 0.7414 is stationary too.
+    """
+    few, many = (solve_rsb(75.0, 20, levels=K)[0] for K in (8, 16))
+    assert few.converged
+    assert many.converged
+    assert few.levels == 8
+    assert few.free_entropy < -0.85282550
+    assert many.free_entropy < few.free_entropy
+    assert abs(few.q_ea - many.q_ea).max() < 1.5 * few.certificate.levels_error_q < 0.01

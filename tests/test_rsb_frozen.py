@@ -12,7 +12,7 @@ from scipy.special import log_ndtr
 from replicadnn.theory.counting import counting_bound
 from replicadnn.theory.rsb import certify, settle, solve_rsb
 from replicadnn.theory.rsb_frozen import frozen_end
-from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
+from replicadnn.theory.rsb_levels import frozen_guess, refine, relaxed_guess
 from replicadnn.theory.rsb_map import Model
 
 
@@ -56,6 +56,21 @@ def test_two_frozen_layers() -> None:
         assert ev.q[depth + 1, -1] < 0.9
         s.append(ev.free_entropy)
     assert s[0] < s[1] - 0.01
+
+
+def test_frozen_solutions_beyond_the_counting_bound() -> None:
+    """L = 8, alpha = 65 > 58.4: certified with K = 2 and 4, though no couplings exist there.
+
+    A limit of the functional, which the front end therefore does not search there.
+    """
+    model = Model(65.0, 8)
+    assert counting_bound(8) < 60.0
+    found = settle(model, relaxed_guess(model, frozen_guess(model, 2)))
+    assert certify(model, found.evaluation).passes(1e-8)
+    more = settle(model, refine(model, found.evaluation, 4))
+    assert certify(model, more.evaluation).passes(1e-8)
+    assert more.evaluation.state.m[-1] == pytest.approx(0.428, abs=1e-3)
+    assert 0.0 < found.evaluation.free_entropy - more.evaluation.free_entropy < 2e-3
 
 
 @pytest.mark.slow

@@ -431,7 +431,10 @@ def closing_rsb(L: int, kappa: float, *, levels: int = 3, alpha_max: float = 1e6
     if L == 1 and kappa >= 0.0:
         same = closing(1, kappa, alpha_max=alpha_max)
         return replace(same, ansatz="rsb", message=f"{same.message}; convex: replica symmetric")
-    closed = _ladder(Chain.closed(L), kappa, levels, alpha_max) if L <= _DEEPEST else []
+    if L == 1:
+        closed = _perceptron_ladder(kappa, levels)
+    else:
+        closed = _ladder(Chain.closed(L), kappa, levels, alpha_max) if L <= _DEEPEST else []
     best, frozen = closed, -1
     if L >= 4 and not (closed and _still_open(kappa, closed[-1])):
         side = _ladder(Chain.open(1), kappa, levels, alpha_max)
@@ -492,6 +495,39 @@ def _ladder(chain: Chain, kappa: float, levels: int, alpha_max: float) -> list[f
     return ends if best is not None else []
 
 
+#: Margin at which one perceptron is solved from scratch, and steps of the continuation from there.
+_MARGIN = -1.5
+_MARGIN_STEP = 0.1
+
+
+def _perceptron_ladder(kappa: float, levels: int) -> list[float]:
+    """Capacities of one perceptron at K = 1 .. levels, continued in the margin from -1.5.
+
+    Guesses that serve at one margin fail at others: Q_0 runs from 1 to 0 as kappa falls from 0.
+    """
+    chain = Chain.closed(1)
+    steps = max(1, math.ceil(abs(kappa - _MARGIN) / _MARGIN_STEP))
+    margins = np.linspace(_MARGIN, kappa, steps + 1)
+    ends: list[float] = []
+    best: tuple[Point, float] | None = None
+    for K in range(1, levels + 1):
+        model = Jamming(chain, K, _MARGIN)
+        best = _first_perceptron(model) if best is None else _next(model, *best)
+        if best is None:
+            break
+        point, alpha = best
+        residual = 0.0
+        for last, margin in itertools.pairwise(map(float, margins)):
+            alpha *= contact_moment(last) / contact_moment(margin)
+            point, alpha, residual = Jamming(chain, K, margin).capacity(point, alpha)
+            if residual > SOLVED:
+                break
+        if residual > SOLVED or (ends and alpha > ends[-1]):
+            break
+        ends.append(alpha)
+    return ends
+
+
 def _next(model: Jamming, point: Point, alpha: float) -> tuple[Point, float] | None:
     """One level more than ``point``: the lowest end, as every level must lower g."""
     best: tuple[Point, float] | None = None
@@ -501,6 +537,10 @@ def _next(model: Jamming, point: Point, alpha: float) -> tuple[Point, float] | N
             if relaxed and model.chain.gauge:
                 guess = model.relax(guess, alpha * shift, tol=1e-6, passes=150)
             new, end, residual = model.capacity(guess, alpha * shift)
+            if residual > SOLVED and model.chain.gauge:  # overlaps on their way to zero stop it
+                new, end, residual = model.capacity(model.relax(new, end, tol=1e-9), end)
+            if residual < SOLVED and model.wakes(new, end):
+                continue
         except (ValueError, ArithmeticError):
             continue
         if residual < SOLVED and end < (alpha if best is None else best[1]) * (1.0 + 1e-9):
@@ -512,8 +552,6 @@ def _next(model: Jamming, point: Point, alpha: float) -> tuple[Point, float] | N
 
 def _first(model: Jamming, alpha_max: float) -> tuple[Point, float] | None:
     """The smallest number of levels: solve from where g is about to vanish."""
-    if not model.chain.gauge:
-        return _first_perceptron(model)
     alpha, g = 1.5, math.inf
     while g > 0.0:
         if alpha > min(alpha_max, _SEARCH):

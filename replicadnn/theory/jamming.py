@@ -35,8 +35,9 @@ from scipy.special import log_ndtr
 from replicadnn.theory.flow import Array, Boundary, Flow, fast_flow
 
 _LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
-#: An overlap below this that does not grow is zero.
+#: An overlap below this is zero (`Jamming.wakes` tells whether it would grow).
 _ZERO = 1e-7
+_SEED = 1e-6
 #: eta^2 beyond which exp(-eta^2/2) is below rounding and the neuron is strictly frozen.
 _STIFF = 1200.0
 #: Largest residual of a solution.
@@ -311,6 +312,20 @@ class Jamming:
             if change < tol:
                 break
         return p
+
+    def wakes(self, p: Point, alpha: float, *, passes: int = 30) -> bool:
+        """Would an infinitesimal overlap grow where ``p`` has none?  (Then ``p`` is no end.)"""
+        first = 1 if self.chain.gauge else 0
+        zero_q, zero_Q = p.q[1:, first:] <= _ZERO, p.Q[:, first:] <= _ZERO
+        if not (zero_q.any() or zero_Q.any()):
+            return False
+        seeded = Point(p.x, p.q.copy(), p.t.copy(), p.Q.copy(), p.d.copy())
+        seeded.q[1:, first:][zero_q] = seeded.Q[:, first:][zero_Q] = _SEED
+        sizes = []
+        for _ in range(2):  # the seeds turn into the leading mode, then its growth shows
+            seeded = self.relax(seeded, alpha, tol=0.0, passes=passes)
+            sizes.append(seeded.q[1:, first:][zero_q].sum() + seeded.Q[:, first:][zero_Q].sum())
+        return bool(sizes[1] > sizes[0])
 
     def capacity(self, p: Point, alpha: float) -> tuple[Point, float, float]:
         """Solve everything and g = 0 for alpha at once; returns point, alpha, largest residual."""

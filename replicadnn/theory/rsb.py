@@ -26,6 +26,7 @@ from .rsb_levels import (
     relaxed_guess,
     resample,
     split_cells,
+    thin,
 )
 from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, residual
 from .rsb_newton import (
@@ -33,7 +34,6 @@ from .rsb_newton import (
     FLAT_MESSAGE,
     LIMIT_MESSAGE,
     LOST,
-    MERGED_MESSAGE,
     Minimum,
     adjust_levels,
     first_levels,
@@ -49,6 +49,8 @@ from .threads import Threads
 MASS_TOLERANCE = 1e-10
 CONTINUATION_LEVELS = 8
 FLAT_ERROR = 1e-10  # accuracy below which a flat saddle is taken for the solution
+TOP_MOVES = 4  # levels moved to the top cell at most
+SAME = 1e-11  # differences of s that are rounding
 
 
 class Status(enum.Enum):
@@ -253,10 +255,11 @@ def _active(state: State) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """A settled number of levels and whether it passed its certificate."""
+    """A settled number of levels, its certificate, and (s, q_EA) of half the levels."""
 
     found: Minimum
     certificate: Certificate
+    half: tuple[float, Array] | None = None
 
 
 def _climb(
@@ -281,7 +284,8 @@ def _climb(
         missing = k - found.evaluation.state.K
         if k == K and 0 < missing <= k // 4 and found.message not in LOST:
             found = _refill(model, state, found, K, tol, deadline, mapper)
-        done.append(_Stage(found, certify(model, found.evaluation, _half(done, found))))
+        half = _half(done, found)
+        done.append(_Stage(found, certify(model, found.evaluation, half), half))
         if found.message in LOST or time.perf_counter() > deadline:
             return done[-1]
         state = found.evaluation.state
@@ -316,21 +320,47 @@ def _refill(
     return retry if better and residual(model, ev) < tol else found
 
 
-def _top_split(model: Model, found: Minimum, tol: float, deadline: float, mapper: Mapper) -> float:
-    """Change of q_EA when the top cell is split and all is solved again.
-
-    nan if the new level does not stay, or if it fails.
-    """
+def _top_split(
+    model: Model, found: Minimum, tol: float, deadline: float, mapper: Mapper
+) -> Minimum | None:
+    """The top cell split and all solved again; levels that merge on the way are dropped."""
     ev = found.evaluation
     chosen = np.zeros(ev.state.m.size, dtype=bool)
     chosen[-1] = True
-    more = minimise(model, split_cells(model, ev, chosen), deadline=deadline, mapper=mapper)
-    if more.message == MERGED_MESSAGE:
-        return float("nan")
-    more = settle(model, more.evaluation.state, deadline, mapper)
+    more = settle(model, split_cells(model, ev, chosen), deadline, mapper)
     if more.message in LOST or residual(model, more.evaluation) > tol:
-        return float("nan")
-    return float(abs(more.evaluation.q[:, -1] - ev.q[:, -1]).max())
+        return None
+    return more
+
+
+def _improve_top(
+    model: Model, stage: _Stage, tol: float, deadline: float, mapper: Mapper
+) -> tuple[_Stage, float]:
+    """Move levels to the top cell while that lowers s; change of q_EA when it is split once more.
+
+    Each rise holds a whole number of levels, so s has several minima.  The last rise weighs little
+    in s and decides q_EA.
+    """
+    for _ in range(TOP_MOVES):
+        ev = stage.found.evaluation
+        more = _top_split(model, stage.found, tol, deadline, mapper)
+        if more is None:
+            return stage, float("nan")
+        shift = float(abs(more.evaluation.q[:, -1] - ev.q[:, -1]).max())
+        moved = more
+        if more.evaluation.state.K > ev.state.K:
+            fewer = thin(model, more.evaluation)
+            if fewer is None or time.perf_counter() > deadline:
+                break
+            moved = settle(model, fewer, deadline, mapper)
+        lower = moved.evaluation.free_entropy < ev.free_entropy - SAME
+        if moved.message in LOST or not lower or moved.evaluation.state.K != ev.state.K:
+            break
+        certificate = certify(model, moved.evaluation, stage.half)
+        if not certificate.passes(tol):
+            break
+        stage = _Stage(moved, certificate, stage.half)
+    return stage, shift
 
 
 #: Paths already followed, by (model at the lower end, levels); None: no solid solution there.
@@ -450,11 +480,14 @@ def _solve_point(
                     model.alpha > bound
                 )
             message = "; ".join(filter(None, words))
+    timings = {"solve": time.perf_counter() - began}
+    ev, shift = stage.found.evaluation, float("nan")
+    refined = stage.certificate.passes(tol) and ev.state.K >= 4 and _name(ev) == "continuous"
+    if refined:
+        stage, shift = _improve_top(model, stage, tol, deadline, mapper)
     found, certificate = stage.found, stage.certificate
     ev = found.evaluation
-    timings = {"solve": time.perf_counter() - began}
-    if certificate.passes(tol) and ev.state.K >= 4 and _name(ev) == "continuous":
-        shift = _top_split(model, found, tol, deadline, mapper)
+    if refined:
         certificate = replace(
             certificate, levels_error_q=float(np.fmax(certificate.levels_error_q, shift))
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from .replicon import replicon
-from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, make_state, relax
+from .rsb_map import Array, Evaluation, Ints, Mapper, Model, State, _serial, make_state, relax
 from .rsb_newton import MIN_GAP, match_couplings
 
 
@@ -106,30 +106,58 @@ def refine(model: Model, ev: Evaluation, K: int, barred: tuple[int, ...] = ()) -
     `resample`.
     """
     state = ev.state
-    ends = plateaus(state.steps)
-    if len(ends) == 1:
+    rises, gain, have = _rises(model, ev)
+    if len(rises) == 1:
         return resample(model, state, K)
-    ends = [-1, *ends]
-    score = np.append(state.steps * np.maximum(replicon(model, ev).rho - 1.0, 0.0) ** 2, 0.0)
-    score[int(state.top.min()) : -1] = 0.0
-    rises = list(pairwise(ends))
-    gain = np.array([score[a + 1 : b].sum() + 0.5 * (score[a] + score[b]) for a, b in rises])
-    have = np.array([b - a - 1 for a, b in rises])
     want = have.copy()
     while want.sum() + want.size < K + 1:
         left = gain * (have + 1.0) ** 4
         value = left * ((want + 1.0) ** -4 - (want + 2.0) ** -4)
         value[[j for j in barred if j < value.size]] = -1.0
         want[int(np.argmax(value))] += 1
+    return _with_counts(model, state, rises, want)
+
+
+def thin(model: Model, ev: Evaluation) -> State | None:
+    """One level fewer, from the rise where that raises the error of s least (see `refine`).
+
+    None if there is a single rise or none has a level to spare.
+    """
+    rises, gain, have = _rises(model, ev)
+    spare = have > 1
+    if len(rises) == 1 or not spare.any():
+        return None
+    rest = np.where(spare, have, 1)
+    cost = np.where(spare, gain * (((have + 1.0) / rest) ** 4 - 1.0), np.inf)
+    want = have.copy()
+    want[int(np.argmin(cost))] -= 1
+    return _with_counts(model, ev.state, rises, want)
+
+
+def _rises(model: Model, ev: Evaluation) -> tuple[list[tuple[int, int]], Array, Ints]:
+    """Pairs of plateaus (-1: none before) around every rise, its gain and its inner levels."""
+    state = ev.state
+    rises = list(pairwise([-1, *plateaus(state.steps)]))
+    score = np.append(state.steps * np.maximum(replicon(model, ev).rho - 1.0, 0.0) ** 2, 0.0)
+    score[int(state.top.min()) : -1] = 0.0
+    gain = np.array([score[a + 1 : b].sum() + 0.5 * (score[a] + score[b]) for a, b in rises])
+    return rises, gain, np.array([b - a - 1 for a, b in rises], dtype=np.int64)
+
+
+def _with_counts(
+    model: Model, state: State, rises: list[tuple[int, int]], counts: Ints
+) -> State:  # fmt: skip
+    """Every rise resampled by index to its number of inner levels; plateaus stay."""
     both = np.vstack([state.eps, state.Q])
     parts = [
-        _refined_rise(state, both, a, b, int(n)) for (a, b), n in zip(rises, want, strict=True)
+        _refined_rise(state, both, a, b, int(n)) for (a, b), n in zip(rises, counts, strict=True)
     ]
     m = np.concatenate([part[0] for part in parts])
     both = np.hstack([part[1] for part in parts])
     eps, Q = both[: model.L + 1], both[model.L + 1 :]
     if model.L > 1:
         eps[:, 0] = Q[:, 0] = 0.0
+    K = m.size - 1
     top = np.where(state.top <= state.K, K, K + 1).astype(np.int64)
     return match_couplings(model, _separate(make_state(m, eps, Q, top)))
 
