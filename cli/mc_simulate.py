@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, config_option, note
+from replicadnn.cli.options import (
+    NumberList,
+    config_option,
+    depth_option,
+    kappa_option,
+    note,
+    scenario_option,
+    screen,
+)
 
 if TYPE_CHECKING:
     from replicadnn.montecarlo.files import Runs
@@ -40,16 +46,13 @@ class Ladder(NumberList):
 
 
 @click.command(name="mc-simulate")
-@click.option("--L", "L", type=int, required=True, help="Depth: layers of perceptrons.")
+@depth_option
 @click.option(
     "--N", "N", type=NumberList(), required=True,
     help="Width, or several: 20 or 10,14,20,28.",
 )  # fmt: skip
 @click.option("--alpha", type=float, required=True, help="Patterns per width, M = alpha N.")
-@click.option(
-    "--scenario", default="teacher-student", show_default=True,
-    help="teacher-student (crystal) or random (glass).",
-)  # fmt: skip
+@scenario_option
 @click.option(
     "--sampler", default="gap", show_default=True,
     help="gap (couplings and hidden neurons move) or weights (couplings move, neurons follow).",
@@ -58,7 +61,7 @@ class Ladder(NumberList):
     "--beta", type=float, default=None,
     help="Inverse temperature, or inf.  [default: inf for L = 1, else 3]",
 )  # fmt: skip
-@click.option("--kappa", type=float, default=0.0, show_default=True, help="Margin of the gaps.")
+@kappa_option
 @click.option("--sweeps", type=int, default=10_000, show_default=True, help="Length of a run.")
 @click.option("--samples", type=int, default=8, show_default=True, help="Independent data sets.")
 @click.option(
@@ -183,15 +186,6 @@ def _interrupts() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _screen() -> dict[str, int]:
-    """A size for terminals that do not tell theirs (tqdm would draw nothing there)."""
-    try:
-        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
-    except (OSError, ValueError):
-        known = True
-    return {} if known else {"ncols": 80, "nrows": 24}
-
-
 class _Progress:
     """One bar a run: sweeps (rounds) per second and remaining time; off without a terminal."""
 
@@ -217,7 +211,7 @@ class _Progress:
             unit = "round" if self.jobs[job].betas else "sweep"
             self.bar = tqdm(
                 total=total, initial=done, unit=unit, disable=None, leave=False,
-                desc=f"N = {self.jobs[job].spec.N}{which}", **_screen(),
+                desc=f"N = {self.jobs[job].spec.N}{which}", **screen(),
             )  # fmt: skip
             self.current = job
         self.bar.n = done
