@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import click
@@ -36,8 +37,16 @@ def _print(found: Complexity) -> None:
     click.echo(f"{'m':>8} {'s':>13} {'Sigma':>13} {'f':>13}")
     for row in zip(found.m, found.free_entropy, found.sigma, found.internal, strict=True):
         click.echo(f"{row[0]:>8.4g} {row[1]:>13.8f} {row[2]:>13.8f} {row[3]:>13.8f}")
-    click.echo(f"Sigma = 0 at m* = {found.m_star:.4g}")
+    if math.isnan(found.m_star):
+        click.echo("Sigma has one sign at all these m")
+    else:
+        click.echo(f"Sigma = 0 at m* = {found.m_star:.4g}")
+    if math.isnan(found.dynamical):  # computed at kappa = 0
+        return
+    static = "Sigma(1) < 0 there"
+    if not math.isnan(found.static):
+        static = f"Sigma(1) = 0 at alpha = {found.static:.9g}"
     click.echo(
         f"all layers frozen: appear at alpha = {found.dynamical:.7g} with s_ts + ln 2 = "
-        f"{found.appearing_entropy:.5g}; Sigma(1) = 0 at alpha = {found.static:.9g}"
+        f"{found.appearing_entropy:.5g}; {static}"
     )

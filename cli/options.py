@@ -173,9 +173,11 @@ def progress(unit: str, doing: str | None = None) -> Iterator[Callable[[int, int
     def report(done: int, total: int) -> None:
         nonlocal bar
         if bar is None:
-            bar = tqdm(unit=unit, desc=doing, disable=None, leave=False, **screen())
-        bar.total, bar.n = total, done
-        bar.refresh()
+            bar = tqdm(
+                total=total, initial=done, unit=unit, desc=doing, disable=None, leave=False,
+                **screen(),
+            )  # fmt: skip
+        bar.update(done - bar.n)
 
     try:
         yield report

@@ -13,6 +13,7 @@ from replicadnn.cli.options import (
     depth_option,
     kappa_option,
     note,
+    progress,
     scenario_option,
     threads_option,
     with_progress,
@@ -67,7 +68,8 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
         except KeyboardInterrupt:
             interrupted = True
         if writer is not None and found:
-            writer.finish(finished=not interrupted)
+            with progress("point", "writing") as report:
+                writer.finish(finished=not interrupted, progress=report)
             note(f"solutions written to {target.output}")
 
     solutions = Solutions([s for i in sorted(found) for s in found[i]], origin)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import config_option, note
+from replicadnn.cli.options import config_option, note, progress
 
 if TYPE_CHECKING:
     from replicadnn.sweeps.file import Sweep
@@ -91,8 +90,8 @@ def command(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system at its time limit
     interrupted = False
     try:
-        with _progress(len(work.points)) as progress:
-            found = sweep(work, output, progress=progress, **options)
+        with progress("point") as computing, progress("point", "writing") as moving:
+            found = sweep(work, output, progress=computing, moving=moving, **options)
     except KeyboardInterrupt:
         interrupted = True
         if not Path(output).exists():
@@ -135,20 +134,6 @@ def _table(
             grid.update(given)
         table["grid"] = grids
     return table
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit="point", disable=None, leave=False) as bar:
-
-        def show(done: int, _: int) -> None:
-            bar.n = done
-            bar.refresh()
-
-        yield show
 
 
 def _document(found: Sweep) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Target:
             save_figure(found, self.figure, overwrite=self.overwrite)
         except InputError as error:
             self.undrawn = True
-            note(f"no figure: {error}")
+            note(f"no figure: it needs {error.allowed}")
         else:
             note(f"figure written to {self.figure}")
 

@@ -152,6 +152,40 @@ def test_figure_ending_is_checked_before_computing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("args", "expected", "needs"),
+    [
+        (["transitions", "--L", "1"], 2, "at least one layer with a threshold"),
+        (
+            ["solve", "--alpha", "3", "--L", "1", "--scenario", "random", "--ansatz", "rs"],
+            3, "at least one converged point",
+        ),
+    ],
+)  # fmt: skip
+def test_result_that_cannot_be_drawn_is_saved_and_printed(
+    args: list[str], expected: int, needs: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    h5, png = tmp_path / "a.h5", tmp_path / "a.png"
+    code, out, err = call(capsys, *args, "--json", "--output", str(h5), "--plot", str(png))
+    assert code == expected
+    assert json.loads(out)
+    assert f"no figure: it needs {needs}\n" in err
+    assert h5.exists()
+    assert not png.exists()
+
+
+def test_figure_does_not_replace_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    same = str(tmp_path / "a.png")
+    code, _, err = call(
+        capsys, "transitions", "--L", "4", "--output", same, "--plot", same, "--overwrite"
+    )
+    assert code == 2
+    assert one_line(err)
+    assert not Path(same).exists()
+
+
 words = st.text(
     alphabet=st.characters(codec="utf-8", exclude_characters="\0"), min_size=0, max_size=12
 )

@@ -422,6 +422,69 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert error.count("\n") == 1
 
 
+def test_a_figure_reads_only_what_it_draws(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from replicadnn.cli import plot
+    from replicadnn.cli.main import run as call
+
+    store, figure = str(tmp_path / "a.h5"), tmp_path / "p.png"
+    rd.sweep({"grid": GRID}, store, executor=Here())
+    read: list[str] = []
+    task_read = SolveTask.read
+
+    def counted(self: SolveTask, source: h5py.File, name: str) -> Any:
+        read.append(name)
+        return task_read(self, source, name)
+
+    monkeypatch.setattr(SolveTask, "read", counted)
+    words = ["plot", "profile", store, "-o", str(figure), "--overwrite"]
+    assert call(words) == 2
+    assert "one value each of L" in capsys.readouterr().err
+    assert read == []
+    assert call([*words, "--fix", "L=3"]) == 0
+    assert [rd.load(store).row(int(name))["L"] for name in read] == [3, 3, 3]
+    read.clear()
+    assert call(["plot", "overlaps", store, "--fix", "L=3", "--alpha", "30"]) == 0
+    assert len(read) == 1
+    read.clear()
+    capsys.readouterr()
+    monkeypatch.setattr(plot, "_MOST", 2)
+    assert call([*words, "--fix", "L=3"]) == 0
+    assert len(read) == 2
+    assert "2 of 3 points are drawn" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("compiled")
+def test_runs_of_a_sweep_with_a_failed_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = {"alpha": 3.0, "L": 1, "N": 4, "seed": "1,2,3", "sweeps": 20, "samples": 2, "beta": 2.0}
+    compute = SimulateTask.compute
+
+    def fragile(self: SimulateTask, params: Any, how: Any) -> Any:
+        if params["seed"] == 2:
+            raise ValueError("no luck")
+        return compute(self, params, how)
+
+    monkeypatch.setattr(SimulateTask, "compute", fragile)
+    rd.sweep({"task": "mc", "grid": grid}, tmp_path / "a.h5", executor=Here())
+    runs = rd.store.load_runs(tmp_path / "a.h5")
+    assert [run.params["seed"] for run in runs] == [1, 3]
+    assert not runs.finished
+
+
+def test_progress_of_computing_and_of_writing(tmp_path: Path) -> None:
+    computed: list[tuple[int, int]] = []
+    moved: list[tuple[int, int]] = []
+    rd.sweep(
+        {"grid": GRID}, tmp_path / "a.h5", executor=Here(),
+        progress=lambda *now: computed.append(now), moving=lambda *now: moved.append(now),
+    )  # fmt: skip
+    assert computed == [(k, 6) for k in range(7)]
+    assert moved == [(k, 6) for k in range(1, 7)]
+
+
 # --- Dask ----------------------------------------------------------------------------------
 
 

@@ -129,14 +129,7 @@ def _edges(values: NDArray[Any]) -> NDArray[np.float64]:
 
 def _several(sweep: Sweep, chosen: NDArray[np.int64], axes: tuple[str, str]) -> str:
     """What a user has to fix."""
-    from replicadnn.sweeps.tasks import task_named
-
-    free = [
-        name
-        for name in task_named(sweep.task).parameters
-        if name not in axes and len({str(v) for v in sweep[name][chosen]}) > 1
-    ]
-    return "one value each of " + ", ".join(free)
+    return "one value each of " + ", ".join(n for n in sweep.varying(chosen) if n not in axes)
 
 
 def save_diagram(

@@ -123,6 +123,11 @@ class Sweep(Sequence[Any]):
         """Which points converged (or, of a simulation, are complete)."""
         return np.asarray(self.table["status"] == self._task.good)
 
+    @property
+    def has_result(self) -> NDArray[np.bool_]:
+        """Which points have been computed without failing."""
+        return ~np.isin(self.table["status"], (PENDING, FAILED))
+
     def count(self, status: str) -> int:
         """Number of points of this status."""
         return int(np.sum(self.table["status"] == status))
@@ -137,6 +142,10 @@ class Sweep(Sequence[Any]):
         for name, value in values.items():
             keep &= self._known(name) == value
         return np.flatnonzero(keep)
+
+    def varying(self, numbers: NDArray[np.int64]) -> list[str]:
+        """Parameters that have several values among these points."""
+        return [n for n in self._task.parameters if len({str(v) for v in self[n][numbers]}) > 1]
 
     def _known(self, name: str) -> NDArray[Any]:
         if name not in self.table:
@@ -172,9 +181,7 @@ class Sweep(Sequence[Any]):
     def results(self) -> Iterator[tuple[int, Any]]:
         """(number, result) of every point that has one; the file is opened once."""
         with store.open_checked(self.path, None) as file:
-            for k, status in enumerate(self._rows["status"]):
-                if status in (PENDING, FAILED):
-                    continue
+            for k in np.flatnonzero(self.has_result).tolist():
                 if k in self._places:
                     yield k, self._from_journal(k)
                     continue
@@ -291,14 +298,23 @@ def _column(column: Column, values: list[Any]) -> NDArray[Any]:
 class Writer:
     """The one writer of a store; the caller holds its lock.
 
-    A session begins with a file whose table names every planned point, appends what is computed to
-    the journal, and ends by moving the journal into the file.  The file is always replaced as a
+    A run begins with a file whose table names every planned point, appends what is computed to the
+    journal, and ends by moving the journal into the file.  The file is always replaced as a
     whole by a complete one, which calls its journal by a new name: records count either in the
     journal or in the file, never in both.
     """
 
-    def __init__(self, path: str | Path, plan: Plan, *, overwrite: bool, retry: bool) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        plan: Plan,
+        *,
+        overwrite: bool,
+        retry: bool,
+        moving: Callable[[int, int], None] | None = None,
+    ) -> None:
         self.path, self.task = Path(path), plan.task
+        self._moving = moving
         exists = self.path.exists() and not overwrite
         if exists:
             self._continue(plan)
@@ -367,7 +383,7 @@ class Writer:
             self._rows[name][k] = value
         return row
 
-    def merge(self, *, finished: bool, progress: Callable[[int, int], None] | None = None) -> None:
+    def merge(self, *, finished: bool) -> None:
         """Move the journal into the file.
 
         The file is copied (bytes, not points), the new points are added to the copy, and the copy
@@ -392,8 +408,8 @@ class Writer:
                         checksum = self.task.write(file, group_name(k), outcome["result"])
                     self._rows["checksum"][k] = checksum
                     done += 1
-                    if progress is not None:
-                        progress(done, len(scan))
+                    if self._moving is not None:
+                        self._moving(done, len(scan))
 
                 journal.each(scan, use)
                 del file["index"]
