@@ -42,10 +42,13 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
 
 
 def _print(found: Generalisation) -> None:
-    click.echo(f"{'L':>5} {'alpha':>12} {'eps_g':>12} {'+-':>8} {'ln(1-2 eps_g)':>14}  liquid")
+    click.echo(
+        f"{'L':>5} {'alpha':>12} {'eps_g':>12} {'+-':>8} {'ln(1-2 eps_g)':>14}  "
+        "liquid layers, branch, status"
+    )
     for p in found.points:
         liquid = "-" if p.liquid_layers < 0 else f"{p.liquid_layers}/{p.L - 1}"
         click.echo(
             f"{p.L:>5} {p.alpha:>12.7g} {p.error:>12.9f} {p.uncertainty:>8.0e} "
-            f"{p.log_rho:>14.5g}  {liquid} {p.branch}, {p.status}"
+            f"{p.log_rho:>14.5g}  {liquid}, {p.branch}, {p.status}"
         )

@@ -31,20 +31,6 @@ _NOT_MEASURED = (
 )  # fmt: skip
 
 
-class Ladder(NumberList):
-    """Inverse temperatures; the last may be inf (hard constraint)."""
-
-    name = "ladder"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[float]:
-        """Numbers as in `NumberList`, then perhaps ``,inf``."""
-        if isinstance(value, str) and value.endswith(",inf"):
-            return [*super().convert(value.removesuffix(",inf"), param, ctx), math.inf]
-        return super().convert(value, param, ctx)
-
-
 @click.command(name="mc-simulate")
 @depth_option
 @click.option(
@@ -74,7 +60,7 @@ class Ladder(NumberList):
     help="count (violated gaps) or soft (collapses at large beta; watch the warning).",
 )  # fmt: skip
 @click.option(
-    "--tempering", type=Ladder(), default=None, metavar="LADDER",
+    "--tempering", type=NumberList(infinite=True), default=None, metavar="LADDER",
     help="Replica exchange on this ladder of beta, e.g. 0.5:3:12:log, or 1:8:12:log,inf.",
 )  # fmt: skip
 @click.option("--every", type=int, help="Sweeps between two swaps (--tempering).  [default: 10]")

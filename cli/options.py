@@ -22,6 +22,9 @@ class NumberList(click.ParamType):
 
     name = "numbers"
 
+    def __init__(self, infinite: bool = False) -> None:
+        self.infinite = infinite  # inf is a number too
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> list[float]:
@@ -30,7 +33,7 @@ class NumberList(click.ParamType):
         numbers: list[float] = []
         for part in str(value).split(","):
             try:
-                numbers.extend(expand(part.strip()))
+                numbers.extend(expand(part.strip(), infinite=self.infinite))
             except (ValueError, OverflowError) as error:
                 self.fail(f"{part.strip()!r}: {error}", param, ctx)
         return numbers
@@ -78,7 +81,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) 
     except OSError as error:
         raise click.BadParameter(f"{value}: {error.strerror}", ctx, param) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{value}: {error}", ctx, param) from None
+        raise click.BadParameter(f"{value}: not TOML: {error}", ctx, param) from None
     command = ctx.command.name or ""
     inner = table.pop(command, {})
     table = {**table, **inner} if isinstance(inner, dict) else {**table, command: inner}

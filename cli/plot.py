@@ -51,10 +51,12 @@ def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]]
         @click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
         @functools.wraps(function)
         def call(file: Any, output: str | None, overwrite: bool, **options: Any) -> int:
-            from replicadnn.store import check_figure_name, check_target
+            from replicadnn.store import check_figure_name, check_target, kind_of
 
-            first = Path(file[0] if files else file)
-            path = output or f"{first.with_suffix('')}_{name}.png"
+            sources = file if files else [file]
+            for source in sources:
+                kind_of(source)  # a result file
+            path = output or f"{Path(sources[0]).with_suffix('')}_{name}.png"
             check_figure_name(path)
             check_target(path, overwrite=overwrite)
             return function(file, Figure(path, overwrite), **options)
@@ -99,9 +101,9 @@ def _solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Seq
         content = sweep = load_sweep(file)
         numbers = sweep.select(**_fixed(sweep, fix))
         numbers = numbers[sweep.has_result[numbers]]
-        free = [name for name in sweep.varying(numbers) if name != "alpha"]
-        if free:
-            raise InputError("fix", " ".join(fix), "one value each of " + ", ".join(free))
+        several = sweep.several(numbers, ["alpha"])
+        if several:
+            raise InputError("fix", " ".join(fix), several)
         alphas = sweep["alpha"][numbers]
     else:
         if fix:
@@ -109,7 +111,8 @@ def _solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Seq
         content = solutions = load_solutions(file)
         numbers, alphas = np.arange(len(solutions)), solutions.alpha
     if not len(numbers):
-        raise InputError("file", file, "at least one solved point")
+        name, value = ("fix", " ".join(fix)) if fix else ("file", file)
+        raise InputError(name, value, "at least one point with a result")
     if alpha is not None:
         near = np.abs(alphas - alpha) <= 1e-9 * abs(alpha)
         if not near.any():
@@ -177,8 +180,9 @@ def overlaps(
         if theory:
             raise InputError("theory", True, "only for Monte Carlo files")
         return figure.write(save_distribution, _one(file, fix, alpha))
-    if alpha is not None:
-        raise InputError("alpha", alpha, "only for solve files")
+    for option, given in (("alpha", alpha), ("fix", " ".join(fix) or None)):
+        if given is not None:
+            raise InputError(option, given, "only for solve files")
     runs = load_runs(file)
     return figure.write(save_overlaps, runs, theory=_theory(runs) if theory else None)
 

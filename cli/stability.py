@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.option("--scenario", default="random", show_default=True, help="random or teacher-student.")
 @click.option("--kappa", type=NumberList(), default="0", show_default=True, help="Margins.")
 @click.option(
-    "--beta", type=NumberList(), default=None,
-    help="Inverse temperatures.  [default: inf, the hard constraint]",
+    "--beta", type=NumberList(infinite=True), default="inf", show_default=True,
+    help="Inverse temperatures; inf: the hard constraint.",
 )  # fmt: skip
 @target_options("tables", "rho against alpha")
 def command(
@@ -31,16 +31,14 @@ def command(
     alpha: list[float],
     scenario: str,
     kappa: list[float],
-    beta: list[float] | None,
+    beta: list[float],
     target: Target,
 ) -> int:
     """Replicon of the replica-symmetric solutions, and the de Almeida-Thouless line."""
     from replicadnn.provenance import provenance
     from replicadnn.theory.stability import Stability, plan, scan
 
-    problems, grid = plan(
-        alpha, L, scenario=scenario, kappa=kappa, beta=[math.inf] if beta is None else beta
-    )
+    problems, grid = plan(alpha, L, scenario=scenario, kappa=kappa, beta=beta)
     points: list[StabilityPoint] = []
     lines: list[StabilityLine] = []
     for problem in with_progress(problems, len(problems), "curve"):

@@ -133,6 +133,8 @@ def _table(
                 raise InputError("grid", grid, "a table of parameters")
             grid.update(given)
         table["grid"] = grids
+    if "grid" not in table:
+        raise click.UsageError("nothing to compute: give a PLAN.toml, or values: --alpha, --L, ...")
     return table
 
 

@@ -125,6 +125,8 @@ def test_exit_code_of_an_unsolved_point(capsys: pytest.CaptureFixture[str]) -> N
         ["info", "/no/such/file.h5"],
         ["plot", "profile", "/no/such/file.h5"],
         ["plot", "nothing", "a.h5"],
+        ["plot", "profile", "."],
+        ["sweep", "--output", "a.h5"],
         ["resolve"],
     ],
 )
@@ -184,6 +186,14 @@ def test_figure_does_not_replace_the_file(
     assert code == 2
     assert one_line(err)
     assert not Path(same).exists()
+
+
+def test_help_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for args in ([], ["plot"]):
+        code, out, err = call(capsys, *args)
+        assert (code, out) == (2, "")
+        assert err.startswith("Usage: replicadnn")
+        assert "\n  profile " in err or "\n  solve " in err
 
 
 words = st.text(

@@ -442,6 +442,8 @@ def test_a_figure_reads_only_what_it_draws(
     assert call(words) == 2
     assert "one value each of L" in capsys.readouterr().err
     assert read == []
+    assert call([*words, "--fix", "L=9"]) == 2
+    assert "'L=9': at least one point" in capsys.readouterr().err
     assert call([*words, "--fix", "L=3"]) == 0
     assert [rd.load(store).row(int(name))["L"] for name in read] == [3, 3, 3]
     read.clear()

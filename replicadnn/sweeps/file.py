@@ -79,6 +79,8 @@ class Sweep(Sequence[Any]):
         self.path = Path(path)
         self.computed = computed
         with store.open_checked(path, None) as file, _one_error(path):
+            if not is_sweep(file):
+                raise FileError(path, "is not the store of a sweep")
             self._task = _task_of(file)
             self._rows = _read_rows(file, self._task)
             self._finished = bool(file.attrs["finished"])
@@ -143,9 +145,13 @@ class Sweep(Sequence[Any]):
             keep &= self._known(name) == value
         return np.flatnonzero(keep)
 
-    def varying(self, numbers: NDArray[np.int64]) -> list[str]:
-        """Parameters that have several values among these points."""
-        return [n for n in self._task.parameters if len({str(v) for v in self[n][numbers]}) > 1]
+    def several(self, numbers: NDArray[np.int64], axes: Sequence[str]) -> str:
+        """What is to be fixed for these points to differ only in ``axes``; empty: nothing."""
+        values = {name: self[name][numbers] for name in self._task.parameters if name not in axes}
+        free = [name for name, found in values.items() if len({str(v) for v in found}) > 1]
+        if not free:
+            return ""
+        return f"one value each of {', '.join(free)}, such as {free[0]}={values[free[0]][0]}"
 
     def _known(self, name: str) -> NDArray[Any]:
         if name not in self.table:
@@ -250,8 +256,6 @@ def is_sweep(file: h5py.File) -> bool:
 
 
 def _task_of(file: h5py.File) -> Task:
-    if not is_sweep(file):
-        raise ValueError("it has no table of points")
     kind = file.attrs["kind"]
     return next(task for task in TASKS.values() if task.kind == kind)
 

@@ -235,7 +235,7 @@ def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint
     below: tuple[float, State, float] | None = None
     line = StabilityLine(
         L=problem.L, kappa=problem.kappa, beta=problem.beta, alpha=math.nan, uncertainty=math.nan,
-        onset=False, message="rho < 1 at every alpha of the grid",
+        onset=False, message="rho < 1 at every alpha of the grid with a solution",
     )  # fmt: skip
     for alpha in sorted(alphas):
         here = replace(problem, alpha=alpha)
@@ -263,6 +263,8 @@ def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint
             elif below[2] <= 1.0:
                 line = _cross(problem, line, below, alpha)
         below = (alpha, state, rho)
+    if below is None:
+        line = replace(line, message="no solution at any alpha of the grid")
     return points, line
 
 
