@@ -94,6 +94,7 @@ def _solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Seq
     import numpy as np
 
     from replicadnn.errors import InputError
+    from replicadnn.ranges import equal
     from replicadnn.store import kind_of, load_solutions, load_sweep
 
     content: Sequence[Any]
@@ -114,7 +115,7 @@ def _solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Seq
         name, value = ("fix", " ".join(fix)) if fix else ("file", file)
         raise InputError(name, value, "at least one point with a result")
     if alpha is not None:
-        near = np.abs(alphas - alpha) <= 1e-9 * abs(alpha)
+        near = equal(alphas, alpha)
         if not near.any():
             there = ", ".join(f"{a:g}" for a in np.unique(alphas)[:20])
             raise InputError("alpha", alpha, f"one of the points in the file: {there}")

@@ -25,7 +25,16 @@ from numpy.typing import NDArray
 from replicadnn import hdf5
 from replicadnn.errors import FileError, InputError, WriteError
 from replicadnn.hdf5 import digest as digest
-from replicadnn.journal import Journal, Scan, decode, each, encode, journal_path, refuse_orphan
+from replicadnn.journal import (
+    Journal,
+    Scan,
+    decode,
+    each,
+    encode,
+    journal_path,
+    refuse_orphan,
+    sync_folder,
+)
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
@@ -96,6 +105,7 @@ def atomic_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
             os.replace(temporary, target)
         else:
             _rename_new(temporary, target)
+        sync_folder(target.parent)
     except FileExistsError:
         raise FileError(target, "exists already (use --overwrite to replace it)") from None
     except (OSError, RuntimeError) as error:

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
-from replicadnn import journal
+from replicadnn import journal, locking
 from replicadnn.sweeps import driver, executors, file
 from replicadnn.sweeps.plan import make_plan
 from replicadnn.sweeps.tasks import SimulateTask, SolveTask
@@ -323,6 +323,60 @@ values = st.recursive(
 @given(value=values)
 def test_records_return_what_they_were_given(value: Any) -> None:
     assert journal.decode(journal.encode(value)) == value
+
+
+def test_record_damaged_before_it_is_moved_is_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    plan = make_plan({"grid": GRID})
+    writer = file.Writer(path, plan, overwrite=False, retry=False)
+    writer.begin()
+    bodies = [driver.run_point("solve", dict(p.params), {}) for p in plan.points]
+    for body in bodies:
+        writer.record(body)
+    with pytest.raises(ValueError, match="empty record"):
+        writer.record(b"")  # leaves no trace
+    beside = journal.journal_path(path)
+    data = bytearray(beside.read_bytes())
+    data[len(data) - len(bodies[-1]) // 2] ^= 1
+    beside.write_bytes(data)
+    writer.merge(finished=True)
+    writer.close()
+    found = rd.load(path)
+    assert (found.count("pending"), found.count("converged")) == (1, 5)
+    assert not found.finished
+    assert math.isnan(found["free_entropy"][5])
+    assert rd.sweep({"grid": GRID}, path, executor=Here()).computed == 1
+    assert rd.load(path).finished
+
+
+def test_reason_of_a_failure_can_be_any_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: SolveTask, params: Any, how: Any) -> Any:
+        raise ValueError("nul \0, surrogate \udc80,\nnew line, \u03b1")
+
+    monkeypatch.setattr(SolveTask, "compute", fail)
+    found = rd.sweep({"grid": {"alpha": 2, "L": 2}}, tmp_path / "a.h5", executor=Here())
+    assert found["message"][0] == "ValueError: nul ?, surrogate ?, new line, \u03b1"
+
+
+def test_points_are_found_by_what_is_printed(tmp_path: Path) -> None:
+    grid = {"alpha": "1:100:6:log", "L": 2}
+    found = rd.sweep({"grid": grid}, tmp_path / "a.h5", executor=Here())
+    for k, alpha in enumerate(found["alpha"].tolist()):
+        assert found.select(alpha=alpha).tolist() == [k]
+        assert found.select(alpha=float(f"{alpha:g}")).tolist() == [k]
+    assert not found.select(alpha=2.512).size
+    assert found.select(beta=math.inf, kappa=0.0).size == 6
+
+
+def test_lock_removes_only_its_own_leftovers(tmp_path: Path) -> None:
+    own, other = tmp_path / ".a.h5.k3_x.part", tmp_path / ".a.h5.2.k3_x.part"
+    for one in (own, other):
+        one.touch()
+    with locking.lock(tmp_path / "a.h5"):
+        assert not own.exists()
+        assert other.exists()
 
 
 def test_records_hold_results_but_no_objects() -> None:

@@ -257,8 +257,10 @@ class _Run:
         try:
             body = future.result()
         except (BrokenExecutor, CancelledError):
-            self._died(point)
-            return
+            given_up = self._died(point)
+            if given_up is None:
+                return
+            body = given_up
         except Exception as error:  # e.g. Dask's KilledWorker: this point is given up
             body = file.failure(point, f"{type(error).__name__}: {error}")
         row = self.writer.record(body)
@@ -272,14 +274,17 @@ class _Run:
             left = len(self.todo) + len(self.suspects) + len(self.flying)
             self.progress(self.total - left, self.total)
 
-    def _died(self, point: Point) -> None:
-        """A process died (killed, out of memory, crashed): the points in flight are tried again."""
+    def _died(self, point: Point) -> bytes | None:
+        """A process died (killed, out of memory, crashed): the points in flight are tried again.
+
+        Returns the record of a point that is given up.
+        """
         alone = not self.flying and not self.broken
         self.broken = True
         self.deaths[point.id] = self.deaths.get(point.id, 0) + alone
         if self.deaths[point.id] >= _DEATHS:
-            self.writer.record(
-                file.failure(point, f"its process died {_DEATHS} times (out of memory or a crash)")
+            return file.failure(
+                point, f"its process died {_DEATHS} times (out of memory or a crash)"
             )
-            return
         self.suspects.append(point)
+        return None

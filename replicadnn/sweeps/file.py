@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from replicadnn import hdf5, journal, store
 from replicadnn.errors import FileError, InputError
 from replicadnn.provenance import provenance as make_provenance
+from replicadnn.ranges import equal
 from replicadnn.sweeps.plan import Plan, Point
 from replicadnn.sweeps.tasks import TASKS, Column, Task
 
@@ -139,10 +140,14 @@ class Sweep(Sequence[Any]):
         return {name: values[index] for name, values in self._rows.items()}
 
     def select(self, **values: Any) -> NDArray[np.int64]:
-        """Numbers of the points with these entries in the table, e.g. ``select(L=20)``."""
+        """Numbers of the points with these entries in the table, e.g. ``select(L=20)``.
+
+        A float is met to 1e-9, or else by the one value that prints the same (6 digits).
+        """
         keep = np.ones(len(self), bool)
         for name, value in values.items():
-            keep &= self._known(name) == value
+            found = self._known(name)
+            keep &= equal(found, value) if found.dtype.kind == "f" else found == value
         return np.flatnonzero(keep)
 
     def several(self, numbers: NDArray[np.int64], axes: Sequence[str]) -> str:
@@ -377,15 +382,14 @@ class Writer:
 
     def record(self, body: bytes) -> Row:
         """Keep one outcome; its cost does not depend on how many there are."""
+        row, k = journal.decode(body, "row"), self._position[journal.decode(body, "id")]
         self._journal.append(body)
-        return self._enter(body)
+        self._enter(k, row)
+        return dict(row)
 
-    def _enter(self, body: bytes) -> Row:
-        row: Row = journal.decode(body, "row")
-        k = self._position[journal.decode(body, "id")]
+    def _enter(self, number: int, row: Mapping[str, Any]) -> None:
         for name, value in row.items():
-            self._rows[name][k] = value
-        return row
+            self._rows[name][number] = value
 
     def merge(self, *, finished: bool) -> None:
         """Move the journal into the file.
@@ -406,7 +410,7 @@ class Writer:
                     nonlocal done
                     outcome = journal.decode(body)
                     k = self._position[outcome["id"]]
-                    self._enter(body)
+                    self._enter(k, outcome["row"])
                     checksum = ""
                     if outcome["result"] is not None:
                         checksum = self.task.write(file, group_name(k), outcome["result"])
@@ -416,12 +420,20 @@ class Writer:
                         self._moving(done, len(scan))
 
                 journal.each(scan, use)
+                self._forget_lost()
                 del file["index"]
                 self._write_index(file)
                 store.root_attributes(file, {"finished": self.finished, "journal": name})
         self._journal.remove()
         self._name = name
         self._open_journal()
+
+    def _forget_lost(self) -> None:
+        """Points recorded in this run whose record was damaged since are pending again."""
+        for k, status in enumerate(self._rows["status"]):
+            if status not in (PENDING, FAILED) and not self._rows["checksum"][k]:
+                self._enter(k, {n: c.missing for n, c in self.task.results.items()})
+                self._enter(k, {"status": PENDING, "message": ""})
 
     @property
     def finished(self) -> bool:
@@ -453,4 +465,5 @@ def outcome(point: Point, row: Mapping[str, Any], result: Any) -> bytes:
 
 def failure(point: Point, reason: str) -> bytes:
     """Record of a point that could not be computed."""
-    return outcome(point, {"status": FAILED, "message": " ".join(reason.split())[:500]}, None)
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(reason.split())[:500])
+    return outcome(point, {"status": FAILED, "message": line}, None)
