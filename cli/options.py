@@ -147,7 +147,7 @@ def note(message: str) -> None:
     click.echo(message, err=True)
 
 
-def screen() -> dict[str, int]:
+def _screen() -> dict[str, int]:
     """Arguments of tqdm: a size for terminals that tell none (it would draw nothing there)."""
     try:
         known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
@@ -161,7 +161,7 @@ def with_progress(items: Iterable[T], total: int, unit: str) -> Iterable[T]:
     from tqdm import tqdm
 
     bar: Iterable[T] = tqdm(
-        items, total=total, unit=unit, disable=None if total > 1 else True, leave=False, **screen()
+        items, total=total, unit=unit, disable=None if total > 1 else True, leave=False, **_screen()
     )
     return bar
 
@@ -178,7 +178,7 @@ def progress(unit: str, doing: str | None = None) -> Iterator[Callable[[int, int
         if bar is None:
             bar = tqdm(
                 total=total, initial=done, unit=unit, desc=doing, disable=None, leave=False,
-                **screen(),
+                **_screen(),
             )  # fmt: skip
         bar.update(done - bar.n)
 

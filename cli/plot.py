@@ -12,6 +12,9 @@ import click
 from replicadnn.cli.options import note
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from replicadnn.montecarlo.files import Runs
     from replicadnn.solution import Solution
     from replicadnn.sweeps.file import Sweep
@@ -89,8 +92,10 @@ def _fixed(sweep: Sweep, fix: Sequence[str]) -> dict[str, float | str]:
     return fixed
 
 
-def _solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Sequence[Solution]:
-    """Solutions of a file (at ``alpha``), evenly chosen; of a sweep no others are read."""
+def _points(
+    file: str, fix: Sequence[str], alpha: float | None
+) -> tuple[Sequence[Any], NDArray[np.int64]]:
+    """Solutions of a file, those of a sweep read when asked for, and the numbers of the chosen."""
     import numpy as np
 
     from replicadnn.errors import InputError
@@ -120,15 +125,24 @@ def _solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Seq
             there = ", ".join(f"{a:g}" for a in np.unique(alphas)[:20])
             raise InputError("alpha", alpha, f"one of the points in the file: {there}")
         numbers = numbers[near][:1]
-    some = np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), _MOST)).round())
+    return content, numbers
+
+
+def _solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Sequence[Solution]:
+    """The chosen solutions of a file, evenly thinned."""
+    content, numbers = _points(file, fix, alpha)
+    step = -(-len(numbers) // _MOST)
+    some = numbers[::-step][::-1]
     if len(some) < len(numbers):
         note(f"{len(some)} of {len(numbers)} points are drawn")
-    return [content[int(k)] for k in numbers[some.astype(int)]]
+    return [content[int(k)] for k in some]
 
 
 def _one(file: str, fix: Sequence[str], alpha: float | None) -> Solution:
     """The solution of a file at ``alpha``, or the last one."""
-    return _solutions(file, fix, alpha)[-1]
+    content, numbers = _points(file, fix, alpha)
+    solution: Solution = content[int(numbers[-1])]
+    return solution
 
 
 def _theory(runs: Runs) -> Solution:

@@ -6,18 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import (
-    alphas_option,
-    ansatz_option,
-    beta_option,
-    depth_option,
-    kappa_option,
-    note,
-    progress,
-    scenario_option,
-    threads_option,
-    with_progress,
-)
+from replicadnn.cli import options as opt
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -25,12 +14,12 @@ if TYPE_CHECKING:
 
 
 @click.command(name="solve")
-@alphas_option
-@depth_option
-@scenario_option
-@ansatz_option
-@kappa_option
-@beta_option
+@opt.alphas_option
+@opt.depth_option
+@opt.scenario_option
+@opt.ansatz_option
+@opt.kappa_option
+@opt.beta_option
 @click.option(
     "--branch", default="auto", show_default=True,
     help="auto, equilibrium, continuous or all (docs/theory.md, section 5).",
@@ -40,7 +29,7 @@ if TYPE_CHECKING:
     "--time-limit", type=float, default=300.0, show_default=True,
     help="Seconds for each branch of each point (rsb).",
 )  # fmt: skip
-@threads_option
+@opt.threads_option
 @click.option("--tol", type=float, default=1e-8, show_default=True, help="Largest residual.")
 @target_options("solutions", "the profiles q(l), Q(l)")
 def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
@@ -61,16 +50,16 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
         if target.output is not None:
             writer = SolutionWriter(target.output, origin, overwrite=target.overwrite)
         try:
-            for index, solved in with_progress(solve_plan(work), len(alpha), "point"):
+            for index, solved in opt.with_progress(solve_plan(work), len(alpha), "point"):
                 found[index] = solved
                 if writer is not None:
                     writer.add(index, solved)
         except KeyboardInterrupt:
             interrupted = True
         if writer is not None and found:
-            with progress("point", "writing") as report:
+            with opt.progress("point", "writing") as report:
                 writer.finish(finished=not interrupted, progress=report)
-            note(f"solutions written to {target.output}")
+            opt.note(f"solutions written to {target.output}")
 
     solutions = Solutions([s for i in sorted(found) for s in found[i]], origin)
     if target.figure is not None and not interrupted:
@@ -79,7 +68,7 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
         target.draw(save_profile, solutions)
     code = target.show(solutions, _print_table)
     if interrupted:
-        note(f"interrupted: {len(found)} of {len(alpha)} points done")
+        opt.note(f"interrupted: {len(found)} of {len(alpha)} points done")
         return 130
     return code
 
@@ -100,4 +89,4 @@ def _print_table(solutions: Solutions) -> None:
         click.echo(f"{line}  {s.status}")
     for s in solutions:
         if s.message != "certified":
-            note(f"alpha = {s.alpha:g}, {s.branch}: {s.message}")
+            opt.note(f"alpha = {s.alpha:g}, {s.branch}: {s.message}")

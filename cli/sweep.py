@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from replicadnn.cli.info import print_not_converged
 from replicadnn.cli.options import config_option, note, progress
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 #: Parameters that have an option of their own; all others: --set NAME=VALUES.
 _AXES = ("alpha", "L", "N", "kappa", "beta", "scenario", "seed")
-#: Lines about points that did not converge.
-_SHOWN = 20
 
 
 class _Share(click.ParamType):
@@ -152,11 +151,5 @@ def _print(found: Sweep) -> None:
     said = _document(found)
     counts = ", ".join(f"{count} {status}" for status, count in said["counts"].items())
     click.echo(f"{said['points']} points: {counts} ({said['computed']} computed now)")
-    bad = said["not_converged"]
-    for row in bad[:_SHOWN]:
-        names = [n for n in ("L", "N", "alpha", "kappa", "beta", "scenario", "seed") if n in row]
-        where = ", ".join(f"{name} = {row[name]}" for name in names)
-        click.echo(f"  {row['status']}: {where}: {row['message']}")
-    if len(bad) > _SHOWN:
-        click.echo(f"  and {len(bad) - _SHOWN} more (replicadnn info {said['output']} --json)")
+    print_not_converged(said["not_converged"], said["output"])
     note(f"store: {said['output']}")

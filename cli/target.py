@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import click
 from replicadnn.cli.options import config_option, note
@@ -17,17 +17,9 @@ class Result(Protocol):
     """What a computation returns."""
 
     @property
-    def converged(self) -> bool:
-        """Everything asked for was found."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON document."""
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write an HDF5 file."""
-
-
-R = TypeVar("R", bound=Result)
+    def converged(self) -> bool: ...
+    def as_dict(self) -> dict[str, Any]: ...
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path: ...
 
 
 @dataclass(slots=True)
@@ -75,7 +67,7 @@ class Target:
         else:
             note(f"figure written to {self.figure}")
 
-    def show(self, found: R, table: Callable[[R], None]) -> int:
+    def show(self, found: Result, table: Callable[[Any], None]) -> int:
         """Print the result, by ``table`` or as JSON; returns the exit code."""
         if self.as_json:
             click.echo(json.dumps(found.as_dict(), allow_nan=False))

@@ -6,16 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import (
-    ansatz_option,
-    beta_option,
-    depth_option,
-    kappa_option,
-    note,
-    progress,
-    scenario_option,
-    threads_option,
-)
+from replicadnn.cli import options as opt
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -23,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @click.command(name="transitions")
-@depth_option
-@scenario_option
-@ansatz_option
-@kappa_option
-@beta_option
+@opt.depth_option
+@opt.scenario_option
+@opt.ansatz_option
+@opt.kappa_option
+@opt.beta_option
 @click.option(
     "--alpha-max", type=float, default=1e9, show_default=True, help="Look no further than this."
 )
@@ -35,7 +26,7 @@ if TYPE_CHECKING:
     "--levels", type=int, default=8, show_default=True,
     help="Levels K of rsb; half as many give the error.",
 )  # fmt: skip
-@threads_option
+@opt.threads_option
 @target_options("transitions", "ln alpha(l) and the thickness")
 def command(L: int, target: Target, **options: Any) -> int:
     """Find where each layer freezes, and where the liquid centre disappears.
@@ -44,7 +35,7 @@ def command(L: int, target: Target, **options: Any) -> int:
     """
     from replicadnn.theory.transitions import transitions
 
-    with progress("layer") as report:
+    with opt.progress("layer") as report:
         found = transitions(L, progress=report, **options)
     target.save(found)
     if target.figure is not None:
@@ -89,4 +80,4 @@ def _print(found: Transitions) -> None:
             f"frozen branch (q -> 1) has larger s from alpha = {found.frozen:.8g} "
             f"+- {found.frozen_uncertainty:.1e}"
         )
-    note(found.message)
+    opt.note(found.message)

@@ -503,6 +503,8 @@ def test_a_figure_reads_only_what_it_draws(
     read.clear()
     assert call(["plot", "overlaps", store, "--fix", "L=3", "--alpha", "30"]) == 0
     assert len(read) == 1
+    assert call(["plot", "parisi", store, "--fix", "L=2"]) == 0  # the last point
+    assert [rd.load(store).row(int(name))["alpha"] for name in read] == [30.0, 30.0]
     read.clear()
     capsys.readouterr()
     monkeypatch.setattr(plot, "_MOST", 2)
