@@ -325,6 +325,38 @@ def test_records_return_what_they_were_given(value: Any) -> None:
     assert journal.decode(journal.encode(value)) == value
 
 
+@pytest.mark.parametrize("when", ["scan", "bodies"])
+def test_reading_while_the_journal_is_moved(
+    when: str, half: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that has opened the file before its writer replaces it sees every point."""
+    moved: list[int] = []
+
+    def first_move() -> None:
+        if not moved:
+            moved.append(1)
+            writer = file.Writer(half, make_plan({"grid": GRID}), overwrite=False, retry=False)
+            writer.close()
+
+    class Slow(journal.Scan):
+        def __init__(self, path: Path, name: str) -> None:
+            if when == "scan":
+                first_move()
+            super().__init__(path, name)
+
+        def bodies(self) -> Iterator[bytes]:
+            if when == "bodies":
+                first_move()
+            return super().bodies()
+
+    scan = journal.Scan
+    monkeypatch.setattr(journal, "Scan", lambda *args: (Slow if not moved else scan)(*args))
+    found = file.Sweep(half)
+    assert moved
+    assert found.converged.all()
+    assert [found[k].L for k in range(6)] == found["L"].tolist()
+
+
 def test_record_damaged_before_it_is_moved_is_repeated(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     plan = make_plan({"grid": GRID})

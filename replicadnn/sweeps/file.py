@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,26 +80,37 @@ class Sweep(Sequence[Any]):
     def __init__(self, path: str | Path, computed: int = 0) -> None:
         self.path = Path(path)
         self.computed = computed
-        with store.open_checked(path, None) as file, _one_error(path):
-            if not is_sweep(file):
-                raise FileError(path, "is not the store of a sweep")
-            self._task = _task_of(file)
-            self._rows = _read_rows(file, self._task)
-            self._finished = bool(file.attrs["finished"])
-            self.provenance: Mapping[str, str] = store.provenance_of(file)
-            name = file.attrs.get("journal")
-        self._places: dict[int, tuple[int, int]] = {}
-        scan = journal.Scan(journal.journal_path(path), str(name)) if name is not None else None
-        self.damaged = 0 if scan is None else scan.damaged
-        if scan is not None and len(scan):
-            self._overlay(scan)
+        while not self._read():
+            pass
         kinds = columns(self._task)
         self.table: Mapping[str, NDArray[Any]] = {
             name: _column(kinds[name], values) for name, values in self._rows.items()
         }
 
+    def _read(self) -> bool:
+        """Read file and journal; False if the writer has moved the one into the other meanwhile."""
+        with store.open_checked(self.path, None) as file, _one_error(self.path):
+            if not is_sweep(file):
+                raise FileError(self.path, "is not the store of a sweep")
+            opened = os.fstat(file.id.get_vfd_handle())
+            self._task = _task_of(file)
+            self._rows = _read_rows(file, self._task)
+            self._finished = bool(file.attrs["finished"])
+            self.provenance: Mapping[str, str] = store.provenance_of(file)
+            self._places: dict[int, tuple[int, int]] = {}
+            self.damaged = 0
+            try:
+                if "journal" in file.attrs:
+                    name = str(file.attrs["journal"])
+                    self._overlay(journal.Scan(journal.journal_path(self.path), name))
+            except OSError:
+                if os.path.samestat(opened, self.path.stat()):
+                    raise
+            return os.path.samestat(opened, self.path.stat())
+
     def _overlay(self, scan: journal.Scan) -> None:
         """Points that are in the journal alone."""
+        self.damaged = scan.damaged
         position = {name: k for k, name in enumerate(self._rows["id"])}
         places = iter(scan.places)
 
@@ -109,7 +121,8 @@ class Sweep(Sequence[Any]):
             self._places[k] = next(places)
 
         journal.each(scan, use)
-        self._finished = PENDING not in self._rows["status"]
+        if self._places:
+            self._finished = PENDING not in self._rows["status"]
 
     @property
     def task(self) -> str:
