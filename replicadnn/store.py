@@ -228,8 +228,13 @@ class SolutionWriter:
         self._overwrite = True
 
 
-def _journaled(path: str | Path, file: h5py.File) -> dict[int, list[Solution]]:
-    """Solutions that are in the journal of a file alone, by the number of their point."""
+def replaced(path: str | Path, file: h5py.File) -> bool:
+    """Whether ``path`` is another file than the open one: its writer has moved the journal."""
+    return not os.path.samestat(os.fstat(file.id.get_vfd_handle()), os.stat(path))
+
+
+def _journaled(path: str | Path, file: h5py.File) -> dict[int, list[Solution]] | None:
+    """Solutions in the journal of a file alone, by the number of their point; None: `replaced`."""
     found: dict[int, list[Solution]] = {}
 
     def use(body: bytes) -> None:
@@ -240,7 +245,13 @@ def _journaled(path: str | Path, file: h5py.File) -> dict[int, list[Solution]]:
         found[int(record["number"])] = items
 
     if "journal" in file.attrs:
-        each(Scan(journal_path(path), str(file.attrs["journal"])), use)
+        try:
+            each(Scan(journal_path(path), str(file.attrs["journal"])), use)
+        except OSError:
+            if not replaced(path, file):
+                raise
+        if replaced(path, file):
+            return None
     return found
 
 
@@ -384,6 +395,8 @@ def load_solutions(path: str | Path) -> Solutions:
             items = [read_solution(groups[name]) for name in sorted(groups, key=int)]
             origin = provenance_of(file)
             later = _journaled(path, file)
+            if later is None:
+                return load_solutions(path)
             if later:
                 later[int(file.attrs["journal_after"])] = items
                 items = [s for number in sorted(later) for s in later[number]]

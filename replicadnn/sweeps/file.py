@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,7 +91,6 @@ class Sweep(Sequence[Any]):
         with store.open_checked(self.path, None) as file, _one_error(self.path):
             if not is_sweep(file):
                 raise FileError(self.path, "is not the store of a sweep")
-            opened = os.fstat(file.id.get_vfd_handle())
             self._task = _task_of(file)
             self._rows = _read_rows(file, self._task)
             self._finished = bool(file.attrs["finished"])
@@ -104,9 +102,9 @@ class Sweep(Sequence[Any]):
                     name = str(file.attrs["journal"])
                     self._overlay(journal.Scan(journal.journal_path(self.path), name))
             except OSError:
-                if os.path.samestat(opened, self.path.stat()):
+                if not store.replaced(self.path, file):
                     raise
-            return os.path.samestat(opened, self.path.stat())
+            return not store.replaced(self.path, file)
 
     def _overlay(self, scan: journal.Scan) -> None:
         """Points that are in the journal alone."""
