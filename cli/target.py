@@ -31,7 +31,7 @@ class Target:
     figure: str | None
     overwrite: bool
     as_json: bool
-    undrawn: bool = False
+    code: int = 0
 
     def check(self) -> None:
         """Refuse before the computation what could not be written after it."""
@@ -57,15 +57,17 @@ class Target:
 
     def draw(self, save_figure: Callable[..., Path], found: object) -> None:
         """Write the figure to --plot; a result that cannot be drawn is still printed."""
-        from replicadnn.errors import InputError
+        from replicadnn.errors import FileError, InputError
 
         try:
             save_figure(found, self.figure, overwrite=self.overwrite)
-        except InputError as error:
-            self.undrawn = True
-            note(f"no figure: it needs {error.allowed}")
-        else:
             note(f"figure written to {self.figure}")
+        except InputError as error:
+            self.code = error.exit_code
+            note(f"no figure: it needs {error.allowed}")
+        except FileError as error:
+            self.code = error.exit_code
+            note(f"no figure: {error}")
 
     def show(self, found: Result, table: Callable[[Any], None]) -> int:
         """Print the result, by ``table`` or as JSON; returns the exit code."""
@@ -73,9 +75,7 @@ class Target:
             click.echo(json.dumps(found.as_dict(), allow_nan=False))
         else:
             table(found)
-        if not found.converged:
-            return 3
-        return 2 if self.undrawn else 0
+        return self.code if found.converged else 3
 
 
 def target_options(what: str, drawing: str) -> Callable[[Callable[..., int]], Callable[..., int]]:

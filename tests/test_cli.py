@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from replicadnn.cli.main import run
 from replicadnn.cli.options import NumberList
 
+from replicadnn.errors import WriteError
+
 SOLVE_KEYS = {
     "alpha", "L", "scenario", "ansatz", "kappa", "status", "converged", "residual", "branch",
     "other_branches", "free_entropy", "q_ea", "Q_ea", "x", "q", "Q", "eps_g", "certificate",
@@ -174,6 +176,22 @@ def test_result_that_cannot_be_drawn_is_saved_and_printed(
     assert f"no figure: it needs {needs}\n" in err
     assert h5.exists()
     assert not png.exists()
+
+
+def test_figure_that_cannot_be_written_costs_no_result(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from replicadnn import plot
+
+    def full(found: object, path: str, *, overwrite: bool) -> Path:
+        raise WriteError(path, "cannot be written (No space left on device)")
+
+    monkeypatch.setattr(plot, "save_profile", full)
+    png = str(tmp_path / "a.png")
+    code, out, err = call(capsys, "solve", "--alpha", "5", "--L", "4", "--plot", png, "--json")
+    assert code == 1
+    assert json.loads(out)["results"][0]["converged"]
+    assert err == f"no figure: {png}: cannot be written (No space left on device)\n"
 
 
 def test_figure_does_not_replace_the_file(
