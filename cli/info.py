@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+#: Lines about points that did not converge.
+_SHOWN = 20
+
 
 @click.command(name="info")
 @click.argument("file", metavar="FILE.h5")
@@ -22,7 +25,7 @@ def command(file: str, as_json: bool) -> int:
     click.echo(f"{file}: {summary['kind']} (schema {summary['schema_version']})")
     click.echo(f"finished: {'yes' if summary['finished'] else 'no: it was interrupted'}")
     if "sweep" in summary:
-        _print_sweep(summary["sweep"])
+        _print_sweep(summary["sweep"], file)
     elif summary["kind"] == "mc":
         _print_runs(summary["runs"])
     elif "tables" in summary:
@@ -59,7 +62,7 @@ def _print_tables(summary: dict[str, Any]) -> None:
             click.echo(f"  column {name}: {meaning}")
 
 
-def _print_sweep(sweep: dict[str, Any]) -> None:
+def _print_sweep(sweep: dict[str, Any], file: str) -> None:
     counts = ", ".join(f"{count} {status}" for status, count in sweep["counts"].items())
     click.echo(f"sweep of {sweep['task']}: {sweep['points']} points: {counts}")
     if sweep["damaged_records"]:
@@ -68,9 +71,17 @@ def _print_sweep(sweep: dict[str, Any]) -> None:
         if isinstance(value, dict):
             value = f"{value['from']} to {value['to']}, {value['values']} values"
         click.echo(f"  {name}: {value}")
-    for row in sweep["not_converged"]:
-        where = ", ".join(f"{n} = {row[n]}" for n in ("L", "N", "alpha", "beta") if n in row)
+    print_not_converged(sweep["not_converged"], file)
+
+
+def print_not_converged(rows: list[dict[str, Any]], file: str) -> None:
+    """The first points of a sweep that failed or did not converge, one a line."""
+    for row in rows[:_SHOWN]:
+        names = [n for n in ("L", "N", "alpha", "kappa", "beta", "scenario", "seed") if n in row]
+        where = ", ".join(f"{name} = {row[name]}" for name in names)
         click.echo(f"  {row['status']}: {where}: {row['message']}")
+    if len(rows) > _SHOWN:
+        click.echo(f"  and {len(rows) - _SHOWN} more (replicadnn info {file} --json)")
 
 
 def _print_points(points: list[dict[str, Any]]) -> None:

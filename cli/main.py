@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -25,6 +26,9 @@ _COMMANDS = {
 EXIT_NOT_CONVERGED = 3
 EXIT_INTERRUPTED = 130
 
+#: Raised from click 8.2 on where a group is called without a command.
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
 
 class LazyGroup(click.Group):
     """Imports a command's module only when the command runs."""
@@ -37,6 +41,7 @@ class LazyGroup(click.Group):
             return None
         module = cmd_name.replace("-", "_")
         command: click.Command = import_module(f"replicadnn.cli.{module}").command
+        command.short_help = _COMMANDS[cmd_name]
         return command
 
 
@@ -48,7 +53,10 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(cls=LazyGroup, context_settings=_SETTINGS)
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version,
     help="Print the version and exit.",
@@ -81,6 +89,9 @@ def run(args: list[str] | None = None) -> int:
         )  # fmt: skip
         return int(code or 0)
     except click.UsageError as error:
+        if isinstance(error, _NO_ARGUMENTS):  # the message is the help text
+            click.echo(error.format_message(), err=True)
+            return 2
         hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
         return _fail(error.format_message() + hint, 2)
     except click.ClickException as error:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import signal
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, config_option, note
+from replicadnn.cli import options as opt
 
 if TYPE_CHECKING:
     from replicadnn.montecarlo.files import Runs
@@ -25,31 +23,14 @@ _NOT_MEASURED = (
 )  # fmt: skip
 
 
-class Ladder(NumberList):
-    """Inverse temperatures; the last may be inf (hard constraint)."""
-
-    name = "ladder"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[float]:
-        """Numbers as in `NumberList`, then perhaps ``,inf``."""
-        if isinstance(value, str) and value.endswith(",inf"):
-            return [*super().convert(value.removesuffix(",inf"), param, ctx), math.inf]
-        return super().convert(value, param, ctx)
-
-
 @click.command(name="mc-simulate")
-@click.option("--L", "L", type=int, required=True, help="Depth: layers of perceptrons.")
+@opt.depth_option
 @click.option(
-    "--N", "N", type=NumberList(), required=True,
+    "--N", "N", type=opt.NumberList(), required=True,
     help="Width, or several: 20 or 10,14,20,28.",
 )  # fmt: skip
 @click.option("--alpha", type=float, required=True, help="Patterns per width, M = alpha N.")
-@click.option(
-    "--scenario", default="teacher-student", show_default=True,
-    help="teacher-student (crystal) or random (glass).",
-)  # fmt: skip
+@opt.scenario_option
 @click.option(
     "--sampler", default="gap", show_default=True,
     help="gap (couplings and hidden neurons move) or weights (couplings move, neurons follow).",
@@ -58,7 +39,7 @@ class Ladder(NumberList):
     "--beta", type=float, default=None,
     help="Inverse temperature, or inf.  [default: inf for L = 1, else 3]",
 )  # fmt: skip
-@click.option("--kappa", type=float, default=0.0, show_default=True, help="Margin of the gaps.")
+@opt.kappa_option
 @click.option("--sweeps", type=int, default=10_000, show_default=True, help="Length of a run.")
 @click.option("--samples", type=int, default=8, show_default=True, help="Independent data sets.")
 @click.option(
@@ -71,7 +52,7 @@ class Ladder(NumberList):
     help="count (violated gaps) or soft (collapses at large beta; watch the warning).",
 )  # fmt: skip
 @click.option(
-    "--tempering", type=Ladder(), default=None, metavar="LADDER",
+    "--tempering", type=opt.NumberList(infinite=True), default=None, metavar="LADDER",
     help="Replica exchange on this ladder of beta, e.g. 0.5:3:12:log, or 1:8:12:log,inf.",
 )  # fmt: skip
 @click.option("--every", type=int, help="Sweeps between two swaps (--tempering).  [default: 10]")
@@ -96,7 +77,7 @@ class Ladder(NumberList):
 @click.option("--resume", is_flag=True, help="Continue FILE.h5 (same parameters).")
 @click.option("--overwrite", is_flag=True, help="Replace an existing FILE.h5.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
-@config_option
+@opt.config_option
 def command(
     L: int,
     N: list[float],
@@ -121,12 +102,12 @@ def command(
 
     jobs = make_jobs(L, N, alpha, beta=beta, tempering=tempering, **options)
     if beta is None and tempering is None:
-        note(f"note: --beta {default_beta(L, options['potential']):g} is used")
+        opt.note(f"note: --beta {default_beta(L, options['potential']):g} is used")
     rounded = [job.spec for job in jobs if not math.isclose(job.spec.alpha, alpha)]
     for spec in rounded:
-        note(f"note: N = {spec.N}: M = {spec.M} patterns, alpha = {spec.alpha:.6g}")
+        opt.note(f"note: N = {spec.N}: M = {spec.M} patterns, alpha = {spec.alpha:.6g}")
 
-    with _interrupts() as stop, _Progress(jobs) as progress:
+    with _interrupts() as stop, _progress(jobs) as progress:
         runs = run_study(
             jobs,
             threads=threads,
@@ -143,12 +124,12 @@ def command(
     else:
         _print_tables(runs)
     if output is not None:
-        note(f"{'runs' if len(jobs) > 1 else 'run'} written to {output}")
+        opt.note(f"{'runs' if len(jobs) > 1 else 'run'} written to {output}")
     if interrupted:
-        note("interrupted" + ("" if output is None else "; continue with --resume"))
+        opt.note("interrupted" + ("" if output is None else "; continue with --resume"))
         return 130
     if not runs.finished:
-        note("time limit reached" + ("" if output is None else "; continue with --resume"))
+        opt.note("time limit reached" + ("" if output is None else "; continue with --resume"))
         return 3
     return 0
 
@@ -166,7 +147,7 @@ class _Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        note("interrupt: stopping at the next checkpoint (again: stop at once)")
+        opt.note("interrupt: stopping at the next checkpoint (again: stop at once)")
 
 
 @contextlib.contextmanager
@@ -183,45 +164,23 @@ def _interrupts() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _screen() -> dict[str, int]:
-    """A size for terminals that do not tell theirs (tqdm would draw nothing there)."""
-    try:
-        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
-    except (OSError, ValueError):
-        known = True
-    return {} if known else {"ncols": 80, "nrows": 24}
+@contextlib.contextmanager
+def _progress(jobs: Sequence[Job]) -> Iterator[Callable[[int, int, int], None]]:
+    """One bar a run: sweeps (rounds) per second and remaining time."""
+    with contextlib.ExitStack() as bar:
+        current, report = -1, None
 
+        def show(job: int, done: int, total: int) -> None:
+            nonlocal current, report
+            if job != current or report is None:
+                bar.close()
+                which = f" ({job + 1}/{len(jobs)})" if len(jobs) > 1 else ""
+                unit = "round" if jobs[job].betas else "sweep"
+                report = bar.enter_context(opt.progress(unit, f"N = {jobs[job].spec.N}{which}"))
+                current = job
+            report(done, total)
 
-class _Progress:
-    """One bar a run: sweeps (rounds) per second and remaining time; off without a terminal."""
-
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self.jobs = jobs
-        self.current = -1
-        self.bar: Any = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def __call__(self, job: int, done: int, total: int) -> None:
-        from tqdm import tqdm
-
-        if job != self.current:
-            if self.bar is not None:
-                self.bar.close()
-            which = f" ({job + 1}/{len(self.jobs)})" if len(self.jobs) > 1 else ""
-            unit = "round" if self.jobs[job].betas else "sweep"
-            self.bar = tqdm(
-                total=total, initial=done, unit=unit, disable=None, leave=False,
-                desc=f"N = {self.jobs[job].spec.N}{which}", **_screen(),
-            )  # fmt: skip
-            self.current = job
-        self.bar.n = done
-        self.bar.refresh()
+        yield show
 
 
 def _document(runs: Runs, asked: int) -> dict[str, Any]:

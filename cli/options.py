@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,12 +14,16 @@ import click
 from replicadnn.ranges import MAX_NUMBERS, expand
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class NumberList(click.ParamType):
     """Numbers as ``3``, ``1,2,5``, ``start:stop:count``, ``start:stop:count:log``, or a mixture."""
 
     name = "numbers"
+
+    def __init__(self, infinite: bool = False) -> None:
+        self.infinite = infinite  # inf is a number too
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -27,7 +33,7 @@ class NumberList(click.ParamType):
         numbers: list[float] = []
         for part in str(value).split(","):
             try:
-                numbers.extend(expand(part.strip()))
+                numbers.extend(expand(part.strip(), infinite=self.infinite))
             except (ValueError, OverflowError) as error:
                 self.fail(f"{part.strip()!r}: {error}", param, ctx)
         return numbers
@@ -75,7 +81,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) 
     except OSError as error:
         raise click.BadParameter(f"{value}: {error.strerror}", ctx, param) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{value}: {error}", ctx, param) from None
+        raise click.BadParameter(f"{value}: not TOML: {error}", ctx, param) from None
     command = ctx.command.name or ""
     inner = table.pop(command, {})
     table = {**table, **inner} if isinstance(inner, dict) else {**table, command: inner}
@@ -109,21 +115,75 @@ def config_option(function: F) -> F:
     )(function)  # fmt: skip
 
 
+alphas_option = click.option(
+    "--alpha", type=NumberList(), required=True,
+    help="Patterns per coupling: 25 or 25,100 or start:stop:count[:log], mixed.",
+)  # fmt: skip
+depth_option = click.option(
+    "--L", "L", type=int, required=True, help="Depth: layers of perceptrons."
+)
+scenario_option = click.option(
+    "--scenario", default="teacher-student", show_default=True,
+    help="teacher-student (crystal) or random (glass).",
+)  # fmt: skip
+ansatz_option = click.option(
+    "--ansatz", default=None,
+    help="rs, 1rsb or rsb.  [default: rs for teacher-student, rsb for random]",
+)  # fmt: skip
+kappa_option = click.option(
+    "--kappa", type=float, default=0.0, show_default=True, help="Margin of the gaps."
+)
+beta_option = click.option(
+    "--beta", type=float, default=float("inf"), show_default=True,
+    help="Inverse temperature of the violation-count potential.",
+)  # fmt: skip
+threads_option = click.option(
+    "--threads", type=int, default=1, show_default=True, help="Threads over layers (rsb)."
+)
+
+
 def note(message: str) -> None:
     """A line for the user on stderr."""
     click.echo(message, err=True)
 
 
-@contextlib.contextmanager
-def layer_progress(unit: str = "layer") -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, off without a terminal: yields ``report(done, total)``."""
+def _screen() -> dict[str, int]:
+    """Arguments of tqdm: a size for terminals that tell none (it would draw nothing there)."""
+    try:
+        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        known = True
+    return {} if known else {"ncols": 80, "nrows": 24}
+
+
+def with_progress(items: Iterable[T], total: int, unit: str) -> Iterable[T]:
+    """``items`` with a progress bar on stderr, off for a single one or without a terminal."""
     from tqdm import tqdm
 
-    with tqdm(total=None, unit=unit, disable=None, leave=False) as bar:
+    bar: Iterable[T] = tqdm(
+        items, total=total, unit=unit, disable=None if total > 1 else True, leave=False, **_screen()
+    )
+    return bar
 
-        def report(done: int, total: int) -> None:
-            bar.total = total
-            bar.n = done
-            bar.refresh()
 
+@contextlib.contextmanager
+def progress(unit: str, doing: str | None = None) -> Iterator[Callable[[int, int], None]]:
+    """The same for a computation that calls ``report(done, total)``."""
+    from tqdm import tqdm
+
+    bar = None
+
+    def report(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = tqdm(
+                total=total, initial=done, unit=unit, desc=doing, disable=None, leave=False,
+                **_screen(),
+            )  # fmt: skip
+        bar.update(done - bar.n)
+
+    try:
         yield report
+    finally:
+        if bar is not None:
+            bar.close()

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
+from replicadnn.cli.options import note
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from replicadnn.montecarlo.files import Runs
-    from replicadnn.solution import Solution, Solutions
+    from replicadnn.solution import Solution
+    from replicadnn.sweeps.file import Sweep
+
+#: Curves of one figure: more of the points of a file are chosen evenly.
+_MOST = 100
 
 
 @click.group(name="plot")
@@ -17,69 +28,121 @@ def command() -> None:
     """Draw a figure from a result file."""
 
 
-@command.command(name="profile")
-@click.argument("file", metavar="FILE.h5")
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_profile.png]")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
-def profile(file: str, output: str | None, overwrite: bool) -> int:
-    """Overlaps q_EA(l) and Q_EA(l) against the layer: the wetting of the network."""
-    from replicadnn.plot import save_profile
-    from replicadnn.store import load_solutions
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Where the figure of one call goes."""
 
-    target = output or str(Path(file).with_suffix("")) + "_profile.png"
-    save_profile(load_solutions(file), target, overwrite=overwrite)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    path: str
+    overwrite: bool
 
-
-@command.command(name="relaxation")
-@click.argument("file", metavar="FILE.h5")
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_relaxation.png]")
-@click.option("--N", "N", type=int, help="Width of the curves C(l, t).  [default: the largest]")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
-def relaxation(file: str, output: str | None, N: int | None, overwrite: bool) -> int:
-    """Relaxation times tau(l) of every width, and the curves C_S(l, t), C_J(l, t)."""
-    from replicadnn.plot import save_relaxation
-    from replicadnn.store import load_runs
-
-    target = output or str(Path(file).with_suffix("")) + "_relaxation.png"
-    save_relaxation(load_runs(file), target, N=N, overwrite=overwrite)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    def write(self, save: Callable[..., Path], content: object, **options: Any) -> int:
+        """Draw ``content`` with a function of `replicadnn.plot`, and say where."""
+        save(content, self.path, overwrite=self.overwrite, **options)
+        note(f"figure written to {self.path}")
+        return 0
 
 
-@command.command(name="overlaps")
-@click.argument("file", metavar="FILE.h5")
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_overlaps.png]")
-@click.option("--alpha", type=float, help="Which point of a solve file.  [default: the last]")
-@click.option(
-    "--theory", is_flag=True, help="Monte Carlo: draw q_EA(l), Q_EA(l) of the replica solution."
+def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]], click.Command]:
+    """A subcommand that reads FILE.h5 (``files``: several) and gets the ``figure`` to write."""
+
+    def decorate(function: Callable[..., int]) -> click.Command:
+        @command.command(name=name)
+        @click.argument(
+            "file", metavar="FILE.h5" + "..." * files, nargs=-1 if files else 1, required=True
+        )
+        @click.option("-o", "--output", metavar="FILE.png", help=f"[default: FILE_{name}.png]")
+        @click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+        @functools.wraps(function)
+        def call(file: Any, output: str | None, overwrite: bool, **options: Any) -> int:
+            from replicadnn.store import check_figure_name, check_target, kind_of
+
+            sources = file if files else [file]
+            for source in sources:
+                kind_of(source)  # a result file
+            path = output or f"{Path(sources[0]).with_suffix('')}_{name}.png"
+            check_figure_name(path)
+            check_target(path, overwrite=overwrite)
+            return function(file, Figure(path, overwrite), **options)
+
+        return call
+
+    return decorate
+
+
+_alpha_option = click.option(
+    "--alpha", type=float, help="Which point of the file.  [default: the last]"
 )
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
-def overlaps(
-    file: str, output: str | None, alpha: float | None, theory: bool, overwrite: bool
-) -> int:
-    """Overlap distributions P(q, l), P(Q, l) of a solution; mean overlaps by layer of a Monte Carlo
-    file: of two replicas, or with the teacher.
-    """
-    from replicadnn.errors import InputError
-    from replicadnn.plot import save_distribution, save_overlaps
-    from replicadnn.solution import Solutions
-    from replicadnn.store import load
+_fix_option = click.option(
+    "--fix", multiple=True, metavar="NAME=VALUE",
+    help="Sweep: only points with this entry (repeatable).",
+)  # fmt: skip
 
-    content = load(file)
-    target = output or str(Path(file).with_suffix("")) + "_overlaps.png"
-    if isinstance(content, Solutions):
-        if theory:
-            raise InputError("theory", True, "only for Monte Carlo files")
-        save_distribution(_pick(content, alpha), target, overwrite=overwrite)
+
+def _fixed(sweep: Sweep, fix: Sequence[str]) -> dict[str, float | str]:
+    """The entries that --fix asks for."""
+    from replicadnn.errors import InputError
+
+    fixed: dict[str, float | str] = {}
+    for entry in fix:
+        name, _, value = entry.partition("=")
+        try:
+            fixed[name] = float(value) if sweep[name].dtype.kind in "fi" else value
+        except ValueError:
+            raise InputError("fix", entry, "NAME=VALUE with a number") from None
+    return fixed
+
+
+def _points(
+    file: str, fix: Sequence[str], alpha: float | None
+) -> tuple[Sequence[Any], NDArray[np.int64]]:
+    """Solutions of a file, those of a sweep read when asked for, and the numbers of the chosen."""
+    import numpy as np
+
+    from replicadnn.errors import InputError
+    from replicadnn.ranges import equal
+    from replicadnn.store import kind_of, load_solutions, load_sweep
+
+    content: Sequence[Any]
+    if kind_of(file) == ("solve", True):
+        content = sweep = load_sweep(file)
+        numbers = sweep.select(**_fixed(sweep, fix))
+        numbers = numbers[sweep.has_result[numbers]]
+        several = sweep.several(numbers, ["alpha"])
+        if several:
+            raise InputError("fix", " ".join(fix), several)
+        alphas = sweep["alpha"][numbers]
     else:
-        if alpha is not None:
-            raise InputError("alpha", alpha, "only for solve files")
-        solution = _theory(content) if theory else None
-        save_overlaps(content, target, theory=solution, overwrite=overwrite)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+        if fix:
+            raise InputError("fix", " ".join(fix), "only for the store of a sweep")
+        content = solutions = load_solutions(file)
+        numbers, alphas = np.arange(len(solutions)), solutions.alpha
+    if not len(numbers):
+        name, value = ("fix", " ".join(fix)) if fix else ("file", file)
+        raise InputError(name, value, "at least one point with a result")
+    if alpha is not None:
+        near = equal(alphas, alpha)
+        if not near.any():
+            there = ", ".join(f"{a:g}" for a in np.unique(alphas)[:20])
+            raise InputError("alpha", alpha, f"one of the points in the file: {there}")
+        numbers = numbers[near][:1]
+    return content, numbers
+
+
+def _solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Sequence[Solution]:
+    """The chosen solutions of a file, evenly thinned."""
+    content, numbers = _points(file, fix, alpha)
+    step = -(-len(numbers) // _MOST)
+    some = numbers[::-step][::-1]
+    if len(some) < len(numbers):
+        note(f"{len(some)} of {len(numbers)} points are drawn")
+    return [content[int(k)] for k in some]
+
+
+def _one(file: str, fix: Sequence[str], alpha: float | None) -> Solution:
+    """The solution of a file at ``alpha``, or the last one."""
+    content, numbers = _points(file, fix, alpha)
+    solution: Solution = content[int(numbers[-1])]
+    return solution
 
 
 def _theory(runs: Runs) -> Solution:
@@ -93,194 +156,153 @@ def _theory(runs: Runs) -> Solution:
     return solve([p["alpha"]], p["L"], beta=float(p["beta"]), kappa=p["kappa"])[0]
 
 
-def _pick(solutions: Solutions, alpha: float | None) -> Solution:
-    """The solution at ``alpha``, or the last one."""
+@_subcommand("profile")
+@_fix_option
+def profile(file: str, figure: Figure, fix: tuple[str, ...]) -> int:
+    """Overlaps q_EA(l) and Q_EA(l) against the layer: the wetting of the network."""
+    from replicadnn.plot import save_profile
+
+    return figure.write(save_profile, _solutions(file, fix))
+
+
+@_subcommand("relaxation")
+@click.option("--N", "N", type=int, help="Width of the curves C(l, t).  [default: the largest]")
+def relaxation(file: str, figure: Figure, N: int | None) -> int:
+    """Relaxation times tau(l) of every width, and the curves C_S(l, t), C_J(l, t)."""
+    from replicadnn.plot import save_relaxation
+    from replicadnn.store import load_runs
+
+    return figure.write(save_relaxation, load_runs(file), N=N)
+
+
+@_subcommand("overlaps")
+@click.option("--alpha", type=float, help="Which point of a solve file.  [default: the last]")
+@_fix_option
+@click.option(
+    "--theory", is_flag=True, help="Monte Carlo: draw q_EA(l), Q_EA(l) of the replica solution."
+)
+def overlaps(
+    file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...], theory: bool
+) -> int:
+    """Overlap distributions P(q, l), P(Q, l) of a solution; mean overlaps by layer of a Monte Carlo
+    file: of two replicas, or with the teacher.
+    """
     from replicadnn.errors import InputError
+    from replicadnn.plot import save_distribution, save_overlaps
+    from replicadnn.store import kind_of, load_runs
 
-    if len(solutions) == 0:
-        raise InputError("file", 0, "at least one solved point")
-    if alpha is None:
-        return solutions[-1]
-    near = [s for s in solutions if abs(s.alpha - alpha) <= 1e-9 * abs(alpha)]
-    if not near:
-        there = ", ".join(f"{a:g}" for a in sorted({s.alpha for s in solutions})[:20])
-        raise InputError("alpha", alpha, f"one of the points in the file: {there}")
-    return near[0]
+    if kind_of(file)[0] != "mc":
+        if theory:
+            raise InputError("theory", True, "only for Monte Carlo files")
+        return figure.write(save_distribution, _one(file, fix, alpha))
+    for option, given in (("alpha", alpha), ("fix", " ".join(fix) or None)):
+        if given is not None:
+            raise InputError(option, given, "only for solve files")
+    runs = load_runs(file)
+    return figure.write(save_overlaps, runs, theory=_theory(runs) if theory else None)
 
 
-@command.command(name="parisi")
-@click.argument("file", metavar="FILE.h5")
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_parisi.png]")
-@click.option("--alpha", type=float, help="Which point of the file.  [default: the last]")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
-def parisi(file: str, output: str | None, alpha: float | None, overwrite: bool) -> int:
+@_subcommand("parisi")
+@_alpha_option
+@_fix_option
+def parisi(file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...]) -> int:
     """Parisi functions q(x, l), Q(x, l) of the solid layers: the river terraces."""
     from replicadnn.plot import save_parisi
-    from replicadnn.store import load_solutions
 
-    target = output or str(Path(file).with_suffix("")) + "_parisi.png"
-    save_parisi(_pick(load_solutions(file), alpha), target, overwrite=overwrite)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    return figure.write(save_parisi, _one(file, fix, alpha))
 
 
-@command.command(name="tree")
-@click.argument("file", metavar="FILE.h5")
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_tree.png]")
-@click.option("--alpha", type=float, help="Which point of the file.  [default: the last]")
+@_subcommand("tree")
+@_alpha_option
+@_fix_option
 @click.option(
     "--quantity", type=click.Choice(["q", "Q"]), default="q", show_default=True,
     help="Overlap of neurons or couplings.",
 )  # fmt: skip
 @click.option("--replicas", type=int, default=32, show_default=True, help="Leaves of the tree.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the sampled replicas.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
 def tree(
-    file: str,
-    output: str | None,
-    alpha: float | None,
-    quantity: Literal["q", "Q"],
-    replicas: int,
-    seed: int,
-    overwrite: bool,
+    file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...], **options: Any
 ) -> int:
     """Ultrametric tree of replicas drawn from the solution, as each solid layer sees it."""
     from replicadnn.plot import save_tree
-    from replicadnn.store import load_solutions
 
-    target = output or str(Path(file).with_suffix("")) + "_tree.png"
-    save_tree(
-        _pick(load_solutions(file), alpha), target, quantity,
-        replicas=replicas, seed=seed, overwrite=overwrite,
-    )  # fmt: skip
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    return figure.write(save_tree, _one(file, fix, alpha), **options)
 
 
-@command.command(name="gaps")
-@click.argument("file", metavar="FILE.h5")
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_gaps.png]")
-@click.option("--alpha", type=float, help="Which point of the file.  [default: the last]")
+@_subcommand("gaps")
+@_alpha_option
+@_fix_option
 @click.option("--layer", type=int, help="Draw this layer at every alpha of the file instead.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
 def gaps(
-    file: str, output: str | None, alpha: float | None, layer: int | None, overwrite: bool
+    file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...], layer: int | None
 ) -> int:
     """Distribution P(r) of the gaps: every layer of one point, or one layer of every point."""
-    from replicadnn.errors import InputError
     from replicadnn.plot import save_gaps
-    from replicadnn.store import load_solutions
 
-    solutions = list(load_solutions(file))
-    if alpha is not None:
-        near = [s for s in solutions if abs(s.alpha - alpha) <= 1e-9 * abs(alpha)]
-        if not near:
-            there = ", ".join(f"{a:g}" for a in sorted({s.alpha for s in solutions})[:20])
-            raise InputError("alpha", alpha, f"one of the points in the file: {there}")
-        solutions = near[:1]
-    target = output or str(Path(file).with_suffix("")) + "_gaps.png"
-    save_gaps(solutions, target, layer=layer, overwrite=overwrite)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    return figure.write(save_gaps, _solutions(file, fix, alpha), layer=layer)
 
 
-@command.command(name="capacity")
-@click.argument("files", metavar="FILE.h5...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_capacity.png]")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
-def capacity(files: tuple[str, ...], output: str | None, overwrite: bool) -> int:
+@_subcommand("capacity", files=True)
+def capacity(file: tuple[str, ...], figure: Figure) -> int:
     """Capacity against depth or margin; several files (rs, rsb) in one figure."""
     from replicadnn.plot import save_capacity
-    from replicadnn.theory.capacity import Capacity
+    from replicadnn.theory.capacity import load_capacity
 
-    target = output or str(Path(files[0]).with_suffix("")) + "_capacity.png"
-    save_capacity([Capacity.load(file) for file in files], target, overwrite=overwrite)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    return figure.write(save_capacity, [load_capacity(one) for one in file])
 
 
-@command.command(name="stability")
-@click.argument("file", metavar="FILE.h5")
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_stability.png]")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
-def stability(file: str, output: str | None, overwrite: bool) -> int:
+@_subcommand("stability")
+def stability(file: str, figure: Figure) -> int:
     """Replicon against alpha, and the de Almeida-Thouless line."""
     from replicadnn.plot import save_stability
-    from replicadnn.theory.stability import Stability
+    from replicadnn.theory.stability import load_stability
 
-    target = output or str(Path(file).with_suffix("")) + "_stability.png"
-    save_stability(Stability.load(file), target, overwrite=overwrite)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    return figure.write(save_stability, load_stability(file))
 
 
-@command.command(name="transitions")
-@click.argument("files", metavar="FILE.h5...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_transitions.png]")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
-def transitions(files: tuple[str, ...], output: str | None, overwrite: bool) -> int:
+@_subcommand("complexity")
+def complexity(file: str, figure: Figure) -> int:
+    """Complexity Sigma(m) and Sigma(f) of the frozen states."""
+    from replicadnn.plot import save_complexity
+    from replicadnn.theory.complexity import load_complexity
+
+    return figure.write(save_complexity, load_complexity(file))
+
+
+@_subcommand("transitions", files=True)
+def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""
     from replicadnn.plot import save_transitions
     from replicadnn.theory.transitions import load_transitions
 
-    target = output or str(Path(files[0]).with_suffix("")) + "_transitions.png"
-    save_transitions([load_transitions(file) for file in files], target, overwrite=overwrite)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    return figure.write(save_transitions, [load_transitions(one) for one in file])
 
 
-@command.command(name="map")
-@click.argument("file", metavar="FILE.h5")
+@_subcommand("map")
 @click.option("--quantity", help="Column to draw.  [default: q_ea, of a simulation R]")
 @click.option("--x", default="alpha", show_default=True, help="Parameter of the abscissa.")
 @click.option("--y", default="L", show_default=True, help="Parameter of the ordinate.")
-@click.option(
-    "--fix", multiple=True, metavar="NAME=VALUE", help="Only points with this entry (repeatable)."
-)
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_map.png]")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
+@_fix_option
 def phase_map(
-    file: str,
-    quantity: str | None,
-    x: str,
-    y: str,
-    fix: tuple[str, ...],
-    output: str | None,
-    overwrite: bool,
+    file: str, figure: Figure, quantity: str | None, x: str, y: str, fix: tuple[str, ...]
 ) -> int:
     """Phase diagram of a sweep: free_entropy, q_ea, Q_ea, eps_g, ... over two parameters."""
-    from replicadnn.errors import InputError
     from replicadnn.plot.map import save_diagram
     from replicadnn.store import load_sweep
 
     sweep = load_sweep(file)
-    fixed: dict[str, float | str] = {}
-    for entry in fix:
-        name, _, value = entry.partition("=")
-        try:
-            fixed[name] = float(value) if sweep[name].dtype.kind in "fi" else value
-        except ValueError:
-            raise InputError("fix", entry, "NAME=VALUE with a number") from None
     if quantity is None:
         quantity = "q_ea" if sweep.task == "solve" else "R"
-    target = output or str(Path(file).with_suffix("")) + "_map.png"
-    save_diagram(sweep, target, quantity, x, y, overwrite=overwrite, **fixed)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    return figure.write(save_diagram, sweep, quantity=quantity, x=x, y=y, **_fixed(sweep, fix))
 
 
-@command.command(name="generalisation")
-@click.argument("files", metavar="FILE.h5...", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="FILE.png", help="[default: FILE_generalisation.png]")
-@click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
-def generalisation(files: tuple[str, ...], output: str | None, overwrite: bool) -> int:
+@_subcommand("generalisation", files=True)
+def generalisation(file: tuple[str, ...], figure: Figure) -> int:
     """Error eps_g of the typical student; Monte Carlo files after the first add markers."""
     from replicadnn.plot import save_generalisation
     from replicadnn.store import load_runs
     from replicadnn.theory.generalisation import load_generalisation
 
-    target = output or str(Path(files[0]).with_suffix("")) + "_generalisation.png"
-    runs = [run for file in files[1:] for run in load_runs(file)]
-    save_generalisation(load_generalisation(files[0]), target, runs=runs, overwrite=overwrite)
-    click.echo(f"figure written to {target}", err=True)
-    return 0
+    runs = [run for one in file[1:] for run in load_runs(one)]
+    return figure.write(save_generalisation, load_generalisation(file[0]), runs=runs)

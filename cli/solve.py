@@ -3,125 +3,77 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, config_option, note
+from replicadnn.cli import options as opt
+from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
-    from replicadnn.solution import Solution
+    from replicadnn.solution import Solution, Solutions
 
 
 @click.command(name="solve")
-@click.option(
-    "--alpha", type=NumberList(), required=True,
-    help="Patterns per coupling: 25 or 25,100 or start:stop:count[:log], mixed.",
-)  # fmt: skip
-@click.option("--L", "L", type=int, required=True, help="Depth: layers of perceptrons.")
-@click.option(
-    "--scenario", default="teacher-student", show_default=True,
-    help="teacher-student (crystal) or random (glass).",
-)  # fmt: skip
-@click.option(
-    "--ansatz",
-    default=None,
-    help="rs, 1rsb or rsb.  [default: rs for teacher-student, rsb for random]",
-)
-@click.option("--kappa", type=float, default=0.0, show_default=True, help="Margin of the gaps.")
-@click.option(
-    "--beta", type=float, default=float("inf"), show_default=True,
-    help="Inverse temperature of the violation-count potential.",
-)  # fmt: skip
+@opt.alphas_option
+@opt.depth_option
+@opt.scenario_option
+@opt.ansatz_option
+@opt.kappa_option
+@opt.beta_option
 @click.option(
     "--branch", default="auto", show_default=True,
     help="auto, equilibrium, continuous or all (docs/theory.md, section 5).",
 )  # fmt: skip
 @click.option("--levels", type=int, default=16, show_default=True, help="Levels K of rsb.")
 @click.option(
-    "--time-limit",
-    type=float,
-    default=300.0,
-    show_default=True,
+    "--time-limit", type=float, default=300.0, show_default=True,
     help="Seconds for each branch of each point (rsb).",
-)
-@click.option(
-    "--threads", type=int, default=1, show_default=True, help="Threads over layers (rsb)."
-)
+)  # fmt: skip
+@opt.threads_option
 @click.option("--tol", type=float, default=1e-8, show_default=True, help="Largest residual.")
-@click.option("--output", metavar="FILE.h5", help="Save the solutions (HDF5).")
-@click.option("--plot", "figure", metavar="FILE.png", help="Draw the profiles q(l), Q(l).")
-@click.option("--overwrite", is_flag=True, help="Replace existing output files.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
-@config_option
-def command(
-    alpha: list[float],
-    L: int,
-    output: str | None,
-    figure: str | None,
-    overwrite: bool,
-    as_json: bool,
-    **options: Any,
-) -> int:
+@target_options("solutions", "the profiles q(l), Q(l)")
+def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
     """Solve the saddle-point equations for the overlaps q(l) and Q(l) of every layer."""
     from replicadnn.locking import lock
     from replicadnn.provenance import provenance
     from replicadnn.solution import Solutions
-    from replicadnn.store import SolutionWriter, check_figure_name, check_target
+    from replicadnn.store import SolutionWriter
     from replicadnn.theory.solver import plan, solve_plan
 
-    for path in (output, figure):
-        if path is not None:
-            check_target(path, overwrite=overwrite)
-    if figure is not None:
-        check_figure_name(figure)
     work = plan(alpha, L, **options)
 
     found: dict[int, list[Solution]] = {}
     interrupted = False
     origin = provenance()
-    with contextlib.nullcontext() if output is None else lock(output):
+    with contextlib.nullcontext() if target.output is None else lock(target.output):
         writer = None
-        if output is not None:
-            writer = SolutionWriter(output, origin, overwrite=overwrite)
+        if target.output is not None:
+            writer = SolutionWriter(target.output, origin, overwrite=target.overwrite)
         try:
-            for index, solved in _with_progress(solve_plan(work), len(alpha)):
+            for index, solved in opt.with_progress(solve_plan(work), len(alpha), "point"):
                 found[index] = solved
                 if writer is not None:
                     writer.add(index, solved)
         except KeyboardInterrupt:
             interrupted = True
         if writer is not None and found:
-            writer.finish(finished=not interrupted)
+            with opt.progress("point", "writing") as report:
+                writer.finish(finished=not interrupted, progress=report)
+            opt.note(f"solutions written to {target.output}")
 
     solutions = Solutions([s for i in sorted(found) for s in found[i]], origin)
-    if figure is not None and not interrupted:
+    if target.figure is not None and not interrupted:
         from replicadnn.plot import save_profile
 
-        save_profile(solutions, figure, overwrite=overwrite)
-    if as_json:
-        click.echo(json.dumps({"results": [s.as_dict() for s in solutions]}, allow_nan=False))
-    else:
-        _print_table(solutions)
-    for path, what in (
-        (output if found else None, "solutions"),
-        (None if interrupted else figure, "figure"),
-    ):
-        if path is not None:
-            note(f"{what} written to {path}")
+        target.draw(save_profile, solutions)
+    code = target.show(solutions, _print_table)
     if interrupted:
-        note(f"interrupted: {len(found)} of {len(alpha)} points done")
+        opt.note(f"interrupted: {len(found)} of {len(alpha)} points done")
         return 130
-    return 0 if solutions.converged else 3
+    return code
 
 
-def _with_progress(points: Any, total: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(points, total=total, unit="point", disable=None if total > 1 else True, leave=False)
-
-
-def _print_table(solutions: Any) -> None:
+def _print_table(solutions: Solutions) -> None:
     teacher = any(s.eps_g is not None for s in solutions)
     click.echo(
         f"{'alpha':>12}  {'branch':<13} {'s':>13} {'solid/hidden':>12} {'residual':>9}"
@@ -137,4 +89,4 @@ def _print_table(solutions: Any) -> None:
         click.echo(f"{line}  {s.status}")
     for s in solutions:
         if s.message != "certified":
-            note(f"alpha = {s.alpha:g}, {s.branch}: {s.message}")
+            opt.note(f"alpha = {s.alpha:g}, {s.branch}: {s.message}")

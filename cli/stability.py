@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, config_option, note
+from replicadnn.cli.options import NumberList, WholeList, with_progress
+from replicadnn.cli.target import Target, target_options
+
+if TYPE_CHECKING:
+    from replicadnn.theory.stability import Stability, StabilityLine, StabilityPoint
 
 
 @click.command(name="stability")
@@ -19,67 +22,39 @@ from replicadnn.cli.options import NumberList, WholeList, config_option, note
 @click.option("--scenario", default="random", show_default=True, help="random or teacher-student.")
 @click.option("--kappa", type=NumberList(), default="0", show_default=True, help="Margins.")
 @click.option(
-    "--beta", type=NumberList(), default=None,
-    help="Inverse temperatures.  [default: inf, the hard constraint]",
+    "--beta", type=NumberList(infinite=True), default="inf", show_default=True,
+    help="Inverse temperatures; inf: the hard constraint.",
 )  # fmt: skip
-@click.option("--output", metavar="FILE.h5", help="Save the tables (HDF5).")
-@click.option("--plot", "figure", metavar="FILE.png", help="Draw rho against alpha.")
-@click.option("--overwrite", is_flag=True, help="Replace existing output files.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
-@config_option
+@target_options("tables", "rho against alpha")
 def command(
     L: list[int],
     alpha: list[float],
     scenario: str,
     kappa: list[float],
-    beta: list[float] | None,
-    output: str | None,
-    figure: str | None,
-    overwrite: bool,
-    as_json: bool,
+    beta: list[float],
+    target: Target,
 ) -> int:
     """Replicon of the replica-symmetric solutions, and the de Almeida-Thouless line."""
-    from tqdm import tqdm
-
     from replicadnn.provenance import provenance
-    from replicadnn.store import check_figure_name, check_target
     from replicadnn.theory.stability import Stability, plan, scan
 
-    for path in (output, figure):
-        if path is not None:
-            check_target(path, overwrite=overwrite)
-    if figure is not None:
-        check_figure_name(figure)
-    problems, grid = plan(
-        alpha, L, scenario=scenario, kappa=kappa, beta=[math.inf] if beta is None else beta
-    )
-    points: list[Any] = []
-    lines = []
-    total = len(problems)
-    for problem in tqdm(
-        problems, unit="curve", disable=None if total > 1 else True, leave=False
-    ):  # fmt: skip
+    problems, grid = plan(alpha, L, scenario=scenario, kappa=kappa, beta=beta)
+    points: list[StabilityPoint] = []
+    lines: list[StabilityLine] = []
+    for problem in with_progress(problems, len(problems), "curve"):
         some, line = scan(problem, grid)
         points += some
         lines.append(line)
     found = Stability(str(problems[0].scenario), tuple(points), tuple(lines), provenance())
-    if output is not None:
-        found.save(output, overwrite=overwrite)
-    if figure is not None:
+    target.save(found)
+    if target.figure is not None:
         from replicadnn.plot import save_stability
 
-        save_stability(found, figure, overwrite=overwrite)
-    if as_json:
-        click.echo(json.dumps(found.as_dict(), allow_nan=False))
-    else:
-        _print_tables(found)
-    for path, what in ((output, "tables"), (figure, "figure")):
-        if path is not None:
-            note(f"{what} written to {path}")
-    return 0 if found.converged else 3
+        target.draw(save_stability, found)
+    return target.show(found, _print_tables)
 
 
-def _print_tables(found: Any) -> None:
+def _print_tables(found: Stability) -> None:
     click.echo(
         f"{'L':>4} {'kappa':>7} {'beta':>6} {'alpha':>12}  {'branch':<13} {'s':>12} {'rho':>12}"
     )

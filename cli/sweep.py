@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import config_option, note
+from replicadnn.cli.info import print_not_converged
+from replicadnn.cli.options import config_option, note, progress
 
 if TYPE_CHECKING:
     from replicadnn.sweeps.file import Sweep
 
 #: Parameters that have an option of their own; all others: --set NAME=VALUES.
 _AXES = ("alpha", "L", "N", "kappa", "beta", "scenario", "seed")
-#: Lines about points that did not converge.
-_SHOWN = 20
 
 
 class _Share(click.ParamType):
@@ -91,8 +89,8 @@ def command(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system at its time limit
     interrupted = False
     try:
-        with _progress(len(work.points)) as progress:
-            found = sweep(work, output, progress=progress, **options)
+        with progress("point") as computing, progress("point", "writing") as moving:
+            found = sweep(work, output, progress=computing, moving=moving, **options)
     except KeyboardInterrupt:
         interrupted = True
         if not Path(output).exists():
@@ -134,21 +132,9 @@ def _table(
                 raise InputError("grid", grid, "a table of parameters")
             grid.update(given)
         table["grid"] = grids
+    if "grid" not in table:
+        raise click.UsageError("nothing to compute: give a PLAN.toml, or values: --alpha, --L, ...")
     return table
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit="point", disable=None, leave=False) as bar:
-
-        def show(done: int, _: int) -> None:
-            bar.n = done
-            bar.refresh()
-
-        yield show
 
 
 def _document(found: Sweep) -> dict[str, Any]:
@@ -165,11 +151,5 @@ def _print(found: Sweep) -> None:
     said = _document(found)
     counts = ", ".join(f"{count} {status}" for status, count in said["counts"].items())
     click.echo(f"{said['points']} points: {counts} ({said['computed']} computed now)")
-    bad = said["not_converged"]
-    for row in bad[:_SHOWN]:
-        names = [n for n in ("L", "N", "alpha", "kappa", "beta", "scenario", "seed") if n in row]
-        where = ", ".join(f"{name} = {row[name]}" for name in names)
-        click.echo(f"  {row['status']}: {where}: {row['message']}")
-    if len(bad) > _SHOWN:
-        click.echo(f"  and {len(bad) - _SHOWN} more (replicadnn info {said['output']} --json)")
+    print_not_converged(said["not_converged"], said["output"])
     note(f"store: {said['output']}")

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import config_option, layer_progress, note
+from replicadnn.cli import options as opt
+from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
     from replicadnn.theory.transitions import Transitions
 
 
 @click.command(name="transitions")
-@click.option("--L", "L", type=int, required=True, help="Depth: layers of perceptrons.")
-@click.option(
-    "--scenario", default="teacher-student", show_default=True,
-    help="teacher-student (crystal) or random (glass).",
-)  # fmt: skip
-@click.option(
-    "--ansatz",
-    default=None,
-    help="rs, 1rsb or rsb.  [default: rs for teacher-student, rsb for random]",
-)
-@click.option("--kappa", type=float, default=0.0, show_default=True, help="Margin of the gaps.")
-@click.option(
-    "--beta", type=float, default=float("inf"), show_default=True,
-    help="Inverse temperature of the violation-count potential.",
-)  # fmt: skip
+@opt.depth_option
+@opt.scenario_option
+@opt.ansatz_option
+@opt.kappa_option
+@opt.beta_option
 @click.option(
     "--alpha-max", type=float, default=1e9, show_default=True, help="Look no further than this."
 )
@@ -36,49 +26,23 @@ if TYPE_CHECKING:
     "--levels", type=int, default=8, show_default=True,
     help="Levels K of rsb; half as many give the error.",
 )  # fmt: skip
-@click.option(
-    "--threads", type=int, default=1, show_default=True, help="Threads over layers (rsb)."
-)
-@click.option("--output", metavar="FILE.h5", help="Save the result (HDF5).")
-@click.option("--plot", "figure", metavar="FILE.png", help="Draw ln alpha(l) and the thickness.")
-@click.option("--overwrite", is_flag=True, help="Replace existing output files.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
-@config_option
-def command(
-    L: int,
-    output: str | None,
-    figure: str | None,
-    overwrite: bool,
-    as_json: bool,
-    **options: Any,
-) -> int:
+@opt.threads_option
+@target_options("transitions", "ln alpha(l) and the thickness")
+def command(L: int, target: Target, **options: Any) -> int:
     """Find where each layer freezes, and where the liquid centre disappears.
 
     Layers are counted from the nearest boundary.  Exit code 3: a layer has no certified threshold.
     """
-    from replicadnn.store import check_figure_name, check_target
     from replicadnn.theory.transitions import transitions
 
-    for path in (output, figure):
-        if path is not None:
-            check_target(path, overwrite=overwrite)
-    if figure is not None:
-        check_figure_name(figure)
-    with layer_progress() as progress:
-        found = transitions(L, progress=progress, **options)
-    if output is not None:
-        found.save(output, overwrite=overwrite)
-        note(f"transitions written to {output}")
-    if figure is not None and found.thresholds:
+    with opt.progress("layer") as report:
+        found = transitions(L, progress=report, **options)
+    target.save(found)
+    if target.figure is not None:
         from replicadnn.plot import save_transitions
 
-        save_transitions([found], figure, overwrite=overwrite)
-        note(f"figure written to {figure}")
-    if as_json:
-        click.echo(json.dumps(found.as_dict(), allow_nan=False))
-    else:
-        _print(found)
-    return 3 if any(math.isnan(t.alpha) for t in found.thresholds) else 0
+        target.draw(save_transitions, found)
+    return target.show(found, _print)
 
 
 def _print(found: Transitions) -> None:
@@ -116,4 +80,4 @@ def _print(found: Transitions) -> None:
             f"frozen branch (q -> 1) has larger s from alpha = {found.frozen:.8g} "
             f"+- {found.frozen_uncertainty:.1e}"
         )
-    note(found.message)
+    opt.note(found.message)

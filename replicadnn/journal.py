@@ -233,6 +233,16 @@ def _write_all(file: io.FileIO, data: bytes) -> None:
         left = left[file.write(left) :]
 
 
+def sync_folder(folder: Path) -> None:
+    """New, renamed and removed names in ``folder`` survive a loss of power (not on Windows)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 class Journal:
     """The one writer of a journal (the caller holds the lock of the HDF5 file).
 
@@ -273,6 +283,7 @@ class Journal:
                     file.truncate(found.end)
                 else:
                     _write_all(file, _header(self._name))
+                    sync_folder(self.path.absolute().parent)
                 file.seek(0, os.SEEK_END)
             except OSError:
                 file.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,9 +33,10 @@ def lock(path: str | Path) -> Iterator[None]:
     except OSError as error:
         raise FileError(target, f"cannot be locked ({error.strerror})") from error
     try:
-        for stale in target.parent.glob(f".{_escaped(target.name)}.*.part"):
-            with contextlib.suppress(OSError):
-                stale.unlink()  # left by a writer that was killed
+        for stale in target.parent.glob(".*.part"):
+            if _temporary(target.name).fullmatch(stale.name):
+                with contextlib.suppress(OSError):
+                    stale.unlink()  # left by a writer that was killed
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -42,8 +44,9 @@ def lock(path: str | Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _escaped(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+def _temporary(name: str) -> re.Pattern[str]:
+    """Names that `store.atomic_file` gives what becomes ``name`` (not those of ``name``.other)."""
+    return re.compile(rf"\.{re.escape(name)}\.[^.]+\.part")
 
 
 def _locked(guard: Path) -> int:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_NUMBERS = 1_000_000
 FORMS = "a number, start:stop:count or start:stop:count:log"
@@ -35,6 +40,17 @@ def expand(text: str, *, infinite: bool = False) -> list[float]:
     else:
         inner = [start + (stop - start) * i / (count - 1) for i in range(1, count - 1)]
     return [start, *inner, stop]
+
+
+def equal(values: NDArray[np.float64], asked: float) -> NDArray[np.bool_]:
+    """Which values are the one asked for: to 1e-9, or else the one that prints the same (%g)."""
+    import numpy as np
+
+    close = np.isclose(values, asked, rtol=1e-9, atol=0.0)
+    if close.any():
+        return close
+    printed = np.array([f"{v:g}" == f"{asked:g}" for v in values], dtype=bool)
+    return printed if len(np.unique(values[printed])) == 1 else close
 
 
 def _number(text: str, infinite: bool) -> float:

@@ -440,6 +440,10 @@ class Solutions(Sequence[Solution]):
         """alpha of every solution."""
         return np.array([s.alpha for s in self])
 
+    def as_dict(self) -> dict[str, Any]:
+        """The document of ``solve --json``."""
+        return {"results": [s.as_dict() for s in self]}
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write all solutions to one HDF5 file (docs/file-format.md); atomic.
 

@@ -13,7 +13,7 @@ import math
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,16 @@ from numpy.typing import NDArray
 from replicadnn import hdf5
 from replicadnn.errors import FileError, InputError, WriteError
 from replicadnn.hdf5 import digest as digest
-from replicadnn.journal import Journal, Scan, decode, each, encode, journal_path, refuse_orphan
+from replicadnn.journal import (
+    Journal,
+    Scan,
+    decode,
+    each,
+    encode,
+    journal_path,
+    refuse_orphan,
+    sync_folder,
+)
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
@@ -96,6 +105,7 @@ def atomic_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
             os.replace(temporary, target)
         else:
             _rename_new(temporary, target)
+        sync_folder(target.parent)
     except FileExistsError:
         raise FileError(target, "exists already (use --overwrite to replace it)") from None
     except (OSError, RuntimeError) as error:
@@ -207,21 +217,24 @@ class SolutionWriter:
         self._journal = Journal(self._path, name)
         logger.info("recorded %d", number)
 
-    def finish(self, *, finished: bool) -> None:
+    def finish(self, *, finished: bool, progress: Callable[[int, int], None] | None = None) -> None:
         """Write the whole file, in order; the journal goes."""
-        self._save(finished=finished)
+        self._save(finished=finished, progress=progress)
         if self._journal is not None:
             self._journal.remove()
 
-    def _save(self, *, finished: bool, more: Mapping[str, Any] | None = None) -> None:
-        save_solutions(
-            self.solutions, self._path, overwrite=self._overwrite, finished=finished, more=more
-        )
+    def _save(self, **options: Any) -> None:
+        save_solutions(self.solutions, self._path, overwrite=self._overwrite, **options)
         self._overwrite = True
 
 
-def _journaled(path: str | Path, file: h5py.File) -> dict[int, list[Solution]]:
-    """Solutions that are in the journal of a file alone, by the number of their point."""
+def replaced(path: str | Path, file: h5py.File) -> bool:
+    """Whether ``path`` is another file than the open one: its writer has moved the journal."""
+    return not os.path.samestat(os.fstat(file.id.get_vfd_handle()), os.stat(path))
+
+
+def _journaled(path: str | Path, file: h5py.File) -> dict[int, list[Solution]] | None:
+    """Solutions in the journal of a file alone, by the number of their point; None: `replaced`."""
     found: dict[int, list[Solution]] = {}
 
     def use(body: bytes) -> None:
@@ -232,7 +245,13 @@ def _journaled(path: str | Path, file: h5py.File) -> dict[int, list[Solution]]:
         found[int(record["number"])] = items
 
     if "journal" in file.attrs:
-        each(Scan(journal_path(path), str(file.attrs["journal"])), use)
+        try:
+            each(Scan(journal_path(path), str(file.attrs["journal"])), use)
+        except OSError:
+            if not replaced(path, file):
+                raise
+        if replaced(path, file):
+            return None
     return found
 
 
@@ -243,6 +262,7 @@ def save_solutions(
     overwrite: bool = False,
     finished: bool = True,
     more: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write ``solutions`` to ``path``; see `Solutions.save`."""
     origin = solutions.provenance or make_provenance()
@@ -253,6 +273,8 @@ def save_solutions(
         root = file.create_group("solutions")
         for number, solution in enumerate(solutions):
             write_solution(root.create_group(f"{number:04d}"), solution)
+            if progress is not None:
+                progress(number + 1, len(solutions))
     return Path(path)
 
 
@@ -320,14 +342,19 @@ def load(path: str | Path) -> Any:
         Missing, unreadable, truncated, not a replicadnn file, of a newer schema, or with values
         that no solution can have.
     """
-    with open_checked(path, None) as file:
-        kind, sweep = str(file.attrs["kind"]), "index" in file
+    kind, sweep = kind_of(path)
     if sweep:
         return load_sweep(path)
     if kind in TABLE_KINDS:
         module, function = TABLE_KINDS[kind]
         return getattr(import_module(module), function)(path)
     return load_solutions(path) if kind == "solve" else load_runs(path)
+
+
+def kind_of(path: str | Path) -> tuple[str, bool]:
+    """What a file holds, one of `KINDS`, and whether it is the store of a sweep; see `load`."""
+    with open_checked(path, None) as file:
+        return str(file.attrs["kind"]), "index" in file
 
 
 def load_sweep(path: str | Path) -> Sweep:
@@ -338,9 +365,13 @@ def load_sweep(path: str | Path) -> Sweep:
 
 
 def load_runs(path: str | Path) -> Runs:
-    """Read a file of kind "mc"; see `load`."""
+    """Read a file of kind "mc"; of a sweep, every run there is; see `load`."""
     from replicadnn.montecarlo import files
 
+    if kind_of(path) == ("mc", True):
+        sweep = load_sweep(path)
+        runs = tuple(run for _, run in sweep.results())
+        return files.Runs(runs, sweep.provenance, bool(sweep.converged.all()))
     return files.load_runs(path)
 
 
@@ -364,6 +395,8 @@ def load_solutions(path: str | Path) -> Solutions:
             items = [read_solution(groups[name]) for name in sorted(groups, key=int)]
             origin = provenance_of(file)
             later = _journaled(path, file)
+            if later is None:
+                return load_solutions(path)
             if later:
                 later[int(file.attrs["journal_after"])] = items
                 items = [s for number in sorted(later) for s in later[number]]
@@ -459,8 +492,9 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
 
 def read_solution(group: h5py.Group) -> Solution:
     """The solution of a group, every value checked."""
-    attributes = group.attrs
-    if attributes["sha256"] != digest(group):
+    attributes = {name: group.attrs[name] for name in group.attrs}
+    arrays = {name: np.asarray(group[name][()]) for name in group}
+    if attributes["sha256"] != hdf5.digest_of(attributes, arrays):
         raise ValueError("checksum of a solution does not match its numbers")
     problem = Problem(
         alpha=float(attributes["alpha"]),
@@ -471,13 +505,13 @@ def read_solution(group: h5py.Group) -> Solution:
         beta=float(attributes["beta"]),
     )
     L = problem.L
-    x = _array(group, "x", (None,))
+    x = _array(arrays, "x", (None,))
     levels = x.size
     if levels < 1 or x[0] != 0.0 or np.any(np.diff(x) <= 0.0) or x[-1] > 1.0:
         raise ValueError("x must rise from 0 and stay within [0, 1]")
-    q, Q = _array(group, "q", (L + 1, levels)), _array(group, "Q", (L, levels))
+    q, Q = _array(arrays, "q", (L + 1, levels)), _array(arrays, "Q", (L, levels))
     rest_q, rest_Q = (
-        _array(group, "one_minus_q_ea", (L + 1,)), _array(group, "one_minus_Q_ea", (L,)),
+        _array(arrays, "one_minus_q_ea", (L + 1,)), _array(arrays, "one_minus_Q_ea", (L,)),
     )  # fmt: skip
     status = Status(_word(attributes["status"]))
     if status is Status.CONVERGED:
@@ -498,7 +532,7 @@ def read_solution(group: h5py.Group) -> Solution:
     tol = float(attributes["tol"])
     entropy = float(attributes["free_entropy"])
     parts = {
-        name: _array(group, name, (size,))
+        name: _array(arrays, name, (size,))
         for name, size in (
             ("entropy_interaction", L), ("entropy_couplings", L), ("entropy_neurons", L - 1),
         )
@@ -549,14 +583,15 @@ def _word(value: Any) -> Any:
     return value
 
 
-def _array(group: h5py.Group, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
-    dataset = group[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
+def _array(
+    arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int | None, ...]
+) -> NDArray[np.float64]:
+    values = arrays[name]
+    if values.dtype.kind != "f":
         raise ValueError(f"{name} is not a dataset of floats")
     expected = tuple(
-        have if want is None else want for want, have in zip(shape, dataset.shape, strict=False)
+        have if want is None else want for want, have in zip(shape, values.shape, strict=False)
     )
-    if len(dataset.shape) != len(shape) or dataset.shape != expected:
-        raise ValueError(f"{name} has shape {dataset.shape}, expected {shape}")
-    values: NDArray[np.float64] = np.asarray(dataset[()], dtype=float)
-    return values
+    if values.ndim != len(shape) or values.shape != expected:
+        raise ValueError(f"{name} has shape {values.shape}, expected {shape}")
+    return values.astype(float, copy=False)

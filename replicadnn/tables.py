@@ -7,9 +7,10 @@ attributes.  What the columns mean is the business of the module that computes t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from replicadnn.errors import FileError
+from replicadnn.errors import FileError, InputError
 from replicadnn.hdf5 import digest
 from replicadnn.provenance import provenance as make_provenance
-from replicadnn.store import atomic_file, new_file, open_checked
+from replicadnn.store import atomic_file, new_file, open_checked, provenance_of
 
 #: What an attribute may be; a missing number is nan.
 Plain = float | int | bool | str
@@ -65,9 +66,32 @@ class Table:
     def __len__(self) -> int:
         return int(self.columns[0].values.size)
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        items: Sequence[object],
+        columns: Iterable[tuple[str, str, str]],
+        attributes: Mapping[str, Plain] | None = None,
+    ) -> Table:
+        """One row an item; ``columns``: its attributes (name, long_name, equation)."""
+        return cls(
+            name,
+            tuple(
+                Column.of(key, [getattr(item, key) for item in items], text, equation=number)
+                for key, text, number in columns
+            ),
+            attributes or {},
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        """One dict of Python values a row."""
+        columns = {c.name: c.values.tolist() for c in self.columns}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
     def rows(self) -> list[dict[str, Any]]:
-        """One dict a row, ready for JSON: nan and infinite numbers are None."""
-        return [{c.name: plain(c.values[i]) for c in self.columns} for i in range(len(self))]
+        """`records` ready for JSON: nan and infinite numbers are None."""
+        return [plain(record) for record in self.records()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +106,20 @@ class Tables:
 
     def __getitem__(self, name: str) -> Table:
         return self.tables[name]
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """What `seconds` made attributes of."""
+        return {
+            key.removeprefix("seconds_"): float(value)
+            for key, value in self.attributes.items()
+            if key.startswith("seconds_")
+        }
+
+
+def seconds(timings: Mapping[str, float]) -> dict[str, Plain]:
+    """Timings as attributes."""
+    return {f"seconds_{key}": float(value) for key, value in timings.items()}
 
 
 def plain(value: Any) -> Any:
@@ -180,11 +218,7 @@ def read_tables(path: str | Path, kind: str | None = None) -> Tables:
                 kind=str(file.attrs["kind"]),
                 tables={table.name: table for _, table in tables},
                 attributes={k: _scalar(v) for k, v in root.attrs.items() if k != "sha256"},
-                provenance={
-                    key.removeprefix("provenance_"): str(value)
-                    for key, value in file.attrs.items()
-                    if key.startswith("provenance_")
-                },
+                provenance=provenance_of(file),
                 finished=bool(file.attrs.get("finished", False)),
             )
         except FileError:
@@ -192,6 +226,16 @@ def read_tables(path: str | Path, kind: str | None = None) -> Tables:
         except (KeyError, ValueError, TypeError, AttributeError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise FileError(path, f"damaged or not a file of tables ({reason})") from error
+
+
+@contextlib.contextmanager
+def reading(path: str | Path, kind: str) -> Iterator[Tables]:
+    """`read_tables` for a block that makes a result of it; what does not fit is a FileError."""
+    found = read_tables(path, kind)
+    try:
+        yield found
+    except (KeyError, ValueError, TypeError, InputError) as error:
+        raise FileError(path, f"damaged or not a {kind} file ({error})") from error
 
 
 def _read(name: str, group: h5py.Group) -> tuple[int, Table]:

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from replicadnn.cli.main import run
 from replicadnn.cli.options import NumberList
 
+from replicadnn.errors import WriteError
+
 SOLVE_KEYS = {
     "alpha", "L", "scenario", "ansatz", "kappa", "status", "converged", "residual", "branch",
     "other_branches", "free_entropy", "q_ea", "Q_ea", "x", "q", "Q", "eps_g", "certificate",
@@ -125,6 +127,8 @@ def test_exit_code_of_an_unsolved_point(capsys: pytest.CaptureFixture[str]) -> N
         ["info", "/no/such/file.h5"],
         ["plot", "profile", "/no/such/file.h5"],
         ["plot", "nothing", "a.h5"],
+        ["plot", "profile", "."],
+        ["sweep", "--output", "a.h5"],
         ["resolve"],
     ],
 )
@@ -150,6 +154,64 @@ def test_figure_ending_is_checked_before_computing(
     assert code == 2
     assert one_line(err)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "expected", "needs"),
+    [
+        (["transitions", "--L", "1"], 2, "at least one layer with a threshold"),
+        (
+            ["solve", "--alpha", "3", "--L", "1", "--scenario", "random", "--ansatz", "rs"],
+            3, "at least one converged point",
+        ),
+    ],
+)  # fmt: skip
+def test_result_that_cannot_be_drawn_is_saved_and_printed(
+    args: list[str], expected: int, needs: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    h5, png = tmp_path / "a.h5", tmp_path / "a.png"
+    code, out, err = call(capsys, *args, "--json", "--output", str(h5), "--plot", str(png))
+    assert code == expected
+    assert json.loads(out)
+    assert f"no figure: it needs {needs}\n" in err
+    assert h5.exists()
+    assert not png.exists()
+
+
+def test_figure_that_cannot_be_written_costs_no_result(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from replicadnn import plot
+
+    def full(found: object, path: str, *, overwrite: bool) -> Path:
+        raise WriteError(path, "cannot be written (No space left on device)")
+
+    monkeypatch.setattr(plot, "save_profile", full)
+    png = str(tmp_path / "a.png")
+    code, out, err = call(capsys, "solve", "--alpha", "5", "--L", "4", "--plot", png, "--json")
+    assert code == 1
+    assert json.loads(out)["results"][0]["converged"]
+    assert err == f"no figure: {png}: cannot be written (No space left on device)\n"
+
+
+def test_figure_does_not_replace_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    same = str(tmp_path / "a.png")
+    code, _, err = call(
+        capsys, "transitions", "--L", "4", "--output", same, "--plot", same, "--overwrite"
+    )
+    assert code == 2
+    assert one_line(err)
+    assert not Path(same).exists()
+
+
+def test_help_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for args in ([], ["plot"]):
+        code, out, err = call(capsys, *args)
+        assert (code, out) == (2, "")
+        assert err.startswith("Usage: replicadnn")
+        assert "\n  profile " in err or "\n  solve " in err
 
 
 words = st.text(

@@ -93,6 +93,14 @@ def test_files_and_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(["plot", "stability", str(path), "-o", str(tmp_path / "t.png")]) == 0
     assert run(["stability", "--L", "1", "--alpha", "-3"]) == 2
     assert run(["stability", "--L", "501", "--alpha", "3"]) == 2
+    capsys.readouterr()
+    assert run(["stability", "--L", "1", "--alpha", "5,8", "--beta", "2,inf", "--json"]) == 0
+    lines = json.loads(capsys.readouterr().out)["lines"]  # alpha_J = 2 at kappa = 0
+    assert [line["beta"] for line in lines] == [2.0, "inf"]
+    assert [line["message"] for line in lines] == [
+        "rho < 1 at every alpha of the grid with a solution",
+        "no solution at any alpha of the grid",
+    ]
 
 
 # --- complexity ----------------------------------------------------------------------------
@@ -145,5 +153,6 @@ def test_complexity_curve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert middle == pytest.approx(sigma[2], abs=0.01)
     assert rd.load(path).as_dict() == found
     assert picture.stat().st_size > 5000
+    assert run(["plot", "complexity", str(path), "-o", str(tmp_path / "t.png")]) == 0
     assert run(["complexity", "--L", "1", "--alpha", "12"]) == 2
     assert run(["complexity", "--L", "3", "--alpha", "12", "--m", "2"]) == 2

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -16,9 +17,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
+from replicadnn import journal, store
 from replicadnn.store import atomic_file
 
 REFERENCE = Path(__file__).resolve().parent.parent / "data" / "solve_v1.h5"
+
+
+@pytest.mark.parametrize("when", ["before the journal is opened", "before it is read"])
+def test_reading_while_the_journal_is_moved(
+    when: str, solutions: rd.Solutions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that has opened the file before its writer replaces it sees every point."""
+    path = tmp_path / "a.h5"
+    writer = store.SolutionWriter(path, solutions.provenance, overwrite=False)
+    for number, solution in enumerate(solutions):
+        writer.add(number, [solution])
+    assert len(rd.load(path)) == 4
+
+    class Slow(journal.Scan):
+        def __init__(self, beside: Path, name: str) -> None:
+            if when == "before the journal is opened":
+                writer.finish(finished=True)
+            super().__init__(beside, name)
+
+        def bodies(self) -> Iterator[bytes]:
+            if when == "before it is read":
+                writer.finish(finished=True)
+            return super().bodies()
+
+    monkeypatch.setattr(store, "Scan", Slow)
+    assert all(same(a, b) for a, b in zip(solutions, rd.load(path), strict=True))
+    assert not journal.journal_path(path).exists()
 
 
 @pytest.fixture(scope="module")

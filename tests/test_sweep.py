@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
-from replicadnn import journal
+from replicadnn import journal, locking
 from replicadnn.sweeps import driver, executors, file
 from replicadnn.sweeps.plan import make_plan
 from replicadnn.sweeps.tasks import SimulateTask, SolveTask
@@ -325,6 +325,92 @@ def test_records_return_what_they_were_given(value: Any) -> None:
     assert journal.decode(journal.encode(value)) == value
 
 
+@pytest.mark.parametrize("when", ["scan", "bodies"])
+def test_reading_while_the_journal_is_moved(
+    when: str, half: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that has opened the file before its writer replaces it sees every point."""
+    moved: list[int] = []
+
+    def first_move() -> None:
+        if not moved:
+            moved.append(1)
+            writer = file.Writer(half, make_plan({"grid": GRID}), overwrite=False, retry=False)
+            writer.close()
+
+    class Slow(journal.Scan):
+        def __init__(self, path: Path, name: str) -> None:
+            if when == "scan":
+                first_move()
+            super().__init__(path, name)
+
+        def bodies(self) -> Iterator[bytes]:
+            if when == "bodies":
+                first_move()
+            return super().bodies()
+
+    scan = journal.Scan
+    monkeypatch.setattr(journal, "Scan", lambda *args: (Slow if not moved else scan)(*args))
+    found = file.Sweep(half)
+    assert moved
+    assert found.converged.all()
+    assert [found[k].L for k in range(6)] == found["L"].tolist()
+
+
+def test_record_damaged_before_it_is_moved_is_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    plan = make_plan({"grid": GRID})
+    writer = file.Writer(path, plan, overwrite=False, retry=False)
+    writer.begin()
+    bodies = [driver.run_point("solve", dict(p.params), {}) for p in plan.points]
+    for body in bodies:
+        writer.record(body)
+    with pytest.raises(ValueError, match="empty record"):
+        writer.record(b"")  # leaves no trace
+    beside = journal.journal_path(path)
+    data = bytearray(beside.read_bytes())
+    data[len(data) - len(bodies[-1]) // 2] ^= 1
+    beside.write_bytes(data)
+    writer.merge(finished=True)
+    writer.close()
+    found = rd.load(path)
+    assert (found.count("pending"), found.count("converged")) == (1, 5)
+    assert not found.finished
+    assert math.isnan(found["free_entropy"][5])
+    assert rd.sweep({"grid": GRID}, path, executor=Here()).computed == 1
+    assert rd.load(path).finished
+
+
+def test_reason_of_a_failure_can_be_any_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: SolveTask, params: Any, how: Any) -> Any:
+        raise ValueError("nul \0, surrogate \udc80,\nnew line, \u03b1")
+
+    monkeypatch.setattr(SolveTask, "compute", fail)
+    found = rd.sweep({"grid": {"alpha": 2, "L": 2}}, tmp_path / "a.h5", executor=Here())
+    assert found["message"][0] == "ValueError: nul ?, surrogate ?, new line, \u03b1"
+
+
+def test_points_are_found_by_what_is_printed(tmp_path: Path) -> None:
+    grid = {"alpha": "1:100:6:log", "L": 2}
+    found = rd.sweep({"grid": grid}, tmp_path / "a.h5", executor=Here())
+    for k, alpha in enumerate(found["alpha"].tolist()):
+        assert found.select(alpha=alpha).tolist() == [k]
+        assert found.select(alpha=float(f"{alpha:g}")).tolist() == [k]
+    assert not found.select(alpha=2.512).size
+    assert found.select(beta=math.inf, kappa=0.0).size == 6
+
+
+def test_lock_removes_only_its_own_leftovers(tmp_path: Path) -> None:
+    own, other = tmp_path / ".a.h5.k3_x.part", tmp_path / ".a.h5.2.k3_x.part"
+    for one in (own, other):
+        one.touch()
+    with locking.lock(tmp_path / "a.h5"):
+        assert not own.exists()
+        assert other.exists()
+
+
 def test_records_hold_results_but_no_objects() -> None:
     solution = rd.solve(30.0, 3)
     back = journal.decode(journal.encode(solution))
@@ -420,6 +506,73 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         error = capsys.readouterr().err
         assert named in error
         assert error.count("\n") == 1
+
+
+def test_a_figure_reads_only_what_it_draws(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from replicadnn.cli import plot
+    from replicadnn.cli.main import run as call
+
+    store, figure = str(tmp_path / "a.h5"), tmp_path / "p.png"
+    rd.sweep({"grid": GRID}, store, executor=Here())
+    read: list[str] = []
+    task_read = SolveTask.read
+
+    def counted(self: SolveTask, source: h5py.File, name: str) -> Any:
+        read.append(name)
+        return task_read(self, source, name)
+
+    monkeypatch.setattr(SolveTask, "read", counted)
+    words = ["plot", "profile", store, "-o", str(figure), "--overwrite"]
+    assert call(words) == 2
+    assert "one value each of L" in capsys.readouterr().err
+    assert read == []
+    assert call([*words, "--fix", "L=9"]) == 2
+    assert "'L=9': at least one point" in capsys.readouterr().err
+    assert call([*words, "--fix", "L=3"]) == 0
+    assert [rd.load(store).row(int(name))["L"] for name in read] == [3, 3, 3]
+    read.clear()
+    assert call(["plot", "overlaps", store, "--fix", "L=3", "--alpha", "30"]) == 0
+    assert len(read) == 1
+    assert call(["plot", "parisi", store, "--fix", "L=2"]) == 0  # the last point
+    assert [rd.load(store).row(int(name))["alpha"] for name in read] == [30.0, 30.0]
+    read.clear()
+    capsys.readouterr()
+    monkeypatch.setattr(plot, "_MOST", 2)
+    assert call([*words, "--fix", "L=3"]) == 0
+    assert len(read) == 2
+    assert "2 of 3 points are drawn" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("compiled")
+def test_runs_of_a_sweep_with_a_failed_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = {"alpha": 3.0, "L": 1, "N": 4, "seed": "1,2,3", "sweeps": 20, "samples": 2, "beta": 2.0}
+    compute = SimulateTask.compute
+
+    def fragile(self: SimulateTask, params: Any, how: Any) -> Any:
+        if params["seed"] == 2:
+            raise ValueError("no luck")
+        return compute(self, params, how)
+
+    monkeypatch.setattr(SimulateTask, "compute", fragile)
+    rd.sweep({"task": "mc", "grid": grid}, tmp_path / "a.h5", executor=Here())
+    runs = rd.store.load_runs(tmp_path / "a.h5")
+    assert [run.params["seed"] for run in runs] == [1, 3]
+    assert not runs.finished
+
+
+def test_progress_of_computing_and_of_writing(tmp_path: Path) -> None:
+    computed: list[tuple[int, int]] = []
+    moved: list[tuple[int, int]] = []
+    rd.sweep(
+        {"grid": GRID}, tmp_path / "a.h5", executor=Here(),
+        progress=lambda *now: computed.append(now), moving=lambda *now: moved.append(now),
+    )  # fmt: skip
+    assert computed == [(k, 6) for k in range(7)]
+    assert moved == [(k, 6) for k in range(1, 7)]
 
 
 # --- Dask ----------------------------------------------------------------------------------

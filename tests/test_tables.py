@@ -11,7 +11,7 @@ import pytest
 import xarray
 
 import replicadnn as rd
-from replicadnn.store import describe
+from replicadnn.store import TABLE_KINDS, describe
 from replicadnn.tables import Column, Table, read_tables, write_tables
 
 
@@ -80,6 +80,14 @@ def test_damage_is_noticed(tmp_path: Path) -> None:
         write_tables(path, "transitions", _tables())
     with pytest.raises(rd.FileError, match="expected 'generalisation'"):
         read_tables(path, "generalisation")
+
+
+@pytest.mark.parametrize("kind", sorted(TABLE_KINDS))
+def test_tables_of_something_else_are_one_error(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_tables(path, kind, _tables(), attributes={"L": 3})
+    with pytest.raises(rd.FileError, match=f"damaged or not a {kind} file"):
+        rd.load(path)
 
 
 def test_columns_of_one_length(tmp_path: Path) -> None:

@@ -341,6 +341,9 @@ def load_checkpoint(
     path: str | Path,
 ) -> tuple[Runs, list[dict[str, NDArray[Any]] | None], list[float | None], list[int]]:
     """Results, arrays to continue from, steps asked for, and all widths asked for."""
+    with _reading(path) as file:
+        if "state" not in file:
+            raise FileError(path, "holds no state to continue from")
     runs = load_runs(path)
     with _reading(path) as file:
         states: list[dict[str, NDArray[Any]] | None] = []

@@ -1,4 +1,7 @@
-"""Figures: functions that take and return an Axes, and never show anything by themselves."""
+"""Figures: functions that take and return an Axes, and never show anything by themselves.
+
+The modules of the solvers are imported where they are needed, so that a figure of a file is quick.
+"""
 
 from replicadnn.plot.capacity import capacity, save_capacity
 from replicadnn.plot.complexity import complexity, save_complexity

@@ -14,11 +14,11 @@ from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import save_figure, sequence, style
-from replicadnn.theory.capacity import Capacity, CapacityPoint
-from replicadnn.theory.counting import counting_bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from replicadnn.theory.capacity import Capacity, CapacityPoint
 
 
 def capacity(
@@ -39,6 +39,9 @@ def capacity(
     InputError
         Unknown ``against``, or nothing to draw.
     """
+    from replicadnn.theory.capacity import Capacity  # with the solvers
+    from replicadnn.theory.counting import counting_bound
+
     tables = [found] if isinstance(found, Capacity) else list(found)
     points = [p for table in tables for p in table]
     if not points:

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import save_figure, style
-from replicadnn.theory.complexity import Complexity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from replicadnn.theory.complexity import Complexity
 
 
 def complexity(found: Complexity, ax: Axes | None = None, *, against: str = "m") -> Axes:
@@ -28,7 +29,7 @@ def complexity(found: Complexity, ax: Axes | None = None, *, against: str = "m")
         raise InputError("against", against, "m or internal")
     known = np.isfinite(found.sigma)
     if not known.any():
-        raise InputError("found", "no solved point", "at least one")
+        raise InputError("found", "no solved point", "at least one solved point")
     if ax is None:
         with style():
             ax = Figure(figsize=(4.6, 3.6), layout="constrained").subplots()

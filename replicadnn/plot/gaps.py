@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from replicadnn.errors import InputError
 from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution
-from replicadnn.theory.gaps import GapDistribution, gap_distribution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from replicadnn.theory.gaps import GapDistribution
 
 _MOST = 8
 
@@ -71,10 +72,12 @@ def save_gaps(
 
     Mirror images (l and L + 1 - l) are drawn once; at most 8 curves, evenly chosen.
     """
+    from replicadnn.theory.gaps import gap_distribution  # with the solvers
+
     items = [solutions] if isinstance(solutions, Solution) else list(solutions)
     good = [s for s in items if s.converged]
     if not good:
-        raise InputError("solutions", f"{len(items)} points", "at least one that converged")
+        raise InputError("solutions", f"{len(items)} points", "at least one converged point")
     if layer is None:
         count = (good[-1].L + 1) // 2
         chosen = np.unique(np.linspace(1, count, min(count, _MOST)).round().astype(int))

@@ -13,10 +13,11 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import colour_bar, save_figure, sequence, style
-from replicadnn.theory.generalisation import Generalisation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from replicadnn.theory.generalisation import Generalisation
 
 #: Most curves with a legend entry of their own.
 _LEGEND_MAX = 8
@@ -31,7 +32,9 @@ def _axes(ax: Axes | None) -> Axes:
 
 def _check(found: Generalisation) -> None:
     if not np.any(np.isfinite(found.error)):
-        raise InputError("generalisation", f"{len(found.points)} points", "one that converged")
+        raise InputError(
+            "generalisation", f"{len(found.points)} points", "at least one converged point"
+        )
 
 
 def _measured(runs: Iterable[Any], found: Generalisation) -> list[tuple[int, float, float, float]]:

@@ -87,7 +87,7 @@ def diagram(
     shape = (len(edges[y][0]) - 1, len(edges[x][0]) - 1)
     cells = places[y][good] * shape[1] + places[x][good]
     if len(np.unique(cells)) != len(cells):
-        raise InputError("fixed", dict(fixed), _several(sweep, chosen, (x, y)))
+        raise InputError("fixed", dict(fixed), sweep.several(chosen, (x, y)))
     grid = np.full(shape, np.nan)
     grid.ravel()[cells] = columns[quantity][good]
     if ax is None:
@@ -125,18 +125,6 @@ def _edges(values: NDArray[Any]) -> NDArray[np.float64]:
     middle = 0.5 * (scaled[1:] + scaled[:-1])
     all_edges = np.concatenate([[2 * scaled[0] - middle[0]], middle, [2 * scaled[-1] - middle[-1]]])
     return np.exp(all_edges) if _log(values) else all_edges
-
-
-def _several(sweep: Sweep, chosen: NDArray[np.int64], axes: tuple[str, str]) -> str:
-    """What a user has to fix."""
-    from replicadnn.sweeps.tasks import task_named
-
-    free = [
-        name
-        for name in task_named(sweep.task).parameters
-        if name not in axes and len({str(v) for v in sweep[name][chosen]}) > 1
-    ]
-    return "one value each of " + ", ".join(free)
 
 
 def save_diagram(

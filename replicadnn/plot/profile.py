@@ -59,7 +59,7 @@ def profile(
     items = [solutions] if isinstance(solutions, Solution) else list(solutions)
     good = [s for s in items if s.converged]
     if not good:
-        raise InputError("solutions", f"{len(items)} points", "at least one that converged")
+        raise InputError("solutions", f"{len(items)} points", "at least one converged point")
     if ax is None:
         with style():
             ax = Figure(layout="constrained").subplots()

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import save_figure, sequence, style
-from replicadnn.theory.stability import Stability, StabilityPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from replicadnn.theory.stability import Stability, StabilityPoint
 
 _SYMBOLS = {"L": "L", "kappa": r"\kappa", "beta": r"\beta"}
 _LEGEND_MAX = 10
@@ -31,7 +32,7 @@ def replicon(found: Stability, ax: Axes | None = None) -> Axes:
     """
     points = [p for p in found.points if math.isfinite(p.rho)]
     if not points:
-        raise InputError("found", "no solved point", "at least one")
+        raise InputError("found", "no solved point", "at least one solved point")
     if ax is None:
         ax = _axes()
     varying = [n for n in _SYMBOLS if len({getattr(p, n) for p in points}) > 1]

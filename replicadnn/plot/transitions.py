@@ -13,17 +13,22 @@ from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import save_figure, sequence, style
-from replicadnn.theory.transitions import Transitions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from replicadnn.theory.transitions import Transitions
+
 
 def _items(found: Transitions | Iterable[Transitions]) -> list[Transitions]:
+    from replicadnn.theory.transitions import Transitions  # with the solvers
+
     items = [found] if isinstance(found, Transitions) else list(found)
     good = [t for t in items if np.any(np.isfinite(t.alpha))]
     if not good:
-        raise InputError("transitions", f"{len(items)} results", "at least one with a threshold")
+        raise InputError(
+            "transitions", f"{len(items)} results", "at least one layer with a threshold"
+        )
     return good
 
 

@@ -111,7 +111,11 @@ def tree(
         raise InputError("seed", seed, "a whole number, not negative")
     rows, solid = solid_layers(solution, quantity)
     if solution.x.size < 2:
-        raise InputError("solution", f"ansatz {solution.problem.ansatz}", "broken replica symmetry")
+        raise InputError(
+            "solution",
+            f"ansatz {solution.problem.ansatz}",
+            "one with broken replica symmetry (1rsb, rsb)",
+        )
     centre = 0.5 * (solution.x + np.append(solution.x[1:], 1.0))
     if layer is not None and (layer not in rows or rows[layer][-1] <= 0.0):
         raise InputError("layer", layer, f"a solid layer, of 1..{solid[-1]}")

@@ -54,6 +54,7 @@ def sweep(
     share: tuple[int, int] | None = None,
     collect: Sequence[str | Path] = (),
     progress: Progress | None = None,
+    moving: Progress | None = None,
 ) -> file.Sweep:
     """Compute many points at once into one store, and continue one that was cut off.
 
@@ -80,6 +81,9 @@ def sweep(
         Stores of shares, whose points are taken over and not computed.
     progress : callable, optional
         Called with (points done, points in all).
+    moving : callable, optional
+        Called with (points moved, points to move) while the points computed are moved from the
+        journal into the store: about 4 ms a point.
 
     Returns
     -------
@@ -103,7 +107,7 @@ def sweep(
         raise InputError("executor", executor, "only one of executor, workers, scheduler")
     count = executors.cores() if workers is None else whole("workers", workers, 1, 1024)
     with lock(output):
-        writer = file.Writer(output, work, overwrite=overwrite, retry=retry)
+        writer = file.Writer(output, work, overwrite=overwrite, retry=retry, moving=moving)
         try:
             todo = [point for point in work.points if point.id not in writer.done]
             computed = 0
@@ -186,6 +190,7 @@ class _Run:
         self.broken = False
 
     def go(self) -> None:
+        self._tell()
         try:
             if isinstance(self.workers, executors.Pool):
                 self._warm_up()
@@ -252,26 +257,34 @@ class _Run:
         try:
             body = future.result()
         except (BrokenExecutor, CancelledError):
-            self._died(point)
-            return
+            given_up = self._died(point)
+            if given_up is None:
+                return
+            body = given_up
         except Exception as error:  # e.g. Dask's KilledWorker: this point is given up
             body = file.failure(point, f"{type(error).__name__}: {error}")
         row = self.writer.record(body)
         logger.info("recorded %s: %s", point.id, row["status"])
         if row["status"] == file.FAILED:
             logger.warning("failed: %s: %s", point.label(short=True), row["message"])
+        self._tell()
+
+    def _tell(self) -> None:
         if self.progress is not None:
             left = len(self.todo) + len(self.suspects) + len(self.flying)
             self.progress(self.total - left, self.total)
 
-    def _died(self, point: Point) -> None:
-        """A process died (killed, out of memory, crashed): the points in flight are tried again."""
+    def _died(self, point: Point) -> bytes | None:
+        """A process died (killed, out of memory, crashed): the points in flight are tried again.
+
+        Returns the record of a point that is given up.
+        """
         alone = not self.flying and not self.broken
         self.broken = True
         self.deaths[point.id] = self.deaths.get(point.id, 0) + alone
         if self.deaths[point.id] >= _DEATHS:
-            self.writer.record(
-                file.failure(point, f"its process died {_DEATHS} times (out of memory or a crash)")
+            return file.failure(
+                point, f"its process died {_DEATHS} times (out of memory or a crash)"
             )
-            return
         self.suspects.append(point)
+        return None

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from replicadnn import hdf5, journal, store
 from replicadnn.errors import FileError, InputError
 from replicadnn.provenance import provenance as make_provenance
+from replicadnn.ranges import equal
 from replicadnn.sweeps.plan import Plan, Point
 from replicadnn.sweeps.tasks import TASKS, Column, Task
 
@@ -78,24 +79,36 @@ class Sweep(Sequence[Any]):
     def __init__(self, path: str | Path, computed: int = 0) -> None:
         self.path = Path(path)
         self.computed = computed
-        with store.open_checked(path, None) as file, _one_error(path):
-            self._task = _task_of(file)
-            self._rows = _read_rows(file, self._task)
-            self._finished = bool(file.attrs["finished"])
-            self.provenance: Mapping[str, str] = store.provenance_of(file)
-            name = file.attrs.get("journal")
-        self._places: dict[int, tuple[int, int]] = {}
-        scan = journal.Scan(journal.journal_path(path), str(name)) if name is not None else None
-        self.damaged = 0 if scan is None else scan.damaged
-        if scan is not None and len(scan):
-            self._overlay(scan)
+        while not self._read():
+            pass
         kinds = columns(self._task)
         self.table: Mapping[str, NDArray[Any]] = {
             name: _column(kinds[name], values) for name, values in self._rows.items()
         }
 
+    def _read(self) -> bool:
+        """Read file and journal; False if the writer has moved the one into the other meanwhile."""
+        with store.open_checked(self.path, None) as file, _one_error(self.path):
+            if not is_sweep(file):
+                raise FileError(self.path, "is not the store of a sweep")
+            self._task = _task_of(file)
+            self._rows = _read_rows(file, self._task)
+            self._finished = bool(file.attrs["finished"])
+            self.provenance: Mapping[str, str] = store.provenance_of(file)
+            self._places: dict[int, tuple[int, int]] = {}
+            self.damaged = 0
+            try:
+                if "journal" in file.attrs:
+                    name = str(file.attrs["journal"])
+                    self._overlay(journal.Scan(journal.journal_path(self.path), name))
+            except OSError:
+                if not store.replaced(self.path, file):
+                    raise
+            return not store.replaced(self.path, file)
+
     def _overlay(self, scan: journal.Scan) -> None:
         """Points that are in the journal alone."""
+        self.damaged = scan.damaged
         position = {name: k for k, name in enumerate(self._rows["id"])}
         places = iter(scan.places)
 
@@ -106,7 +119,8 @@ class Sweep(Sequence[Any]):
             self._places[k] = next(places)
 
         journal.each(scan, use)
-        self._finished = PENDING not in self._rows["status"]
+        if self._places:
+            self._finished = PENDING not in self._rows["status"]
 
     @property
     def task(self) -> str:
@@ -123,6 +137,11 @@ class Sweep(Sequence[Any]):
         """Which points converged (or, of a simulation, are complete)."""
         return np.asarray(self.table["status"] == self._task.good)
 
+    @property
+    def has_result(self) -> NDArray[np.bool_]:
+        """Which points have been computed without failing."""
+        return ~np.isin(self.table["status"], (PENDING, FAILED))
+
     def count(self, status: str) -> int:
         """Number of points of this status."""
         return int(np.sum(self.table["status"] == status))
@@ -132,11 +151,23 @@ class Sweep(Sequence[Any]):
         return {name: values[index] for name, values in self._rows.items()}
 
     def select(self, **values: Any) -> NDArray[np.int64]:
-        """Numbers of the points with these entries in the table, e.g. ``select(L=20)``."""
+        """Numbers of the points with these entries in the table, e.g. ``select(L=20)``.
+
+        A float is met to 1e-9, or else by the one value that prints the same (6 digits).
+        """
         keep = np.ones(len(self), bool)
         for name, value in values.items():
-            keep &= self._known(name) == value
+            found = self._known(name)
+            keep &= equal(found, value) if found.dtype.kind == "f" else found == value
         return np.flatnonzero(keep)
+
+    def several(self, numbers: NDArray[np.int64], axes: Sequence[str]) -> str:
+        """What is to be fixed for these points to differ only in ``axes``; empty: nothing."""
+        values = {name: self[name][numbers] for name in self._task.parameters if name not in axes}
+        free = [name for name, found in values.items() if len({str(v) for v in found}) > 1]
+        if not free:
+            return ""
+        return f"one value each of {', '.join(free)}, such as {free[0]}={values[free[0]][0]}"
 
     def _known(self, name: str) -> NDArray[Any]:
         if name not in self.table:
@@ -172,9 +203,7 @@ class Sweep(Sequence[Any]):
     def results(self) -> Iterator[tuple[int, Any]]:
         """(number, result) of every point that has one; the file is opened once."""
         with store.open_checked(self.path, None) as file:
-            for k, status in enumerate(self._rows["status"]):
-                if status in (PENDING, FAILED):
-                    continue
+            for k in np.flatnonzero(self.has_result).tolist():
                 if k in self._places:
                     yield k, self._from_journal(k)
                     continue
@@ -243,8 +272,6 @@ def is_sweep(file: h5py.File) -> bool:
 
 
 def _task_of(file: h5py.File) -> Task:
-    if not is_sweep(file):
-        raise ValueError("it has no table of points")
     kind = file.attrs["kind"]
     return next(task for task in TASKS.values() if task.kind == kind)
 
@@ -291,14 +318,23 @@ def _column(column: Column, values: list[Any]) -> NDArray[Any]:
 class Writer:
     """The one writer of a store; the caller holds its lock.
 
-    A session begins with a file whose table names every planned point, appends what is computed to
-    the journal, and ends by moving the journal into the file.  The file is always replaced as a
+    A run begins with a file whose table names every planned point, appends what is computed to the
+    journal, and ends by moving the journal into the file.  The file is always replaced as a
     whole by a complete one, which calls its journal by a new name: records count either in the
     journal or in the file, never in both.
     """
 
-    def __init__(self, path: str | Path, plan: Plan, *, overwrite: bool, retry: bool) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        plan: Plan,
+        *,
+        overwrite: bool,
+        retry: bool,
+        moving: Callable[[int, int], None] | None = None,
+    ) -> None:
         self.path, self.task = Path(path), plan.task
+        self._moving = moving
         exists = self.path.exists() and not overwrite
         if exists:
             self._continue(plan)
@@ -357,17 +393,16 @@ class Writer:
 
     def record(self, body: bytes) -> Row:
         """Keep one outcome; its cost does not depend on how many there are."""
+        row, k = journal.decode(body, "row"), self._position[journal.decode(body, "id")]
         self._journal.append(body)
-        return self._enter(body)
+        self._enter(k, row)
+        return dict(row)
 
-    def _enter(self, body: bytes) -> Row:
-        row: Row = journal.decode(body, "row")
-        k = self._position[journal.decode(body, "id")]
+    def _enter(self, number: int, row: Mapping[str, Any]) -> None:
         for name, value in row.items():
-            self._rows[name][k] = value
-        return row
+            self._rows[name][number] = value
 
-    def merge(self, *, finished: bool, progress: Callable[[int, int], None] | None = None) -> None:
+    def merge(self, *, finished: bool) -> None:
         """Move the journal into the file.
 
         The file is copied (bytes, not points), the new points are added to the copy, and the copy
@@ -386,22 +421,30 @@ class Writer:
                     nonlocal done
                     outcome = journal.decode(body)
                     k = self._position[outcome["id"]]
-                    self._enter(body)
+                    self._enter(k, outcome["row"])
                     checksum = ""
                     if outcome["result"] is not None:
                         checksum = self.task.write(file, group_name(k), outcome["result"])
                     self._rows["checksum"][k] = checksum
                     done += 1
-                    if progress is not None:
-                        progress(done, len(scan))
+                    if self._moving is not None:
+                        self._moving(done, len(scan))
 
                 journal.each(scan, use)
+                self._forget_lost()
                 del file["index"]
                 self._write_index(file)
                 store.root_attributes(file, {"finished": self.finished, "journal": name})
         self._journal.remove()
         self._name = name
         self._open_journal()
+
+    def _forget_lost(self) -> None:
+        """Points recorded in this run whose record was damaged since are pending again."""
+        for k, status in enumerate(self._rows["status"]):
+            if status not in (PENDING, FAILED) and not self._rows["checksum"][k]:
+                self._enter(k, {n: c.missing for n, c in self.task.results.items()})
+                self._enter(k, {"status": PENDING, "message": ""})
 
     @property
     def finished(self) -> bool:
@@ -433,4 +476,5 @@ def outcome(point: Point, row: Mapping[str, Any], result: Any) -> bytes:
 
 def failure(point: Point, reason: str) -> bytes:
     """Record of a point that could not be computed."""
-    return outcome(point, {"status": FAILED, "message": " ".join(reason.split())[:500]}, None)
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(reason.split())[:500])
+    return outcome(point, {"status": FAILED, "message": line}, None)

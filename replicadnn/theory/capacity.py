@@ -49,7 +49,7 @@ from replicadnn.problem import (
     whole,
 )
 from replicadnn.provenance import provenance as make_provenance
-from replicadnn.tables import Column, Table, plain, read_tables, write_tables
+from replicadnn.tables import Column, Table, plain, reading, write_tables
 from replicadnn.theory import branches
 from replicadnn.theory.counting import counting_bound
 from replicadnn.theory.fixedpoint import FloatArray
@@ -200,26 +200,18 @@ class Capacity:
     @classmethod
     def load(cls, path: str | Path) -> Capacity:
         """Read back what `save` wrote; FileError if it is damaged or something else."""
-        found = read_tables(path, KIND)
-        steps = found["levels"]
-        points = []
-        for i, row in enumerate(_rows(found["capacity"])):
-            row.pop("index")
-            row["by_level"] = tuple(float(a) for a in steps["alpha"][steps["index"] == i])
-            points.append(CapacityPoint(**row))
-        return cls(tuple(points), float(found.attributes["alpha_max"]), found.provenance)
+        with reading(path, KIND) as found:
+            steps = found["levels"]
+            points = []
+            for row in found["capacity"].records():
+                levels = steps["alpha"][steps["index"] == row.pop("index")]
+                points.append(CapacityPoint(**row, by_level=tuple(levels.tolist())))
+            return cls(tuple(points), float(found.attributes["alpha_max"]), found.provenance)
 
 
 def load_capacity(path: str | Path) -> Capacity:
     """`Capacity.load`."""
     return Capacity.load(path)
-
-
-def _rows(table: Table) -> list[dict[str, Any]]:
-    return [
-        {c.name: v.item() if isinstance(v := c.values[i], np.generic) else v for c in table.columns}
-        for i in range(len(table))
-    ]
 
 
 # --- closed forms --------------------------------------------------------------------------

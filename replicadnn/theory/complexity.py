@@ -29,13 +29,14 @@ from scipy.optimize import brentq
 from replicadnn.errors import InputError
 from replicadnn.problem import Problem, Scenario, real, whole
 from replicadnn.provenance import provenance as make_provenance
-from replicadnn.tables import Column, Table, plain, read_tables, write_tables
+from replicadnn.tables import Column, Table, plain, reading, write_tables
 from replicadnn.theory import branches, entropy
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
 from replicadnn.theory.rsb_map import FlowError, Model, evaluate, relax, residual
 from replicadnn.theory.rsb_newton import minimise
 from replicadnn.theory.saddle import Equations, State
+from replicadnn.theory.solver import Progress
 
 KIND = "complexity"
 _SWEEPS = 20_000
@@ -112,10 +113,10 @@ class Complexity:
 
 def load_complexity(path: str | Path) -> Complexity:
     """Read back what `Complexity.save` wrote; FileError if it is damaged or something else."""
-    found = read_tables(path, KIND)
-    curve: dict[str, Any] = {c.name: c.values for c in found["curve"].columns}
-    scalars: dict[str, Any] = dict(found.attributes)
-    return Complexity(**curve, **scalars, provenance=found.provenance)
+    with reading(path, KIND) as found:
+        curve: dict[str, Any] = {c.name: c.values for c in found["curve"].columns}
+        scalars: dict[str, Any] = dict(found.attributes)
+        return Complexity(**curve, **scalars, provenance=found.provenance)
 
 
 def frozen_point(alpha: float, L: int, m: float, kappa: float) -> tuple[float, float, float]:
@@ -168,7 +169,12 @@ def planted_range(L: int) -> tuple[float, float, float]:
 
 
 def complexity(
-    alpha: float, L: int, *, m: ArrayLike | None = None, kappa: float = 0.0
+    alpha: float,
+    L: int,
+    *,
+    m: ArrayLike | None = None,
+    kappa: float = 0.0,
+    progress: Progress | None = None,
 ) -> Complexity:
     """Sigma(m) = -m^2 ds/dm of the frozen states of random data (one step, hard constraints).
 
@@ -182,6 +188,8 @@ def complexity(
         Breakpoints in (0, 1]; default 0.1, 0.15, ..., 1; above 0.999 continued linearly.
     kappa : float
         Margin.
+    progress : callable, optional
+        Called with (breakpoints done, breakpoints in all).
 
     Raises
     ------
@@ -201,7 +209,11 @@ def complexity(
     if values.size == 0:
         raise InputError("m", values.tolist(), "at least one number")
     values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in values])
-    rows = [_row(problem, float(v)) for v in values]
+    rows = []
+    for value in values:
+        rows.append(_row(problem, float(value)))
+        if progress is not None:
+            progress(len(rows), len(values))
     s, sigma, rest = (np.array(column) for column in zip(*rows, strict=True))
     bad = ~(rest < 1e-8)
     s[bad] = sigma[bad] = math.nan

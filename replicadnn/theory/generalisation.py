@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from replicadnn.errors import FileError, InputError
+from replicadnn.errors import InputError
 from replicadnn.problem import whole
 from replicadnn.provenance import provenance
 from replicadnn.solution import Solution
-from replicadnn.tables import Column, Plain, Table, plain, read_tables, write_tables
+from replicadnn.tables import Column, Plain, Table, plain, reading, seconds, write_tables
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.observables import generalisation_error
 from replicadnn.theory.solver import Progress, plan, solve_plan
@@ -78,25 +78,29 @@ class Generalisation:
         values = np.array([p.error for p in self.points])
         return values.reshape(len(self.depths), len(self.alphas))
 
+    @property
+    def converged(self) -> bool:
+        """Every point has an error."""
+        return not any(math.isnan(p.error) for p in self.points)
+
     def as_dict(self) -> dict[str, Any]:
         """The document of ``generalisation --json``; null for what does not exist."""
-        rows = []
-        for p in self.points:
-            row = {name: getattr(p, name) for name, _ in _COLUMNS}
+        rows = [{name: getattr(p, name) for name, _, _ in _COLUMNS} for p in self.points]
+        for row in rows:
             row["eps_g"] = row.pop("error")
-            rows.append(row)
-        document: dict[str, Any] = {
-            "generalisation": rows,
-            "scenario": "teacher-student",
-            "ansatz": "rs",
-            "kappa": self.kappa,
-            "beta": "inf" if math.isinf(self.beta) else self.beta,
-            "branch": self.branch,
-            "noisy": self.noisy,
-            "timings": dict(self.timings),
-        }
-        result: dict[str, Any] = plain(document)
-        return result
+        document: dict[str, Any] = plain(
+            {
+                "generalisation": rows,
+                "scenario": "teacher-student",
+                "ansatz": "rs",
+                "kappa": self.kappa,
+                "beta": "inf" if math.isinf(self.beta) else self.beta,
+                "branch": self.branch,
+                "noisy": self.noisy,
+                "timings": self.timings,
+            }
+        )
+        return document
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the points to one HDF5 file of kind "generalisation" (docs/file-format.md).
@@ -106,32 +110,28 @@ class Generalisation:
         FileError
             The file exists (without ``overwrite``), the folder is missing, or writing fails.
         """
+        points = Table.of("points", self.points, _COLUMNS)
         number = Column.of("point", np.arange(len(self.points)), "number of the point")
-        columns = [
-            Column.of(name, [getattr(p, name) for p in self.points], text,
-                      equation="24" if name in ("error", "log_rho") else "")
-            for name, text in _COLUMNS
-        ]  # fmt: skip
         attributes: dict[str, Plain] = {
             "beta": self.beta, "kappa": self.kappa, "branch": self.branch, "noisy": self.noisy,
         }  # fmt: skip
-        attributes.update({f"seconds_{k}": float(v) for k, v in self.timings.items()})
         return write_tables(
-            path, "generalisation", [Table("points", (number, *columns))], attributes=attributes,
-            provenance=self.provenance, overwrite=overwrite,
+            path, "generalisation", [Table("points", (number, *points.columns))],
+            attributes=attributes | seconds(self.timings), provenance=self.provenance,
+            overwrite=overwrite,
         )  # fmt: skip
 
 
 _COLUMNS = (
-    ("L", "depth"),
-    ("alpha", "patterns per coupling"),
-    ("error", "generalisation error eps_g of the typical student"),
-    ("uncertainty", "error of eps_g from the residual of the solution"),
-    ("log_rho", "ln(1 - 2 eps_g)"),
-    ("liquid_layers", "hidden layers with q = 0"),
-    ("status", "status of the solution"),
-    ("branch", "branch of the solution"),
-    ("message", "remark on the solution"),
+    ("L", "depth", ""),
+    ("alpha", "patterns per coupling", ""),
+    ("error", "generalisation error eps_g of the typical student", "24"),
+    ("uncertainty", "error of eps_g from the residual of the solution", ""),
+    ("log_rho", "ln(1 - 2 eps_g)", "24"),
+    ("liquid_layers", "hidden layers with q = 0", ""),
+    ("status", "status of the solution", ""),
+    ("branch", "branch of the solution", ""),
+    ("message", "remark on the solution", ""),
 )
 
 
@@ -143,29 +143,17 @@ def load_generalisation(path: str | Path) -> Generalisation:
     FileError
         As `replicadnn.load`.
     """
-    file = read_tables(path, "generalisation")
-    try:
-        a, rows = dict(file.attributes), file["points"]
-        values = [[_item(rows[name][i]) for name, _ in _COLUMNS] for i in range(len(rows))]
+    with reading(path, "generalisation") as file:
+        a, rows = file.attributes, file["points"].records()
         return Generalisation(
-            points=tuple(ErrorPoint(*row) for row in values),
+            points=tuple(ErrorPoint(*(row[name] for name, _, _ in _COLUMNS)) for row in rows),
             beta=float(a["beta"]),
             kappa=float(a["kappa"]),
             branch=str(a["branch"]),
             noisy=str(a["noisy"]),
-            timings={
-                k.removeprefix("seconds_"): float(v)
-                for k, v in a.items()
-                if k.startswith("seconds_")
-            },
+            timings=file.timings,
             provenance=file.provenance,
         )
-    except (KeyError, ValueError, TypeError) as error:
-        raise FileError(path, f"damaged or not a generalisation file ({error})") from error
-
-
-def _item(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def generalisation(

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from replicadnn.errors import InputError
 from replicadnn.kernels import rs as kernels
 from replicadnn.problem import Problem, Scenario, choice
 from replicadnn.provenance import provenance as make_provenance
-from replicadnn.tables import Column, Table, plain, read_tables, write_tables
+from replicadnn.tables import Column, Table, plain, reading, write_tables
 from replicadnn.theory import branches
 from replicadnn.theory.entropy import interaction_overlap, neuron_field
 from replicadnn.theory.fixedpoint import FloatArray
@@ -191,10 +191,10 @@ class Stability:
     @classmethod
     def load(cls, path: str | Path) -> Stability:
         """Read back what `save` wrote; FileError if it is damaged or something else."""
-        found = read_tables(path, KIND)
-        points = tuple(StabilityPoint(**row) for row in _rows(found["points"]))
-        lines = tuple(StabilityLine(**row) for row in _rows(found["lines"]))
-        return cls(str(found.attributes["scenario"]), points, lines, found.provenance)
+        with reading(path, KIND) as found:
+            points = tuple(StabilityPoint(**row) for row in _rows(found["points"]))
+            lines = tuple(StabilityLine(**row) for row in _rows(found["lines"]))
+            return cls(str(found.attributes["scenario"]), points, lines, found.provenance)
 
 
 def load_stability(path: str | Path) -> Stability:
@@ -221,10 +221,11 @@ def _table(name: str, items: Sequence[Any], kind: Any) -> Table:
     return Table(name, (first, *columns))
 
 
-def _rows(table: Table) -> Iterator[dict[str, Any]]:
-    for i in range(len(table)):
-        row = {c.name: c.values[i] for c in table.columns if c.name != "index"}
-        yield {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
+def _rows(table: Table) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in record.items() if name != "index"}
+        for record in table.records()
+    ]
 
 
 def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint], StabilityLine]:
@@ -234,7 +235,7 @@ def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint
     below: tuple[float, State, float] | None = None
     line = StabilityLine(
         L=problem.L, kappa=problem.kappa, beta=problem.beta, alpha=math.nan, uncertainty=math.nan,
-        onset=False, message="rho < 1 at every alpha of the grid",
+        onset=False, message="rho < 1 at every alpha of the grid with a solution",
     )  # fmt: skip
     for alpha in sorted(alphas):
         here = replace(problem, alpha=alpha)
@@ -262,6 +263,8 @@ def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint
             elif below[2] <= 1.0:
                 line = _cross(problem, line, below, alpha)
         below = (alpha, state, rho)
+    if below is None:
+        line = replace(line, message="no solution at any alpha of the grid")
     return points, line
 
 

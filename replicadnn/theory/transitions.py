@@ -23,10 +23,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import linregress
 
-from replicadnn.errors import FileError, InputError
+from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, Ansatz, Problem, Scenario, choice, real, whole
 from replicadnn.provenance import provenance
-from replicadnn.tables import Column, Plain, Table, plain, read_tables, write_tables
+from replicadnn.tables import Column, Plain, Table, plain, reading, seconds, write_tables
 from replicadnn.theory import branches, entropy
 from replicadnn.theory.curve import Curve, Point
 from replicadnn.theory.fixedpoint import FloatArray
@@ -173,30 +173,36 @@ class Transitions:
         thin = [s for s in self.steps if s.q_before < 0.1]
         return thin[-1] if thin else None
 
+    @property
+    def converged(self) -> bool:
+        """Every layer has a threshold."""
+        return not any(math.isnan(t.alpha) for t in self.thresholds)
+
     def as_dict(self) -> dict[str, Any]:
         """The document of ``transitions --json``: plain values, null for what does not exist."""
-        document: dict[str, Any] = {
-            "transitions": [_fields(t) for t in self.thresholds],
-            "scenario": str(self.scenario),
-            "ansatz": str(self.ansatz),
-            "L": self.L,
-            "kappa": self.kappa,
-            "beta": "inf" if math.isinf(self.beta) else self.beta,
-            "levels": self.levels,
-            "fit": None if self.fit is None else _fields(self.fit),
-            "liquid": {
-                "last_liquid": self.last_liquid,
-                "returns": self.liquid_returns,
-                "filling_step": None if self.filling is None else _fields(self.filling),
-            },
-            "steps": [_fields(s) for s in self.steps],
-            "frozen": {"alpha": self.frozen, "uncertainty": self.frozen_uncertainty},
-            "thickness": dict(self.thickness),
-            "message": self.message,
-            "timings": dict(self.timings),
-        }
-        result: dict[str, Any] = plain(document)
-        return result
+        document: dict[str, Any] = plain(
+            {
+                "transitions": [_fields(t) for t in self.thresholds],
+                "scenario": str(self.scenario),
+                "ansatz": str(self.ansatz),
+                "L": self.L,
+                "kappa": self.kappa,
+                "beta": "inf" if math.isinf(self.beta) else self.beta,
+                "levels": self.levels,
+                "fit": None if self.fit is None else _fields(self.fit),
+                "liquid": {
+                    "last_liquid": self.last_liquid,
+                    "returns": self.liquid_returns,
+                    "filling_step": None if self.filling is None else _fields(self.filling),
+                },
+                "steps": [_fields(s) for s in self.steps],
+                "frozen": {"alpha": self.frozen, "uncertainty": self.frozen_uncertainty},
+                "thickness": self.thickness,
+                "message": self.message,
+                "timings": self.timings,
+            }
+        )
+        return document
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write everything to one HDF5 file of kind "transitions" (docs/file-format.md).
@@ -213,28 +219,15 @@ class Transitions:
             "liquid_returns": self.liquid_returns, "frozen": self.frozen,
             "frozen_uncertainty": self.frozen_uncertainty,
         }  # fmt: skip
-        attributes.update({f"seconds_{k}": float(v) for k, v in self.timings.items()})
         return write_tables(
-            path, "transitions", self._tables(), attributes=attributes,
+            path, "transitions", self._tables(), attributes=attributes | seconds(self.timings),
             provenance=self.provenance, overwrite=overwrite,
         )  # fmt: skip
 
     def _tables(self) -> list[Table]:
-        thresholds = Table(
-            "thresholds",
-            tuple(
-                Column.of(name, [getattr(t, name) for t in self.thresholds], text, equation=number)
-                for name, text, number in _THRESHOLD_COLUMNS
-            ),
-            {} if self.fit is None else _flat_fit(self.fit),
-        )
-        steps = Table(
-            "steps",
-            tuple(
-                Column.of(name, [getattr(s, name) for s in self.steps], text)
-                for name, text in _STEP_COLUMNS
-            ),
-        )
+        fit = {} if self.fit is None else _flat_fit(self.fit)
+        thresholds = Table.of("thresholds", self.thresholds, _THRESHOLD_COLUMNS, fit)
+        steps = Table.of("steps", self.steps, _STEP_COLUMNS)
         thickness = Table(
             "thickness",
             tuple(Column.of(name, self.thickness[name], text) for name, text in _THICKNESS_COLUMNS),
@@ -251,14 +244,14 @@ _THRESHOLD_COLUMNS = (
     ("growth", "d q(l) / d ln alpha above a second-order onset", ""),
 )
 _STEP_COLUMNS = (
-    ("up", "spinodal when alpha rises"),
-    ("down", "spinodal when alpha falls"),
-    ("coexistence", "alpha of equal free entropy"),
-    ("uncertainty", "uncertainty of the coexistence"),
-    ("solid_before", "solid layers a side below the step"),
-    ("solid_after", "solid layers a side above the step"),
-    ("q_before", "q_EA of the centre below the step"),
-    ("q_after", "q_EA of the centre above the step"),
+    ("up", "spinodal when alpha rises", ""),
+    ("down", "spinodal when alpha falls", ""),
+    ("coexistence", "alpha of equal free entropy", ""),
+    ("uncertainty", "uncertainty of the coexistence", ""),
+    ("solid_before", "solid layers a side below the step", ""),
+    ("solid_after", "solid layers a side above the step", ""),
+    ("q_before", "q_EA of the centre below the step", ""),
+    ("q_after", "q_EA of the centre above the step", ""),
 )
 _THICKNESS_COLUMNS = (
     ("alpha", "patterns per coupling"),
@@ -284,26 +277,16 @@ def load_transitions(path: str | Path) -> Transitions:
     FileError
         As `replicadnn.load`.
     """
-    file = read_tables(path, "transitions")
-    try:
-        a = dict(file.attributes)
-        rows = file["thresholds"]
-        thresholds = tuple(
-            Threshold(**{n: plain_value(rows[n][i]) for n, _, _ in _THRESHOLD_COLUMNS})
-            for i in range(len(rows))
-        )
-        steps = tuple(
-            Step(**{n: plain_value(file["steps"][n][i]) for n, _ in _STEP_COLUMNS})
-            for i in range(len(file["steps"]))
-        )
+    with reading(path, "transitions") as file:
+        a, rows = file.attributes, file["thresholds"]
         return Transitions(
             scenario=choice(Scenario, "scenario", a["scenario"]),
             ansatz=choice(Ansatz, "ansatz", a["ansatz"]),
             L=int(a["L"]),
             kappa=float(a["kappa"]),
             beta=float(a["beta"]),
-            thresholds=thresholds,
-            steps=steps,
+            thresholds=tuple(Threshold(**row) for row in rows.records()),
+            steps=tuple(Step(**row) for row in file["steps"].records()),
             fit=_read_fit(rows.attributes),
             thickness={n: file["thickness"][n] for n, _ in _THICKNESS_COLUMNS},
             last_liquid=float(a["last_liquid"]),
@@ -312,20 +295,9 @@ def load_transitions(path: str | Path) -> Transitions:
             frozen_uncertainty=float(a["frozen_uncertainty"]),
             message=str(a["message"]),
             levels=int(a["levels"]),
-            timings={
-                k.removeprefix("seconds_"): float(v)
-                for k, v in a.items()
-                if k.startswith("seconds_")
-            },
+            timings=file.timings,
             provenance=file.provenance,
         )
-    except (KeyError, ValueError, TypeError, InputError) as error:
-        raise FileError(path, f"damaged or not a transitions file ({error})") from error
-
-
-def plain_value(value: Any) -> Any:
-    """A numpy scalar as the Python one."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _read_fit(attributes: Mapping[str, Plain]) -> Fit | None:
