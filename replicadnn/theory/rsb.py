@@ -19,6 +19,7 @@ from .replicon import replicon
 from .rsb_continuation import LEASH, BranchPath, follow_branch
 from .rsb_levels import (
     drop_collapsed,
+    drop_weakest,
     first_guess,
     frozen_guess,
     plateaus,
@@ -48,6 +49,7 @@ from .threads import Threads
 
 MASS_TOLERANCE = 1e-10
 CONTINUATION_LEVELS = 8
+PATIENCE = 200  # iterations along the falling direction of a flat saddle
 FLAT_ERROR = 1e-10  # accuracy below which a flat saddle is taken for the solution
 TOP_MOVES = 4  # levels moved to the top cell at most
 SAME = 1e-11  # differences of s that are rounding
@@ -218,8 +220,8 @@ def settle(
 
     def search(start: State, patient: bool) -> Minimum:
         return minimise(
-            model, start, max_iterations=300 if patient else 80, deadline=deadline, mapper=mapper,
-            leash=leash, leave_saddles=patient,
+            model, start, max_iterations=PATIENCE if patient else 80, deadline=deadline,
+            mapper=mapper, leash=leash, leave_saddles=patient,
         )  # fmt: skip
 
     patient = False
@@ -267,9 +269,9 @@ def _climb(
 ) -> _Stage:
     """Settle at growing numbers of levels up to K.
 
-    The last stage that passes is returned, or the last one if none does: near a transition, or
-    where the curves are almost straight, further levels change s by less than rounding and
-    collapse.
+    The last stage that passes is returned: near a transition, or where the curves are almost
+    straight, further levels change s by less than rounding and collapse. If none does, levels are
+    taken away one by one.
     """
     frozen = int(state.top.min()) <= state.K  # its curves bear resampling only once settled
     low = state.K if frozen else state.K + 1
@@ -291,7 +293,27 @@ def _climb(
         state = found.evaluation.state
         if done[-1].certificate.passes(tol) and len(done) > 1 and state.K <= K // 2 < k:
             break
-    return next((stage for stage in reversed(done) if stage.certificate.passes(tol)), done[-1])
+    passing = (stage for stage in reversed(done) if stage.certificate.passes(tol))
+    return next(passing, None) or _descend(model, done, tol, deadline, mapper)
+
+
+def _descend(
+    model: Model, done: list[_Stage], tol: float, deadline: float, mapper: Mapper
+) -> _Stage:
+    """Fewer levels than the last stage, until it passes; that stage itself if none does."""
+    found = done[-1].found
+    while time.perf_counter() < deadline:
+        fewer = drop_weakest(model, found.evaluation)
+        if fewer is None:
+            break
+        found = settle(model, fewer, deadline, mapper)
+        if found.message in LOST or found.evaluation.state.K > fewer.K:
+            break
+        half = _half(done, found)
+        stage = _Stage(found, certify(model, found.evaluation, half), half)
+        if stage.certificate.passes(tol):
+            return stage
+    return done[-1]
 
 
 def _half(done: list[_Stage], found: Minimum) -> tuple[float, Array] | None:

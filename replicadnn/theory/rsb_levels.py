@@ -252,8 +252,25 @@ def drop_collapsed(model: Model, state: State) -> State | None:
         keep[1] = False
     keep[0] = True
     keep[-1] |= int(state.top.min()) <= state.K  # the frozen cell: m* -> 1 ends its branch
-    if keep.all():
+    return None if keep.all() else _keep_cells(model, state, keep)
+
+
+def drop_weakest(model: Model, ev: Evaluation) -> State | None:
+    """One level fewer: the cell with least width times (step from the cell below)^2 goes.
+
+    None if there is none to spare (a frozen cell stays).
+    """
+    state = ev.state
+    last = min(int(state.top.min()), state.K + 1)
+    if last < 2:
         return None
+    values = np.vstack([ev.q, state.Q])[:, :last]
+    weakest = 1 + int(np.argmin(state.steps[1:last] * (np.diff(values, axis=1) ** 2).sum(0)))
+    return _keep_cells(model, state, np.arange(state.K + 1) != weakest)
+
+
+def _keep_cells(model: Model, state: State, keep: NDArray[np.bool_]) -> State:
+    """Cells to be dropped fall to the one below."""
     m = state.m[keep]
     top = np.array([np.count_nonzero(keep[:t]) for t in state.top], dtype=np.int64)
     new = make_state(m, state.eps[:, keep], state.Q[:, keep], top)

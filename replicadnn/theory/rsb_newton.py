@@ -66,6 +66,7 @@ START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed brea
 MAX_TRIALS = 12
 RESOLVED = 1e-13  # differences of s above this, for each layer, are not rounding
 SMALLEST_GAIN = 1e-20
+CORRECTION = 10.0  # longest correction in units of the step it corrects
 SMALLEST_CURVATURE = 1e-13  # of the scaled Hessian, whose diagonal is one
 POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
 RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
@@ -421,8 +422,9 @@ class _Descent:
         return self.point(trial), step
 
     def correct(
-        self, at: _Point, target: float, steps: int, lost: Callable[[_Point], str]
-    ) -> _Point:
+        self, at: _Point, target: float, steps: int, lost: Callable[[_Point], str],
+        radius: float = np.inf,
+    ) -> _Point:  # fmt: skip
         """Newton steps in (q, Q) at fixed m until they would lower s by less than `target`.
 
         The valley of s along m is curved: a step along its tangent ends on its wall, and this
@@ -437,7 +439,7 @@ class _Descent:
                     break
             except np.linalg.LinAlgError:
                 break
-            new, _ = self.take(at, local, np.inf)
+            new, _ = self.take(at, local, radius)
             if new is None or self.decrease(at, new) < 0.0:
                 break
             at = new
@@ -528,7 +530,9 @@ def minimise(
             flat = gain < 0.1 * RESOLVED * model.L and local.newton is None  # not a minimum
             if flat and not leave_saddles:
                 return Minimum(at.evaluation, layout, norm, iteration, False, FLAT_MESSAGE)
-            new = descent.correct(new, max(0.05 * gain, SMALLEST_GAIN), 3, lost)
+            new = descent.correct(
+                new, max(0.05 * gain, SMALLEST_GAIN), 3, lost, CORRECTION * length
+            )
             ratio = descent.decrease(at, new) / gain
             if ratio > 1e-4:
                 accepted = new
