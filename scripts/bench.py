@@ -145,11 +145,12 @@ def rsb(bench: Bench) -> Iterator[Row]:
             f"rsb: certified solution, L = {L}, alpha = {alpha:g}, K = {K}",
             lambda a=alpha, n=L, k=K: solve_rsb(a, n, levels=k),
         )
-    yield bench.ratio(
-        "rsb: L = 20, alpha = 60, K = 16, one thread / two",
-        lambda: solve_rsb(60.0, 20, levels=16, threads=1),
-        lambda: solve_rsb(60.0, 20, levels=16, threads=2),
-    )
+    for L, K in ((20, 16), (100, 16), (20, 32)):
+        yield bench.ratio(
+            f"rsb: L = {L}, alpha = 60, K = {K}, one thread / two",
+            lambda n=L, k=K: solve_rsb(60.0, n, levels=k, threads=1),
+            lambda n=L, k=K: solve_rsb(60.0, n, levels=k, threads=2),
+        )
 
 
 def sampler(bench: Bench) -> Iterator[Row]:
@@ -211,7 +212,7 @@ def sweep(bench: Bench) -> Iterator[Row]:
     plan = {
         "task": "solve",
         "grid": {
-            "alpha": list(np.linspace(3.0, 12.0, 24)),
+            "alpha": list(np.linspace(3.0, 12.0, 200)),
             "L": 3,
             "scenario": "random",
             "levels": 8,
@@ -222,7 +223,7 @@ def sweep(bench: Bench) -> Iterator[Row]:
         def run(**where: object) -> Action:
             return lambda: rd.sweep(plan, Path(folder) / "s.h5", overwrite=True, **where)
 
-        yield bench.ratio("sweep of 24 points, one worker / two", run(workers=1), run(workers=2))
+        yield bench.ratio("sweep of 200 points, one worker / two", run(workers=1), run(workers=2))
         if importlib.util.find_spec("distributed"):
             from distributed import Client, LocalCluster
 
@@ -234,7 +235,7 @@ def sweep(bench: Bench) -> Iterator[Row]:
                 Client(two) as second,
             ):
                 yield bench.ratio(
-                    "sweep of 24 points, Dask: one worker / two",
+                    "sweep of 200 points, Dask: one worker / two",
                     run(executor=first.get_executor()),
                     run(executor=second.get_executor()),
                 )

@@ -65,3 +65,37 @@ def test_exchanges(x: list[float]) -> None:
     np.testing.assert_allclose(
         newton.exchanges(np.array(x)), np.cumsum(change, axis=0)[:-1], atol=1e-15
     )
+
+
+def spin_block(
+    steps: Array, eps: Array, dTdv: Array, dTdm: Array, dAdm: Array, low: int, high: int, n_m: int
+) -> Array:
+    """Numpy twin of `newton.spin_block`: d(W eps)/dm by differences of the linear function."""
+    k, levels = steps.size - 1, slice(low, high)
+    half = np.diag(0.5 * steps[levels])
+    inverse = np.linalg.inv(dTdv[levels, levels])
+    T_m = np.zeros((high - low, k))
+    T_m[:, :n_m] = dTdm[levels, 1 : n_m + 1]
+    explicit = np.zeros((high - low, k))
+    for j in range(n_m):  # m_{j+1} up by one: cell j wider, cell j+1 narrower
+        wider = np.zeros(steps.size)
+        wider[j], wider[j + 1] = 1.0, -1.0
+        full = np.append(eps, np.zeros(steps.size - eps.size))
+        explicit[:, j] = 0.5 * (wider * full)[levels]
+    mm = np.zeros((k, k))
+    mm[:n_m, :n_m] = dAdm[1 : n_m + 1, 1 : n_m + 1]
+    qm = explicit - half @ inverse @ T_m
+    return np.block([[half @ inverse, qm], [qm.T, mm + T_m.T @ half @ inverse @ T_m]])
+
+
+@pytest.mark.parametrize(("k1", "top", "low"), [(1, 1, 0), (4, 4, 0), (7, 7, 3), (7, 6, 2)])
+def test_spin_block(k1: int, top: int, low: int) -> None:
+    """All levels free, and (top < k1) frozen above; levels below `low` are zero."""
+    rng = np.random.default_rng(k1)
+    steps, eps = rng.uniform(0.1, 1.0, k1), np.sort(rng.uniform(size=top))
+    eps[:low] = 0.0
+    values = (
+        steps, eps, rng.normal(size=(top, top)) + 3 * np.eye(top), rng.normal(size=(top, top + 1)),
+        rng.normal(size=(top + 1, top + 1)), low, top, min(top, k1 - 1),
+    )  # fmt: skip
+    np.testing.assert_allclose(newton.spin_block(*values), spin_block(*values), rtol=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import log_ndtr
 
 from replicadnn.theory.replicon import replicon
 from replicadnn.theory.rsb import RSBSolution, complexity, ladder, solve_rsb
@@ -439,13 +440,51 @@ def test_levels_can_be_many() -> None:
     np.testing.assert_allclose(long.q_ea[1:4], short.q_ea[1:4], atol=1e-6)
 
 
+def test_depth_adds_liquid_layers_only() -> None:
+    """s of the liquid is L ln Phi(-kappa) + (L-1) ln 2: -35 at L = 200; the solid ends stay."""
+    deep, short = (solve_rsb(3.0, L, levels=2, kappa=0.2)[0] for L in (200, 20))
+    assert deep.converged
+    layer = log_ndtr(-0.2) + np.log(2.0)
+    assert deep.free_entropy - 180 * layer == pytest.approx(short.free_entropy, abs=1e-11)
+
+
 @pytest.mark.slow
 def test_sixty_four_levels() -> None:
     many = solve_rsb(4.0, 2, levels=64)[0]
     assert many.converged
     # levels that lower s by less than rounding collapse: how many stay depends on the machine
-    assert many.levels > 16
-    assert many.free_entropy == pytest.approx(-0.7071900309, abs=2e-9)
+    assert many.levels >= 48
+    assert many.free_entropy == pytest.approx(-0.70719003082, abs=2e-11)
+
+
+@pytest.mark.parametrize(("alpha", "L", "levels"), [(3.2923, 4, 2), (3.5, 2, 4)])
+def test_further_levels_lower_s_near_a_transition(alpha: float, L: int, levels: int) -> None:
+    """The solution with fewer levels is a saddle, flat to the rounding of s, and is left."""
+    few, more = (solve_rsb(alpha, L, levels=k)[0] for k in (1, levels))
+    assert few.converged
+    assert more.converged
+    assert more.levels == levels
+    assert more.free_entropy < few.free_entropy - 1e-9
+
+
+def test_one_level_is_found_by_continuation() -> None:
+    """From scratch overlaps run to one; the branch with one level reaches alpha from below."""
+    near = solve_rsb(38.0, 10, levels=1, kappa=0.2)[0]
+    followed = solve_rsb(42.162, 10, levels=1, kappa=0.2, start=near)[0]
+    alone = solve_rsb(42.162, 10, levels=1, kappa=0.2)[0]
+    assert followed.converged
+    assert alone.converged
+    assert alone.free_entropy == pytest.approx(followed.free_entropy, abs=1e-11)
+
+
+def test_just_above_the_first_transition() -> None:
+    """At alpha = pi^2/4 (1 + d) the overlap grows like d and s - s_liquid like -d^3."""
+    drops = []
+    for d in (0.02, 0.04):
+        one = solve_rsb(np.pi**2 / 4 * (1 + d), 20, levels=4)[0]
+        assert one.converged
+        drops.append(-np.log(2) - one.free_entropy)
+    assert np.log2(drops[1] / drops[0]) == pytest.approx(3.0, abs=0.3)
 
 
 def test_levels_move_to_the_last_rise() -> None:

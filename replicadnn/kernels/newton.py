@@ -53,6 +53,42 @@ def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, dBdQ, dSdQ, dSdm, alpha)
 
 
 @jit_ieee_strict
+def spin_block(steps, eps, dTdv, dTdm, dAdm, low, high, n_m):
+    """Second derivatives of a neuron entropy at given (q, m), eps eliminated by q = T(eps).
+
+    Rows and columns (q_low..q_{high-1}, m_1..m_K). With W = diag(m_{i+1}-m_i)/2, T' = dT/deps and
+    T_m = dT/dm on these levels (m beyond `n_m` does not enter),
+
+        qq: W T'^-1,    qm: d(W eps)/dm - W T'^-1 T_m,    mm: dA/dm + (W T_m)^T T'^-1 T_m.
+    """
+    size, k = high - low, steps.size - 1
+    out = np.zeros((size + k, size + k))
+    inverse = np.zeros((size, size))
+    if size > 0:
+        inverse[:] = np.linalg.inv(dTdv[low:high, low:high].copy())
+    T_m = dTdm[low:high, 1 : n_m + 1].copy()
+    pull = inverse @ T_m
+    for i in range(size):
+        half = 0.5 * steps[low + i]
+        for j in range(size):
+            out[i, j] = half * inverse[i, j]
+        for j in range(n_m):
+            cross = -half * pull[i, j]
+            if j == low + i:
+                cross += 0.5 * eps[low + i]
+            elif j + 1 == low + i:
+                cross -= 0.5 * eps[low + i]
+            out[i, size + j] = out[size + j, i] = cross
+    for i in range(n_m):
+        for j in range(n_m):
+            total = dAdm[i + 1, j + 1]
+            for r in range(size):
+                total += 0.5 * steps[low + r] * T_m[r, i] * pull[r, j]
+            out[size + i, size + j] = total
+    return out
+
+
+@jit_ieee_strict
 def exchanges(x):
     """Natural directions of overlaps 0 < x_0 < ... < x_k < 1, one a column.
 

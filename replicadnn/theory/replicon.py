@@ -49,6 +49,11 @@ def replicon(model: Model, ev: Evaluation) -> Replicon:
     rho = np.zeros(K1)
     eps_vectors, Q_vectors = np.zeros((K1, L + 1)), np.zeros((K1, L))
     shares = np.zeros((K1, max(L - 1, 0)))
+    # the matrix is non-negative and mirror symmetric, hence so is its leading vector
+    mirrored = np.concatenate([np.arange(L, -1, -1), L + 1 + np.arange(L - 1, -1, -1)])
+    first = np.minimum(np.arange(2 * L + 1), mirrored)
+    distinct = np.unique(first)
+    unfold = (first[:, None] == distinct).astype(float)
     for i in range(K1):
         a, b, Qi, Gi = q[:-1, i], q[1:, i], Q[:, i], G[:, i]
         # rows: (delta eps (L+1), delta B (L)) from (delta q (L+1), delta Q (L))
@@ -68,10 +73,10 @@ def replicon(model: Model, ev: Evaluation) -> Replicon:
         dB[rows, rows] += model.alpha * b * Gi
         dB[rows, rows + 1] += model.alpha * a * Gi
         matrix = np.vstack([spin[:, i][:, None] * deps, D2[:, i][:, None] * dB])
-        values, vectors = np.linalg.eig(matrix)
+        values, vectors = np.linalg.eig(matrix[distinct] @ unfold)
         lead = int(np.argmax(values.real))
         rho[i] = values[lead].real
-        vector = np.abs(vectors[:, lead].real)
+        vector = unfold @ np.abs(vectors[:, lead].real)
         eps_vectors[i] = np.abs(deps @ vector)
         Q_vectors[i] = vector[L + 1 :]
         total = vector[1:L].sum()

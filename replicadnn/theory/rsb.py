@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,6 +30,9 @@ from .rsb_levels import (
 )
 from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, residual
 from .rsb_newton import (
+    COLLAPSE_MESSAGE,
+    FLAT_MESSAGE,
+    LIMIT_MESSAGE,
     LOST,
     Minimum,
     adjust_levels,
@@ -39,12 +41,14 @@ from .rsb_newton import (
     make_layout,
     minimise,
     polish,
+    solution_error,
     zero_level_growth,
 )
+from .threads import Threads
 
 MASS_TOLERANCE = 1e-10
-COLLAPSE = -20.0
 CONTINUATION_LEVELS = 8
+FLAT_ERROR = 1e-10  # accuracy below which a flat saddle is taken for the solution
 TOP_MOVES = 4  # levels moved to the top cell at most
 SAME = 1e-11  # differences of s that are rounding
 
@@ -208,33 +212,39 @@ def settle(
 ) -> Minimum:
     """Minimise, adjust the active set, drop collapsed cells, until nothing changes.
 
-    A level at its onset may wake and vanish in turn; it then stays awake.
+    A level at its onset may wake and vanish in turn; it then stays awake. Where nothing can be
+    removed from a flat saddle, the search goes on beyond it.
     """
-    found = minimise(model, state, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash)
-    before, active, seen = found, _active(state), {_active(state)}
-    for _ in range(6):
+
+    def search(start: State, patient: bool) -> Minimum:
+        return minimise(
+            model, start, max_iterations=300 if patient else 80, deadline=deadline, mapper=mapper,
+            leash=leash, leave_saddles=patient,
+        )  # fmt: skip
+
+    patient = False
+    found = before = search(state, patient)
+    active, seen = _active(state), {_active(state)}
+    for _ in range(8):
         if found.message in LOST:
             return found
         changed = adjust_levels(model, found.evaluation)
         if changed is None:
             changed = drop_collapsed(model, found.evaluation.state)
-        if changed is None and found.message == "iteration limit":
-            changed = found.evaluation.state
-        if changed is None or time.perf_counter() > deadline:
+        if changed is None:
+            found = polish(model, found, mapper=mapper)
+            unfinished = found.message in (FLAT_MESSAGE, LIMIT_MESSAGE)
+            if not unfinished or solution_error(model, found.evaluation) < FLAT_ERROR:
+                return found
+            patient, changed = True, found.evaluation.state
+        if time.perf_counter() > deadline:
             break
         last, active = active, _active(changed)
         if active != last and active in seen:
             found = max(found, before, key=lambda one: one.layout.size)
             break
         seen.add(active)
-        before, found = (
-            found,
-            minimise(
-                model, changed, max_iterations=80, deadline=deadline, mapper=mapper, leash=leash
-            ),
-        )
-        if found.evaluation.free_entropy < COLLAPSE:
-            return found
+        before, found = found, search(changed, patient)
     return polish(model, found, mapper=mapper)
 
 
@@ -265,7 +275,6 @@ def _climb(
     low = state.K if frozen else state.K + 1
     stages = [k for k in ladder(K) if k >= low or k in (K // 2, K)] or [K]
     done: list[_Stage] = []
-    half: tuple[float, Array] | None = None
     for k in stages:
         if done and k > state.K:
             state = refine(model, done[-1].found.evaluation, k)
@@ -275,17 +284,24 @@ def _climb(
         missing = k - found.evaluation.state.K
         if k == K and 0 < missing <= k // 4 and found.message not in LOST:
             found = _refill(model, state, found, K, tol, deadline, mapper)
-        known = half if k == K else None
-        done.append(_Stage(found, certify(model, found.evaluation, known), known))
-        lost = found.evaluation.free_entropy < COLLAPSE or found.message in LOST
-        if lost or time.perf_counter() > deadline:
+        half = _half(done, found)
+        done.append(_Stage(found, certify(model, found.evaluation, half), half))
+        if found.message in LOST or time.perf_counter() > deadline:
             return done[-1]
         state = found.evaluation.state
-        if k == K // 2:
-            half = found.evaluation.free_entropy, found.evaluation.q[:, -1]
         if done[-1].certificate.passes(tol) and len(done) > 1 and state.K <= K // 2 < k:
             break
     return next((stage for stage in reversed(done) if stage.certificate.passes(tol)), done[-1])
+
+
+def _half(done: list[_Stage], found: Minimum) -> tuple[float, Array] | None:
+    """s and q_EA of the last stage with at most half the levels."""
+    K = found.evaluation.state.K
+    for stage in reversed(done):
+        ev = stage.found.evaluation
+        if 0 < 2 * ev.state.K <= K:
+            return ev.free_entropy, ev.q[:, -1]
+    return None
 
 
 def _refill(
@@ -379,7 +395,7 @@ def _from_below(
     It starts at the largest of alpha = 1, 2, 4, 8, ... below `model.alpha` that has a solid
     solution from scratch.
     """
-    few = max(2, min(K, CONTINUATION_LEVELS))
+    few = max(1, min(K, CONTINUATION_LEVELS))
     exponent = int(np.ceil(np.log2(model.alpha))) - 1
     path = None
     for n in range(exponent, -1, -1):
@@ -393,9 +409,9 @@ def _from_below(
     alphas = [point.alpha for point in path.points]
     end = int(np.argmax(alphas))
     if path.fold is not None and path.fold.alpha < model.alpha:
-        few = path.fold.point.state.K
-        return None, f"the branch with {few} levels ends in a fold at alpha = {path.fold.alpha:.4g}"
-    last = f"the branch with {few} levels was followed up to alpha = {alphas[end]:.4g}"
+        name = count_levels(path.fold.point.state.K)
+        return None, f"the branch with {name} ends in a fold at alpha = {path.fold.alpha:.4g}"
+    last = f"the branch with {count_levels(few)} was followed up to alpha = {alphas[end]:.4g}"
     if alphas[end] < model.alpha:
         return None, f"{last} ({path.reason})"
     near = min(path.points[: end + 1], key=lambda point: abs(point.alpha - model.alpha))
@@ -403,6 +419,11 @@ def _from_below(
     if found.message in LOST or residual(model, found.evaluation) > tol:
         return None, last
     return found.evaluation.state, ""
+
+
+def count_levels(K: int) -> str:
+    """The number of levels in words."""
+    return f"{K} level" if K == 1 else f"{K} levels"
 
 
 def _few_levels(model: Model, tol: float, deadline: float, mapper: Mapper) -> str:
@@ -471,7 +492,7 @@ def _solve_point(
             certificate, levels_error_q=float(np.fmax(certificate.levels_error_q, shift))
         )
         timings["level_error"] = time.perf_counter() - began - timings["solve"]
-    if ev.free_entropy < COLLAPSE or not np.isfinite(ev.free_entropy):
+    if found.message == COLLAPSE_MESSAGE or not np.isfinite(ev.free_entropy):
         status = Status.NO_SOLUTION
     elif found.message in LOST:
         status = Status.RUN_AWAY
@@ -542,8 +563,8 @@ def solve_rsb(
     names = {"auto": ["continuous"], "all": ["continuous", "frozen"]}.get(branch, [branch])
     state = start.state if isinstance(start, RSBSolution) else start
     out: list[RSBSolution] = []
-    with ThreadPoolExecutor(threads) as pool:
-        mapper: Mapper = pool.map if threads > 1 else _serial
+    with Threads(threads) as shared:
+        mapper: Mapper = shared if threads > 1 else _serial
         for value in values:
             model = Model(value, L, kappa, beta)
             group = []

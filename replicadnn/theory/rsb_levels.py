@@ -177,7 +177,7 @@ def _refined_rise(state: State, both: Array, a: int, b: int, count: int) -> tupl
     values = np.column_stack([left, both[:, a + 1 : b + 1]])
     old = np.arange(have + 2) / (have + 1.0)
     new = np.arange(1, count + 2) / (count + 1.0)
-    return m, np.array([PchipInterpolator(old, row)(new) for row in values])
+    return m, np.asarray(PchipInterpolator(old, values, axis=1)(new))
 
 
 def _resample_frozen(model: Model, state: State, K: int) -> State:

@@ -20,17 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import couplings as spherical
+from ..kernels import layers
 from ..kernels import parisi as kernels
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
-REACH = 8.0
-MARGIN = 24
-MAX_STEP = 0.2
-MAX_POINTS = 20001
-MAX_POINTS_SPIN = 8001  # long windows come with long stencils
 CONTACT = 0.999
 
 
@@ -117,84 +113,23 @@ class LayerFlow:
 
 
 _EMPTY = np.empty((0, 0))
+_NONE = _EMPTY, _EMPTY, _EMPTY, _EMPTY
 Rest = Callable[[], LayerFlow]
 
 
-def _run(
-    m_full: Array,
-    v: Array,
-    step: float,
-    side: int,
-    ratio: Ints,
-    slope: float,
-    width: float,
-    fill: Callable[[Array, Array, Array, Array], None],
-) -> tuple[LayerFlow, Rest]:
-    """Run the flow; `fill(f, f1, f2, df_dm)` writes the boundary on the top level's grid.
-
-    The second result, when called, runs the responses and returns the complete LayerFlow.
-    """
-    k1, n = v.size, 2 * side + 1
-    f, f1, f2, fbar, e, S, P = (np.zeros((k1, n)) for _ in range(7))
-    T, C, mean = np.zeros(k1), np.zeros(k1), np.zeros(k1)
-    df_dm = np.zeros(n)
-    fill(f[-1], f1[-1], f2[-1], df_dm)
-    F, error = kernels.flow(
-        m_full, v, step, side, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, mean
-    )
-    A = np.zeros(k1 + 1)
-    A[1:k1] = np.diff(mean) / m_full[1:k1]
-    A[k1] = df_dm @ P[-1]
-    flow = LayerFlow(F, T, C, A, error, _EMPTY, _EMPTY, _EMPTY, _EMPTY)
-
-    def responses() -> LayerFlow:
-        dTdv, dTdm, dAdm = np.zeros((k1, k1)), np.zeros((k1, k1 + 1)), np.zeros((k1 + 1, k1 + 1))
-        kernels.hessian(
-            m_full, v, step, side, ratio, slope, width,
-            f, f1, fbar, e, S, P, C, df_dm, dTdv, dTdm, dAdm,
-        )  # fmt: skip
-        dAdv = np.ascontiguousarray(-0.5 * np.diff(m_full) * dTdm.T)  # kernels see one layout
-        index = np.arange(k1)
-        dAdv[index + 1, index] -= 0.5 * T
-        dAdv[index[1:], index[1:]] += 0.5 * T[1:]
-        return replace(flow, dTdv=dTdv, dTdm=dTdm, dAdv=dAdv, dAdm=dAdm)
-
-    return flow, responses
-
-
-def coarsening(m: Array, lam: Array, width: float, step: float, points: float) -> Ints:
-    """How much coarser the grid of level i-1 may be than that of level i: powers of two.
-
-    f_{i-1} varies on the scale sqrt(width^2 + sum_{j>=i} m_j (lam_j - lam_{j-1})) or more.
-    """
-    k = lam.size - 1
-    ratio = np.ones(k + 1, dtype=np.int64)
-    c = width * width
-    for i in range(k, 0, -1):
-        c += float(m[i] * (lam[i] - lam[i - 1]))
-        target = min(float(np.sqrt(c)) / points, MAX_STEP)
-        while 2.0 * step * ratio[i] <= target:
-            ratio[i] *= 2
-        step *= float(ratio[i])
-    return ratio
+def _layer_flow(moments: Any, rates: Any = _NONE) -> LayerFlow:
+    """What the compiled layers return, with names."""
+    return LayerFlow(*moments, *rates)
 
 
 def interaction_flow(model: Model, m: Array, lam: Array, derivatives: bool = False) -> LayerFlow:
     """Flow of f = ln[e^-beta + (1-e^-beta) Phi((h-kappa)/sqrt(1-lam_k))] with variances lam."""
     if not np.isfinite(lam[-1]):
         raise FlowError("the overlaps of an interaction are not finite")
-    width = float(np.sqrt(max(1.0 - lam[-1], 1e-12)))
-    reach = REACH * float(np.sqrt(lam[-1]))
-    step = max(width / model.points_per_width, 2.0 * reach / MAX_POINTS)
-    ratio = coarsening(m, lam, width, step, model.points_per_width)
-    block = int(np.prod(ratio))
-    side = block * (int(np.ceil(reach / (step * block))) + MARGIN)
-
-    def fill(f: Array, f1: Array, f2: Array, df_dm: Array) -> None:
-        kernels.gap_boundary(model.kappa, model.noise, width, step, side, f, f1, f2)
-
-    flow, responses = _run(np.append(m, 1.0), lam, step, side, ratio, 0.0, width, fill)
-    return responses() if derivatives else flow
+    values = m, lam, model.kappa, model.noise, model.points_per_width
+    if derivatives:
+        return _layer_flow(*layers.gap_layer(*values))
+    return _layer_flow(layers.gap_flow(*values)[0])
 
 
 def spin_flow(
@@ -207,45 +142,14 @@ def spin_flow(
 
 def _spin_stages(model: Model, m: Array, eps: Array, m_top: float) -> tuple[LayerFlow, Rest]:
     """The flow, which q needs, and its responses, which can run together with those of the gaps."""
-    full = np.append(m, m_top)
-    drift = float(np.sum(m[1:] * np.diff(eps)))
-    reach = REACH * float(np.sqrt(eps[-1])) + drift
-    if not np.isfinite(reach):
+    if not np.isfinite(eps).all():
         raise FlowError("the fields of a hidden layer are not finite")
-    step = max(1.0 / (m_top * model.points_per_width), 2.0 * reach / MAX_POINTS_SPIN)
-    side = int(np.ceil(reach / step)) + MARGIN
-    ratio = np.ones(eps.size, dtype=np.int64)
-
-    def fill(f: Array, f1: Array, f2: Array, df_dm: Array) -> None:
-        kernels.spin_boundary(m_top, step, side, f, f1, f2, df_dm)
-        if m_top >= 1.0:
-            df_dm[:] = 0.0
-
-    flow, plain = _run(full, eps, step, side, ratio, 1.0, 1.0 / m_top, fill)
-    if m_top >= 1.0:
-        return flow, plain
+    moments, work = layers.spin_flow(m, eps, float(m_top), model.points_per_width)
 
     def responses() -> LayerFlow:
-        out = plain()
-        out.dAdm[-1, -1] += _frozen_curvature(full, eps, step, side)
-        out.dAdv[-1, -1] += 0.5
-        return out
+        return _layer_flow(moments, layers.responses(moments[1], moments[2], work))
 
-    return flow, responses
-
-
-def _frozen_curvature(full: Array, eps: Array, step: float, side: int) -> float:
-    """<d^2 f_k / dm_top^2> of f = (1/m) ln 2cosh(m h) at the top level."""
-    k1, n, m = eps.size, 2 * side + 1, full[-1]
-    f, f1, f2, fbar, e, S, P = (np.zeros((k1, n)) for _ in range(7))
-    T, C, mean, spare = np.zeros(k1), np.zeros(k1), np.zeros(k1), np.zeros(n)
-    kernels.spin_boundary(m, step, side, f[-1], f1[-1], f2[-1], spare)
-    ratio = np.ones(k1, dtype=np.int64)
-    kernels.flow(full, eps, step, side, ratio, 1.0, 1.0 / m, f, f1, f2, fbar, e, S, P, T, C, mean)
-    h = np.arange(-side, side + 1) * step
-    t = f1[-1]
-    second = 2.0 * f[-1] / m**2 - 2.0 * h * t / m**2 + h**2 * (1.0 - t * t) / m
-    return float(P[-1] @ second)
+    return _layer_flow(moments), responses
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +187,11 @@ def liquid_flow(model: Model) -> tuple[float, float]:
     f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
     kernels.gap_boundary(model.kappa, model.noise, 1.0, 1.0, 0, f, f1, f2)
     return float(f[0]), float(f1[0] ** 2)
+
+
+def liquid_entropy(model: Model) -> float:
+    """s of the liquid, L f(0) + (L-1) ln 2."""
+    return model.L * liquid_flow(model)[0] + (model.L - 1) * float(np.log(2.0))
 
 
 def liquid_curvature(model: Model) -> float:

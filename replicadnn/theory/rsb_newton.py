@@ -9,11 +9,11 @@ scalar function is minimised, with
     ds/dQ_i(l) = (m_{i+1}-m_i)/2 [B_i(Q)/alpha - q_i(l-1) q_i(l) G_i]
     ds/dm_i    = (docs/theory.md)
 
-and the exact Hessian in (q, Q, m), which needs no more than the responses of the flows. Steps are
-applied to the logarithms of level increments, eps_i - eps_{i-1} = exp(y): order and signs are
-kept, and a state with two merged levels - a solution with fewer levels, hence a saddle - lies at
-infinity. (With eps in place of q as the unknown the Hessian needs d^2 T; leaving that term out
-spoils the soft directions and costs ten times the iterations.)
+and the exact Hessian in (q, Q, m), which needs no more than the responses of the flows. Steps
+multiply the increments of levels (those of Q and 1 - Q_K keep the sum one, see `apply_step`): order
+and signs are kept, and a state with two merged levels - a solution with fewer levels, hence a
+saddle - lies at infinity. (With eps in place of q as the unknown the Hessian needs d^2 T; leaving
+that term out spoils the soft directions and costs ten times the iterations.)
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ..kernels import couplings, newton
 from ..kernels.levels import largest_ratio, slide
@@ -39,6 +41,7 @@ from .rsb_map import (
     State,
     _serial,
     evaluate,
+    liquid_entropy,
     residual,
     weight_coupling,
     weight_hidden,
@@ -48,15 +51,22 @@ NONE = -1
 MAX_LOG = 1.0
 MAX_GAP = 0.4
 RUNAWAY_MESSAGE = "overlaps run to one"
+COLLAPSE_MESSAGE = "the free entropy runs to minus infinity"
+COLLAPSE = 20.0  # this far below the liquid free entropy
 LEASH_MESSAGE = "left the neighbourhood of the start"
 CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
 MERGED_MESSAGE = "two levels merge"
+FLAT_MESSAGE = "rounding level"
+LIMIT_MESSAGE = "iteration limit"
 MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
-LOST = (RUNAWAY_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
+LOST = (RUNAWAY_MESSAGE, COLLAPSE_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
 SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closing
 SMALLEST_GAP = 1e-6  # ... and 1 - Q
 START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed breakpoints
 MAX_TRIALS = 12
+RESOLVED = 1e-13  # differences of s above this, for each layer, are not rounding
+SMALLEST_GAIN = 1e-20
+SMALLEST_CURVATURE = 1e-13  # of the scaled Hessian, whose diagonal is one
 POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
 RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
 
@@ -165,17 +175,6 @@ def _zero_flow(K1: int) -> LayerFlow:
     )  # fmt: skip
 
 
-def _steps_dm(values: Array) -> Array:
-    """d[(m_{i+1}-m_i) values_i]/dm_j at fixed values: (k, k), columns j = 1..k."""
-    k = values.size
-    out = np.zeros((k, k))
-    j = np.arange(k - 1)
-    out[j, j] = values[:-1]
-    out[j + 1, j] = -values[1:]
-    out[k - 1, k - 1] = values[-1]
-    return out
-
-
 def gradient(model: Model, layout: Layout, ev: Evaluation) -> Array:
     """ds/d(q, Q, m), each at fixed others (eps is stationary: q = T(eps))."""
     state, steps = ev.state, ev.state.steps
@@ -224,44 +223,19 @@ def _add_coupling(model: Model, layout: Layout, ev: Evaluation, layer: int, H: A
 
 
 def _add_spin(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array) -> None:
-    """Second derivatives of the neuron entropy at given (q, m), eps eliminated by q = T(eps).
-
-    qq: W T'^-1,  qm: d(W eps)/dm - W T'^-1 T_m,  mm: dA/dm + (W T_m)^T T'^-1 T_m, where
-    W = diag(m_{i+1}-m_i)/2, T' = dT/deps, T_m = dT/dm. Only unknown levels enter T'.
-    """
+    """Second derivatives of the neuron entropy at given (q, m), eps eliminated by q = T(eps)."""
     flow = ev.spin_flows[layer]
     if flow is None:
         return
-    index = layout.eps[layer]
+    index, K = layout.eps[layer], ev.state.K
     span = _span(index)
-    state = ev.state
-    K, n, top = state.K, layout.size, int(state.top[layer])
-    n_m = min(top, K)
-    mm = np.zeros((K, K))
-    w = weight_hidden(model, layer)
-    mm[:n_m, :n_m] = flow.dAdm[1 : n_m + 1, 1 : n_m + 1]
-    size = span.stop - span.start
-    block = np.zeros((size + K, size + K))
-    if size:
-        half = 0.5 * state.steps[span]
-        inverse, T_m = _inverse_response(flow, span, n_m)
-        pull = inverse @ T_m
-        block[:size, :size] = half[:, None] * inverse
-        explicit = np.zeros((top, K))
-        explicit[:, :n_m] = 0.5 * _steps_dm(state.eps[layer, :top])[:, :n_m]
-        cross = explicit[span]
-        cross[:, :n_m] -= half[:, None] * pull
-        block[:size, size:] = cross
-        block[size:, :size] = cross.T
-        mm[:n_m, :n_m] += (half[:, None] * T_m).T @ pull
-    block[size:, size:] = mm
-    newton.add_block(H, np.concatenate([index[span], n + np.arange(K)]), w, block)
-
-
-def _inverse_response(flow: LayerFlow, span: slice, n_m: int) -> tuple[Array, Array]:
-    """(dT/deps)^-1 and dT/dm on the unknown levels."""
-    inverse = np.linalg.inv(flow.dTdv[span, span])
-    return np.asarray(inverse), flow.dTdm[span, 1 : n_m + 1]
+    top = int(ev.state.top[layer])
+    block = newton.spin_block(
+        ev.state.steps, ev.state.eps[layer, :top], flow.dTdv, flow.dTdm, flow.dAdm,
+        span.start, span.stop, min(top, K),
+    )  # fmt: skip
+    columns = np.concatenate([index[span], layout.size + np.arange(K)])
+    newton.add_block(H, columns, weight_hidden(model, layer), block)
 
 
 def field_step(
@@ -305,52 +279,88 @@ class Minimum:
     message: str
 
 
+def unknowns(layout: Layout, ev: Evaluation) -> Array:
+    """The values of (q, Q, m)."""
+    out = np.empty(layout.size + ev.state.K)
+    out[layout.size :] = ev.state.m[1:]
+    for values, blocks in ((ev.state.Q, layout.Q_blocks), (ev.q, layout.eps_blocks)):
+        for block in blocks:
+            out[block.where] = values[block.row, block.span]
+    return out
+
+
 def gap_units(m: Array) -> Array:
     gaps = np.diff(np.append(m, 1.0))
     return np.minimum(gaps[:-1], gaps[1:])
 
 
-class _Spectrum:
-    """Eigenvalues of a Hessian in natural units, scaled by its diagonal."""
+class _Quadratic:
+    """Quadratic model of s in natural units, scaled by the diagonal of its Hessian.
+
+    Steps are vectors z in these units. Where the Hessian H is positive definite the Newton step
+    -H^-1 g comes from its Cholesky factor; the spectrum is computed only where that step is too
+    long or H is not positive definite: then the step is -(|H| + mu)^-1 g (saddle-free).
+    """
 
     def __init__(self, quad: Quadratic, units: Array) -> None:
         H = units.T @ quad.hessian @ units
         g = units.T @ quad.gradient
         diagonal = np.abs(np.diag(H))
         inverse = 1.0 / np.sqrt(np.maximum(diagonal, 1e-9 * diagonal.max(initial=0.0) + 1e-300))
-        self.values, self.vectors = eigh(H * inverse[:, None] * inverse, check_finite=False)
-        self.slope = self.vectors.T @ (g * inverse)
+        self.hessian = H * inverse[:, None] * inverse
+        self.slope = g * inverse
         self.basis = units * inverse
         self.gradient_norm = float(np.abs(g).max(initial=0.0))
-        self.size = np.maximum(np.abs(self.values), 1e-13)
+        self.newton = self._newton()
+
+    def _newton(self) -> Array | None:
+        """-H^-1 g, None unless H is safely positive definite."""
+        if self.slope.size == 0:
+            return np.zeros(0)
+        factor, failed = dpotrf(self.hessian, lower=True)
+        if failed or np.diag(factor).min() ** 2 < SMALLEST_CURVATURE:
+            return None
+        return np.asarray(-dpotrs(factor, self.slope, lower=True)[0])
+
+    @cached_property
+    def spectrum(self) -> tuple[Array, Array, Array]:
+        """|eigenvalues|, eigenvectors, slope along them."""
+        values, vectors = eigh(self.hessian, driver="evd", check_finite=False)
+        return np.maximum(np.abs(values), SMALLEST_CURVATURE), vectors, vectors.T @ self.slope
 
     def newton_gain(self) -> float:
         """Decrease of s that an unrestricted saddle-free Newton step predicts."""
-        return float(0.5 * np.sum(self.slope**2 / self.size))
+        if self.newton is not None:
+            return float(-0.5 * self.slope @ self.newton)
+        size, _, slope = self.spectrum
+        return float(0.5 * np.sum(slope**2 / size))
 
     def step(self, radius: float) -> Array:
-        """Saddle-free Newton step -(|H| + mu)^-1 g of length `radius` or less (eigenbasis)."""
-        slope = np.abs(self.slope)
+        """Saddle-free Newton step of length `radius` or less."""
+        if self.newton is not None and np.linalg.norm(self.newton) <= radius:
+            return self.newton
+        size, vectors, slope = self.spectrum
+        steep = np.abs(slope)
         mu = 0.0
-        if np.linalg.norm(slope / self.size) > radius:
-            low, mu = 0.0, float(np.linalg.norm(slope)) / radius
+        if np.linalg.norm(steep / size) > radius:
+            low, mu = 0.0, float(np.linalg.norm(steep)) / radius
             while mu > 1.05 * low:
                 middle = float(np.sqrt(max(low, 1e-16 * mu) * mu))
-                if np.linalg.norm(slope / (self.size + middle)) > radius:
+                if np.linalg.norm(steep / (size + middle)) > radius:
                     low = middle
                 else:
                     mu = middle
                 if mu < 1e-15:
                     break
-        return np.asarray(-self.slope / (self.size + mu))
+        return np.asarray(-(vectors @ (slope / (size + mu))))
 
     def gain(self, step: Array) -> float:
         """Predicted decrease of s."""
-        return float(-(self.slope @ step + 0.5 * self.values @ step**2))
+        return float(-(self.slope @ step + 0.5 * step @ self.hessian @ step))
 
     def unknowns(self, step: Array) -> Array:
         """The step in (q, Q, m)."""
-        return np.asarray(self.basis @ (self.vectors @ step))
+        return np.asarray(self.basis @ step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,10 +375,10 @@ class _Point:
     def s(self) -> float:
         return self.evaluation.free_entropy
 
-    def spectrum(self, count: int) -> _Spectrum:
-        """Spectrum of the first `count` unknowns: all, or those at fixed breakpoints."""
+    def local(self, count: int) -> _Quadratic:
+        """Quadratic model in the first `count` unknowns: all, or those at fixed breakpoints."""
         part = Quadratic(self.quad.gradient[:count], self.quad.hessian[:count, :count])
-        return _Spectrum(part, self.units[:count, :count])
+        return _Quadratic(part, self.units[:count, :count])
 
 
 class _Descent:
@@ -388,14 +398,15 @@ class _Descent:
             return None
         return _Point(ev, quad, natural_units(self.layout, ev))
 
-    def take(self, at: _Point, spectrum: _Spectrum, step: Array) -> tuple[_Point | None, Array]:
-        """The point after a step, which is shortened to what `step_size` allows."""
+    def take(self, at: _Point, local: _Quadratic, radius: float) -> tuple[_Point | None, Array]:
+        """The point after a step of at most `radius`, shortened to what `step_size` allows."""
         layout, state = self.layout, at.evaluation.state
         n = layout.size
-        full = np.zeros(n + state.K)
-        part = spectrum.unknowns(step)
-        full[: part.size] = part
+        full, step = np.zeros(n + state.K), np.zeros_like(local.slope)
         try:
+            step = local.step(radius)
+            part = local.unknowns(step)
+            full[: part.size] = part
             deps, dQ = field_step(self.model, layout, at.evaluation, full[:n], full[n:])
         except np.linalg.LinAlgError:
             return None, step
@@ -421,16 +432,28 @@ class _Descent:
             if lost(at):
                 break
             try:
-                spectrum = at.spectrum(self.layout.size)
+                local = at.local(self.layout.size)
+                if local.newton_gain() < target:
+                    break
             except np.linalg.LinAlgError:
                 break
-            if spectrum.newton_gain() < target:
-                break
-            new, _ = self.take(at, spectrum, spectrum.step(np.inf))
-            if new is None or new.s > at.s:
+            new, _ = self.take(at, local, np.inf)
+            if new is None or self.decrease(at, new) < 0.0:
                 break
             at = new
         return at
+
+    def decrease(self, old: _Point, new: _Point) -> float:
+        """By how much s has fallen; below its rounding from the gradients (trapezium rule).
+
+        The gradients resolve differences of s that s itself, a sum of order one, does not
+        (W. W. Hager and H. Zhang, SIAM J. Optim. 16, 170 (2005), section 1.1).
+        """
+        difference = old.s - new.s
+        if abs(difference) > RESOLVED * self.model.L:
+            return difference
+        way = unknowns(self.layout, new.evaluation) - unknowns(self.layout, old.evaluation)
+        return float(-0.5 * (old.quad.gradient + new.quad.gradient) @ way)
 
 
 def minimise(
@@ -443,14 +466,17 @@ def minimise(
     mapper: Mapper = _serial,
     free_breakpoints: bool = True,
     leash: float = np.inf,
+    leave_saddles: bool = False,
 ) -> Minimum:
     """Saddle-free Newton minimisation of s over (q, Q, m) at a fixed set of active levels.
 
     Trust-region steps in all unknowns, each followed by corrections at fixed m. A step changes no
     logarithm of an increment by more than `MAX_LOG` and no breakpoint by more than `MAX_GAP` of
-    its gap. Stops when all ds/d(logarithms, m in gaps) are below `gradient_tol`, at rounding
-    level, at `deadline` (time.perf_counter), or when a q_EA(l) has moved by more than `leash`.
-    Without `free_breakpoints` m stays as it is.
+    its gap. Stops when all ds/d(logarithms, m in gaps) are below `gradient_tol`, at `deadline`
+    (time.perf_counter), or when a q_EA(l) has moved by more than `leash`; without `leave_saddles`
+    also where s falls by no more than its rounding and the Hessian is not positive definite: often
+    a level about to vanish, which `adjust_levels` removes. Without `free_breakpoints` m stays as
+    it is.
 
     Raises FlowError if the start itself cannot be evaluated.
     """
@@ -463,9 +489,12 @@ def minimise(
     first_frozen = int(state.top.min())
     frozen = first_frozen <= state.K
     watched = model.L > 1 and not frozen
+    lowest = liquid_entropy(model) - COLLAPSE
 
     def lost(point: _Point) -> str:
         """Why the search has to end at this point ("" if it goes on)."""
+        if not point.s > lowest:
+            return COLLAPSE_MESSAGE
         if watched and point.evaluation.lam.max() > RUNAWAY:
             return RUNAWAY_MESSAGE
         if abs(point.evaluation.q[:, -1] - first.evaluation.q[:, -1]).max() > leash:
@@ -479,14 +508,10 @@ def minimise(
         return "time limit" if time.perf_counter() > deadline else ""
 
     at = descent.correct(first, START_GAIN, 10, lost)
-    rounding = 1e-14 * model.L
-    radius, stalled = np.inf, 0
+    radius = np.inf
     for iteration in range(max_iterations):
-        try:
-            spectrum = at.spectrum(count)
-        except np.linalg.LinAlgError:
-            return Minimum(at.evaluation, layout, np.inf, iteration, False, "no descent")
-        norm = spectrum.gradient_norm
+        local = at.local(count)
+        norm = local.gradient_norm
         if norm < gradient_tol:
             message = "gradient below tolerance"
             return Minimum(at.evaluation, layout, norm, iteration, True, message)
@@ -495,21 +520,16 @@ def minimise(
             return Minimum(at.evaluation, layout, norm, iteration, False, reason)
         accepted = None
         for _ in range(MAX_TRIALS):
-            new, step = descent.take(at, spectrum, spectrum.step(radius))
-            length, gain = float(np.linalg.norm(step)), spectrum.gain(step)
+            new, step = descent.take(at, local, radius)
+            length, gain = float(np.linalg.norm(step)), local.gain(step)
             radius = 0.25 * length
             if new is None:
                 continue
-            if gain < rounding:  # s is flat to rounding: judge by the gradient
-                if float(np.abs(new.units.T @ new.quad.gradient)[:count].max(initial=0.0)) < norm:
-                    accepted, radius = new, np.inf
-                    break
-                stalled += 1
-                if stalled > 2:
-                    return Minimum(at.evaluation, layout, norm, iteration, False, "rounding level")
-                continue
-            new = descent.correct(new, max(0.05 * gain, 1e-15), 3, lost)
-            ratio = (at.s - new.s) / gain
+            flat = gain < 0.1 * RESOLVED * model.L and local.newton is None  # not a minimum
+            if flat and not leave_saddles:
+                return Minimum(at.evaluation, layout, norm, iteration, False, FLAT_MESSAGE)
+            new = descent.correct(new, max(0.05 * gain, SMALLEST_GAIN), 3, lost)
+            ratio = descent.decrease(at, new) / gain
             if ratio > 1e-4:
                 accepted = new
                 radius = (3.0 if ratio > 0.7 else 1.0 if ratio > 0.25 else 0.5) * length
@@ -517,7 +537,7 @@ def minimise(
         if accepted is None:
             return Minimum(at.evaluation, layout, norm, iteration, False, "no descent")
         at = accepted
-    return Minimum(at.evaluation, layout, norm, max_iterations, False, "iteration limit")
+    return Minimum(at.evaluation, layout, norm, max_iterations, False, LIMIT_MESSAGE)
 
 
 def step_size(layout: Layout, state: State, deps: Array, dQ: Array, dm: Array) -> float:

@@ -98,12 +98,12 @@ def _frozen(
             if one is not None and one.message == CLOSING_MESSAGE:
                 continue
             break
-        if depth > 1 and levels > few:
-            more = min(levels, DEEP_FROZEN_LEVELS)
+        for more in range(few + 1, min(levels, DEEP_FROZEN_LEVELS) + 1) if depth > 1 else ():
             seconds = min(time_limit, DEEP_FROZEN_SECONDS)
             finer = _search(problem, "frozen", more, tol, seconds, threads, one.state)
-            if finer is not None and finer.converged and finer.branch == "frozen":
-                one = finer
+            if finer is None or not (finer.converged and finer.branch == "frozen"):
+                break
+            one = finer
         found.append(one if depth == 1 else replace(one, branch=f"frozen {depth}"))
     return found
 
@@ -147,7 +147,7 @@ def _solution(
     certificate = _certificate(found)
     words = [str(found.status.value), found.message]
     if status is Status.CONVERGED:
-        words = ["certified", f"{found.levels} levels"]
+        words = ["certified", rsb.count_levels(found.levels)]
         if found.branch.startswith("frozen"):
             words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
     return Solution(
