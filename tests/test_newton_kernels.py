@@ -68,15 +68,15 @@ def test_exchanges(x: list[float]) -> None:
 
 
 def spin_block(
-    steps: Array, eps: Array, dTdv: Array, dTdm: Array, dAdm: Array, low: int, high: int, n_m: int
+    steps: Array, eps: Array, inverse: Array, dTdm: Array, dAdm: Array, low: int, n_m: int
 ) -> Array:
     """Numpy twin of `newton.spin_block`: d(W eps)/dm by differences of the linear function."""
-    k, levels = steps.size - 1, slice(low, high)
+    k, size = steps.size - 1, inverse.shape[0]
+    levels = slice(low, low + size)
     half = np.diag(0.5 * steps[levels])
-    inverse = np.linalg.inv(dTdv[levels, levels])
-    T_m = np.zeros((high - low, k))
+    T_m = np.zeros((size, k))
     T_m[:, :n_m] = dTdm[levels, 1 : n_m + 1]
-    explicit = np.zeros((high - low, k))
+    explicit = np.zeros((size, k))
     for j in range(n_m):  # m_{j+1} up by one: cell j wider, cell j+1 narrower
         wider = np.zeros(steps.size)
         wider[j], wider[j + 1] = 1.0, -1.0
@@ -95,7 +95,7 @@ def test_spin_block(k1: int, top: int, low: int) -> None:
     steps, eps = rng.uniform(0.1, 1.0, k1), np.sort(rng.uniform(size=top))
     eps[:low] = 0.0
     values = (
-        steps, eps, rng.normal(size=(top, top)) + 3 * np.eye(top), rng.normal(size=(top, top + 1)),
-        rng.normal(size=(top + 1, top + 1)), low, top, min(top, k1 - 1),
+        steps, eps, np.linalg.inv(rng.normal(size=(top - low, top - low)) + 3 * np.eye(top - low)),
+        rng.normal(size=(top, top + 1)), rng.normal(size=(top + 1, top + 1)), low, min(top, k1 - 1),
     )  # fmt: skip
     np.testing.assert_allclose(newton.spin_block(*values), spin_block(*values), rtol=1e-12)

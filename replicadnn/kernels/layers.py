@@ -1,6 +1,6 @@
-"""One layer of the saddle-point equations in one call: grid, boundary, flow and its responses.
+"""One layer of the saddle-point equations: grid, boundary and flow in one call, then responses.
 
-Compiled as a whole so that threads share layers without meeting in the interpreter. Called by
+So threads share layers almost without meeting in the interpreter. Called by
 `replicadnn.theory.rsb_map`, which says what the results mean.
 """
 
@@ -37,6 +37,15 @@ def coarsening(m, v, width, step, points):
 
 
 @jit_ieee_strict
+def _append(values, last):
+    out = np.empty(values.size + 1)
+    for i in range(values.size):
+        out[i] = values[i]
+    out[values.size] = last
+    return out
+
+
+@jit_ieee_strict
 def _flow(full, v, step, side, ratio, slope, width, f, f1, f2, df_dm):
     """The flow from row k of f, f1, f2, and what its responses need."""
     k1, n = f.shape
@@ -69,7 +78,7 @@ def gap_flow(m, lam, kappa, noise, points):
     n = 2 * side + 1
     f, f1, f2 = np.empty((k1, n)), np.empty((k1, n)), np.empty((k1, n))
     parisi.gap_boundary(kappa, noise, width, step, side, f[k1 - 1], f1[k1 - 1], f2[k1 - 1])
-    full = np.append(m, 1.0)
+    full = _append(m, 1.0)
     return _flow(full, lam, step, side, ratio, 0.0, width, f, f1, f2, np.zeros(n))
 
 
@@ -90,7 +99,7 @@ def spin_flow(m, eps, m_top, points):
     if m_top >= 1.0:
         df_dm[:] = 0.0
     ratio = np.ones(k1, dtype=np.int64)
-    full = np.append(m, m_top)
+    full = _append(m, m_top)
     return _flow(full, eps, step, side, ratio, 1.0, 1.0 / m_top, f, f1, f2, df_dm)
 
 
@@ -121,10 +130,3 @@ def responses(T, C, work):
         dAdm[k1, k1] += curvature
         dAdv[k1, k1 - 1] += 0.5
     return dTdv, dTdm, dAdv, dAdm
-
-
-@jit_ieee_strict
-def gap_layer(m, lam, kappa, noise, points):
-    """`gap_flow` and `responses` in one call."""
-    moments, work = gap_flow(m, lam, kappa, noise, points)
-    return moments, responses(moments[1], moments[2], work)

@@ -11,9 +11,10 @@ from ._jit import jit_ieee_strict
 def _slopes(x, y):
     """Derivatives of the monotone cubic through (x, y): weighted harmonic means."""
     n = x.size
-    d = np.zeros(n)
-    h = np.diff(x)
-    s = np.diff(y) / h
+    d, h, s = np.zeros(n), np.empty(n - 1), np.empty(n - 1)
+    for i in range(n - 1):
+        h[i] = x[i + 1] - x[i]
+        s[i] = (y[i + 1] - y[i]) / h[i]
     for i in range(1, n - 1):
         if s[i - 1] * s[i] > 0.0:
             a = 2.0 * h[i] + h[i - 1]
@@ -32,7 +33,9 @@ def _cubic(x, y, d, t):
         return y[0] + d[0] * (t - x[0])
     if t >= x[n - 1]:
         return y[n - 1] + d[n - 1] * (t - x[n - 1])
-    i = np.searchsorted(x, t) - 1
+    i = 0
+    while x[i + 1] < t:
+        i += 1
     h = x[i + 1] - x[i]
     u = (t - x[i]) / h
     v = 1.0 - u
@@ -54,12 +57,10 @@ def slide(values, step, old, new, max_log, bound):
     increments below it do in second order.
     """
     n = values.size
-    moved = np.empty(n)
-    rest = step.copy()
-    before = np.empty(n)
+    moved, rest, before = np.empty(n), np.empty(n), np.empty(n)
     for i in range(n):
-        before[i] = values[i] - (values[i - 1] if i > 0 else 0.0)
-    moved[:] = before
+        before[i] = moved[i] = values[i] - (values[i - 1] if i > 0 else 0.0)
+        rest[i] = step[i]
     room = bound - values[n - 1]
     moved_room = room
     if n > 2:
@@ -75,9 +76,9 @@ def slide(values, step, old, new, max_log, bound):
         if bound > 0.0:
             ok = ok and bound - last > 0.5 * room and bound - last < 2.0 * room
         if ok:
-            moved[:] = along
             moved_room = bound - last
             for i in range(n):
+                moved[i] = along[i]
                 rest[i] -= d[i] * (new[i] - old[i])
     total = 0.0
     out = np.empty(n)

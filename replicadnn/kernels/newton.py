@@ -27,9 +27,10 @@ def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, dBdQ, dSdQ, dSdm, alpha)
     k1 = m.size
     k = k1 - 1
     out = np.empty((3 * k1 + k, 3 * k1 + k))
-    slope = np.empty((3, k1))
-    slope[0], slope[1], slope[2] = q_b * Q, q_a * q_b, q_a * Q
-    third = (q_a, Q, q_b)
+    slope, third = np.empty((3, k1)), np.empty((3, k1))
+    for i in range(k1):
+        third[0, i], third[1, i], third[2, i] = q_a[i], Q[i], q_b[i]
+        slope[0, i], slope[1, i], slope[2, i] = q_b[i] * Q[i], q_a[i] * q_b[i], q_a[i] * Q[i]
     for i in range(k1):
         half = 0.5 * ((m[i + 1] if i < k else 1.0) - m[i])
         for r in range(3):
@@ -37,7 +38,7 @@ def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, dBdQ, dSdQ, dSdm, alpha)
                 for j in range(k1):
                     out[r * k1 + i, c * k1 + j] = -half * slope[r, i] * dTdv[i, j] * slope[c, j]
                 if r != c:
-                    out[r * k1 + i, c * k1 + i] -= half * G[i] * third[3 - r - c][i]
+                    out[r * k1 + i, c * k1 + i] -= half * G[i] * third[3 - r - c, i]
             for j in range(k):
                 out[r * k1 + i, 3 * k1 + j] = slope[r, i] * dAdv[j + 1, i]
         for j in range(k1):
@@ -53,21 +54,22 @@ def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, dBdQ, dSdQ, dSdm, alpha)
 
 
 @jit_ieee_strict
-def spin_block(steps, eps, dTdv, dTdm, dAdm, low, high, n_m):
+def spin_block(steps, eps, inverse, dTdm, dAdm, low, n_m):
     """Second derivatives of a neuron entropy at given (q, m), eps eliminated by q = T(eps).
 
-    Rows and columns (q_low..q_{high-1}, m_1..m_K). With W = diag(m_{i+1}-m_i)/2, T' = dT/deps and
-    T_m = dT/dm on these levels (m beyond `n_m` does not enter),
+    Rows and columns (q_low, q_low+1, .., m_1..m_K). With W = diag(m_{i+1}-m_i)/2, the `inverse` of
+    T' = dT/deps and T_m = dT/dm on these levels (m beyond `n_m` does not enter),
 
         qq: W T'^-1,    qm: d(W eps)/dm - W T'^-1 T_m,    mm: dA/dm + (W T_m)^T T'^-1 T_m.
     """
-    size, k = high - low, steps.size - 1
+    size, k = inverse.shape[0], steps.size - 1
     out = np.zeros((size + k, size + k))
-    inverse = np.zeros((size, size))
-    if size > 0:
-        inverse[:] = np.linalg.inv(dTdv[low:high, low:high].copy())
-    T_m = dTdm[low:high, 1 : n_m + 1].copy()
-    pull = inverse @ T_m
+    T_m = dTdm[low : low + size, 1 : n_m + 1]
+    pull = np.zeros((size, n_m))
+    for i in range(size):
+        for r in range(size):
+            for j in range(n_m):
+                pull[i, j] += inverse[i, r] * T_m[r, j]
     for i in range(size):
         half = 0.5 * steps[low + i]
         for j in range(size):

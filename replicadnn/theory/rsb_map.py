@@ -127,9 +127,10 @@ def interaction_flow(model: Model, m: Array, lam: Array, derivatives: bool = Fal
     if not np.isfinite(lam[-1]):
         raise FlowError("the overlaps of an interaction are not finite")
     values = m, lam, model.kappa, model.noise, model.points_per_width
-    if derivatives:
-        return _layer_flow(*layers.gap_layer(*values))
-    return _layer_flow(layers.gap_flow(*values)[0])
+    moments, work = layers.gap_flow(*values)
+    if not derivatives:
+        return _layer_flow(moments)
+    return _layer_flow(moments, layers.responses(moments[1], moments[2], work))
 
 
 def spin_flow(

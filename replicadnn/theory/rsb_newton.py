@@ -232,8 +232,8 @@ def _add_spin(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array
     span = _span(index)
     top = int(ev.state.top[layer])
     block = newton.spin_block(
-        ev.state.steps, ev.state.eps[layer, :top], flow.dTdv, flow.dTdm, flow.dAdm,
-        span.start, span.stop, min(top, K),
+        ev.state.steps, ev.state.eps[layer, :top], np.linalg.inv(flow.dTdv[span, span]),
+        flow.dTdm, flow.dAdm, span.start, min(top, K),
     )  # fmt: skip
     columns = np.concatenate([index[span], layout.size + np.arange(K)])
     newton.add_block(H, columns, weight_hidden(model, layer), block)
