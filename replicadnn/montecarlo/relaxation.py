@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal, stats
 
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -75,7 +74,9 @@ def shoulder(times: Times, curve: Array, error: Array) -> tuple[float, float, fl
     slope = -(c[width:] - c[:-width]) / run
     noise = np.hypot(e[width:], e[:-width]) / run
     prominence = 5.0 * float(np.nanmedian(noise))
-    peaks, _ = signal.find_peaks(np.concatenate([[0.0], slope, [0.0]]), prominence=prominence)
+    from scipy.signal import find_peaks  # takes half a second to import
+
+    peaks, _ = find_peaks(np.concatenate([[0.0], slope, [0.0]]), prominence=prominence)
     if len(peaks) < 2:
         return none
     first, last = int(peaks[0]) - 1, int(peaks[-1]) - 1
@@ -110,6 +111,8 @@ def bootstrap_error(
 
     def of_indices(index: NDArray[np.float64]) -> Array:
         return np.ravel(statistic(samples[index.astype(np.intp)]))
+
+    from scipy import stats  # takes a third of a second to import
 
     with warnings.catch_warnings():
         # an undefined resample makes the interval (not used here) degenerate
