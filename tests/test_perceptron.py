@@ -108,3 +108,16 @@ def test_jump_before_the_line() -> None:
     assert broken.free_entropy < symmetric.free_entropy - 1e-6
     assert broken.Q[0, 1] - broken.Q[0, 0] > 0.5
     assert 0.8 < broken.x[1] < 0.9
+    found = solve_rsb(0.95 * alpha, 1, kappa=-2.5, levels=4)[0]
+    assert found.levels == 1
+    assert found.free_entropy == pytest.approx(broken.free_entropy, abs=1e-12)
+
+
+@pytest.mark.parametrize(("kappa", "jump"), [(-2.2, 111.535), (-2.5, 287.115)])
+def test_where_the_jump_is(kappa: float, jump: float) -> None:
+    """m = 1 there: one step has the s of the symmetric solution and a finite Q_1 - Q_0."""
+    below, beyond = (solve_rsb(a, 1, kappa=kappa, levels=2)[0] for a in (jump - 0.1, jump + 0.1))
+    assert below.levels == 0
+    assert beyond.levels == 1
+    assert 0.99 < beyond.x[1] < 1.0
+    assert beyond.Q[0, 1] - beyond.Q[0, 0] > 0.25

@@ -22,6 +22,7 @@ from .rsb_levels import (
     drop_weakest,
     first_guess,
     frozen_guess,
+    jump_guess,
     plateaus,
     refine,
     relaxed_guess,
@@ -462,6 +463,32 @@ def _few_levels(model: Model, tol: float, deadline: float, mapper: Mapper) -> st
     return f"stationary at few levels, unstable to further breaking: {'; '.join(words)}"
 
 
+def _perceptron(
+    model: Model, symmetric: State, K: int, tol: float, deadline: float, mapper: Mapper
+) -> _Stage:
+    """L = 1: replica symmetric, broken where that is unstable, or one step with a jump.
+
+    At kappa < -2.043 the step appears with a jump while the symmetric solution is still stable;
+    the lower s of the two is taken (docs/parisi.md, section 3).
+    """
+    stage = _climb(model, symmetric, 0, tol, deadline, mapper)
+    if stage.certificate.replicon.max() > 1.0:
+        guess = relaxed_guess(
+            model, first_guess(model, min(K, 2)), deadline=deadline, mapper=mapper
+        )
+        return _climb(model, guess, K, tol, deadline, mapper)
+    if model.kappa >= 0.0:
+        return stage
+    guess = relaxed_guess(model, jump_guess(), deadline=deadline, mapper=mapper)
+    jump = _climb(model, guess, 1, tol, deadline, mapper)
+    lower = jump.found.evaluation.free_entropy < stage.found.evaluation.free_entropy - SAME
+    if not (jump.certificate.passes(tol) and lower):
+        return stage
+    if jump.certificate.replicon.max() < 1.0:
+        return jump
+    return _climb(model, jump.found.evaluation.state, K, tol, deadline, mapper)
+
+
 def _solve_point(
     model: Model, K: int, tol: float, branch: str, start: State | None, deadline: float,
     mapper: Mapper,
@@ -482,12 +509,7 @@ def _solve_point(
             mapper=mapper,
         )
     if model.L == 1 and start is None and K > 0:
-        stage = _climb(model, guess, 0, tol, deadline, mapper)
-        if stage.certificate.replicon.max() > 1.0:
-            guess = relaxed_guess(
-                model, first_guess(model, min(K, 2)), deadline=deadline, mapper=mapper
-            )
-            stage = _climb(model, guess, K, tol, deadline, mapper)
+        stage = _perceptron(model, guess, K, tol, deadline, mapper)
     else:
         stage = _climb(model, guess, K, tol, deadline, mapper)
     if stage.found.message in LOST and start is None and branch != "frozen":

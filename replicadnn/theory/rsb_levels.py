@@ -30,6 +30,11 @@ def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) 
     return make_state(m, eps, Q)
 
 
+def jump_guess() -> State:
+    """L = 1: two well separated overlaps."""
+    return make_state(np.array([0.0, 0.9]), np.zeros((2, 2)), np.array([[0.15, 0.95]]))
+
+
 def relaxed_guess(
     model: Model,
     guess: State,
