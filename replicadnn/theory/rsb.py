@@ -479,7 +479,7 @@ def _perceptron(
         return _climb(model, guess, K, tol, deadline, mapper)
     if model.kappa >= 0.0:
         return stage
-    guess = relaxed_guess(model, jump_guess(), deadline=deadline, mapper=mapper)
+    guess = jump_guess(stage.found.evaluation.state)
     jump = _climb(model, guess, 1, tol, deadline, mapper)
     lower = jump.found.evaluation.free_entropy < stage.found.evaluation.free_entropy - SAME
     if not (jump.certificate.passes(tol) and lower):

@@ -30,9 +30,11 @@ def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) 
     return make_state(m, eps, Q)
 
 
-def jump_guess() -> State:
-    """L = 1: two well separated overlaps."""
-    return make_state(np.array([0.0, 0.9]), np.zeros((2, 2)), np.array([[0.15, 0.95]]))
+def jump_guess(symmetric: State) -> State:
+    """L = 1: two well separated overlaps, the lower one next to the symmetric solution."""
+    Q = float(symmetric.Q[0, -1])
+    overlaps = np.array([[0.95 * Q, Q + 0.65 * (1.0 - Q)]])
+    return make_state(np.array([0.0, 0.95]), np.zeros((2, 2)), overlaps)
 
 
 def relaxed_guess(
