@@ -7,6 +7,7 @@ import json
 import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,9 +98,12 @@ def command(
     The first Ctrl-C saves and ends (exit code 130), the second ends at once.  Exit code 3: the time
     limit came first; continue with --resume.
     """
+    from replicadnn.errors import FileError
     from replicadnn.montecarlo.spec import default_beta
     from replicadnn.montecarlo.study import make_jobs, run_study
 
+    if output is not None and Path(output).exists() and not (resume or overwrite):
+        raise FileError(output, "exists already (--resume continues it, --overwrite replaces it)")
     jobs = make_jobs(L, N, alpha, beta=beta, tempering=tempering, **options)
     if beta is None and tempering is None:
         opt.note(f"note: --beta {default_beta(L, options['potential']):g} is used")

@@ -99,7 +99,7 @@ def command(
     if as_json:
         click.echo(json.dumps(_document(found), allow_nan=False))
     else:
-        _print(found)
+        _print(found, interrupted)
     if interrupted:
         note("interrupted: run the same command again to continue")
         return 130
@@ -147,9 +147,10 @@ def _document(found: Sweep) -> dict[str, Any]:
     }
 
 
-def _print(found: Sweep) -> None:
+def _print(found: Sweep, interrupted: bool) -> None:
     said = _document(found)
     counts = ", ".join(f"{count} {status}" for status, count in said["counts"].items())
-    click.echo(f"{said['points']} points: {counts} ({said['computed']} computed now)")
+    now = "" if interrupted else f" ({said['computed']} computed now)"
+    click.echo(f"{said['points']} points: {counts}{now}")
     print_not_converged(said["not_converged"], said["output"])
     note(f"store: {said['output']}")

@@ -102,7 +102,7 @@ def distribution_figure(solution: Solution) -> Figure:
         for row, part in zip(grid, parts, strict=True):
             for ax, kind in zip(row, kinds, strict=True):
                 distribution(solution, kind, part, ax)
-        grid[0][0].legend(title="layer")
+        grid[0][0].legend(title="layer and\nmirror image")
         figure.suptitle(headline(solution))
     return figure
 

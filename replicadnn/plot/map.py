@@ -47,8 +47,8 @@ def diagram(
 ) -> Axes:
     """Draw a number of the table over the (x, y) plane, each point a cell.
 
-    Points that failed, did not converge or are pending are crosses, cells without a point stay
-    empty.  Axes with values over more than two decades are logarithmic.
+    Points that failed or did not converge are crosses, pending ones dots, cells without a point
+    stay empty.  Axes with equal ratios, or over more than two decades, are logarithmic.
 
     Parameters
     ----------
@@ -95,13 +95,19 @@ def diagram(
     mesh = ax.pcolormesh(edges[x][0], edges[y][0], np.ma.masked_invalid(grid), rasterized=True)
     figure = ax.figure
     figure.colorbar(mesh, ax=ax, label=_LABELS.get(quantity, quantity))
-    bad = ~good
-    if np.any(bad):
-        ax.plot(
-            columns[x][bad], columns[y][bad], "x", color="0.35", markersize=3, linestyle="none",
-            label="not converged",
-        )  # fmt: skip
-        ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0))
+    pending = sweep["status"][chosen] == "pending"
+    for label, marker, which in (
+        ("not converged", "x", ~good & ~pending),
+        ("pending", ".", pending),
+    ):
+        if np.any(which):
+            ax.plot(
+                columns[x][which], columns[y][which], marker, color="0.35", markersize=3,
+                linestyle="none", label=label,
+            )  # fmt: skip
+    if np.any(~good):
+        ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
+    ax.set_title(_headline(sweep, chosen), loc="left", fontsize="medium")
     for name, scale, axis in ((x, ax.set_xscale, ax.xaxis), (y, ax.set_yscale, ax.yaxis)):
         if edges[name][1]:
             scale("log")
@@ -112,8 +118,26 @@ def diagram(
     return ax
 
 
+def _headline(sweep: Sweep, chosen: NDArray[Any]) -> str:
+    """The parameters that all points share: scenario, ansatz, and margin and temperature if set."""
+    words = []
+    for name, default in (("scenario", None), ("ansatz", None), ("kappa", 0.0), ("beta", np.inf)):
+        if name not in sweep.table:
+            continue
+        values = np.unique(sweep[name][chosen])
+        if len(values) == 1 and values[0] != default:
+            value = values[0]
+            symbol = {"kappa": r"$\kappa$", "beta": r"$\beta$"}.get(name)
+            words.append(str(value) if symbol is None else f"{symbol} = {value:g}")
+    return ", ".join(words)
+
+
 def _log(values: NDArray[Any]) -> bool:
-    return bool(values[0] > 0 and values[-1] > 100 * values[0])
+    if values[0] <= 0:
+        return False
+    ratios = values[1:] / values[:-1]
+    equal = len(values) > 3 and bool(np.ptp(ratios) < 1e-6 * ratios[0])
+    return equal or bool(values[-1] > 100 * values[0])
 
 
 def _edges(values: NDArray[Any]) -> NDArray[np.float64]:

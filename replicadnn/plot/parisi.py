@@ -82,7 +82,7 @@ def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | Non
     ax.set_ylabel(rf"overlap of {name}  ${quantity}(x, l)$")
     ax.set_xlim(0.0, 1.0)
     ax.set_ylim(-0.02, 1.02)
-    ax.legend(loc="best", title="layer")
+    ax.legend(loc="best", title="layer and\nmirror image")
     return ax
 
 

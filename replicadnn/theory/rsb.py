@@ -62,7 +62,7 @@ class Status(enum.Enum):
     CONVERGED = "converged: the certificate passes"
     NOT_CONVERGED = "not converged: raise time_limit, change levels, or start from a nearby alpha"
     TIME_LIMIT = "time limit reached: raise time_limit"
-    RUN_AWAY = "overlaps run to one: no solution near the start; approach from a smaller alpha"
+    RUN_AWAY = "overlaps run to one: no solution near the start"
     NO_SOLUTION = "no solution: Q(1) -> 1, the constraints cannot be met (alpha above capacity)"
 
 
@@ -472,6 +472,8 @@ def _perceptron(
     the lower s of the two is taken (docs/parisi.md, section 3).
     """
     stage = _climb(model, symmetric, 0, tol, deadline, mapper)
+    if stage.found.message in LOST:  # further levels are lower still
+        return stage
     if stage.certificate.replicon.max() > 1.0:
         guess = relaxed_guess(
             model, first_guess(model, min(K, 2)), deadline=deadline, mapper=mapper
@@ -512,11 +514,12 @@ def _solve_point(
         stage = _perceptron(model, guess, K, tol, deadline, mapper)
     else:
         stage = _climb(model, guess, K, tol, deadline, mapper)
-    if stage.found.message in LOST and start is None and branch != "frozen":
+    lost = stage.found.message in LOST and model.L > 1
+    if lost and start is None and branch != "frozen":
         near, message = _from_below(model, K, tol, deadline, mapper)
         if near is not None:
             stage = _climb(model, near, K, tol, deadline, mapper)
-        elif K > 1 and model.L > 1:
+        elif K > 1:
             words = [message, _few_levels(model, tol, deadline, mapper)]
             if model.kappa >= 0.0 and np.isinf(model.beta):
                 bound = counting_bound(model.L)

@@ -69,6 +69,7 @@ SMALLEST_GAIN = 1e-20
 CORRECTION = 10.0  # longest correction in units of the step it corrects
 SMALLEST_CURVATURE = 1e-13  # of the scaled Hessian, whose diagonal is one
 POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
+CLOSED = 1.0 - 1e-6  # overlap of one perceptron at which its volume has closed
 RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
 
 
@@ -495,7 +496,7 @@ def minimise(
 
     def lost(point: _Point) -> str:
         """Why the search has to end at this point ("" if it goes on)."""
-        if not point.s > lowest:
+        if not point.s > lowest or (model.L == 1 and point.evaluation.lam.max() > CLOSED):
             return COLLAPSE_MESSAGE
         if watched and point.evaluation.lam.max() > RUNAWAY:
             return RUNAWAY_MESSAGE
