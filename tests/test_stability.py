@@ -137,6 +137,15 @@ def test_where_frozen_states_appear_and_dominate() -> None:
     assert planted_range(20)[1] == pytest.approx(brentq(alone, 50.0, 400.0), rel=1e-9)
 
 
+def test_complexity_where_a_deep_overlap_vanishes() -> None:
+    """L = 20, alpha = 40: q(4) runs to zero between m = 0.5 and 0.9 and must not stop the rest."""
+    values = [frozen_point(40.0, 20, m, 0.0) for m in (0.5, 0.6, 0.7, 0.8, 0.9)]
+    assert max(residual for *_, residual in values) < 1e-10
+    sigma = np.array([value[1] for value in values])
+    assert np.all(np.diff(sigma) < 0.0)
+    assert abs(np.diff(sigma, 3)).max() < 1e-3
+
+
 def test_complexity_curve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, picture = tmp_path / "x.h5", tmp_path / "x.png"
     code = run(

@@ -34,7 +34,7 @@ from replicadnn.theory import branches, entropy
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
 from replicadnn.theory.rsb_map import FlowError, Model, evaluate, relax, residual
-from replicadnn.theory.rsb_newton import minimise
+from replicadnn.theory.rsb_newton import adjust_levels, minimise
 from replicadnn.theory.saddle import Equations, State
 from replicadnn.theory.solver import Progress
 
@@ -126,6 +126,11 @@ def frozen_point(alpha: float, L: int, m: float, kappa: float) -> tuple[float, f
         found = minimise(
             model, relaxed_guess(model, frozen_guess(model, 1, m)), free_breakpoints=False
         )
+        for _ in range(3):  # overlaps on their way to zero hold up the rest
+            changed = adjust_levels(model, found.evaluation)
+            if changed is None:
+                break
+            found = minimise(model, changed, free_breakpoints=False)
         # near m = 1 the cell below m* has hardly any weight in s, and its overlaps are as little
         # determined by the minimum: the map itself finishes them
         ev = evaluate(model, relax(model, found.evaluation.state, 20, damping=1.0))
