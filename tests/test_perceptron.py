@@ -113,6 +113,15 @@ def test_jump_before_the_line() -> None:
     assert found.free_entropy == pytest.approx(broken.free_entropy, abs=1e-12)
 
 
+def test_the_volume_closes_for_hard_constraints_only() -> None:
+    """Above capacity there is no solution; at finite beta s >= -beta, and nothing closes."""
+    closed = solve_rsb(14.0, 1, kappa=-1.0, levels=2)[0]
+    assert closed.status.name == "NO_SOLUTION"
+    soft = solve_rsb(1e3, 1, kappa=-1.0, beta=20.0, levels=1, time_limit=2.0)[0]
+    assert soft.status.name != "NO_SOLUTION"
+    assert soft.free_entropy > -20.0
+
+
 @pytest.mark.parametrize(("kappa", "jump"), [(-2.2, 111.535), (-2.5, 287.115)])
 def test_where_the_jump_is(kappa: float, jump: float) -> None:
     """m = 1 there: one step has the s of the symmetric solution and a finite Q_1 - Q_0."""

@@ -52,7 +52,7 @@ MAX_LOG = 1.0
 MAX_GAP = 0.4
 RUNAWAY_MESSAGE = "overlaps run to one"
 COLLAPSE_MESSAGE = "the free entropy runs to minus infinity"
-COLLAPSE = 20.0  # this far below the liquid free entropy
+COLLAPSE = 20.0  # this far below the liquid free entropy (and -beta L)
 LEASH_MESSAGE = "left the neighbourhood of the start"
 CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
 MERGED_MESSAGE = "two levels merge"
@@ -492,11 +492,13 @@ def minimise(
     first_frozen = int(state.top.min())
     frozen = first_frozen <= state.K
     watched = model.L > 1 and not frozen
-    lowest = liquid_entropy(model) - COLLAPSE
+    hard = np.isinf(model.beta)  # else the volume cannot close: s >= -beta L
+    lowest = min(liquid_entropy(model), 0.0 if hard else -model.beta * model.L) - COLLAPSE
+    closes = hard and model.L == 1
 
     def lost(point: _Point) -> str:
         """Why the search has to end at this point ("" if it goes on)."""
-        if not point.s > lowest or (model.L == 1 and point.evaluation.lam.max() > CLOSED):
+        if not point.s > lowest or (closes and point.evaluation.lam.max() > CLOSED):
             return COLLAPSE_MESSAGE
         if watched and point.evaluation.lam.max() > RUNAWAY:
             return RUNAWAY_MESSAGE
