@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_ndtr, roots_hermitenorm
 
+from replicadnn.kernels import layers
 from replicadnn.kernels import parisi as kernels
 from replicadnn.theory.flow import (
     Boundary,
@@ -20,6 +22,7 @@ from replicadnn.theory.flow import (
     parisi_flow,
     spin_boundary,
 )
+from replicadnn.theory.rsb_map import LayerFlow
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import sk
@@ -161,34 +164,32 @@ def test_interaction_near_contact(gap: float) -> None:
 
 def test_second_derivatives_match_differences() -> None:
     """The response matrices of `kernels.hessian` against differences of T and A."""
-    from replicadnn.theory.rsb_map import Model, interaction_flow, spin_flow
-
-    model = Model(1.0, 3, kappa=0.2)
     m, v = levels(5, 4, 0.7)
 
-    def run(m: np.ndarray, v: np.ndarray, spin: bool, derivatives: bool = False):
-        if spin:
-            return spin_flow(model, m, 4 * v, 1.0, derivatives)
-        return interaction_flow(model, m, v, derivatives)
+    def run(m: np.ndarray, v: np.ndarray, spin: bool) -> tuple[LayerFlow, Any]:
+        moments, work = (
+            layers.spin_flow(m, 4 * v, 1.0, 5.0) if spin else layers.gap_flow(m, v, 0.2, 0.0, 5.0)
+        )
+        return LayerFlow(*moments), work
 
     step = 1e-5
     for spin in (False, True):
-        flow = run(m, v, spin, True)
+        flow, work = run(m, v, spin)
+        dTdv, dTdm, dAdv, dAdm = layers.responses(flow.T, flow.curvature, work)
         factor = 4.0 if spin else 1.0
         for i in range(5):
             d = step * np.eye(5)[i]
-            up, down = run(m, v + d, spin), run(m, v - d, spin)
+            up, down = run(m, v + d, spin)[0], run(m, v - d, spin)[0]
             slope = (up.T - down.T) / (2 * step * factor)
-            np.testing.assert_allclose(slope, flow.dTdv[:, i], atol=3e-7)
+            np.testing.assert_allclose(slope, dTdv[:, i], atol=3e-7)
             slope = (up.A - down.A) / (2 * step * factor)
-            np.testing.assert_allclose(slope[1:5], flow.dAdv[1:5, i], atol=3e-7)
+            np.testing.assert_allclose(slope[1:5], dAdv[1:5, i], atol=3e-7)
         for i in range(1, 5):
             d = step * np.eye(5)[i]
-            up, down = run(m + d, v, spin), run(m - d, v, spin)
-            np.testing.assert_allclose((up.T - down.T) / (2 * step), flow.dTdm[:, i], atol=3e-7)
-            np.testing.assert_allclose(
-                ((up.A - down.A) / (2 * step))[1:5], flow.dAdm[1:5, i], atol=3e-7
-            )
+            up, down = run(m + d, v, spin)[0], run(m - d, v, spin)[0]
+            np.testing.assert_allclose((up.T - down.T) / (2 * step), dTdm[:, i], atol=3e-7)
+            slope = (up.A - down.A) / (2 * step)
+            np.testing.assert_allclose(slope[1:5], dAdm[1:5, i], atol=3e-7)
 
 
 def test_grid_refinement() -> None:

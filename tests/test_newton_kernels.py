@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 
 from replicadnn.kernels import newton
+from replicadnn.theory import response
 
 Array = np.ndarray
 
 
 def coupling_block(
     m: Array, q_a: Array, Q: Array, q_b: Array, G: Array, dTdv: Array, dAdv: Array, dAdm: Array,
-    dBdQ: Array, dSdQ: Array, dSdm: Array, alpha: float,
+    alpha: float,
 ) -> Array:  # fmt: skip
     """Numpy twin of `newton.coupling_block`."""
+    dBdQ, _, dSdQ, dSdm = response.jacobians(Q, m)
     half = 0.5 * np.diff(np.append(m, 1.0))
     slopes = [np.diag(q_b * Q), np.diag(q_a * q_b), np.diag(q_a * Q)]
     zero = np.zeros_like(m)
@@ -38,10 +41,10 @@ def test_coupling_block(k1: int) -> None:
     rng = np.random.default_rng(k1)
     m = np.concatenate([[0.0], np.sort(rng.uniform(size=k1 - 1))])
     vectors = rng.uniform(size=(4, k1))
-    shapes = [(k1, k1), (k1 + 1, k1), (k1 + 1, k1 + 1), (k1, k1), (k1 - 1, k1), (k1 - 1, k1 - 1)]
-    matrices = [rng.normal(size=shape) for shape in shapes]
+    vectors[1] = np.sort(vectors[1])
+    matrices = [rng.normal(size=shape) for shape in [(k1, k1), (k1 + 1, k1), (k1 + 1, k1 + 1)]]
     found = newton.coupling_block(m, *vectors, *matrices, 3.0)
-    np.testing.assert_allclose(found, coupling_block(m, *vectors, *matrices, 3.0), rtol=1e-13)
+    np.testing.assert_allclose(found, coupling_block(m, *vectors, *matrices, 3.0), rtol=1e-10)
 
 
 def test_add_block_adds_repeated_and_skips_negative_indices() -> None:
@@ -53,26 +56,50 @@ def test_add_block_adds_repeated_and_skips_negative_indices() -> None:
     np.testing.assert_allclose(H, expected, rtol=1e-15)
 
 
-@pytest.mark.parametrize("x", [[0.3], [0.9], [0.1, 0.2, 0.9], [0.5, 0.7, 0.9999], [0.05, 0.6, 0.7]])
-def test_exchanges(x: list[float]) -> None:
-    """Every direction enlarges one increment by its own size at the cost of the largest."""
+def directions(x: Array) -> Array:
+    """Columns: every direction enlarges one increment by its own size at the largest one's cost."""
     pieces = np.diff([0.0, *x, 1.0])
     largest = int(np.argmax(pieces))
     others = np.delete(np.arange(pieces.size), largest)
-    change = np.zeros((pieces.size, len(x)))
-    change[others, np.arange(len(x))] = pieces[others]
+    change = np.zeros((pieces.size, x.size))
+    change[others, np.arange(x.size)] = pieces[others]
     change[largest] = -pieces[others]
-    np.testing.assert_allclose(
-        newton.exchanges(np.array(x)), np.cumsum(change, axis=0)[:-1], atol=1e-15
-    )
+    return np.cumsum(change, axis=0)[:-1]
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [[0.3]],
+        [[0.9]],
+        [[0.1, 0.2, 0.9], [0.5, 0.7, 0.9999]],
+        [[0.05, 0.6, 0.7], [0.2], [0.9, 0.95]],
+    ],
+)
+def test_units(blocks: list[list[float]]) -> None:
+    """U^T M and U z against the matrix U written out, with and without breakpoints."""
+    gaps = np.array([0.2, 0.05])
+    offsets = np.cumsum([0, *(len(x) for x in blocks)])
+    matrix = block_diag(*(directions(np.array(x)) for x in blocks), np.diag(gaps))
+    size, turns = newton.exchanges(np.concatenate(blocks), offsets, gaps)
+    rng = np.random.default_rng(3)
+    n = int(offsets[-1])
+    for count in (n, n + 2):
+        M, z = rng.normal(size=(count, 4)), rng.normal(size=count)
+        U = matrix[:count, :count]
+        found = newton.rows_in_units(M, size, turns, offsets)
+        np.testing.assert_allclose(found, U.T @ M, rtol=1e-12, atol=1e-15)
+        found = newton.step_from_units(z, size, turns, offsets)
+        np.testing.assert_allclose(found, U @ z, rtol=1e-12, atol=1e-15)
 
 
 def spin_block(
-    steps: Array, eps: Array, inverse: Array, dTdm: Array, dAdm: Array, low: int, n_m: int
-) -> Array:
+    steps: Array, eps: Array, dTdv: Array, dTdm: Array, dAdm: Array, low: int
+) -> tuple[Array, Array, Array]:
     """Numpy twin of `newton.spin_block`: d(W eps)/dm by differences of the linear function."""
-    k, size = steps.size - 1, inverse.shape[0]
-    levels = slice(low, low + size)
+    k, top = steps.size - 1, eps.size
+    size, n_m, levels = top - low, min(top, k), slice(low, top)
+    inverse = np.linalg.inv(dTdv[levels, levels])
     half = np.diag(0.5 * steps[levels])
     T_m = np.zeros((size, k))
     T_m[:, :n_m] = dTdm[levels, 1 : n_m + 1]
@@ -85,17 +112,27 @@ def spin_block(
     mm = np.zeros((k, k))
     mm[:n_m, :n_m] = dAdm[1 : n_m + 1, 1 : n_m + 1]
     qm = explicit - half @ inverse @ T_m
-    return np.block([[half @ inverse, qm], [qm.T, mm + T_m.T @ half @ inverse @ T_m]])
+    block = np.block([[half @ inverse, qm], [qm.T, mm + T_m.T @ half @ inverse @ T_m]])
+    return block, inverse, T_m[:, :n_m]
 
 
-@pytest.mark.parametrize(("k1", "top", "low"), [(1, 1, 0), (4, 4, 0), (7, 7, 3), (7, 6, 2)])
+@pytest.mark.parametrize(
+    ("k1", "top", "low"), [(1, 1, 0), (4, 4, 0), (7, 7, 3), (7, 6, 2), (7, 6, 6)]
+)
 def test_spin_block(k1: int, top: int, low: int) -> None:
     """All levels free, and (top < k1) frozen above; levels below `low` are zero."""
     rng = np.random.default_rng(k1)
     steps, eps = rng.uniform(0.1, 1.0, k1), np.sort(rng.uniform(size=top))
     eps[:low] = 0.0
     values = (
-        steps, eps, np.linalg.inv(rng.normal(size=(top - low, top - low)) + 3 * np.eye(top - low)),
-        rng.normal(size=(top, top + 1)), rng.normal(size=(top + 1, top + 1)), low, min(top, k1 - 1),
+        steps, eps, rng.normal(size=(top, top)) + 3 * np.eye(top), rng.normal(size=(top, top + 1)),
+        rng.normal(size=(top + 1, top + 1)), low,
     )  # fmt: skip
-    np.testing.assert_allclose(newton.spin_block(*values), spin_block(*values), rtol=1e-12)
+    for found, twin in zip(newton.spin_block(*values), spin_block(*values), strict=True):
+        np.testing.assert_allclose(found, twin, rtol=1e-11)
+
+
+def test_spin_block_without_response() -> None:
+    nothing, dTdm, dAdm = np.zeros((2, 2)), np.ones((2, 3)), np.ones((3, 3))
+    with pytest.raises(np.linalg.LinAlgError):
+        newton.spin_block(np.ones(2), np.ones(2), nothing, dTdm, dAdm, 0)

@@ -8,9 +8,10 @@ from scipy.special import log_ndtr
 
 from replicadnn.theory.replicon import replicon
 from replicadnn.theory.rsb import RSBSolution, complexity, ladder, solve_rsb
+from replicadnn.theory.rsb_layout import Layout, apply_step, make_layout
 from replicadnn.theory.rsb_levels import first_guess, relaxed_guess, resample
 from replicadnn.theory.rsb_map import Model, State, evaluate, make_state, residual
-from replicadnn.theory.rsb_newton import apply_step, gradient, make_layout, minimise, quadratic
+from replicadnn.theory.rsb_newton import gradient, minimise, quadratic, unknowns
 
 LN2 = float(np.log(2.0))
 
@@ -41,6 +42,13 @@ def random_state(model: Model, K: int, seed: int, frozen: bool = False) -> State
 HARD = np.inf
 
 
+def random_step(layout: Layout, K: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A direction in (eps, Q), ten times as long in eps, and one in m."""
+    scale = np.full(layout.size, 0.1)
+    scale[layout.eps.numbers] = 1.0
+    return scale * rng.normal(size=layout.size), rng.normal(size=K) * 0.1
+
+
 @pytest.mark.parametrize(
     ("L", "kappa", "beta", "frozen"),
     [
@@ -61,28 +69,17 @@ def test_gradient_of_free_entropy(L: int, kappa: float, beta: float, frozen: boo
     model = Model(4.0, L, kappa, beta)
     state = random_state(model, 4, L, frozen)
     layout = make_layout(model, state)
-    n, K = layout.size, state.K
+    K = state.K
     g = gradient(model, layout, evaluate(model, state))
     step = 1e-5
     rng = np.random.default_rng(0)
     for _ in range(6):
-        deps, dQ, dm = np.zeros_like(state.eps), np.zeros_like(state.Q), rng.normal(size=K) * 0.1
-        for block in layout.eps_blocks:
-            deps[block.row, block.span] = rng.normal(size=block.span.stop - block.span.start)
-        for block in layout.Q_blocks:
-            dQ[block.row, block.span] = 0.1 * rng.normal(size=block.span.stop - block.span.start)
+        change, dm = random_step(layout, K, rng)
         pair = [
-            evaluate(
-                model, apply_step(layout, state, s * step * deps, s * step * dQ, s * step * dm)
-            )
+            evaluate(model, apply_step(layout, state, s * step * change, s * step * dm))
             for s in (1.0, -1.0)
         ]
-        change = np.zeros(n + K)
-        for block in layout.eps_blocks:
-            change[block.where] = (pair[0].q - pair[1].q)[block.row, block.span]
-        for block in layout.Q_blocks:
-            change[block.where] = (pair[0].state.Q - pair[1].state.Q)[block.row, block.span]
-        change[n:] = 2 * step * dm
+        change = unknowns(layout, pair[0]) - unknowns(layout, pair[1])
         slope = (pair[0].free_entropy - pair[1].free_entropy) / (2 * step)
         assert slope == pytest.approx(g @ change / (2 * step), abs=3e-8)
 
@@ -106,28 +103,17 @@ def test_hessian(L: int, K: int, kappa: float, beta: float, frozen: bool) -> Non
     model = Model(4.0, L, kappa, beta)
     state = random_state(model, K, 10 + L, frozen)
     layout = make_layout(model, state)
-    n, K = layout.size, state.K
+    K = state.K
     H = quadratic(model, layout, evaluate(model, state, True)).hessian
     rng = np.random.default_rng(1)
     step = 1e-5
     for _ in range(5):
-        deps, dQ, dm = np.zeros_like(state.eps), np.zeros_like(state.Q), rng.normal(size=K) * 0.1
-        for block in layout.eps_blocks:
-            deps[block.row, block.span] = rng.normal(size=block.span.stop - block.span.start)
-        for block in layout.Q_blocks:
-            dQ[block.row, block.span] = 0.1 * rng.normal(size=block.span.stop - block.span.start)
+        change, dm = random_step(layout, K, rng)
         pair = [
-            evaluate(
-                model, apply_step(layout, state, s * step * deps, s * step * dQ, s * step * dm)
-            )
+            evaluate(model, apply_step(layout, state, s * step * change, s * step * dm))
             for s in (1.0, -1.0)
         ]
-        change = np.zeros(n + K)
-        for block in layout.eps_blocks:
-            change[block.where] = (pair[0].q - pair[1].q)[block.row, block.span]
-        for block in layout.Q_blocks:
-            change[block.where] = (pair[0].state.Q - pair[1].state.Q)[block.row, block.span]
-        change[n:] = 2 * step * dm
+        change = unknowns(layout, pair[0]) - unknowns(layout, pair[1])
         slopes = [gradient(model, layout, ev) for ev in pair]
         np.testing.assert_allclose(
             (slopes[0] - slopes[1]) / (2 * step), H @ change / (2 * step), atol=2e-6

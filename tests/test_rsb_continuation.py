@@ -7,9 +7,10 @@ import pytest
 
 from replicadnn.theory.rsb import settle, solve_rsb
 from replicadnn.theory.rsb_continuation import BranchPath, follow_branch, gradient_by_ln_alpha
+from replicadnn.theory.rsb_layout import make_layout
 from replicadnn.theory.rsb_levels import first_guess, relaxed_guess
 from replicadnn.theory.rsb_map import Model, evaluate, residual
-from replicadnn.theory.rsb_newton import gradient, make_layout
+from replicadnn.theory.rsb_newton import gradient
 
 
 def test_gradient_by_alpha() -> None:

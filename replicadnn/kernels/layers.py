@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from . import parisi
+from . import couplings, parisi
 from ._jit import jit_ieee_strict
 
 REACH = 8.0
@@ -46,10 +46,10 @@ def _append(values, last):
 
 
 @jit_ieee_strict
-def _flow(full, v, step, side, ratio, slope, width, f, f1, f2, df_dm):
-    """The flow from row k of f, f1, f2, and what its responses need."""
-    k1, n = f.shape
-    fbar, e, S, P = np.empty((k1, n)), np.empty((k1, n)), np.empty((k1, n)), np.empty((k1, n))
+def _flow(full, v, step, side, ratio, slope, width, tables, df_dm):
+    """The flow from row k of f, f1, f2 in `tables` (7, k+1, n), and what its responses need."""
+    k1, n = tables.shape[1:]
+    f, f1, f2, fbar, e, S, P = tables
     T, C, mean, A = np.zeros(k1), np.zeros(k1), np.zeros(k1), np.zeros(k1 + 1)
     F, error = parisi.flow(
         full, v, step, side, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, mean
@@ -58,8 +58,7 @@ def _flow(full, v, step, side, ratio, slope, width, f, f1, f2, df_dm):
         A[i] = (mean[i] - mean[i - 1]) / full[i]
     for h in range(n):
         A[k1] += df_dm[h] * P[k1 - 1, h]
-    work = (full, v, step, side, ratio, slope, width, f, f1, fbar, e, S, P, df_dm)
-    return (F, T, C, A, error), work
+    return (F, T, C, A, error), (full, v, step, side, ratio, slope, width, tables, df_dm)
 
 
 @jit_ieee_strict
@@ -76,10 +75,10 @@ def gap_flow(m, lam, kappa, noise, points):
         block *= r
     side = block * (math.ceil(reach / (step * block)) + MARGIN)
     n = 2 * side + 1
-    f, f1, f2 = np.empty((k1, n)), np.empty((k1, n)), np.empty((k1, n))
-    parisi.gap_boundary(kappa, noise, width, step, side, f[k1 - 1], f1[k1 - 1], f2[k1 - 1])
-    full = _append(m, 1.0)
-    return _flow(full, lam, step, side, ratio, 0.0, width, f, f1, f2, np.zeros(n))
+    tables = np.empty((7, k1, n))
+    f, f1, f2 = tables[:3, k1 - 1]
+    parisi.gap_boundary(kappa, noise, width, step, side, f, f1, f2)
+    return _flow(_append(m, 1.0), lam, step, side, ratio, 0.0, width, tables, np.zeros(n))
 
 
 @jit_ieee_strict
@@ -93,20 +92,21 @@ def spin_flow(m, eps, m_top, points):
     step = max(1.0 / (m_top * points), 2.0 * reach / MAX_POINTS_SPIN)
     side = math.ceil(reach / step) + MARGIN
     n = 2 * side + 1
-    f, f1, f2 = np.empty((k1, n)), np.empty((k1, n)), np.empty((k1, n))
-    df_dm = np.empty(n)
-    parisi.spin_boundary(m_top, step, side, f[k1 - 1], f1[k1 - 1], f2[k1 - 1], df_dm)
+    tables, df_dm = np.empty((7, k1, n)), np.empty(n)
+    f, f1, f2 = tables[:3, k1 - 1]
+    parisi.spin_boundary(m_top, step, side, f, f1, f2, df_dm)
     if m_top >= 1.0:
         df_dm[:] = 0.0
     ratio = np.ones(k1, dtype=np.int64)
     full = _append(m, m_top)
-    return _flow(full, eps, step, side, ratio, 1.0, 1.0 / m_top, f, f1, f2, df_dm)
+    return _flow(full, eps, step, side, ratio, 1.0, 1.0 / m_top, tables, df_dm)
 
 
 @jit_ieee_strict
 def responses(T, C, work):
     """dT/dv, dT/dm, dA/dv and dA/dm of a flow from what `_flow` has kept."""
-    full, v, step, side, ratio, slope, width, f, f1, fbar, e, S, P, df_dm = work
+    full, v, step, side, ratio, slope, width, tables, df_dm = work
+    f, f1, _, fbar, e, S, P = tables
     k1 = v.size
     dTdv, dTdm = np.zeros((k1, k1)), np.zeros((k1, k1 + 1))
     dAdv, dAdm = np.empty((k1 + 1, k1)), np.zeros((k1 + 1, k1 + 1))
@@ -130,3 +130,50 @@ def responses(T, C, work):
         dAdm[k1, k1] += curvature
         dAdv[k1, k1 - 1] += 0.5
     return dTdv, dTdm, dAdv, dAdm
+
+
+@jit_ieee_strict
+def drives(q, Q, G, alpha):
+    """lam(l) = q(l-1) Q(l) q(l), the fields of the neurons and alpha q(l-1) q(l) G(l).
+
+    Field of hidden layer l: Q(l) G(l) q(l-1) + Q(l+1) G(l+1) q(l+1).
+    """
+    L, k1 = Q.shape
+    lam, field, pull = np.empty((L, k1)), np.zeros((L + 1, k1)), np.empty((L, k1))
+    for layer in range(L):
+        for i in range(k1):
+            a, b, drive = q[layer, i], q[layer + 1, i], Q[layer, i] * G[layer, i]
+            lam[layer, i] = a * b * Q[layer, i]
+            pull[layer, i] = alpha * (a * b * G[layer, i])
+            field[layer, i] += drive * b
+            field[layer + 1, i] += drive * a
+    field[0] = field[L] = 0.0
+    return lam, field, pull
+
+
+@jit_ieee_strict
+def sphere_terms(weight, Q, m, grad):
+    """S_sph(Q, m); adds weight dS_sph/dm_i to `grad`, i = 1..k."""
+    if not Q[-1] > 0.0:
+        return 0.0
+    value, by_m = couplings.entropy(Q, m)
+    for i in range(1, m.size):
+        grad[i] += weight * by_m[i - 1]
+    return value
+
+
+@jit_ieee_strict
+def field_terms(weight, A, eps, q, steps, m, grad):
+    """weight [sum_i (m_{i+1}-m_i)/2 eps_i q_i - m_top eps_top/2], and weight d(F + ...)/dm_i.
+
+    Levels i < A.size - 1 are free (below m_top); the derivatives are added to `grad`.
+    """
+    k1, top = m.size, A.size - 1
+    value = -(1.0 if top == k1 else m[top]) * eps[top - 1]
+    for i in range(top):
+        value += steps[i] * eps[i] * q[i]
+        if i > 0:
+            grad[i] += weight * (A[i] + 0.5 * (eps[i - 1] * q[i - 1] - eps[i] * q[i]))
+    if top < k1:
+        grad[top] += weight * (A[top] + 0.5 * (eps[top - 1] * q[top - 1] - eps[top - 1]))
+    return 0.5 * weight * value

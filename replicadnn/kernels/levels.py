@@ -95,18 +95,41 @@ def slide(values, step, old, new, max_log, bound):
 
 
 @jit_ieee_strict
-def largest_ratio(values, step, floor, bound):
-    """max |increment of step| / increment of values, over increments above `floor`.
+def slide_blocks(values, step, old, new, offsets, first, bounds, max_log):
+    """`slide` for consecutive blocks of levels, block b from level first[b] on."""
+    out = np.empty_like(values)
+    for b in range(first.size):
+        at = slice(offsets[b], offsets[b + 1])
+        span = slice(first[b], first[b] + offsets[b + 1] - offsets[b])
+        out[at] = slide(values[at], step[at], old[span], new[span], max_log, bounds[b])
+    return out
 
-    The distance of the last level from `bound` (0: none) counts as an increment.
+
+@jit_ieee_strict
+def largest_ratio(values, step, offsets, bounds, floor):
+    """max |increment of step| / increment of values over increments above `floor` of the last one.
+
+    The distance of the last level of a block from its bound (0: none) counts as an increment.
     """
     worst = 0.0
-    n = values.size
-    for i in range(n):
-        before = values[i] - (values[i - 1] if i > 0 else 0.0)
-        change = step[i] - (step[i - 1] if i > 0 else 0.0)
-        if before > floor:
-            worst = max(worst, abs(change) / before)
-    if bound > 0.0:
-        worst = max(worst, abs(step[n - 1]) / (bound - values[n - 1]))
+    for b in range(bounds.size):
+        last = offsets[b + 1] - 1
+        below = change_below = 0.0
+        for i in range(offsets[b], last + 1):
+            before, change = values[i] - below, step[i] - change_below
+            below, change_below = values[i], step[i]
+            if before > floor * values[last]:
+                worst = max(worst, abs(change) / before)
+        if bounds[b] > 0.0:
+            worst = max(worst, abs(step[last]) / (bounds[b] - values[last]))
     return worst
+
+
+@jit_ieee_strict
+def widths(m):
+    """m_{i+1} - m_i, with m_{K+1} = 1."""
+    out = np.empty(m.size)
+    for i in range(m.size - 1):
+        out[i] = m[i + 1] - m[i]
+    out[m.size - 1] = 1.0 - m[m.size - 1]
+    return out

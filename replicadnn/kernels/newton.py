@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from . import couplings
 from ._jit import jit_ieee_strict
 
 
@@ -15,7 +16,7 @@ def add_block(H, index, weight, block):
 
 
 @jit_ieee_strict
-def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, dBdQ, dSdQ, dSdm, alpha):
+def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, alpha):
     """Second derivatives of F_int(lam, m) + S_sph(Q, m)/alpha, lam = q_a Q q_b.
 
     Rows and columns (q_a, Q, q_b, m_1..m_K), K+1 levels each. With x, y two of the three overlaps,
@@ -26,6 +27,7 @@ def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, dBdQ, dSdQ, dSdm, alpha)
     """
     k1 = m.size
     k = k1 - 1
+    dBdQ, dSdQ, dSdm = couplings.second_derivatives(Q, m)
     out = np.empty((3 * k1 + k, 3 * k1 + k))
     slope, third = np.empty((3, k1)), np.empty((3, k1))
     for i in range(k1):
@@ -54,17 +56,21 @@ def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, dBdQ, dSdQ, dSdm, alpha)
 
 
 @jit_ieee_strict
-def spin_block(steps, eps, inverse, dTdm, dAdm, low, n_m):
+def spin_block(steps, eps, dTdv, dTdm, dAdm, low):
     """Second derivatives of a neuron entropy at given (q, m), eps eliminated by q = T(eps).
 
-    Rows and columns (q_low, q_low+1, .., m_1..m_K). With W = diag(m_{i+1}-m_i)/2, the `inverse` of
-    T' = dT/deps and T_m = dT/dm on these levels (m beyond `n_m` does not enter),
+    Rows and columns (q_low, q_low+1, .., m_1..m_K). With W = diag(m_{i+1}-m_i)/2, T' = dT/deps and
+    T_m = dT/dm on the levels from `low` on (m beyond the free levels does not enter),
 
         qq: W T'^-1,    qm: d(W eps)/dm - W T'^-1 T_m,    mm: dA/dm + (W T_m)^T T'^-1 T_m.
+
+    Returns them with T'^-1 and T_m. Raises LinAlgError where T' is singular.
     """
-    size, k = inverse.shape[0], steps.size - 1
+    k, size = steps.size - 1, eps.size - low
+    n_m = min(eps.size, k)
+    inverse = np.linalg.inv(dTdv[low:, low:].copy())
+    T_m = dTdm[low:, 1 : n_m + 1].copy()
     out = np.zeros((size + k, size + k))
-    T_m = dTdm[low : low + size, 1 : n_m + 1]
     pull = np.zeros((size, n_m))
     for i in range(size):
         for r in range(size):
@@ -87,31 +93,74 @@ def spin_block(steps, eps, inverse, dTdm, dAdm, low, n_m):
             for r in range(size):
                 total += 0.5 * steps[low + r] * T_m[r, i] * pull[r, j]
             out[size + i, size + j] = total
+    return out, inverse, T_m
+
+
+@jit_ieee_strict
+def exchanges(x, offsets, gaps):
+    """Natural directions of blocks of overlaps 0 < x_0 < ... < x_k < 1, then of breakpoints.
+
+    The increments of a block, 1 - x_k included, sum to one; each direction enlarges one of them by
+    its own size at the cost of the largest. So 1 - x_k moves in units of itself only, which
+    matters where it is 1e-4 (frozen branch). Direction c adds size_c to the rows c..turn-1 of its
+    block (c < turn) or to the rows turn..c (c >= turn; size_c < 0 there). Returns sizes and turns.
+    """
+    n, blocks = offsets[-1], offsets.size - 1
+    size, turns = np.empty(n + gaps.size), np.empty(blocks, dtype=np.int64)
+    for b in range(blocks):
+        first, end = offsets[b], offsets[b + 1]
+        turn, largest, below = first, 0.0, 0.0
+        for i in range(first, end + 1):
+            above = x[i] if i < end else 1.0
+            if above - below > largest:
+                largest, turn = above - below, i
+            below = above
+        for c in range(first, end):
+            if c < turn:
+                size[c] = max(x[c] - (x[c - 1] if c > first else 0.0), 1e-12)
+            else:
+                size[c] = -max((x[c + 1] if c + 1 < end else 1.0) - x[c], 1e-12)
+        turns[b] = turn
+    for i in range(gaps.size):
+        size[n + i] = gaps[i]
+    return size, turns
+
+
+@jit_ieee_strict
+def rows_in_units(M, size, turns, offsets):
+    """U^T M for the matrix U of the directions: sums of rows from each turn outwards."""
+    out = np.empty_like(M)
+    total = np.empty(M.shape[1])
+    for b in range(turns.size):
+        total[:] = 0.0
+        for c in range(turns[b] - 1, offsets[b] - 1, -1):
+            for j in range(M.shape[1]):
+                total[j] += M[c, j]
+                out[c, j] = total[j] * size[c]
+        total[:] = 0.0
+        for c in range(turns[b], offsets[b + 1]):
+            for j in range(M.shape[1]):
+                total[j] += M[c, j]
+                out[c, j] = total[j] * size[c]
+    for i in range(offsets[-1], M.shape[0]):
+        for j in range(M.shape[1]):
+            out[i, j] = M[i, j] * size[i]
     return out
 
 
 @jit_ieee_strict
-def exchanges(x):
-    """Natural directions of overlaps 0 < x_0 < ... < x_k < 1, one a column.
-
-    The increments, 1 - x_k included, sum to one; each column enlarges one of them by its own
-    size at the cost of the largest. So 1 - x_k moves in units of itself only, which matters where
-    it is 1e-4 (frozen branch).
-    """
-    n = x.size
-    pieces = np.empty(n + 1)
-    largest = 0
-    for i in range(n + 1):
-        above = x[i] if i < n else 1.0
-        below = x[i - 1] if i > 0 else 0.0
-        pieces[i] = max(above - below, 1e-12)
-        if pieces[i] > pieces[largest]:
-            largest = i
-    out = np.zeros((n, n))
-    for c in range(n):
-        piece = c if c < largest else c + 1
-        if piece < largest:  # levels piece..largest-1 rise
-            out[piece:largest, c] = pieces[piece]
-        else:
-            out[largest:piece, c] = -pieces[piece]
+def step_from_units(z, size, turns, offsets):
+    """U z."""
+    out = np.empty(z.size)
+    for b in range(turns.size):
+        total = 0.0
+        for r in range(offsets[b], turns[b]):
+            total += size[r] * z[r]
+            out[r] = total
+        total = 0.0
+        for r in range(offsets[b + 1] - 1, turns[b] - 1, -1):
+            total += size[r] * z[r]
+            out[r] = total
+    for i in range(offsets[-1], z.size):
+        out[i] = size[i] * z[i]
     return out

@@ -17,6 +17,7 @@ import numpy as np
 from .counting import counting_bound
 from .replicon import replicon
 from .rsb_continuation import LEASH, BranchPath, follow_branch
+from .rsb_layout import make_layout
 from .rsb_levels import (
     drop_collapsed,
     drop_weakest,
@@ -30,7 +31,7 @@ from .rsb_levels import (
     split_cells,
     thin,
 )
-from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, residual
+from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, first_levels, residual
 from .rsb_newton import (
     COLLAPSE_MESSAGE,
     FLAT_MESSAGE,
@@ -38,9 +39,7 @@ from .rsb_newton import (
     LOST,
     Minimum,
     adjust_levels,
-    first_levels,
     gradient,
-    make_layout,
     minimise,
     polish,
     solution_error,
@@ -157,8 +156,8 @@ def certify(model: Model, ev: Evaluation, half: tuple[float, Array] | None = Non
     """Check an evaluation; `half` is (s, q_EA) of the solution with half the levels."""
     layout = make_layout(model, ev.state)
     g = gradient(model, layout, ev)
-    by_Q = [np.abs(g[b.where]).max() for b in layout.Q_blocks]
-    by_q = [np.abs(g[b.where]).max() for b in layout.eps_blocks]
+    by_Q = np.abs(g[layout.Q.numbers]).max(initial=0.0)
+    by_q = np.abs(g[layout.eps.numbers]).max(initial=0.0)
     growth = zero_level_growth(ev, model)
     liquid, unstable = [], []
     for layer in range(1, model.L):
@@ -182,8 +181,8 @@ def certify(model: Model, ev: Evaluation, half: tuple[float, Array] | None = Non
         residual=residual(model, ev),
         mass_error=ev.mass_error,
         ds_dm_max=float(np.abs(ev.ds_dm[1:]).max(initial=0.0)),
-        ds_dq_max=float(max(by_q, default=0.0)),
-        ds_dQ_max=float(max(by_Q, default=0.0)),
+        ds_dq_max=float(by_q),
+        ds_dQ_max=float(by_Q),
         unstable_liquid_layers=tuple(liquid),
         unstable_zero_levels=tuple(unstable),
         monotone=monotone,

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..kernels import couplings
+from .rsb_layout import Layout, Units, apply_step, gather, make_layout, step_size
 from .rsb_map import (
     Array,
     Evaluation,
@@ -29,19 +30,13 @@ from .rsb_map import (
     State,
     _serial,
     evaluate,
-    weight_coupling,
 )
 from .rsb_newton import (
-    Layout,
-    Quadratic,
     adjust_levels,
-    apply_step,
     field_step,
-    make_layout,
     minimise,
     natural_units,
     quadratic,
-    step_size,
     zero_level_growth,
 )
 
@@ -97,7 +92,7 @@ class _Linear:
     model: Model
     layout: Layout
     evaluation: Evaluation
-    units: Array
+    units: Units
     scale: Array
     hessian: Array
     gradient: Array
@@ -107,15 +102,14 @@ class _Linear:
     @classmethod
     def at(cls, model: Model, layout: Layout, state: State, mapper: Mapper) -> _Linear:
         ev = evaluate(model, state, True, mapper)
-        quad: Quadratic = quadratic(model, layout, ev)
-        units = natural_units(layout, ev)
-        H = units.T @ quad.hessian @ units
+        quad, units = quadratic(model, layout, ev), natural_units(layout, ev)
+        H = units.hessian(quad.hessian)
         scale = 1.0 / np.sqrt(np.abs(np.diag(H)) + 1e-300)
         if not np.isfinite(H).all():
             raise FlowError("the Hessian is not finite")
         return cls(
-            model, layout, ev, units, scale, H, units.T @ quad.gradient,
-            units.T @ gradient_by_ln_alpha(model, layout, ev), mapper,
+            model, layout, ev, units, scale, H, units.gradient(quad.gradient),
+            units.gradient(gradient_by_ln_alpha(model, layout, ev)), mapper,
         )  # fmt: skip
 
     def bordered(self, row: Array, rhs: Array, last: float) -> Array:
@@ -137,10 +131,10 @@ class _Linear:
     def moved(self, step: Array) -> tuple[Model, State] | None:
         """Model and state after a step in natural units; None if an overlap would reach one."""
         n, state = self.layout.size, self.evaluation.state
-        full = self.units @ step[:-1]
-        deps, dQ = field_step(self.model, self.layout, self.evaluation, full[:n], full[n:])
-        factor = min(1.0, MAX_CHANGE / max(step_size(self.layout, state, deps, dQ, full[n:]), 1e-9))
-        new = apply_step(self.layout, state, factor * deps, factor * dQ, factor * full[n:])
+        full = self.units.step(step[:-1])
+        change, dm = field_step(self.layout, self.evaluation, full), full[n:]
+        factor = min(1.0, MAX_CHANGE / max(step_size(self.layout, state, change, dm), 1e-9))
+        new = apply_step(self.layout, state, factor * change, factor * dm)
         if not new.Q[:, -1].max(initial=0.0) < 1.0:
             return None
         return replace(self.model, alpha=self.model.alpha * float(np.exp(factor * step[-1]))), new
@@ -170,13 +164,14 @@ def _row(t: Array) -> Array:
 def gradient_by_ln_alpha(model: Model, layout: Layout, ev: Evaluation) -> Array:
     """d(ds/dx)/d ln alpha = -d(S_sph/alpha)/dx, explicit."""
     state = ev.state
-    out = np.zeros(layout.size + state.K)
-    for block in layout.Q_blocks:
-        value = -0.5 * state.steps * couplings.field_overlaps(state.Q[block.row], state.m)
-        w = weight_coupling(model, block.row) / model.alpha
-        out[block.where] = w * value[block.span]
-        out[layout.size :] -= w * couplings.entropy(state.Q[block.row], state.m)[1]
-    return out
+    by_Q, by_m = np.zeros_like(state.Q), np.zeros(state.K)
+    half = 0.5 * state.steps
+    for row in range(model.L):
+        if state.Q[row, -1] > 0.0:
+            by_Q[row] = half * couplings.field_overlaps(state.Q[row], state.m)
+            by_m += couplings.entropy(state.Q[row], state.m)[1]
+    by_unknown = layout.weights * gather(layout, by_Q, np.zeros_like(state.eps))
+    return -np.concatenate([by_unknown, by_m]) / model.alpha
 
 
 def _correct(start: _Linear, predicted: Array, row: Array) -> _Linear | None:

@@ -10,24 +10,29 @@ mirrored.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
+from operator import itemgetter
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import couplings as spherical
-from ..kernels import layers
+from ..kernels import layers, newton
 from ..kernels import parisi as kernels
+from ..kernels.levels import widths
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 CONTACT = 0.999
+LN2 = math.log(2.0)
 
 
 class FlowError(ArithmeticError):
@@ -80,7 +85,7 @@ class State:
     @property
     def steps(self) -> Array:
         """m_{i+1} - m_i with m_{K+1} = 1."""
-        return np.diff(np.append(self.m, 1.0))
+        return np.asarray(widths(self.m))
 
     def with_values(self, **changes: Any) -> State:
         return replace(self, **changes)
@@ -95,62 +100,44 @@ def make_state(m: Array, eps: Array, Q: Array, top: Ints | None = None) -> State
     return State(np.array(m, float), eps, np.array(Q, float), np.array(top, dtype=np.int64))
 
 
+def first_levels(state: State) -> Ints:
+    """First level with eps_i(l) > 0 for each hidden l (K+1 if none); 0 for the data layers."""
+    positive = state.eps > 0.0
+    first = np.where(positive.any(1), positive.argmax(1), state.m.size).astype(np.int64)
+    first[0] = first[-1] = 0
+    return np.minimum(first, state.top)
+
+
 @dataclass(frozen=True, slots=True)
 class LayerFlow:
-    """Results of one flow: F, moments T, curvature <f''^2>, A_i (index i = 1..k+1, 0 unused), and
-    the responses dT/dv, dT/dm, dA/dv, dA/dm (empty if not asked for).
-    """
+    """Results of one flow: F, moments T, curvature <f''^2>, A_i (index i = 1..k+1, 0 unused)."""
 
     F: float
     T: Array
     curvature: Array
     A: Array
     mass_error: float
-    dTdv: Array
-    dTdm: Array
-    dAdv: Array
-    dAdm: Array
 
 
-_EMPTY = np.empty((0, 0))
-_NONE = _EMPTY, _EMPTY, _EMPTY, _EMPTY
-Rest = Callable[[], LayerFlow]
+@dataclass(frozen=True, slots=True)
+class SpinCurvature:
+    """Hessian of one neuron entropy over its free levels and m, with T'^-1 and T_m = dT/dm."""
+
+    block: Array
+    inverse: Array
+    T_m: Array
 
 
-def _layer_flow(moments: Any, rates: Any = _NONE) -> LayerFlow:
-    """What the compiled layers return, with names."""
-    return LayerFlow(*moments, *rates)
-
-
-def interaction_flow(model: Model, m: Array, lam: Array, derivatives: bool = False) -> LayerFlow:
+def interaction_flow(model: Model, m: Array, lam: Array) -> LayerFlow:
     """Flow of f = ln[e^-beta + (1-e^-beta) Phi((h-kappa)/sqrt(1-lam_k))] with variances lam."""
-    if not np.isfinite(lam[-1]):
-        raise FlowError("the overlaps of an interaction are not finite")
-    values = m, lam, model.kappa, model.noise, model.points_per_width
-    moments, work = layers.gap_flow(*values)
-    if not derivatives:
-        return _layer_flow(moments)
-    return _layer_flow(moments, layers.responses(moments[1], moments[2], work))
+    moments, _ = layers.gap_flow(m, lam, model.kappa, model.noise, model.points_per_width)
+    return LayerFlow(*moments)
 
 
-def spin_flow(
-    model: Model, m: Array, eps: Array, m_top: float = 1.0, derivatives: bool = False
-) -> LayerFlow:
+def spin_flow(model: Model, m: Array, eps: Array, m_top: float = 1.0) -> LayerFlow:
     """Flow of f = (1/m_top) ln 2cosh(m_top h) with variances eps."""
-    flow, responses = _spin_stages(model, m, eps, m_top)
-    return responses() if derivatives else flow
-
-
-def _spin_stages(model: Model, m: Array, eps: Array, m_top: float) -> tuple[LayerFlow, Rest]:
-    """The flow, which q needs, and its responses, which can run together with those of the gaps."""
-    if not np.isfinite(eps).all():
-        raise FlowError("the fields of a hidden layer are not finite")
-    moments, work = layers.spin_flow(m, eps, float(m_top), model.points_per_width)
-
-    def responses() -> LayerFlow:
-        return _layer_flow(moments, layers.responses(moments[1], moments[2], work))
-
-    return _layer_flow(moments), responses
+    moments, _ = layers.spin_flow(m, eps, float(m_top), model.points_per_width)
+    return LayerFlow(*moments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +160,19 @@ class Evaluation:
     mass_error: float
     gap_flows: list[LayerFlow | None]
     spin_flows: list[LayerFlow | None]
+    gap_blocks: list[Array | None]
+    spin_blocks: list[SpinCurvature | None]
 
 
 def _serial(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
     return map(function, items)
 
 
-def _call(task: Rest) -> LayerFlow:
-    return task()
+def _call(task: Callable[[], None]) -> None:
+    task()
 
 
+@lru_cache(maxsize=8)
 def liquid_flow(model: Model) -> tuple[float, float]:
     """F and G of an interaction with lam = 0: f(0) and f'(0)^2."""
     f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
@@ -192,7 +182,7 @@ def liquid_flow(model: Model) -> tuple[float, float]:
 
 def liquid_entropy(model: Model) -> float:
     """s of the liquid, L f(0) + (L-1) ln 2."""
-    return model.L * liquid_flow(model)[0] + (model.L - 1) * float(np.log(2.0))
+    return model.L * liquid_flow(model)[0] + (model.L - 1) * LN2
 
 
 def liquid_curvature(model: Model) -> float:
@@ -202,35 +192,98 @@ def liquid_curvature(model: Model) -> float:
     return float(f2[0] ** 2)
 
 
-def spin_overlaps(
-    model: Model, state: State, eps: Array, derivatives: bool = False, mapper: Mapper = _serial
-) -> tuple[Array, list[LayerFlow | None], dict[int, Rest]]:
-    """q(l) = T of the neuron flow with variances eps(l); liquid layers give 0.
+class _Pass:
+    """The layers of one evaluation.
 
-    With `derivatives` also what computes the responses of layer l.
+    An interaction needs the neurons on both sides: whoever comes first, the task of that layer or
+    its neighbour on another thread, runs their flow; everybody else finds it done.
     """
-    K1 = state.m.size
 
-    def spin(layer: int) -> tuple[LayerFlow, Rest | None]:
-        top = int(state.top[layer])
-        m_top = 1.0 if top == K1 else float(state.m[top])
-        flow, rest = _spin_stages(model, state.m[:top], eps[layer, :top], m_top)
-        return flow, rest if derivatives else None  # a rest keeps all arrays of its flow
+    def __init__(self, model: Model, state: State, eps: Array, derivatives: bool = False) -> None:
+        self.model, self.state, self.eps, self.derivatives = model, state, eps, derivatives
+        self.q = np.zeros_like(eps)
+        self.q[0] = self.q[-1] = 1.0
+        solid = (state.top < state.m.size) | ~(eps[:, -1] <= 0.0)
+        solid[0] = solid[-1] = True
+        coupled = ~(state.Q[:, -1] <= 0.0) & solid[:-1] & solid[1:]
+        self.neurons: list[int] = (1 + np.flatnonzero(solid[1 : model.hidden + 1])).tolist()
+        self.interactions: list[int] = np.flatnonzero(coupled[: model.coupled]).tolist()
+        self.locks = {i: Lock() for i in self.neurons}
+        self.works: dict[int, Any] = {}
+        self.spin_flows: list[LayerFlow | None] = [None] * (model.hidden + 1)
+        self.spin_blocks: list[SpinCurvature | None] = [None] * (model.hidden + 1)
+        self.gap_flows: list[LayerFlow | None] = [None] * model.coupled
+        self.gap_blocks: list[Array | None] = [None] * model.coupled
 
-    solid = [i for i in range(1, model.hidden + 1) if state.top[i] < K1 or eps[i, -1] > 0.0]
-    spins: list[LayerFlow | None] = [None] * (model.hidden + 1)
-    rests: dict[int, Rest] = {}
-    q = np.zeros_like(eps)
-    q[0] = q[-1] = 1.0
-    for layer, (flow, rest) in zip(solid, mapper(spin, solid), strict=True):
-        top = int(state.top[layer])
-        spins[layer] = flow
-        q[layer, :top] = flow.T
-        q[layer, top:] = 1.0
-        q[model.L - layer] = q[layer]
-        if rest is not None:
-            rests[layer] = rest
-    return q, spins, rests
+    def tasks(self) -> list[Callable[[], Any]]:
+        """Neurons one layer ahead of the interactions; their blocks, which free tables, soon."""
+        order: list[tuple[int, Callable[[], Any]]]
+        order = [(i - 1, partial(self.neuron, i)) for i in self.neurons]
+        order += [(i + 1, partial(self.interaction, i)) for i in self.interactions]
+        if self.derivatives:
+            order += [(i, partial(self.neuron_block, i)) for i in self.neurons]
+        return [task for _, task in sorted(order, key=itemgetter(0))]
+
+    def _sides(self, layer: int) -> set[int]:
+        """Distinct layers of neurons beside an interaction; 0 is data."""
+        return {min(i, self.model.L - i) for i in (layer, layer + 1)}
+
+    def neuron(self, layer: int) -> LayerFlow:
+        """q(l) = T of the neuron flow with variances eps(l)."""
+        with self.locks[layer]:
+            flow = self.spin_flows[layer]
+            if flow is not None:
+                return flow
+            top, L = int(self.state.top[layer]), self.model.L
+            fields = self.eps[layer, :top]
+            if not np.isfinite(fields).all():
+                raise FlowError("the fields of a hidden layer are not finite")
+            m_top = 1.0 if top == self.state.m.size else float(self.state.m[top])
+            moments, work = layers.spin_flow(
+                self.state.m[:top], fields, m_top, self.model.points_per_width
+            )
+            if self.derivatives:
+                self.works[layer] = work
+            flow = LayerFlow(*moments)
+            self.q[layer, :top] = self.q[L - layer, :top] = flow.T
+            self.q[layer, top:] = self.q[L - layer, top:] = 1.0
+            self.spin_flows[layer] = flow
+            return flow
+
+    def neuron_block(self, layer: int) -> None:
+        flow = self.neuron(layer)
+        dTdv, dTdm, _, dAdm = layers.responses(flow.T, flow.curvature, self.works.pop(layer))
+        eps = self.eps[layer, : flow.T.size]
+        first = int(np.argmax(eps > 0.0)) if eps[-1] > 0.0 else eps.size
+        try:
+            block = newton.spin_block(self.state.steps, eps, dTdv, dTdm, dAdm, first)
+        except np.linalg.LinAlgError as error:
+            raise FlowError("the response of a hidden layer is singular") from error
+        self.spin_blocks[layer] = SpinCurvature(*block)
+
+    def interaction(self, layer: int) -> None:
+        for side in self._sides(layer) - {0}:
+            self.neuron(side)
+        model, m = self.model, self.state.m
+        q_a, Q, q_b = self.q[layer], self.state.Q[layer], self.q[layer + 1]
+        lam = q_a * Q * q_b
+        if not np.isfinite(lam).all():
+            raise FlowError("the overlaps of an interaction are not finite")
+        moments, work = layers.gap_flow(m, lam, model.kappa, model.noise, model.points_per_width)
+        flow = self.gap_flows[layer] = LayerFlow(*moments)
+        if self.derivatives:
+            dTdv, _, dAdv, dAdm = layers.responses(flow.T, flow.curvature, work)
+            self.gap_blocks[layer] = newton.coupling_block(
+                m, q_a, Q, q_b, flow.T, dTdv, dAdv, dAdm, model.alpha
+            )
+
+
+def spin_overlaps(model: Model, state: State, eps: Array, mapper: Mapper = _serial) -> Array:
+    """q(l) = T of the neuron flow with variances eps(l); liquid layers give 0."""
+    run = _Pass(model, state, eps)
+    for _ in mapper(run.neuron, run.neurons):
+        pass
+    return run.q
 
 
 def evaluate(
@@ -238,32 +291,25 @@ def evaluate(
 ) -> Evaluation:
     """One pass: q = T(eps), G from lam = q Q q, new fields, s and ds/dm.
 
-    `mapper` runs two stages: the neuron flows, then the interaction flows with their responses
-    and, with nothing to wait for, the responses of the neurons.
+    `mapper` gets one list of tasks: the flows of neurons and of interactions and, with
+    `derivatives`, their blocks of the Hessian.
     """
     L, m, Q = model.L, state.m, state.Q
-    q, spins, rests = spin_overlaps(model, state, state.eps, derivatives, mapper)
-    lam = q[:-1] * Q * q[1:]
+    run = _Pass(model, state, state.eps, derivatives)
+    for _ in mapper(_call, run.tasks()):
+        pass
+    q = run.q
     F0, G0 = liquid_flow(model)
-
-    def gap(layer: int) -> LayerFlow:
-        return interaction_flow(model, m, lam[layer], derivatives)
-
-    solid = [layer for layer in range(model.coupled) if not lam[layer, -1] <= 0.0]
-    tasks: list[Rest] = [partial(gap, layer) for layer in solid]
-    flows = list(mapper(_call, [*tasks, *rests.values()]))
-    for layer, flow in zip(rests, flows[len(solid) :], strict=True):
-        spins[layer] = flow
-    gaps: list[LayerFlow | None] = [None] * model.coupled
     G = np.full((L, m.size), G0)
-    for layer, flow in zip(solid, flows, strict=False):
-        gaps[layer] = flow
-        G[layer] = G[L - 1 - layer] = flow.T
-    field = np.zeros_like(q)
-    field[1:-1] = (Q * G)[:-1] * q[:-2] + (Q * G)[1:] * q[2:]
-    pull = model.alpha * q[:-1] * q[1:] * G
-    s, ds_dm, mass = _free_entropy(model, state, q, gaps, spins, F0)
-    return Evaluation(state, q, lam, G, field, pull, s, ds_dm, mass, gaps, spins)
+    for layer, flow in enumerate(run.gap_flows):
+        if flow is not None:
+            G[layer] = G[L - 1 - layer] = flow.T
+    lam, field, pull = layers.drives(q, Q, G, model.alpha)
+    s, ds_dm, mass = _free_entropy(model, state, q, run.gap_flows, run.spin_flows, F0)
+    return Evaluation(
+        state, q, lam, G, field, pull, s, ds_dm, mass,
+        run.gap_flows, run.spin_flows, run.gap_blocks, run.spin_blocks,
+    )  # fmt: skip
 
 
 def entropy_by_layer(model: Model, ev: Evaluation) -> tuple[Array, Array, Array]:
@@ -279,7 +325,7 @@ def entropy_by_layer(model: Model, ev: Evaluation) -> tuple[Array, Array, Array]
             couplings[[layer, L - 1 - layer]] = part
     for layer in range(1, model.hidden + 1):
         flow, top = ev.spin_flows[layer], int(state.top[layer])
-        part = float(np.log(2.0))
+        part = LN2
         if flow is not None:
             m_top = 1.0 if top == K1 else float(m[top])
             fields = state.eps[layer, :top]
@@ -308,33 +354,27 @@ def _free_entropy(
     F0: float,
 ) -> tuple[float, Array, float]:
     """s and its explicit derivatives ds/dm_i (q, Q, eps fixed)."""
-    m, eps, Q, steps = state.m, state.eps, state.Q, state.steps
-    K1 = m.size
+    m, steps = state.m, state.steps
     s, mass = 0.0, 0.0
-    grad = np.zeros(K1)
-    for layer in range(model.coupled):
-        w, flow = weight_coupling(model, layer), gaps[layer]
-        s += w * (F0 if flow is None else flow.F)
-        if Q[layer, -1] > 0.0:
-            spheres, by_m = spherical.entropy(Q[layer], m)
-            s += w * spheres / model.alpha
-            grad[1:] += w * by_m / model.alpha
-        if flow is not None:
-            grad[1:] += w * flow.A[1:K1]
-            mass = max(mass, flow.mass_error)
-    for layer in range(1, model.hidden + 1):
-        w, flow, top = weight_hidden(model, layer), spins[layer], int(state.top[layer])
+    grad = np.zeros(m.size)
+    for layer, flow in enumerate(gaps):
+        w = weight_coupling(model, layer)
+        s += w * layers.sphere_terms(w / model.alpha, state.Q[layer], m, grad) / model.alpha
         if flow is None:
-            s += w * np.log(2.0)
-            continue
-        product = eps[layer, :top] * q[layer, :top]
-        m_top = 1.0 if top == K1 else m[top]
-        s += w * (flow.F - 0.5 * m_top * eps[layer, top - 1] + 0.5 * steps[:top] @ product)
-        grad[1:top] += w * (flow.A[1:top] + 0.5 * (product[:-1] - product[1:]))
-        if top < K1:
-            grad[top] += w * (flow.A[top] + 0.5 * (product[-1] - eps[layer, top - 1]))
-        mass = max(mass, flow.mass_error)
-    return float(s), grad, mass
+            s += w * F0
+        else:
+            s += w * flow.F
+            grad += w * flow.A[:-1]
+            mass = max(mass, flow.mass_error)
+    for layer, flow in enumerate(spins[1:], start=1):
+        w = weight_hidden(model, layer)
+        if flow is None:
+            s += w * LN2
+        else:
+            s += w * flow.F
+            s += layers.field_terms(w, flow.A, state.eps[layer], q[layer], steps, m, grad)
+            mass = max(mass, flow.mass_error)
+    return s, grad, mass
 
 
 def new_couplings(model: Model, ev: Evaluation) -> Array:
@@ -350,7 +390,7 @@ def residual(model: Model, ev: Evaluation, mapper: Mapper = _serial) -> float:
     """max |map(q, Q) - (q, Q)| over layers and levels, the map undamped."""
     fields = np.where(ev.state.eps > 0.0, ev.field, 0.0)
     eps = np.maximum.accumulate(fields, axis=1)
-    q, _, _ = spin_overlaps(model, ev.state, eps, mapper=mapper)
+    q = spin_overlaps(model, ev.state, eps, mapper)
     return float(max(abs(q - ev.q).max(), abs(new_couplings(model, ev) - ev.state.Q).max()))
 
 

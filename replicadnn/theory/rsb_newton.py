@@ -28,28 +28,24 @@ from scipy.linalg import eigh
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ..kernels import couplings, newton
-from ..kernels.levels import largest_ratio, slide
 from . import response as spherical
+from .rsb_layout import Layout, Units, apply_step, gather, make_layout, step_size
 from .rsb_map import (
     Array,
     Evaluation,
     FlowError,
-    Ints,
-    LayerFlow,
     Mapper,
     Model,
     State,
     _serial,
     evaluate,
+    first_levels,
     liquid_entropy,
     residual,
     weight_coupling,
     weight_hidden,
 )
 
-NONE = -1
-MAX_LOG = 1.0
-MAX_GAP = 0.4
 RUNAWAY_MESSAGE = "overlaps run to one"
 COLLAPSE_MESSAGE = "the free entropy runs to minus infinity"
 COLLAPSE = 20.0  # this far below the liquid free entropy (and -beta L)
@@ -74,95 +70,6 @@ RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Unknown levels `span` of row `row` (and of its mirror image) at `where` in the vector."""
-
-    row: int
-    mirror: int
-    span: slice
-    where: slice
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Index of every unknown: eps (L+1, K+1), Q (L, K+1), -1 where fixed; m comes last."""
-
-    eps: Ints
-    Q: Ints
-    size: int
-    eps_blocks: tuple[Block, ...]
-    Q_blocks: tuple[Block, ...]
-
-
-def first_levels(state: State) -> Ints:
-    """First level with eps_i(l) > 0 for each hidden l (K+1 if none); 0 for the data layers."""
-    positive = state.eps > 0.0
-    first = np.where(positive.any(1), positive.argmax(1), state.m.size).astype(np.int64)
-    first[0] = first[-1] = 0
-    return np.minimum(first, state.top)
-
-
-def make_layout(model: Model, state: State) -> Layout:
-    """Number the unknowns Q(1), eps(1), Q(2), eps(2), ...; mirrored layers share numbers."""
-    L, K1 = model.L, state.m.size
-    first = first_levels(state)
-    eps = np.full((L + 1, K1), NONE, dtype=np.int64)
-    Q = np.full((L, K1), NONE, dtype=np.int64)
-    eps_blocks: list[Block] = []
-    Q_blocks: list[Block] = []
-    count = 0
-
-    def add(index: Ints, blocks: list[Block], row: int, mirror: int, low: int, top: int) -> None:
-        nonlocal count
-        if low < top:
-            index[row, low:top] = index[mirror, low:top] = np.arange(count, count + top - low)
-            blocks.append(Block(row, mirror, slice(low, top), slice(count, count + top - low)))
-            count += top - low
-
-    for layer in range(1, model.coupled + 1):
-        low = int(max(first[layer - 1], first[layer]))
-        add(Q, Q_blocks, layer - 1, L - layer, low, K1)
-        if layer <= model.hidden:
-            add(eps, eps_blocks, layer, L - layer, int(first[layer]), int(state.top[layer]))
-    return Layout(eps, Q, count, tuple(eps_blocks), tuple(Q_blocks))
-
-
-def _span(index: Ints) -> slice:
-    """Contiguous range of unknown levels."""
-    known = np.flatnonzero(index >= 0)
-    return slice(0, 0) if known.size == 0 else slice(int(known[0]), int(known[-1]) + 1)
-
-
-def apply_step(layout: Layout, state: State, deps: Array, dQ: Array, dm: Array) -> State:
-    """The state after a step; to first order x + dx, beyond that along the curves x(c).
-
-    The soft directions of s slide levels along the smooth curves eps(x), Q(x), and in (q, Q, m)
-    that valley is bent. So a level whose cell centre c moves by dc goes to Phi(c + dc) plus the
-    rest dx - Phi'(c) dc, with Phi the interpolated curve. The rest multiplies the increments by
-    exp(d rest / increment), which keeps order and signs.
-    """
-    eps, Q, m = state.eps.copy(), state.Q.copy(), state.m.copy()
-    m[1:] += dm
-    old_centre, new_centre = _centres(state.m), _centres(m)
-    for values, blocks, change, bound in (
-        (Q, layout.Q_blocks, dQ, 1.0),
-        (eps, layout.eps_blocks, deps, 0.0),
-    ):
-        for block in blocks:
-            at, span = (block.row, block.span), block.span
-            values[at] = slide(
-                values[at], change[at], old_centre[span], new_centre[span], MAX_LOG, bound
-            )
-            values[block.mirror] = values[block.row]
-    return state.with_values(eps=eps, Q=Q, m=m)
-
-
-def _centres(m: Array) -> Array:
-    edges = np.append(m, 1.0)
-    return np.asarray(0.5 * (edges[1:] + edges[:-1]))
-
-
-@dataclass(frozen=True, slots=True)
 class Quadratic:
     """Gradient and Hessian of s in (q, Q, m)."""
 
@@ -170,103 +77,51 @@ class Quadratic:
     hessian: Array
 
 
-def _zero_flow(K1: int) -> LayerFlow:
-    return LayerFlow(
-        0.0, np.zeros(K1), np.zeros(K1), np.zeros(K1 + 1), 0.0, np.zeros((K1, K1)),
-        np.zeros((K1, K1 + 1)), np.zeros((K1 + 1, K1)), np.zeros((K1 + 1, K1 + 1)),
-    )  # fmt: skip
-
-
 def gradient(model: Model, layout: Layout, ev: Evaluation) -> Array:
     """ds/d(q, Q, m), each at fixed others (eps is stationary: q = T(eps))."""
-    state, steps = ev.state, ev.state.steps
-    out = np.zeros(layout.size + state.K)
-    out[layout.size :] = ev.ds_dm[1:]
-    for block in layout.Q_blocks:
-        row = block.row
-        B = couplings.field_overlaps(state.Q[row], state.m)
-        value = 0.5 * steps * (B - ev.pull[row]) / model.alpha
-        out[block.where] = weight_coupling(model, row) * value[block.span]
-    for block in layout.eps_blocks:
-        value = 0.5 * steps * (state.eps[block.row] - ev.field[block.row])
-        out[block.where] = weight_hidden(model, block.row) * value[block.span]
-    return out
+    state, L = ev.state, model.L
+    B = np.zeros_like(state.Q)
+    for row in range(model.coupled):
+        if state.Q[row, -1] > 0.0:
+            B[row] = B[L - 1 - row] = couplings.field_overlaps(state.Q[row], state.m)
+    half = 0.5 * state.steps
+    out = gather(layout, half * (B - ev.pull) / model.alpha, half * (state.eps - ev.field))
+    return np.concatenate([layout.weights * out, ev.ds_dm[1:]])
 
 
 def quadratic(model: Model, layout: Layout, ev: Evaluation) -> Quadratic:
     """Gradient and exact Hessian in (q, Q, m) from an evaluation with ``derivatives=True``."""
-    K, n = ev.state.K, layout.size
-    H = np.zeros((n + K, n + K))
-    for layer in range(1, model.coupled + 1):
-        _add_coupling(model, layout, ev, layer, H)
-    for layer in range(1, model.hidden + 1):
-        _add_spin(model, layout, ev, layer, H)
+    size = layout.size + ev.state.K
+    H = np.zeros((size, size))
+    for layer, block in enumerate(ev.gap_blocks):
+        if block is not None:
+            columns = layout.gap_columns[layer]
+            newton.add_block(H, columns, weight_coupling(model, layer), block)
+    for layer, spin in enumerate(ev.spin_blocks):
+        if spin is not None:
+            columns = layout.spin_columns[layer]
+            newton.add_block(H, columns, weight_hidden(model, layer), spin.block)
     return Quadratic(gradient(model, layout, ev), 0.5 * (H + H.T))
 
 
-def _add_coupling(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array) -> None:
-    """Second derivatives of F_int(lam, m) + S_sph(Q, m)/alpha, lam = q_a Q q_b."""
-    state = ev.state
-    K1 = state.m.size
-    K, n = state.K, layout.size
-    m, Q = state.m, state.Q[layer - 1]
-    if Q[-1] <= 0.0:
-        return
-    qa, qb = ev.q[layer - 1], ev.q[layer]
-    flow = ev.gap_flows[layer - 1] or _zero_flow(K1)
-    index = np.concatenate(
-        [layout.eps[layer - 1], layout.Q[layer - 1], layout.eps[layer], n + np.arange(K)]
-    )
-    block = newton.coupling_block(
-        m, qa, Q, qb, ev.G[layer - 1], flow.dTdv, flow.dAdv, flow.dAdm,
-        *couplings.second_derivatives(Q, m), model.alpha,
-    )  # fmt: skip
-    newton.add_block(H, index, weight_coupling(model, layer - 1), block)
-
-
-def _add_spin(model: Model, layout: Layout, ev: Evaluation, layer: int, H: Array) -> None:
-    """Second derivatives of the neuron entropy at given (q, m), eps eliminated by q = T(eps)."""
-    flow = ev.spin_flows[layer]
-    if flow is None:
-        return
-    index, K = layout.eps[layer], ev.state.K
-    span = _span(index)
-    top = int(ev.state.top[layer])
-    block = newton.spin_block(
-        ev.state.steps, ev.state.eps[layer, :top], np.linalg.inv(flow.dTdv[span, span]),
-        flow.dTdm, flow.dAdm, span.start, min(top, K),
-    )  # fmt: skip
-    columns = np.concatenate([index[span], layout.size + np.arange(K)])
-    newton.add_block(H, columns, weight_hidden(model, layer), block)
-
-
-def field_step(
-    model: Model, layout: Layout, ev: Evaluation, step: Array, dm: Array
-) -> tuple[Array, Array]:
-    """(d eps, dQ) of the distinct layers for a step in (q, Q, m): d eps = T'^-1 (dq - T_m dm)."""
-    state = ev.state
-    deps, dQ = np.zeros_like(state.eps), np.zeros_like(state.Q)
-    for block in layout.Q_blocks:
-        dQ[block.row, block.span] = step[block.where]
-    for block in layout.eps_blocks:
-        flow = ev.spin_flows[block.row]
-        if flow is not None:
-            n_m = min(int(state.top[block.row]), state.K)
-            T_m = flow.dTdm[block.span, 1 : n_m + 1]
-            rest = step[block.where] - T_m @ dm[:n_m]
-            deps[block.row, block.span] = np.linalg.solve(flow.dTdv[block.span, block.span], rest)
-    return deps, dQ
-
-
-def natural_units(layout: Layout, ev: Evaluation) -> Array:
-    """Natural scale of every unknown: increments of q and Q, gaps of m; as a matrix."""
-    n, K = layout.size, ev.state.K
-    out = np.zeros((n + K, n + K))
-    for values, blocks in ((ev.state.Q, layout.Q_blocks), (ev.q, layout.eps_blocks)):
-        for block in blocks:
-            out[block.where, block.where] = newton.exchanges(values[block.row, block.span])
-    out[np.arange(n, n + K), np.arange(n, n + K)] = gap_units(ev.state.m)
+def field_step(layout: Layout, ev: Evaluation, step: Array) -> Array:
+    """Change of (eps, Q) for a step in (q, Q, m): d eps = T'^-1 (dq - T_m dm)."""
+    out, dm = step[: layout.size].copy(), step[layout.size :]
+    for layer, spin in enumerate(ev.spin_blocks):
+        if spin is not None:
+            where = layout.spin_columns[layer][: spin.inverse.shape[0]]
+            out[where] = spin.inverse @ (out[where] - spin.T_m @ dm[: spin.T_m.shape[1]])
     return out
+
+
+def natural_units(layout: Layout, ev: Evaluation) -> Units:
+    """Natural directions of (q, Q, m) at an evaluation."""
+    return Units.of(layout, gather(layout, ev.state.Q, ev.q), ev.state.m)
+
+
+def unknowns(layout: Layout, ev: Evaluation) -> Array:
+    """The values of (q, Q, m)."""
+    return np.concatenate([gather(layout, ev.state.Q, ev.q), ev.state.m[1:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,21 +136,6 @@ class Minimum:
     message: str
 
 
-def unknowns(layout: Layout, ev: Evaluation) -> Array:
-    """The values of (q, Q, m)."""
-    out = np.empty(layout.size + ev.state.K)
-    out[layout.size :] = ev.state.m[1:]
-    for values, blocks in ((ev.state.Q, layout.Q_blocks), (ev.q, layout.eps_blocks)):
-        for block in blocks:
-            out[block.where] = values[block.row, block.span]
-    return out
-
-
-def gap_units(m: Array) -> Array:
-    gaps = np.diff(np.append(m, 1.0))
-    return np.minimum(gaps[:-1], gaps[1:])
-
-
 class _Quadratic:
     """Quadratic model of s in natural units, scaled by the diagonal of its Hessian.
 
@@ -304,14 +144,12 @@ class _Quadratic:
     long or H is not positive definite: then the step is -(|H| + mu)^-1 g (saddle-free).
     """
 
-    def __init__(self, quad: Quadratic, units: Array) -> None:
-        H = units.T @ quad.hessian @ units
-        g = units.T @ quad.gradient
+    def __init__(self, g: Array, H: Array, units: Units) -> None:
         diagonal = np.abs(np.diag(H))
         inverse = 1.0 / np.sqrt(np.maximum(diagonal, 1e-9 * diagonal.max(initial=0.0) + 1e-300))
         self.hessian = H * inverse[:, None] * inverse
         self.slope = g * inverse
-        self.basis = units * inverse
+        self.units, self.scale = units, inverse
         self.gradient_norm = float(np.abs(g).max(initial=0.0))
         self.newton = self._newton()
 
@@ -362,16 +200,18 @@ class _Quadratic:
 
     def unknowns(self, step: Array) -> Array:
         """The step in (q, Q, m)."""
-        return np.asarray(self.basis @ step)
+        return self.units.step(self.scale * step)
 
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """An evaluation with its quadratic model in natural units."""
+    """An evaluation with ds/d(q, Q, m) = `slope`, and gradient and Hessian in natural units."""
 
     evaluation: Evaluation
-    quad: Quadratic
-    units: Array
+    slope: Array
+    gradient: Array
+    hessian: Array
+    units: Units
 
     @property
     def s(self) -> float:
@@ -379,8 +219,7 @@ class _Point:
 
     def local(self, count: int) -> _Quadratic:
         """Quadratic model in the first `count` unknowns: all, or those at fixed breakpoints."""
-        part = Quadratic(self.quad.gradient[:count], self.quad.hessian[:count, :count])
-        return _Quadratic(part, self.units[:count, :count])
+        return _Quadratic(self.gradient[:count], self.hessian[:count, :count], self.units)
 
 
 class _Descent:
@@ -393,12 +232,14 @@ class _Descent:
         """None where the flows or the Hessian cannot be computed: such a step is refused."""
         try:
             ev = evaluate(self.model, state, True, self.mapper)
-            quad = quadratic(self.model, self.layout, ev)
-        except (FlowError, np.linalg.LinAlgError):
+        except FlowError:
             return None
+        quad, units = quadratic(self.model, self.layout, ev), natural_units(self.layout, ev)
         if not (np.isfinite(ev.free_entropy) and np.isfinite(quad.hessian).all()):
             return None
-        return _Point(ev, quad, natural_units(self.layout, ev))
+        return _Point(
+            ev, quad.gradient, units.gradient(quad.gradient), units.hessian(quad.hessian), units
+        )
 
     def take(self, at: _Point, local: _Quadratic, radius: float) -> tuple[_Point | None, Array]:
         """The point after a step of at most `radius`, shortened to what `step_size` allows."""
@@ -407,17 +248,16 @@ class _Descent:
         full, step = np.zeros(n + state.K), np.zeros_like(local.slope)
         try:
             step = local.step(radius)
-            part = local.unknowns(step)
-            full[: part.size] = part
-            deps, dQ = field_step(self.model, layout, at.evaluation, full[:n], full[n:])
         except np.linalg.LinAlgError:
             return None, step
-        size = step_size(layout, state, deps, dQ, full[n:])
+        full[: step.size] = local.unknowns(step)
+        change, dm = field_step(layout, at.evaluation, full), full[n:]
+        size = step_size(layout, state, change, dm)
         if not np.isfinite(size):
             return None, step
         if size > 1.0:
-            step, full, deps, dQ = step / size, full / size, deps / size, dQ / size
-        trial = apply_step(layout, state, deps, dQ, full[n:])
+            step, change, dm = step / size, change / size, dm / size
+        trial = apply_step(layout, state, change, dm)
         if trial.Q[:, -1].max(initial=0.0) >= 1.0:
             return None, step
         return self.point(trial), step
@@ -456,7 +296,7 @@ class _Descent:
         if abs(difference) > RESOLVED * self.model.L:
             return difference
         way = unknowns(self.layout, new.evaluation) - unknowns(self.layout, old.evaluation)
-        return float(-0.5 * (old.quad.gradient + new.quad.gradient) @ way)
+        return float(-0.5 * (old.slope + new.slope) @ way)
 
 
 def minimise(
@@ -547,20 +387,6 @@ def minimise(
     return Minimum(at.evaluation, layout, norm, max_iterations, False, LIMIT_MESSAGE)
 
 
-def step_size(layout: Layout, state: State, deps: Array, dQ: Array, dm: Array) -> float:
-    """Step in units of the allowed one; increments that run to zero do not count."""
-    size = float((np.abs(dm) / gap_units(state.m)).max(initial=0.0)) / MAX_GAP
-    for values, blocks, change, bound in (
-        (state.Q, layout.Q_blocks, dQ, 1.0),
-        (state.eps, layout.eps_blocks, deps, 0.0),
-    ):
-        for block in blocks:
-            x = values[block.row]
-            ratio = largest_ratio(x[block.span], change[block.row, block.span], 1e-4 * x[-1], bound)
-            size = max(size, ratio / MAX_LOG)
-    return size
-
-
 def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _serial) -> Minimum:
     """Undamped Newton steps from a minimum found to rounding in s; the best point is kept.
 
@@ -576,14 +402,14 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
         if best_error < 1e-12:
             break
         quad, units = quadratic(model, layout, ev), natural_units(layout, ev)
-        H = units.T @ quad.hessian @ units
+        H = units.hessian(quad.hessian)
         size = 1.0 / np.sqrt(np.abs(np.diag(H)) + 1e-300)
-        p = -size * np.linalg.solve(H * size[:, None] * size, units.T @ quad.gradient * size)
+        g = units.gradient(quad.gradient) * size
+        p = -size * np.linalg.solve(H * size[:, None] * size, g)
         if not np.all(np.isfinite(p)):
             break
-        p = units @ (p * min(1.0, 0.3 / float(np.abs(p).max(initial=1e-300))))
-        deps, dQ = field_step(model, layout, ev, p[:n], p[n:])
-        trial = apply_step(layout, ev.state, deps, dQ, p[n:])
+        p = units.step(p * min(1.0, 0.3 / float(np.abs(p).max(initial=1e-300))))
+        trial = apply_step(layout, ev.state, field_step(layout, ev, p), p[n:])
         if trial.Q[:, -1].max(initial=0.0) >= 1.0:
             break
         ev = evaluate(model, trial, True, mapper)
