@@ -192,6 +192,21 @@ def test_second_derivatives_match_differences() -> None:
             np.testing.assert_allclose(slope[1:5], dAdm[1:5, i], atol=3e-7)
 
 
+@pytest.mark.parametrize("spin", [False, True])
+def test_responses_of_a_sharp_level_are_the_limit(spin: bool) -> None:
+    """v_0 = 0 (a density at one point) against v_0 = 1e-9."""
+    m, v = levels(5, 4, 0.7)
+    found = []
+    for first in (0.0, 1e-9):
+        v[0] = first
+        moments, work = (
+            layers.spin_flow(m, 4 * v, 1.0, 5.0) if spin else layers.gap_flow(m, v, 0.4, 0.0, 5.0)
+        )
+        found.append(layers.responses(moments[1], moments[2], work))
+    for sharp, wide in zip(*found, strict=True):
+        np.testing.assert_allclose(sharp, wide, atol=1e-7)
+
+
 def test_grid_refinement() -> None:
     """Twice the resolution changes F and T by less than 1e-10."""
     m, v = levels(1, 10, 0.9)

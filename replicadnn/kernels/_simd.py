@@ -1,9 +1,11 @@
-"""Vectors of 16 numbers for numba kernels.
+"""Vectors of 16 or 8 numbers for numba kernels.
 
 LLVM vectorises only innermost loops, but the sampler wants a vector of patterns kept in
-registers while the loop runs over neurons.  This module gives numba four value types
+registers while the loop runs over neurons, and the Parisi flow a vector of functions while it
+runs over a stencil.  This module gives numba five value types
 
-    vec16f (16 float32), vec16i (16 int32), vec16b (16 booleans), vec8q (8 uint64)
+    vec16f (16 float32), vec16i (16 int32), vec16b (16 booleans), vec8q (8 uint64),
+    vec8d (8 float64)
 
 and the few operations the kernels need.  They are plain LLVM vectors: on a machine without
 512-bit registers the compiler splits them, with identical results.
@@ -23,6 +25,7 @@ _F = ir.VectorType(ir.FloatType(), LANES)
 _I = ir.VectorType(ir.IntType(32), LANES)
 _B = ir.VectorType(ir.IntType(1), LANES)
 _Q = ir.VectorType(ir.IntType(64), LANES // 2)
+_D = ir.VectorType(ir.DoubleType(), LANES // 2)
 _ZERO = ir.Constant(_I, [0] * LANES)
 _SIGN = ir.Constant(_I, [31] * LANES)
 
@@ -47,6 +50,7 @@ vec16f = VecType("vec16f", _F)
 vec16i = VecType("vec16i", _I)
 vec16b = VecType("vec16b", _B)
 vec8q = VecType("vec8q", _Q)
+vec8d = VecType("vec8d", _D)
 
 
 def _pointer(context, builder, array_type, array, index, vector):
@@ -67,8 +71,8 @@ def _splat(builder, scalar, vector):
     return builder.shuffle_vector(first, undef, _ZERO)
 
 
-def _splat8(builder, scalar):
-    undef = ir.Constant(_Q, ir.Undefined)
+def _splat8(builder, scalar, vector=_Q):
+    undef = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undef, scalar, ir.Constant(ir.IntType(32), 0))
     zero = ir.Constant(ir.VectorType(ir.IntType(32), LANES // 2), [0] * (LANES // 2))
     return builder.shuffle_vector(first, undef, zero)
@@ -405,3 +409,72 @@ def qrotate(typingctx, a, n):
         return builder.call(fn, [args[0], args[0], _splat8(builder, args[1])])
 
     return vec8q(vec8q, types.int64), codegen
+
+
+@intrinsic
+def dload(typingctx, array, index):
+    """array[index : index + 8] of a contiguous float64 array."""
+
+    def codegen(context, builder, sig, args):
+        value = builder.load(_pointer(context, builder, sig.args[0], args[0], args[1], _D))
+        value.align = 8
+        return value
+
+    return vec8d(array, types.intp), codegen
+
+
+@intrinsic
+def dstore(typingctx, array, index, value):
+    """array[index : index + 8] = value for a contiguous float64 array."""
+
+    def codegen(context, builder, sig, args):
+        store = builder.store(
+            args[2], _pointer(context, builder, sig.args[0], args[0], args[1], _D)
+        )
+        store.align = 8
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vec8d), codegen
+
+
+@intrinsic
+def dsplat(typingctx, x):
+    """The float64 x in all 8 places."""
+
+    def codegen(context, builder, sig, args):
+        return _splat8(builder, args[0], _D)
+
+    return vec8d(types.float64), codegen
+
+
+@intrinsic
+def dadd(typingctx, a, b):
+    """a + b."""
+
+    def codegen(context, builder, sig, args):
+        return builder.fadd(*args)
+
+    return vec8d(vec8d, vec8d), codegen
+
+
+@intrinsic
+def dmul(typingctx, a, b):
+    """a * b."""
+
+    def codegen(context, builder, sig, args):
+        return builder.fmul(*args)
+
+    return vec8d(vec8d, vec8d), codegen
+
+
+@intrinsic
+def dmuladd(typingctx, a, b, c):
+    """a * b + c, fused where the machine does that."""
+
+    def codegen(context, builder, sig, args):
+        fn = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_D, [_D, _D, _D]), "llvm.fmuladd.v8f64"
+        )
+        return builder.call(fn, args)
+
+    return vec8d(vec8d, vec8d, vec8d), codegen

@@ -16,6 +16,7 @@ import math
 
 import numpy as np
 
+from . import columns
 from ._jit import jit_ieee, jit_ieee_strict
 
 # --- Gaussian stencils ---------------------------------------------------------------------------
@@ -78,70 +79,10 @@ def stencil(s, tilt, jmax):
 
 
 @jit_ieee
-def convolve(w, x, out):
-    """out[h] = sum_j w_|j| x[h + j], zero outside the grid."""
-    n = x.size
-    half = w.size - 1
-    w0 = w[0]
-    for h in range(n):
-        out[h] = w0 * x[h]
-    j = 1
-    while j + 1 <= half and j + 1 < n:
-        a = w[j]
-        b = w[j + 1]
-        lo = min(j + 1, n)
-        hi = max(n - j - 1, lo)
-        for h in range(min(j + 1, n)):
-            if h + j < n:
-                out[h] += a * x[h + j]
-            if h + j + 1 < n:
-                out[h] += b * x[h + j + 1]
-            if h >= j:
-                out[h] += a * x[h - j]
-        for h in range(lo, hi):
-            out[h] += a * (x[h - j] + x[h + j]) + b * (x[h - j - 1] + x[h + j + 1])
-        for h in range(hi, n):
-            out[h] += a * x[h - j] + b * x[h - j - 1]
-            if h + j < n:
-                out[h] += a * x[h + j]
-        j += 2
-    while j <= half and j < n:
-        a = w[j]
-        for h in range(n - j):
-            out[h] += a * x[h + j]
-        for h in range(j, n):
-            out[h] += a * x[h - j]
-        j += 1
-
-
-@jit_ieee
-def gather(w, x, ratio, out):
-    """out[c] = sum_d w_|d| x[c ratio + d]: convolution read on a grid `ratio` times coarser."""
-    if ratio == 1:
-        convolve(w, x, out)
-        return
-    n = x.size
-    half = w.size - 1
-    for c in range(out.size):
-        centre = c * ratio
-        total = w[0] * x[centre]
-        left = min(half, centre)
-        right = min(half, n - 1 - centre)
-        both = min(left, right)
-        for d in range(1, both + 1):
-            total += w[d] * (x[centre - d] + x[centre + d])
-        for d in range(both + 1, left + 1):
-            total += w[d] * x[centre - d]
-        for d in range(both + 1, right + 1):
-            total += w[d] * x[centre + d]
-        out[c] = total
-
-
-@jit_ieee
 def scatter(w, x, ratio, out):
-    """The transpose of `gather`: out[h] = sum_c w_|h - c ratio| x[c]."""
+    """out[h] = sum_c w_|h - c ratio| x[c]: density convolved from a grid `ratio` times coarser."""
     if ratio == 1:
-        convolve(w, x, out)
+        columns.convolve_one(w, x, out)
         return
     n = out.size
     half = w.size - 1
@@ -231,8 +172,7 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
     n = f.shape[1]
     steps, sides = grids(dh, i0, ratio)
     tmp_full = np.empty(n)
-    out_full = np.empty(n)
-    edge_full = np.empty(n)
+    table, moved, ones = np.zeros(1), np.empty(columns.GROUP * n), np.ones(n)
     good = np.ones((k + 1, n), dtype=np.bool_)
     tilt = tilts(m, v, 1.0, slope, width)
     for i in range(k, 0, -1):
@@ -241,36 +181,36 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
         nc = 2 * sides[i - 1] + 1
         r = ratio[i]
         w = stencil((v[i] - v[i - 1]) / steps[i] ** 2, tilt[i] / steps[i], ni - 1)
-        tmp = tmp_full[:ni]
-        out = out_full[:nc]
-        edge = edge_full[:nc]
+        half = w.size - 1
+        if table.size < columns.GROUP * (ni + 2 * half):
+            table = np.zeros(columns.GROUP * (ni + 2 * half))
+        size = table.size // columns.GROUP
+        columns.clear(table, size, columns.GROUP, 0, half)
+        columns.clear(table, size, columns.GROUP, half + ni, size)
         fmax = f[i, :ni].max()
         for h in range(ni):
             x = math.exp(mi * (f[i, h] - fmax))
             e[i, h] = x if x > UNDERFLOW else 0.0
-            tmp[h] = 1.0
-        gather(w, tmp, r, edge)
-        gather(w, e[i, :ni], r, S[i, :nc])
+            at = columns.GROUP * (half + h)
+            table[at] = 1.0
+            table[at + 1] = e[i, h]
+            table[at + 2] = e[i, h] * f[i, h]
+            table[at + 3] = e[i, h] * f1[i, h]
+            table[at + 4] = e[i, h] * (f2[i, h] + mi * f1[i, h] ** 2)
+        columns.convolve(w, table, size, half, r, columns.GROUP, 0, nc, ones, moved, n)
         bad = False
         for h in range(nc):
+            at = columns.GROUP * h
+            S[i, h] = moved[at + 1]
             good[i, h] = S[i, h] > UNDERFLOW
-            bad = bad or not good[i, h]
-            f[i - 1, h] = fmax + math.log(S[i, h] / edge[h]) / mi if good[i, h] else 0.0
-        for h in range(ni):
-            tmp[h] = e[i, h] * f[i, h]
-        gather(w, tmp, r, out)
-        for h in range(nc):
-            fbar[i - 1, h] = out[h] / S[i, h] if good[i, h] else 0.0
-        for h in range(ni):
-            tmp[h] = e[i, h] * f1[i, h]
-        gather(w, tmp, r, out)
-        for h in range(nc):
-            f1[i - 1, h] = out[h] / S[i, h] if good[i, h] else 0.0
-        for h in range(ni):
-            tmp[h] = e[i, h] * (f2[i, h] + mi * f1[i, h] ** 2)
-        gather(w, tmp, r, out)
-        for h in range(nc):
-            f2[i - 1, h] = out[h] / S[i, h] - mi * f1[i - 1, h] ** 2 if good[i, h] else 0.0
+            if good[i, h]:
+                f[i - 1, h] = fmax + math.log(S[i, h] / moved[at]) / mi
+                fbar[i - 1, h] = moved[at + 2] / S[i, h]
+                f1[i - 1, h] = moved[at + 3] / S[i, h]
+                f2[i - 1, h] = moved[at + 4] / S[i, h] - mi * f1[i - 1, h] ** 2
+            else:
+                bad = True
+                f[i - 1, h] = fbar[i - 1, h] = f1[i - 1, h] = f2[i - 1, h] = 0.0
         if bad:
             _extrapolate(good[i, :nc], f[i - 1, :nc], f1[i - 1, :nc], f2[i - 1, :nc])
             for h in range(nc):
@@ -282,7 +222,7 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
         tmp_full[h] = 0.0
     tmp_full[sides[0]] = 1.0
     w = stencil(v[0] / steps[0] ** 2, 0.0, n0 - 1)
-    convolve(w, tmp_full[:n0], P[0, :n0])
+    columns.convolve_one(w, tmp_full[:n0], P[0, :n0])
     error = 0.0
     for i in range(k + 1):
         ni = 2 * sides[i] + 1
@@ -322,14 +262,25 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
     return fm[0], error
 
 
-@jit_ieee
-def _propagate(w, e, S, ratio, x, ni, nc, tmp, out):
-    """x <- A x for one row of fields; rows that underflow keep their value."""
-    for h in range(ni):
-        tmp[h] = e[h] * x[h]
-    gather(w, tmp[:ni], ratio, out[:nc])
-    for h in range(nc):
-        x[h] = out[h] / S[h] if S[h] > 0.0 else x[h * ratio]
+@jit_ieee_strict
+def _supports(P, sides, ratio):
+    """Ranges low..high-1 of each level outside which no mean is needed.
+
+    Where P is not zero, and four points more for the differences: at coarser levels below these
+    are as many more.
+    """
+    lows, highs = np.empty_like(sides), np.empty_like(sides)
+    margin = _D8.size
+    for r in range(sides.size):
+        margin *= ratio[r] if r > 0 else 1
+        low, high = 0, 2 * sides[r] + 1
+        while low < high and P[r, low] == 0.0:
+            low += 1
+        while high > low and P[r, high - 1] == 0.0:
+            high -= 1
+        lows[r] = max(low - margin, 0)
+        highs[r] = min(high + margin, 2 * sides[r] + 1)
+    return lows, highs
 
 
 @jit_ieee
@@ -365,37 +316,40 @@ def hessian(
     k = v.size - 1
     n = f.shape[1]
     nf = 2 * (k + 1)
-    x = np.zeros((nf, n))  # rows 2(k-r): a_{r+1}, 2(k-r)+1: u_r
-    xp = np.empty((nf, n))
-    acc = np.zeros((nf, nf))
-    loc = np.zeros((k + 1, nf))
-    cov = np.zeros((k + 2, nf))
+    total = -(-nf // columns.GROUP) * columns.GROUP
+    x = np.empty(total * n)  # functions 2(k-r): a_{r+1}, 2(k-r)+1: u_r
+    xp = np.empty(total * n)
+    table = np.empty(1)
+    acc = np.zeros((total, total))
+    loc = np.zeros((k + 1, total))
+    cov = np.zeros((k + 2, total))
     var = np.zeros(k + 2)
+    weight = np.zeros(total)
     tilt = tilts(m, v, 1.0, slope, width)
     steps, sides = grids(dh, i0, ratio)
+    lows, highs = _supports(P, sides, ratio)
     tmp = np.empty(n)
     out = np.empty(n)
+    scale = np.empty(n)
     for r in range(k, -1, -1):
         nr = 2 * sides[r] + 1
+        low, high = lows[r], highs[r]
         old = 2 * (k - r)
-        now = old + 2
-        for h in range(nr):
-            x[old + 1, h] = f1[r, h] ** 2
-        if r == k:
-            for h in range(nr):
-                x[old, h] = boundary_dm[h]
-        else:
-            mr = m[r + 1]
-            for h in range(nr):
-                x[old, h] = (fbar[r, h] - f[r, h]) / mr if S[r + 1, h] > 0.0 else 0.0
-        for b in range(now):
-            for h in range(nr):
-                xp[b, h] = x[b, h] * P[r, h]
-        step = m[r + 1] - m[r]
-        for a in range(now):
-            for b in range(a + 1):
-                weight = -step if a < old else m[r]
-                acc[a, b] += weight * _dot(xp[a], x[b], nr)
+        count = old + 2 + (-(old + 2)) % columns.GROUP
+        group = (old - old % columns.GROUP) * n + old % columns.GROUP
+        if old % columns.GROUP == 0:
+            columns.clear(x[old * n :], n, columns.GROUP, low, high)
+        for h in range(low, high):
+            at = group + columns.GROUP * h
+            x[at + 1] = f1[r, h] ** 2
+            if r == k:
+                x[at] = boundary_dm[h]
+            else:
+                x[at] = (fbar[r, h] - f[r, h]) / m[r + 1] if S[r + 1, h] > 0.0 else 0.0
+        weight[:old] = m[r] - m[r + 1]
+        weight[old:] = m[r]
+        columns.weighted(x, n, count, P[r], low, high, xp, n, 0)
+        columns.add_products(xp, x, n, count, low, high, weight, acc)
         for h in range(nr):
             tmp[h] = P[r, h] * f1[r, h]
             out[h] = 0.0
@@ -405,14 +359,12 @@ def hessian(
                 out[h] -= c * tmp[h + j + 1]
             for h in range(j + 1, nr):
                 out[h] += c * tmp[h - j - 1]
-        for b in range(now):
-            loc[r, b] = _dot(x[b], out, nr)
+        columns.add_sums(x, n, count, out, low, high, 1.0, loc[r])
         if r == 0:
             break
         for h in range(nr):
             out[h] = P[r, h] * f[r, h]
-        for b in range(now):
-            cov[r, b] = _dot(x[b], out, nr)
+        columns.add_sums(x, n, count, out, low, high, 1.0, cov[r])
         nc = 2 * sides[r - 1] + 1
         vr = 0.0
         for h in range(nr):
@@ -421,12 +373,22 @@ def hessian(
             vr -= P[r - 1, h] * fbar[r - 1, h] ** 2
         var[r] = vr
         w = stencil((v[r] - v[r - 1]) / steps[r] ** 2, tilt[r] / steps[r], nr - 1)
-        for b in range(now):
-            _propagate(w, e[r], S[r], ratio[r], x[b], nr, nc, tmp, out)
+        # conditional means: x <- A x on the rows that are needed
+        start = min(low, lows[r - 1] * ratio[r] - w.size + 1)
+        end = max(high, (highs[r - 1] - 1) * ratio[r] + w.size)
+        size = end - start
+        if table.size < total * size:
+            table = np.empty(total * size)
+        columns.clear(table, size, count, 0, low - start)
+        columns.clear(table, size, count, high - start, size)
+        columns.weighted(x, n, count, e[r], low, high, table, size, -start)
+        low, high = lows[r - 1], highs[r - 1]
+        for h in range(low, high):  # rows that underflow keep their value
+            scale[h] = 1.0 / S[r, h] if S[r, h] > 0.0 else 0.0
+        columns.convolve(w, table, size, -start, ratio[r], count, low, high, scale, x, n)
         for h in range(nc):
             out[h] = P[r - 1, h] * fbar[r - 1, h]
-        for b in range(now):
-            cov[r, b] -= _dot(x[b], out, nc)
+        columns.add_sums(x, n, count, out, low, high, -1.0, cov[r])
     for a in range(nf):
         for b in range(a):
             acc[b, a] = acc[a, b]
