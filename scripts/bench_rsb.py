@@ -3,7 +3,7 @@
 User CPU time of this process (all threads), which other work on the machine disturbs less than
 wall time does; minimum, median and maximum of some runs after one warm-up.
 
-usage: OPENBLAS_NUM_THREADS=1 python scripts/bench_rsb.py [--quick]
+usage: python scripts/bench_rsb.py [--quick]
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from replicadnn.theory import flow, rsb_newton
 from replicadnn.theory.rsb import solve_rsb
+from replicadnn.theory.rsb_layout import make_layout
 from replicadnn.theory.rsb_map import Model, State, evaluate, make_state
+from replicadnn.theory.threads import Threads
 
 PARTS = {
-    "flows": ("kernels/parisi.py", "(flow)"),
-    "responses": ("kernels/parisi.py", "(hessian)"),
-    "Hessian assembly": ("rsb_newton.py", "(quadratic)"),
-    "eigenvalues": ("_decomp.py", "(eigh)"),
+    "flows": ("kernels/layers.py", ("gap_flow", "spin_flow")),
+    "responses": ("kernels/layers.py", ("responses",)),
+    "blocks of the Hessian": ("kernels/newton.py", ("coupling_block", "spin_block")),
+    "eigenvalues": ("_decomp.py", ("eigh",)),
+    "all tasks of the layers": ("rsb_map.py", ("_call",)),
 }
 
 
@@ -77,11 +79,9 @@ def shares(alpha: float, L: int, K: int) -> None:
     total = stats.total_tt  # type: ignore[attr-defined]
     entries = stats.stats.items()  # type: ignore[attr-defined]
     print(f"shares of one solve, L = {L}, alpha = {alpha:g}, K = {K}:")
-    for name, (file, function) in PARTS.items():
+    for name, (file, functions) in PARTS.items():
         spent = sum(
-            v[3]
-            for (path, _, what), v in entries
-            if path.endswith(file) and f"({what})" == function
+            v[3] for (path, _, what), v in entries if path.endswith(file) and what in functions
         )
         print(f"    {name:<24}{100 * spent / total:5.1f} %")
 
@@ -113,11 +113,11 @@ def threads(L: int, K: int) -> None:
     model, state = Model(60.0, L), solid_state(L, K)
     best = []
     for count in (1, 2):
-        with ThreadPoolExecutor(count) as pool:
+        with Threads(count) as shared:
             times = []
             for _ in range(7):
                 began = time.perf_counter()
-                evaluate(model, state, True, pool.map)
+                evaluate(model, state, True, shared)
                 times.append(time.perf_counter() - began)
             best.append(min(times))
     print(f"two threads, one map with responses, L = {L}, K = {K}: {best[0] / best[1]:.2f} "
@@ -135,7 +135,7 @@ def main() -> None:
     row("the same flows by the numpy twin", plain)
     print(f"  ratio {min(plain) / min(kernel):.0f}")
     row("one map with all responses", seconds(lambda: evaluate(model, state, True), 10))
-    layout = rsb_newton.make_layout(model, state)
+    layout = make_layout(model, state)
     full = evaluate(model, state, True)
     row("Hessian assembly", seconds(lambda: rsb_newton.quadratic(model, layout, full), 10))
     for L in (10, 20, 40, 100):

@@ -39,6 +39,7 @@ from .rsb_newton import (
     quadratic,
     zero_level_growth,
 )
+from .threads import one_blas_thread
 
 TOLERANCE = 1e-11  # gradient in natural units
 ACCEPTED = 1e-9  # ... where rounding stops Newton
@@ -195,6 +196,7 @@ def _correct(start: _Linear, predicted: Array, row: Array) -> _Linear | None:
     return at if last < ACCEPTED else None
 
 
+@one_blas_thread
 def follow_branch(
     model: Model,
     state: State,

@@ -45,6 +45,7 @@ from .rsb_map import (
     weight_coupling,
     weight_hidden,
 )
+from .threads import one_blas_thread
 
 RUNAWAY_MESSAGE = "overlaps run to one"
 COLLAPSE_MESSAGE = "the free entropy runs to minus infinity"
@@ -299,6 +300,7 @@ class _Descent:
         return float(-0.5 * (old.slope + new.slope) @ way)
 
 
+@one_blas_thread
 def minimise(
     model: Model,
     state: State,
@@ -387,6 +389,7 @@ def minimise(
     return Minimum(at.evaluation, layout, norm, max_iterations, False, LIMIT_MESSAGE)
 
 
+@one_blas_thread
 def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _serial) -> Minimum:
     """Undamped Newton steps from a minimum found to rounding in s; the best point is kept.
 

@@ -1,12 +1,38 @@
-"""Independent tasks on a few threads, the calling one among them."""
+"""Independent tasks on a few threads, the calling one among them; linear algebra on one."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, wraps
 from types import TracebackType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def one_blas_thread(function: Callable[P, T]) -> Callable[P, T]:
+    """`function` with linear algebra on one thread.
+
+    Its matrices have some hundred rows: more threads cost time, take the cores from `Threads`, and
+    the last digits would depend on their number.
+    """
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _controller().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
+
+
+@cache
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController  # finds the libraries loaded by now
+
+    return ThreadpoolController()
 
 
 class Threads:
