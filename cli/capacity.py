@@ -30,12 +30,7 @@ def command(L: list[int], kappa: list[float], target: Target, **options: Any) ->
     work = plan(L, kappa, **options)
     points = with_progress(solve_plan(work), len(work.pairs), "point")
     found = Capacity(tuple(points), work.alpha_max, provenance())
-    target.save(found)
-    if target.figure is not None:
-        from replicadnn.plot import save_capacity
-
-        target.draw(save_capacity, found)
-    return target.show(found, _print_table)
+    return target.finish(found, _print_table, "save_capacity")
 
 
 def _print_table(found: Capacity) -> None:

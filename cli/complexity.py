@@ -25,12 +25,7 @@ def command(L: int, alpha: float, m: list[float] | None, kappa: float, target: T
 
     with progress("point") as report:
         found = complexity(alpha, L, m=m, kappa=kappa, progress=report)
-    target.save(found)
-    if target.figure is not None:
-        from replicadnn.plot import save_complexity
-
-        target.draw(save_complexity, found)
-    return target.show(found, _print)
+    return target.finish(found, _print, "save_complexity")
 
 
 def _print(found: Complexity) -> None:

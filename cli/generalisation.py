@@ -33,12 +33,7 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
 
     with progress("point") as report:
         found = generalisation(L, alpha, progress=report, **options)
-    target.save(found)
-    if target.figure is not None:
-        from replicadnn.plot import save_generalisation
-
-        target.draw(save_generalisation, found)
-    return target.show(found, _print)
+    return target.finish(found, _print, "save_generalisation")
 
 
 def _print(found: Generalisation) -> None:

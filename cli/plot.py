@@ -209,7 +209,10 @@ def parisi(file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...])
     """Parisi functions q(x, l), Q(x, l) of the solid layers: the river terraces."""
     from replicadnn.plot import save_parisi
 
-    return figure.write(save_parisi, _one(file, fix, alpha))
+    solution = _one(file, fix, alpha)
+    if solution.x.size == 1:
+        note("replica symmetric: the overlaps do not depend on x")
+    return figure.write(save_parisi, solution)
 
 
 @_subcommand("tree")

@@ -46,12 +46,7 @@ def command(
         points += some
         lines.append(line)
     found = Stability(str(problems[0].scenario), tuple(points), tuple(lines), provenance())
-    target.save(found)
-    if target.figure is not None:
-        from replicadnn.plot import save_stability
-
-        target.draw(save_stability, found)
-    return target.show(found, _print_tables)
+    return target.finish(found, _print_tables, "save_stability")
 
 
 def _print_tables(found: Stability) -> None:

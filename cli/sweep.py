@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from replicadnn.sweeps.file import Sweep
 
 #: Parameters that have an option of their own; all others: --set NAME=VALUES.
-_AXES = ("alpha", "L", "N", "kappa", "beta", "scenario", "seed")
+_AXES = ("alpha", "L", "N", "kappa", "beta", "scenario", "ansatz", "levels", "branch", "seed")
 
 
 class _Share(click.ParamType):
@@ -46,7 +46,7 @@ def _axes(function: Callable[..., Any]) -> Callable[..., Any]:
 @_axes
 @click.option(
     "--set", "more", multiple=True, metavar="NAME=VALUES",
-    help="Values of any other parameter: ansatz, levels, branch, sweeps, ... (repeatable).",
+    help="Values of any other parameter: sweeps, M, start, ... (repeatable).",
 )  # fmt: skip
 @click.option("--time-limit", type=float, help="Seconds for each branch of each point (rsb).")
 @click.option(

@@ -69,6 +69,15 @@ class Target:
             self.code = error.exit_code
             note(f"no figure: {error}")
 
+    def finish(self, found: Result, table: Callable[[Any], None], save_figure: str) -> int:
+        """Write, draw (`save_figure` of replicadnn.plot), print; returns the exit code."""
+        self.save(found)
+        if self.figure is not None:
+            from replicadnn import plot
+
+            self.draw(getattr(plot, save_figure), found)
+        return self.show(found, table)
+
     def show(self, found: Result, table: Callable[[Any], None]) -> int:
         """Print the result, by ``table`` or as JSON; returns the exit code."""
         if self.as_json:

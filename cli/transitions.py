@@ -37,12 +37,7 @@ def command(L: int, target: Target, **options: Any) -> int:
 
     with opt.progress("layer") as report:
         found = transitions(L, progress=report, **options)
-    target.save(found)
-    if target.figure is not None:
-        from replicadnn.plot import save_transitions
-
-        target.draw(save_transitions, found)
-    return target.show(found, _print)
+    return target.finish(found, _print, "save_transitions")
 
 
 def _print(found: Transitions) -> None:

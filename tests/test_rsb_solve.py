@@ -89,6 +89,16 @@ def test_parisi_figure(solution: rd.Solution, tmp_path: Path) -> None:
         rd.plot.parisi(rd.solve(2.0, 4, scenario="random", levels=2))
 
 
+def test_parisi_figure_of_a_symmetric_solution(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, figure = str(tmp_path / "a.h5"), str(tmp_path / "a.png")
+    assert run(["solve", "--alpha", "5", "--L", "3", "--output", store]) == 0
+    capsys.readouterr()
+    assert run(["plot", "parisi", store, "-o", figure]) == 0
+    assert "do not depend on x" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_branches_with_several_frozen_layers() -> None:
     """L = 20, alpha = 100: layer 1 alone has closed, 5 layers have not begun; s rises."""

@@ -496,6 +496,12 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     figure = tmp_path / "m.png"
     assert call(["plot", "map", store, "--quantity", "free_entropy", "-o", str(figure)]) == 0
     assert figure.stat().st_size > 1000
+    capsys.readouterr()
+    assert call(["plot", "map", store, "--quantity", "ansatz", "-o", str(tmp_path / "n.png")]) == 2
+    assert "a column of numbers: alpha, L, kappa" in capsys.readouterr().err
+    assert call(["sweep", "--L", "1", "--alpha", "1", "--ansatz", "rs", "--levels", "4",
+                 "--output", str(tmp_path / "c.h5")]) == 2  # fmt: skip
+    assert "levels" in capsys.readouterr().err
     for wrong, named in (
         (["--share", "3/2"], "share"), (["--set", "levels"], "set"),
         (["--workers", "0"], "workers"),

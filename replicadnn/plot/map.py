@@ -74,7 +74,8 @@ def diagram(
     columns = {name: sweep[name][chosen] for name in (quantity, x, y)}
     for name, values in columns.items():
         if values.dtype.kind not in "fi":
-            raise InputError("column", name, "a column of numbers")
+            numbers = [n for n, c in sweep.table.items() if c.dtype.kind in "fi"]
+            raise InputError("column", name, "a column of numbers: " + ", ".join(numbers))
     good = sweep.converged[chosen] & np.isfinite(columns[quantity])
     good &= np.isfinite(columns[x]) & np.isfinite(columns[y])
     if not np.any(good):
