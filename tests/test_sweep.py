@@ -499,9 +499,10 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     capsys.readouterr()
     assert call(["plot", "map", store, "--quantity", "ansatz", "-o", str(tmp_path / "n.png")]) == 2
     assert "a column of numbers: alpha, L, kappa" in capsys.readouterr().err
-    assert call(["sweep", "--L", "1", "--alpha", "1", "--ansatz", "rs", "--levels", "4",
-                 "--output", str(tmp_path / "c.h5")]) == 2  # fmt: skip
-    assert "levels" in capsys.readouterr().err
+    more = str(tmp_path / "c.h5")
+    words_rsb = ["sweep", "--L", "2", "--alpha", "1", "--scenario", "random", "--levels", "1,2"]
+    assert call([*words_rsb, "--output", more, "--workers", "1"]) == 0
+    assert sorted(rd.load(more)["levels"]) == [1, 2]
     for wrong, named in (
         (["--share", "3/2"], "share"), (["--set", "levels"], "set"),
         (["--workers", "0"], "workers"),
