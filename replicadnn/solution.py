@@ -65,6 +65,8 @@ class Certificate:
         q_i and Q_i do not decrease with the level i, and no overlap that is exactly 0 would grow.
     levels_error_s, levels_error_q : float
         Error of the number of levels K: |s(K) - s(K/2)|/15 and |q_EA(K) - q_EA(K/2)|/3 (rsb).
+    grid_error : float
+        Residual of the same numbers on a grid 1.5 times finer, and the change of s (rsb).
     replicon : tuple of float
         rho_i of every level (rsb): 1 is marginal, above 1 the level wants to split; rho_i - 1
         falls as 1/K^2 where the breaking is continuous.
@@ -80,6 +82,7 @@ class Certificate:
     monotone: bool = True
     levels_error_s: float = math.nan
     levels_error_q: float = math.nan
+    grid_error: float = math.nan
     replicon: tuple[float, ...] = ()
 
     def failures(self, tol: float) -> list[str]:
@@ -91,6 +94,8 @@ class Certificate:
             "ds_dQ_max": max(tol, GRADIENT_LIMIT),
             "ds_dm_max": max(tol, GRADIENT_LIMIT),
         }
+        if not math.isnan(self.grid_error):
+            limits["grid_error"] = max(tol, GRID_LIMIT)
         found = [
             f"{name} = {getattr(self, name):.2e} (limit {limit:.0e})"
             for name, limit in limits.items()
@@ -106,6 +111,8 @@ class Certificate:
 _QUANTITIES: tuple[Literal["q"], Literal["Q"]] = ("q", "Q")
 #: Largest error of a normalisation in a certified solution.
 MASS_LIMIT = 1e-10
+#: Largest error of the grid in a certified solution of broken symmetry.
+GRID_LIMIT = 1e-8
 #: Largest numerical derivative of s in a certified solution (truncation of the stencil).
 GRADIENT_LIMIT = 1e-7
 
@@ -341,6 +348,7 @@ class Solution:
                 "monotone": self.certificate.monotone,
                 "levels_error_s": _finite(self.certificate.levels_error_s),
                 "levels_error_q": _finite(self.certificate.levels_error_q),
+                "grid_error": _finite(self.certificate.grid_error),
                 "replicon": list(self.certificate.replicon),
             },
             "tol": self.tol,

@@ -318,6 +318,7 @@ def _attributes(solution: Solution) -> dict[str, Any]:
         found["eps_g"] = float(solution.eps_g)
     for name in _CERTIFICATE:
         found[f"certificate_{name}"] = float(getattr(certificate, name))
+    found["certificate_grid_error"] = float(certificate.grid_error)
     layers = np.array(certificate.unstable_liquid_layers, dtype=np.int64)
     found["certificate_unstable_liquid_layers"] = layers
     found["certificate_monotone"] = bool(certificate.monotone)
@@ -523,6 +524,7 @@ def read_solution(group: h5py.Group) -> Solution:
                 raise ValueError("q_EA and 1 - q_EA disagree")
     certificate = Certificate(
         **{name: float(attributes[f"certificate_{name}"]) for name in _CERTIFICATE},
+        grid_error=float(attributes.get("certificate_grid_error", math.nan)),  # since 0.2
         unstable_liquid_layers=tuple(
             int(l) for l in np.atleast_1d(attributes["certificate_unstable_liquid_layers"])
         ),

@@ -207,6 +207,58 @@ def test_responses_of_a_sharp_level_are_the_limit(spin: bool) -> None:
         np.testing.assert_allclose(sharp, wide, atol=1e-7)
 
 
+def random_levels(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Levels as a search may meet them: wide and narrow cells, a thin one at the top."""
+    k, top = int(rng.integers(1, 14)), rng.uniform(0.3, 0.97)
+    v = np.concatenate([[0.0], np.sort(rng.uniform(0.0, top, k - 1)), [top]])
+    if rng.uniform() < 0.5:
+        v = np.sort(np.append(v[:-2], top * np.array([1.0 - rng.uniform(0.002, 0.05), 1.0])))
+    return np.concatenate([[0.0], np.sort(rng.uniform(0.0, 1.0, k))]), v
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3, 1e-7, 1e-12])
+def test_default_grid_is_fine_enough_for_any_levels(noise: float) -> None:
+    """Also where exp(m f) is steep at a density that is not small, and at the floor f = -beta."""
+    rng = np.random.default_rng(24)
+    for _ in range(150):
+        m, v = random_levels(rng)
+        kappa = float(rng.choice([-0.5, 0.0, 0.3]))
+        one, fine = (layers.gap_flow(m, v, kappa, noise, points)[0] for points in (5.0, 10.0))
+        assert one[4] < 1e-12
+        assert one[0] == pytest.approx(fine[0], abs=1e-10)
+        np.testing.assert_allclose(one[1], fine[1], atol=1e-8)
+
+
+def test_default_grid_of_neurons() -> None:
+    rng = np.random.default_rng(25)
+    for _ in range(150):
+        m, v = random_levels(rng)
+        v *= np.exp(rng.uniform(-3.0, 5.0))
+        m_top = rng.choice([1.0, rng.uniform(0.1, 1.0)])
+        one, fine = (layers.spin_flow(m_top * m, v, m_top, points)[0] for points in (5.0, 10.0))
+        assert one[4] < 1e-12
+        assert one[0] == pytest.approx(fine[0], abs=2e-10)
+        np.testing.assert_allclose(one[1], fine[1], atol=2e-9)
+
+
+def test_no_spacing_of_the_grid_is_special() -> None:
+    """Rows in the far tail whose sum vanishes by cancellation once gave mass errors of one."""
+    v = np.array(
+        [0.0, 0.0045, 0.0185, 0.0432, 0.0808, 0.1334, 0.201, 0.2775, 0.3538, 0.4018, 0.4459,
+         0.4869, 0.5248, 0.5598, 0.5921, 0.6703, 0.6813, 0.6898]
+    )  # fmt: skip
+    m = np.array(
+        [0.0, 0.017, 0.0502, 0.0808, 0.108, 0.1314, 0.1518, 0.1711, 0.1922, 0.347, 0.3715, 0.4002,
+         0.4339, 0.4736, 0.5204, 0.7835, 0.7949, 0.806]
+    )  # fmt: skip
+    reference = layers.gap_flow(m, v, 0.0, 0.0, 10.0)[0]
+    for points in np.linspace(4.8, 5.2, 401):
+        moments, _ = layers.gap_flow(m, v, 0.0, 0.0, points)
+        assert moments[4] < 1e-12
+        assert moments[0] == pytest.approx(reference[0], abs=1e-10)
+        np.testing.assert_allclose(moments[1], reference[1], atol=1e-9)
+
+
 def test_grid_refinement() -> None:
     """Twice the resolution changes F and T by less than 1e-10."""
     m, v = levels(1, 10, 0.9)

@@ -14,23 +14,47 @@ from ._jit import jit_ieee_strict
 REACH = 8.0
 MARGIN = 24
 MAX_STEP = 0.2
+SPIN = 1.2  # points of neurons on those of interactions
+RISE = 1.2
+TAIL = 7.0
+FLOOR = 0.28  # grid spacing at the floor f = -beta, as a part of that elsewhere
+MAX_FLOOR = 11.0
 MAX_POINTS = 20001
 MAX_POINTS_SPIN = 8001  # long windows come with long stencils
 
 
 @jit_ieee_strict
-def coarsening(m, v, width, step, points):
-    """How much coarser the grid of level i-1 may be than that of level i: powers of two.
+def spacings(m, v, width, points):
+    """Largest grid spacing of every level of an interaction.
 
-    f_{i-1} varies on the scale sqrt(width^2 + sum_{j>=i} m_j (v_j - v_{j-1})) or more.
+    f_i varies on the scale sqrt(c_i), c_i = width^2 + sum_{j>i} m_j (v_j - v_{j-1}), and is
+    -h^2/(2 c_i) far to the left, where the density of level i has the variance
+    u_i = (c_i/c_{i-1})^2 u_{i-1} + (v_i - v_{i-1}) c_i/c_{i-1}. A band-limited stencil wants
+    exp(m f) to rise by less than e^RISE a point as far as TAIL standard deviations.
     """
     k = v.size - 1
-    ratio = np.ones(k + 1, dtype=np.int64)
-    c = width * width
+    c, out = np.empty(k + 1), np.empty(k + 1)
+    c[k] = width * width
     for i in range(k, 0, -1):
-        c += m[i] * (v[i] - v[i - 1])
-        target = min(math.sqrt(c) / points, MAX_STEP)
-        while 2.0 * step * ratio[i] <= target:
+        c[i - 1] = c[i] + m[i] * (v[i] - v[i - 1])
+    u = v[0]
+    for i in range(k + 1):
+        out[i] = min(math.sqrt(c[i]) / points, MAX_STEP)
+        if i > 0:
+            dv, shrink = v[i] - v[i - 1], c[i] / c[i - 1]
+            gentle = RISE * c[i] / max(m[i] * TAIL * math.sqrt(u), 1e-300)
+            out[i] = min(out[i], max(gentle, math.sqrt(0.99 * dv / parisi.S_SAMPLED)))
+            u = shrink * shrink * u + dv * shrink
+    return out
+
+
+@jit_ieee_strict
+def coarsening(limits, step):
+    """How much coarser the grid of level i-1 may be than that of level i: powers of two."""
+    k = limits.size - 1
+    ratio = np.ones(k + 1, dtype=np.int64)
+    for i in range(k, 0, -1):
+        while 2.0 * step * ratio[i] <= limits[i - 1]:
             ratio[i] *= 2
         step *= ratio[i]
     return ratio
@@ -68,8 +92,13 @@ def gap_flow(m, lam, kappa, noise, points):
     top = lam[k1 - 1]
     width = math.sqrt(max(1.0 - top, 1e-12))
     reach = REACH * math.sqrt(top)
-    step = max(width / points, 2.0 * reach / MAX_POINTS)
-    ratio = coarsening(m, lam, width, step, points)
+    beta = -math.log(noise) if noise > 0.0 else math.inf
+    floor = math.sqrt(2.0 * beta)  # of f, in widths left of kappa; its kink is 1/floor wide
+    if floor * width < TAIL * math.sqrt(top) + kappa:
+        points *= max(1.0, FLOOR * min(floor, MAX_FLOOR))
+    limits = spacings(m, lam, width, points)
+    step = max(limits.min(), 2.0 * reach / MAX_POINTS)
+    ratio = coarsening(limits, step)
     block = 1
     for r in ratio:
         block *= r
@@ -89,7 +118,7 @@ def spin_flow(m, eps, m_top, points):
     for i in range(1, k1):
         drift += m[i] * (eps[i] - eps[i - 1])
     reach = REACH * math.sqrt(eps[k1 - 1]) + drift
-    step = max(1.0 / (m_top * points), 2.0 * reach / MAX_POINTS_SPIN)
+    step = max(1.0 / (SPIN * m_top * points), 2.0 * reach / MAX_POINTS_SPIN)
     side = math.ceil(reach / step) + MARGIN
     n = 2 * side + 1
     tables, df_dm = np.empty((7, k1, n)), np.empty(n)

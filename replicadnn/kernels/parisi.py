@@ -27,6 +27,10 @@ S_SAMPLED = 1.5625
 N_SERIES = 10
 HALF_SMALL = 20
 N_THETA = 64
+# Such a stencil has taps of 1e-12 at its end: where exp(m f) grows by more than e^MAX_SLOPE a point
+# its sum holds nothing else. There, in the far tail of the density, f is taken to be quadratic and
+# the Gaussian average of exp(m f) is closed.
+MAX_SLOPE = 1.5
 REACH = 8.0
 UNDERFLOW = 1e-280
 TINY = 1e-200  # densities below are set to zero: products with them would be denormal, hence slow
@@ -166,14 +170,14 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
     Out, per level, on its own grid (the first 2 side + 1 entries of a row): f, f1, f2; weights e;
     on the grid of level i-1: S[i] and fbar[i-1] = <f_i> given h_{i-1}; P; T_i = <f_i'^2>,
     C_i = <f_i''^2>, fm_i = <f_i>. Returns F and the largest mass error (mass on rows that
-    underflow included).
+    underflow or rise too fast included).
     """
     k = v.size - 1
     n = f.shape[1]
     steps, sides = grids(dh, i0, ratio)
     tmp_full = np.empty(n)
     table, moved, ones = np.zeros(1), np.empty(columns.GROUP * n), np.ones(n)
-    good = np.ones((k + 1, n), dtype=np.bool_)
+    good, known = np.ones((k + 1, n), dtype=np.bool_), np.ones(n, dtype=np.bool_)
     tilt = tilts(m, v, 1.0, slope, width)
     for i in range(k, 0, -1):
         mi = m[i]
@@ -187,6 +191,8 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
         size = table.size // columns.GROUP
         columns.clear(table, size, columns.GROUP, 0, half)
         columns.clear(table, size, columns.GROUP, half + ni, size)
+        dv = v[i] - v[i - 1]
+        band_limited = 0.0 < dv / steps[i] ** 2 < S_SAMPLED
         fmax = f[i, :ni].max()
         for h in range(ni):
             x = math.exp(mi * (f[i, h] - fmax))
@@ -198,25 +204,33 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
             table[at + 3] = e[i, h] * f1[i, h]
             table[at + 4] = e[i, h] * (f2[i, h] + mi * f1[i, h] ** 2)
         columns.convolve(w, table, size, half, r, columns.GROUP, 0, nc, ones, moved, n)
-        bad = False
+        missing = False
         for h in range(nc):
-            at = columns.GROUP * h
-            S[i, h] = moved[at + 1]
-            good[i, h] = S[i, h] > UNDERFLOW
-            if good[i, h]:
-                f[i - 1, h] = fmax + math.log(S[i, h] / moved[at]) / mi
-                fbar[i - 1, h] = moved[at + 2] / S[i, h]
-                f1[i - 1, h] = moved[at + 3] / S[i, h]
-                f2[i - 1, h] = moved[at + 4] / S[i, h] - mi * f1[i - 1, h] ** 2
+            at, here = columns.GROUP * h, h * r
+            total, low, steep = moved[at + 1], UNDERFLOW, False
+            if band_limited:
+                low = max(low, 0.5 * e[i, here] * moved[at])  # positive weights give more
+                steep = mi * abs(f1[i, here]) * steps[i] > MAX_SLOPE
+            good[i, h] = total > low
+            known[h] = good[i, h] or band_limited
+            S[i, h] = total if good[i, h] else 0.0
+            if good[i, h] and not steep:
+                f[i - 1, h] = fmax + math.log(total / moved[at]) / mi
+                fbar[i - 1, h] = moved[at + 2] / total
+                f1[i - 1, h] = moved[at + 3] / total
+                f2[i - 1, h] = moved[at + 4] / total - mi * f1[i - 1, h] ** 2
+            elif known[h]:
+                shrink = max(1.0 - mi * dv * f2[i, here], 0.5)
+                f1[i - 1, h] = f1[i, here] / shrink
+                f2[i - 1, h] = f2[i, here] / shrink
+                f[i - 1, h] = f[i, here] - 0.5 * math.log(shrink) / mi
+                f[i - 1, h] += 0.5 * mi * dv * f1[i, here] * f1[i - 1, h]
+                fbar[i - 1, h] = f[i, here]
             else:
-                bad = True
-                f[i - 1, h] = fbar[i - 1, h] = f1[i - 1, h] = f2[i - 1, h] = 0.0
-        if bad:
-            _extrapolate(good[i, :nc], f[i - 1, :nc], f1[i - 1, :nc], f2[i - 1, :nc])
-            for h in range(nc):
-                if not good[i, h]:
-                    fbar[i - 1, h] = f[i, h * r]
-                    S[i, h] = 0.0
+                missing = True
+                fbar[i - 1, h] = f[i, here]
+        if missing:
+            _extrapolate(known[:nc], f[i - 1, :nc], f1[i - 1, :nc], f2[i - 1, :nc])
     n0 = 2 * sides[0] + 1
     for h in range(n0):
         tmp_full[h] = 0.0

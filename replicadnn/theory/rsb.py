@@ -31,7 +31,18 @@ from .rsb_levels import (
     split_cells,
     thin,
 )
-from .rsb_map import Array, Evaluation, Mapper, Model, State, _serial, first_levels, residual
+from .rsb_map import (
+    Array,
+    Evaluation,
+    FlowError,
+    Mapper,
+    Model,
+    State,
+    _serial,
+    evaluate,
+    first_levels,
+    residual,
+)
 from .rsb_newton import (
     COLLAPSE_MESSAGE,
     FLAT_MESSAGE,
@@ -48,6 +59,8 @@ from .rsb_newton import (
 from .threads import Threads
 
 MASS_TOLERANCE = 1e-10
+GRID_TOLERANCE = 1e-8
+FINER = 1.5  # grid on which the numbers are checked
 CONTINUATION_LEVELS = 8
 PATIENCE = 200  # iterations along the falling direction of a flat saddle
 FLAT_ERROR = 1e-10  # accuracy below which a flat saddle is taken for the solution
@@ -73,6 +86,8 @@ class Certificate:
     ds_dm_max, ds_dq_max, ds_dQ_max; unstable_liquid_layers: liquid layers (1..L-1) in which an
     infinitesimal overlap grows; unstable_zero_levels: (layer, level) pairs where a zero overlap
     of a solid layer grows; monotone: q_i(l), Q_i(l) do not decrease in i and lie in [0, 1];
+    grid_error: residual of the same fields and overlaps on a grid 1.5 times finer, and the change
+    of s there, whichever is larger;
     levels_error_s, levels_error_q: |s(K) - s(K/2)|/15 and max_l |q_EA(K) - q_EA(K/2)|/3, the
     error of the number of levels if it falls as K^-4 and K^-2 (nan if K/2 was not solved). Where
     q(x) has several steep parts their levels come in whole numbers and K and K/2 may share the
@@ -89,17 +104,19 @@ class Certificate:
     unstable_liquid_layers: tuple[int, ...]
     unstable_zero_levels: tuple[tuple[int, int], ...]
     monotone: bool
+    grid_error: float
     levels_error_s: float
     levels_error_q: float
     replicon: Array
     replicon_by_layer: Array
 
     def passes(self, tol: float) -> bool:
-        """True if every check holds to `tol` (mass: 1e-10)."""
+        """True if every check holds to `tol` (mass: 1e-10, grid: 1e-8 at best)."""
         worst = max(self.residual, self.ds_dm_max, self.ds_dq_max, self.ds_dQ_max)
         return bool(
             worst <= tol
             and self.mass_error <= MASS_TOLERANCE
+            and self.grid_error <= max(tol, GRID_TOLERANCE)
             and not self.unstable_liquid_layers
             and not self.unstable_zero_levels
             and self.monotone
@@ -186,6 +203,7 @@ def certify(model: Model, ev: Evaluation, half: tuple[float, Array] | None = Non
         unstable_liquid_layers=tuple(liquid),
         unstable_zero_levels=tuple(unstable),
         monotone=monotone,
+        grid_error=_grid_error(model, ev),
         levels_error_s=float("nan") if half is None else abs(ev.free_entropy - half[0]) / 15.0,
         levels_error_q=float("nan")
         if half is None
@@ -193,6 +211,16 @@ def certify(model: Model, ev: Evaluation, half: tuple[float, Array] | None = Non
         replicon=modes.rho,
         replicon_by_layer=modes.by_layer,
     )
+
+
+def _grid_error(model: Model, ev: Evaluation) -> float:
+    """Residual of the same numbers on a finer grid, or the change of s."""
+    finer = replace(model, points_per_width=FINER * model.points_per_width)
+    try:
+        other = evaluate(finer, ev.state)
+        return max(residual(finer, other), abs(other.free_entropy - ev.free_entropy))
+    except FlowError:
+        return float("inf")
 
 
 def ladder(K: int) -> list[int]:

@@ -393,14 +393,19 @@ def minimise(
 def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _serial) -> Minimum:
     """Undamped Newton steps from a minimum found to rounding in s; the best point is kept.
 
-    Near the minimum s is flat to rounding while ds/d(y, m) is still resolved; improvement is
-    judged by `solution_error`.
+    Near the minimum s is flat to rounding while its gradient is still resolved; improvement is
+    judged by `solution_error` and, where overlaps are close to one, by ds/dq and ds/dQ.
     """
     layout, ev = start.layout, start.evaluation
     n = layout.size
     if start.gradient_norm > POLISHABLE:
         return start
-    best, best_error = ev, solution_error(model, ev, mapper)
+
+    def error_of(one: Evaluation) -> float:
+        slopes = np.abs(gradient(model, layout, one)[:n]).max(initial=0.0)
+        return max(solution_error(model, one, mapper), 0.01 * float(slopes))
+
+    best, best_error = ev, error_of(ev)
     for _ in range(steps):
         if best_error < 1e-12:
             break
@@ -416,7 +421,7 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
         if trial.Q[:, -1].max(initial=0.0) >= 1.0:
             break
         ev = evaluate(model, trial, True, mapper)
-        error = solution_error(model, ev, mapper)
+        error = error_of(ev)
         if error < best_error:
             best, best_error = ev, error
         elif not error < 100.0 * best_error:

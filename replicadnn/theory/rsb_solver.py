@@ -187,5 +187,6 @@ def _certificate(found: rsb.RSBSolution) -> Certificate:
         monotone=own.monotone and not own.unstable_zero_levels,
         levels_error_s=own.levels_error_s,
         levels_error_q=own.levels_error_q,
+        grid_error=own.grid_error,
         replicon=tuple(float(rho) for rho in np.atleast_1d(own.replicon)),
     )
