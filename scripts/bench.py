@@ -125,11 +125,16 @@ def rsb(bench: Bench) -> Iterator[Row]:
     from bench_rsb import solid_state, twin_map
 
     from replicadnn.theory.rsb import solve_rsb
-    from replicadnn.theory.rsb_map import Model, evaluate
+    from replicadnn.theory.rsb_map import Mapper, Model, evaluate
+    from replicadnn.theory.threads import Threads
 
     def one_map(L: int, K: int) -> Action:
         model, state = Model(60.0, L), solid_state(L, K)
         return lambda: evaluate(model, state)
+
+    def with_blocks(L: int, K: int, mapper: Mapper) -> Action:
+        model, state = Model(60.0, L), solid_state(L, K)
+        return lambda: [evaluate(model, state, True, mapper) for _ in range(5)]
 
     base, state = one_map(20, 16), solid_state(20, 16)
     yield bench.ratio(
@@ -145,7 +150,13 @@ def rsb(bench: Bench) -> Iterator[Row]:
             f"rsb: certified solution, L = {L}, alpha = {alpha:g}, K = {K}",
             lambda a=alpha, n=L, k=K: solve_rsb(a, n, levels=k),
         )
-    for L, K in ((20, 16), (100, 16), (20, 32)):
+    with Threads(2) as two:
+        yield bench.ratio(
+            "rsb: one map with the Hessian, every layer solid, L = 100, K = 16, one thread / two",
+            with_blocks(100, 16, map),
+            with_blocks(100, 16, two),
+        )
+    for L, K in ((20, 16), (100, 16), (20, 32), (20, 64)):
         yield bench.ratio(
             f"rsb: L = {L}, alpha = 60, K = {K}, one thread / two",
             lambda n=L, k=K: solve_rsb(60.0, n, levels=k, threads=1),

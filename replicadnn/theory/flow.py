@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import toeplitz
 
+from ..kernels import layers
 from ..kernels import parisi as kernels
 
 Array = NDArray[np.float64]
@@ -123,8 +124,14 @@ def spin_boundary(m_top: float = 1.0) -> Boundary:
 
 
 def make_grid(boundary: Boundary, m: Array, v: Array, points_per_width: float = 5.0) -> Grid:
-    """Spacing width/points_per_width; window 8 sqrt(v_k) + slope sum_i m_i (v_i - v_{i-1})."""
+    """Spacing width/points_per_width; window 8 sqrt(v_k) + slope sum_i m_i (v_i - v_{i-1}).
+
+    Smaller where a bounded f falls steeply (`kernels.layers.spacings`).
+    """
     step = boundary.width / points_per_width
+    if boundary.slope == 0.0:
+        limits = layers.spacings(m, v, boundary.width, points_per_width)
+        step = min(step, float(limits.min()))
     drift = boundary.slope * float(np.sum(m[1 : v.size] * np.diff(v)))
     reach = REACH * float(np.sqrt(v[-1])) + drift
     limit = MAX_POINTS_SPIN if boundary.slope > 0.0 else MAX_POINTS
