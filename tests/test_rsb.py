@@ -7,11 +7,11 @@ import pytest
 from scipy.special import log_ndtr
 
 from replicadnn.theory.replicon import replicon
-from replicadnn.theory.rsb import RSBSolution, complexity, ladder, solve_rsb
+from replicadnn.theory.rsb import RSBSolution, certify, complexity, ladder, solve_rsb
 from replicadnn.theory.rsb_layout import Layout, apply_step, make_layout
 from replicadnn.theory.rsb_levels import first_guess, relaxed_guess, resample
 from replicadnn.theory.rsb_map import Model, State, evaluate, make_state, residual
-from replicadnn.theory.rsb_newton import gradient, minimise, quadratic, unknowns
+from replicadnn.theory.rsb_newton import gradient, minimise, polish, quadratic, unknowns
 
 LN2 = float(np.log(2.0))
 
@@ -381,6 +381,17 @@ def test_minimum_is_a_minimum(two_layers: RSBSolution) -> None:
     H = quadratic(model, found.layout, found.evaluation).hessian
     scale = 1.0 / np.sqrt(np.diag(H))
     assert np.linalg.eigvalsh(H * scale[:, None] * scale).min() > 0.0
+
+
+def test_a_coarse_grid_does_not_pass(two_layers: RSBSolution) -> None:
+    """Converged to every digit on its own grid, and seen to be wrong on a finer one."""
+    assert two_layers.certificate.grid_error < 1e-10
+    coarse = Model(4.0, 2, points_per_width=2.0)
+    found = polish(coarse, minimise(coarse, resample(coarse, two_layers.state, 6)))
+    certificate = certify(coarse, found.evaluation)
+    assert max(certificate.residual, certificate.ds_dm_max, certificate.ds_dQ_max) < 1e-10
+    assert certificate.grid_error > 1e-7
+    assert not certificate.passes(1e-8)
 
 
 def test_ladder() -> None:

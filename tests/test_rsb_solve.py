@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -67,6 +68,9 @@ def test_round_trip(solution: rd.Solution, tmp_path: Path) -> None:
     assert back.certificate.replicon == solution.certificate.replicon
     assert back.certificate.ds_dm_max == solution.certificate.ds_dm_max
     assert back.certificate.levels_error_s == solution.certificate.levels_error_s
+    assert 0.0 < back.certificate.grid_error == solution.certificate.grid_error < 1e-9
+    wrong = dataclasses.replace(back.certificate, grid_error=2e-8)
+    assert wrong.failures(1e-10) == ["grid_error = 2.00e-08 (limit 1e-08)"]
 
 
 def test_teacher_student_has_no_breaking(capsys: pytest.CaptureFixture[str]) -> None:

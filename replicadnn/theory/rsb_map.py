@@ -128,25 +128,14 @@ class SpinCurvature:
     T_m: Array
 
 
-def interaction_flow(model: Model, m: Array, lam: Array) -> LayerFlow:
-    """Flow of f = ln[e^-beta + (1-e^-beta) Phi((h-kappa)/sqrt(1-lam_k))] with variances lam."""
-    moments, _ = layers.gap_flow(m, lam, model.kappa, model.noise, model.points_per_width)
-    return LayerFlow(*moments)
-
-
-def spin_flow(model: Model, m: Array, eps: Array, m_top: float = 1.0) -> LayerFlow:
-    """Flow of f = (1/m_top) ln 2cosh(m_top h) with variances eps."""
-    moments, _ = layers.spin_flow(m, eps, float(m_top), model.points_per_width)
-    return LayerFlow(*moments)
-
-
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Everything one pass over the layers gives.
 
     q = T(eps) (L+1, K+1) with q(0) = q(L) = 1; lam, G (L, K+1); `field` is the right-hand side of
     the eps equation, `pull` = alpha q(l-1) q(l) G that of the B equation; free_entropy s at
-    (q, Q, eps); ds_dm (K+1), explicit derivative, entry 0 unused; flows of the distinct layers.
+    (q, Q, eps); ds_dm (K+1), explicit derivative, entry 0 unused; flows of the distinct layers
+    (None: liquid) and, if derivatives were asked for, their blocks of the Hessian.
     """
 
     state: State
@@ -229,7 +218,7 @@ class _Pass:
         return {min(i, self.model.L - i) for i in (layer, layer + 1)}
 
     def neuron(self, layer: int) -> LayerFlow:
-        """q(l) = T of the neuron flow with variances eps(l)."""
+        """q(l) = T of the flow of f = (1/m_top) ln 2cosh(m_top h) with variances eps(l)."""
         with self.locks[layer]:
             flow = self.spin_flows[layer]
             if flow is not None:
@@ -251,6 +240,7 @@ class _Pass:
             return flow
 
     def neuron_block(self, layer: int) -> None:
+        """Hessian of the neuron entropy over (q, m), from what the flow has left."""
         flow = self.neuron(layer)
         dTdv, dTdm, _, dAdm = layers.responses(flow.T, flow.curvature, self.works.pop(layer))
         eps = self.eps[layer, : flow.T.size]
@@ -262,6 +252,7 @@ class _Pass:
         self.spin_blocks[layer] = SpinCurvature(*block)
 
     def interaction(self, layer: int) -> None:
+        """Flow with variances lam = q Q q: f = ln[e^-beta + (1-e^-beta) Phi(r/sqrt(1-lam_k))]."""
         for side in self._sides(layer) - {0}:
             self.neuron(side)
         model, m = self.model, self.state.m

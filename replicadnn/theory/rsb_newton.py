@@ -409,24 +409,33 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
     for _ in range(steps):
         if best_error < 1e-12:
             break
-        quad, units = quadratic(model, layout, ev), natural_units(layout, ev)
-        H = units.hessian(quad.hessian)
-        size = 1.0 / np.sqrt(np.abs(np.diag(H)) + 1e-300)
-        g = units.gradient(quad.gradient) * size
-        p = -size * np.linalg.solve(H * size[:, None] * size, g)
-        if not np.all(np.isfinite(p)):
+        try:
+            trial = _newton_step(model, layout, ev)
+            if trial is None:
+                break
+            ev = evaluate(model, trial, True, mapper)
+            error = error_of(ev)
+        except (FlowError, np.linalg.LinAlgError):
             break
-        p = units.step(p * min(1.0, 0.3 / float(np.abs(p).max(initial=1e-300))))
-        trial = apply_step(layout, ev.state, field_step(layout, ev, p), p[n:])
-        if trial.Q[:, -1].max(initial=0.0) >= 1.0:
-            break
-        ev = evaluate(model, trial, True, mapper)
-        error = error_of(ev)
         if error < best_error:
             best, best_error = ev, error
         elif not error < 100.0 * best_error:
             break
     return replace(start, evaluation=best)
+
+
+def _newton_step(model: Model, layout: Layout, ev: Evaluation) -> State | None:
+    """The state after one Newton step; None if there is none."""
+    quad, units = quadratic(model, layout, ev), natural_units(layout, ev)
+    H = units.hessian(quad.hessian)
+    size = 1.0 / np.sqrt(np.abs(np.diag(H)) + 1e-300)
+    g = units.gradient(quad.gradient) * size
+    p = -size * np.linalg.solve(H * size[:, None] * size, g)
+    if not np.all(np.isfinite(p)):
+        return None
+    p = units.step(p * min(1.0, 0.3 / float(np.abs(p).max(initial=1e-300))))
+    state = apply_step(layout, ev.state, field_step(layout, ev, p), p[layout.size :])
+    return state if state.Q[:, -1].max(initial=0.0) < 1.0 else None
 
 
 def solution_error(model: Model, ev: Evaluation, mapper: Mapper = _serial) -> float:
