@@ -17,10 +17,10 @@ MAX_STEP = 0.2
 SPIN = 1.2  # points of neurons on those of interactions
 RISE = 1.2
 TAIL = 7.0
-FLOOR = 0.28  # grid spacing at the floor f = -beta, as a part of that elsewhere
+FLOOR = 0.28  # points for each width of the kink at the floor f = -beta, on those of other kinks
 MAX_FLOOR = 11.0
-MAX_POINTS = 20001
-MAX_POINTS_SPIN = 8001  # long windows come with long stencils
+MAX_POINTS = 4000.2  # for each point per width: 20001 by default
+MAX_POINTS_SPIN = 1600.2  # long windows come with long stencils
 
 
 @jit_ieee_strict
@@ -97,7 +97,7 @@ def gap_flow(m, lam, kappa, noise, points):
     if floor * width < TAIL * math.sqrt(top) + kappa:
         points *= max(1.0, FLOOR * min(floor, MAX_FLOOR))
     limits = spacings(m, lam, width, points)
-    step = max(limits.min(), 2.0 * reach / MAX_POINTS)
+    step = max(limits.min(), 2.0 * reach / (MAX_POINTS * points))
     ratio = coarsening(limits, step)
     block = 1
     for r in ratio:
@@ -118,7 +118,7 @@ def spin_flow(m, eps, m_top, points):
     for i in range(1, k1):
         drift += m[i] * (eps[i] - eps[i - 1])
     reach = REACH * math.sqrt(eps[k1 - 1]) + drift
-    step = max(1.0 / (SPIN * m_top * points), 2.0 * reach / MAX_POINTS_SPIN)
+    step = max(1.0 / (SPIN * m_top * points), 2.0 * reach / (MAX_POINTS_SPIN * points))
     side = math.ceil(reach / step) + MARGIN
     n = 2 * side + 1
     tables, df_dm = np.empty((7, k1, n)), np.empty(n)

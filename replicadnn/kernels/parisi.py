@@ -178,6 +178,7 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
     tmp_full = np.empty(n)
     table, moved, ones = np.zeros(1), np.empty(columns.GROUP * n), np.ones(n)
     good, known = np.ones((k + 1, n), dtype=np.bool_), np.ones(n, dtype=np.bool_)
+    steep = np.zeros((k + 1, n), dtype=np.bool_)
     tilt = tilts(m, v, 1.0, slope, width)
     for i in range(k, 0, -1):
         mi = m[i]
@@ -207,14 +208,14 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
         missing = False
         for h in range(nc):
             at, here = columns.GROUP * h, h * r
-            total, low, steep = moved[at + 1], UNDERFLOW, False
+            total, low = moved[at + 1], UNDERFLOW
             if band_limited:
                 low = max(low, 0.5 * e[i, here] * moved[at])  # positive weights give more
-                steep = mi * abs(f1[i, here]) * steps[i] > MAX_SLOPE
+                steep[i, h] = mi * abs(f1[i, here]) * steps[i] > MAX_SLOPE
             good[i, h] = total > low
             known[h] = good[i, h] or band_limited
             S[i, h] = total if good[i, h] else 0.0
-            if good[i, h] and not steep:
+            if good[i, h] and not steep[i, h]:
                 f[i - 1, h] = fmax + math.log(total / moved[at]) / mi
                 fbar[i - 1, h] = moved[at + 2] / total
                 f1[i - 1, h] = moved[at + 3] / total
@@ -250,6 +251,7 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
                     tmp_full[h] = P[i - 1, h] / S[i, h]
                 else:
                     tmp_full[h] = 0.0
+                if steep[i, h] or not good[i, h]:
                     lost += abs(P[i - 1, h])
             scatter(w, tmp_full[:nc], r, P[i, :ni])
             for h in range(ni):
@@ -280,8 +282,7 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
 def _supports(P, sides, ratio):
     """Ranges low..high-1 of each level outside which no mean is needed.
 
-    Where P is not zero, and four points more for the differences: at coarser levels below these
-    are as many more.
+    Where P is not zero, and as far on both sides as the differences of the coarsest level reach.
     """
     lows, highs = np.empty_like(sides), np.empty_like(sides)
     margin = _D8.size
@@ -309,7 +310,9 @@ def _dot(x, y, n):
 def hessian(
     m, v, dh, i0, ratio, slope, width, f, f1, fbar, e, S, P, C, boundary_dm, dTdv, dTdm, dAdm
 ):
-    """Response of T and of A = dF/dm to v and m: the exact second derivatives of F.
+    """Response of T and of A = dF/dm to v and m: the second derivatives of F.
+
+    Exact for the sums over the grid but for the differences of P f' (eighth order).
 
     With u_j = f_j'^2 (source level j) and a_j = df_{j-1}/dm_j (source level j-1), x(h_s) the
     conditional mean of a source x given the field at level s, and

@@ -218,9 +218,10 @@ def _grid_error(model: Model, ev: Evaluation) -> float:
     finer = replace(model, points_per_width=FINER * model.points_per_width)
     try:
         other = evaluate(finer, ev.state)
-        return max(residual(finer, other), abs(other.free_entropy - ev.free_entropy))
     except FlowError:
         return float("inf")
+    worst = np.max([residual(finer, other), abs(other.free_entropy - ev.free_entropy)])
+    return float(worst) if np.isfinite(worst) else float("inf")
 
 
 def ladder(K: int) -> list[int]:

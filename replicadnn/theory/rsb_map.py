@@ -69,7 +69,8 @@ class Model:
 class State:
     """m (K+1) with m[0] = 0, fields eps (L+1, K+1), overlaps Q (L, K+1); row l-1 of Q is layer l.
 
-    Rows 0 and L of eps are unused. `top[l]` is the number of free levels of hidden layer l:
+    Layers mirror each other, l and L - l (couplings: l and L + 1 - l). Rows 0 and L of eps are
+    unused. `top[l]` is the number of free levels of hidden layer l:
     q_i(l) = 1 for i >= top[l] (frozen branch), where eps is unused; top = K+1 elsewhere.
     """
 
@@ -185,7 +186,7 @@ class _Pass:
     """The layers of one evaluation.
 
     An interaction needs the neurons on both sides: whoever comes first, the task of that layer or
-    its neighbour on another thread, runs their flow; everybody else finds it done.
+    its neighbour on another thread, runs their flow; everybody else waits or finds it done.
     """
 
     def __init__(self, model: Model, state: State, eps: Array, derivatives: bool = False) -> None:
@@ -225,7 +226,7 @@ class _Pass:
                 return flow
             top, L = int(self.state.top[layer]), self.model.L
             fields = self.eps[layer, :top]
-            if not np.isfinite(fields).all():
+            if top == 0 or not np.isfinite(fields).all():
                 raise FlowError("the fields of a hidden layer are not finite")
             m_top = 1.0 if top == self.state.m.size else float(self.state.m[top])
             moments, work = layers.spin_flow(
@@ -382,7 +383,7 @@ def residual(model: Model, ev: Evaluation, mapper: Mapper = _serial) -> float:
     fields = np.where(ev.state.eps > 0.0, ev.field, 0.0)
     eps = np.maximum.accumulate(fields, axis=1)
     q = spin_overlaps(model, ev.state, eps, mapper)
-    return float(max(abs(q - ev.q).max(), abs(new_couplings(model, ev) - ev.state.Q).max()))
+    return float(np.max([abs(q - ev.q).max(), abs(new_couplings(model, ev) - ev.state.Q).max()]))
 
 
 def relax(

@@ -254,7 +254,7 @@ class _Descent:
         full[: step.size] = local.unknowns(step)
         change, dm = field_step(layout, at.evaluation, full), full[n:]
         size = step_size(layout, state, change, dm)
-        if not np.isfinite(size):
+        if not (np.isfinite(size) and np.isfinite(change).all()):
             return None, step
         if size > 1.0:
             step, change, dm = step / size, change / size, dm / size
@@ -403,7 +403,7 @@ def polish(model: Model, start: Minimum, *, steps: int = 6, mapper: Mapper = _se
 
     def error_of(one: Evaluation) -> float:
         slopes = np.abs(gradient(model, layout, one)[:n]).max(initial=0.0)
-        return max(solution_error(model, one, mapper), 0.01 * float(slopes))
+        return float(np.max([solution_error(model, one, mapper), 0.01 * slopes]))
 
     best, best_error = ev, error_of(ev)
     for _ in range(steps):
@@ -440,7 +440,7 @@ def _newton_step(model: Model, layout: Layout, ev: Evaluation) -> State | None:
 
 def solution_error(model: Model, ev: Evaluation, mapper: Mapper = _serial) -> float:
     """max(undamped residual, |ds/dm|)."""
-    return max(residual(model, ev, mapper), float(np.abs(ev.ds_dm).max()))
+    return float(np.max([residual(model, ev, mapper), np.abs(ev.ds_dm).max()]))
 
 
 def zero_level_growth(ev: Evaluation, model: Model) -> Array:

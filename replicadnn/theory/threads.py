@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, wraps
+from functools import wraps
+from threading import Lock
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -22,17 +23,35 @@ def one_blas_thread(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def limited(*args: P.args, **kwargs: P.kwargs) -> T:
-        with _controller().limit(limits=1, user_api="blas"):
+        with _LIMIT:
             return function(*args, **kwargs)
 
     return limited
 
 
-@cache
-def _controller() -> Any:
-    from threadpoolctl import ThreadpoolController  # finds the libraries loaded by now
+class _BlasLimit:
+    """One thread in BLAS, which belongs to the process, while any thread is inside."""
 
-    return ThreadpoolController()
+    def __init__(self) -> None:
+        self.lock, self.inside = Lock(), 0
+        self.limit: Any = None
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                from threadpoolctl import threadpool_limits  # finds the libraries loaded by now
+
+                self.limit = threadpool_limits(limits=1, user_api="blas")
+            self.inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.limit.restore_original_limits()
+
+
+_LIMIT = _BlasLimit()
 
 
 class Threads:
@@ -56,7 +75,7 @@ class Threads:
         self.pool.shutdown()
 
     def __call__(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        """[function(item) for item in items]; the first error of any thread is raised."""
+        """[function(item) for item in items]; after an error no further task begins."""
         todo = deque(enumerate(items))
         results: list[Any] = [None] * len(todo)
 
@@ -66,7 +85,11 @@ class Threads:
                     number, item = todo.popleft()
                 except IndexError:
                     return
-                results[number] = function(item)
+                try:
+                    results[number] = function(item)
+                except BaseException:
+                    todo.clear()
+                    raise
 
         helpers = [self.pool.submit(work) for _ in range(min(self.others, len(todo) - 1))]
         try:
