@@ -524,7 +524,7 @@ def read_solution(group: h5py.Group) -> Solution:
                 raise ValueError("q_EA and 1 - q_EA disagree")
     certificate = Certificate(
         **{name: float(attributes[f"certificate_{name}"]) for name in _CERTIFICATE},
-        grid_error=float(attributes.get("certificate_grid_error", math.nan)),  # since 0.2
+        grid_error=float(attributes.get("certificate_grid_error", math.nan)),  # not in older files
         unstable_liquid_layers=tuple(
             int(l) for l in np.atleast_1d(attributes["certificate_unstable_liquid_layers"])
         ),

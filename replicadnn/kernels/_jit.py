@@ -32,7 +32,7 @@ def drop_stale(sources: Path, cache: Path) -> None:
 
     numba renews a kernel when its own file changes, not when a file changes that it calls.
     """
-    newest = max(file.stat().st_mtime_ns for file in sources.glob("*.py"))
+    newest = max((file.stat().st_mtime_ns for file in sources.glob("*.py")), default=0)
     for index in cache.glob("*.nbi"):
         with contextlib.suppress(OSError):
             if index.stat().st_mtime_ns < newest:

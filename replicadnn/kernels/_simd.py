@@ -78,42 +78,58 @@ def _splat8(builder, scalar, vector=_Q):
     return builder.shuffle_vector(first, undef, zero)
 
 
-@intrinsic
-def vload(typingctx, array, index):
-    """array[index : index + 16] of a contiguous float32 array."""
+def _load(vector, align):
+    """array[index : index + lanes] of a contiguous array whose items have `align` bytes."""
 
-    def codegen(context, builder, sig, args):
-        value = builder.load(_pointer(context, builder, sig.args[0], args[0], args[1], _F))
-        value.align = 4
-        return value
+    @intrinsic
+    def load(typingctx, array, index):
+        def codegen(context, builder, sig, args):
+            place = _pointer(context, builder, sig.args[0], args[0], args[1], vector.be_type)
+            value = builder.load(place)
+            value.align = align
+            return value
 
-    return vec16f(array, types.intp), codegen
+        return vector(array, types.intp), codegen
 
-
-@intrinsic
-def vload_u32(typingctx, array, index):
-    """array[index : index + 16] of a contiguous uint32 array, as bits."""
-
-    def codegen(context, builder, sig, args):
-        value = builder.load(_pointer(context, builder, sig.args[0], args[0], args[1], _I))
-        value.align = 4
-        return value
-
-    return vec16i(array, types.intp), codegen
+    return load
 
 
-@intrinsic
-def vstore(typingctx, array, index, value):
-    """array[index : index + 16] = value for a contiguous float32 array."""
+def _store(vector, align):
+    """array[index : index + lanes] = value for a contiguous array, items of `align` bytes."""
 
-    def codegen(context, builder, sig, args):
-        store = builder.store(
-            args[2], _pointer(context, builder, sig.args[0], args[0], args[1], _F)
-        )
-        store.align = 4
-        return context.get_dummy_value()
+    @intrinsic
+    def store(typingctx, array, index, value):
+        def codegen(context, builder, sig, args):
+            place = _pointer(context, builder, sig.args[0], args[0], args[1], vector.be_type)
+            builder.store(args[2], place).align = align
+            return context.get_dummy_value()
 
-    return types.void(array, types.intp, vec16f), codegen
+        return types.void(array, types.intp, vector), codegen
+
+    return store
+
+
+def _binary(vector, operation):
+    """`operation` (of llvmlite.ir.IRBuilder) of two vectors, lane by lane."""
+
+    @intrinsic
+    def binary(typingctx, a, b):
+        def codegen(context, builder, sig, args):
+            return getattr(builder, operation)(*args)
+
+        return vector(vector, vector), codegen
+
+    return binary
+
+
+vload, vstore = _load(vec16f, 4), _store(vec16f, 4)
+vload_u32, vstore_u32 = _load(vec16i, 4), _store(vec16i, 4)  # uint32, as bits
+qload = _load(vec8q, 8)
+qstore = _store(vec8q, 4)  # of uint32 arrays too: the 16 halves, low ones first
+dload, dstore = _load(vec8d, 8), _store(vec8d, 8)
+add, iadd, isub = _binary(vec16f, "fadd"), _binary(vec16i, "add"), _binary(vec16i, "sub")
+qadd, qxor = _binary(vec8q, "add"), _binary(vec8q, "xor")  # qadd modulo 2^64
+dadd, dmul = _binary(vec8d, "fadd"), _binary(vec8d, "fmul")
 
 
 @intrinsic
@@ -154,26 +170,6 @@ def negative(typingctx, x, s, offset):
         return builder.lshr(builder.bitcast(_fma(builder, *args), _I), _SIGN)
 
     return vec16i(vec16f, vec16f, vec16f), codegen
-
-
-@intrinsic
-def iadd(typingctx, a, b):
-    """Sum a + b of integers."""
-
-    def codegen(context, builder, sig, args):
-        return builder.add(*args)
-
-    return vec16i(vec16i, vec16i), codegen
-
-
-@intrinsic
-def isub(typingctx, a, b):
-    """Difference a - b of integers."""
-
-    def codegen(context, builder, sig, args):
-        return builder.sub(*args)
-
-    return vec16i(vec16i, vec16i), codegen
 
 
 @intrinsic
@@ -309,16 +305,6 @@ def blend(typingctx, mask, a, b):
 
 
 @intrinsic
-def add(typingctx, a, b):
-    """Sum a + b."""
-
-    def codegen(context, builder, sig, args):
-        return builder.fadd(*args)
-
-    return vec16f(vec16f, vec16f), codegen
-
-
-@intrinsic
 def less(typingctx, a, b):
     """Boolean a < b."""
 
@@ -326,66 +312,6 @@ def less(typingctx, a, b):
         return builder.fcmp_ordered("<", *args)
 
     return vec16b(vec16f, vec16f), codegen
-
-
-@intrinsic
-def vstore_u32(typingctx, array, index, value):
-    """array[index : index + 16] = value for a contiguous uint32 array."""
-
-    def codegen(context, builder, sig, args):
-        store = builder.store(
-            args[2], _pointer(context, builder, sig.args[0], args[0], args[1], _I)
-        )
-        store.align = 4
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, vec16i), codegen
-
-
-@intrinsic
-def qload(typingctx, array, index):
-    """array[index : index + 8] of a contiguous uint64 array."""
-
-    def codegen(context, builder, sig, args):
-        value = builder.load(_pointer(context, builder, sig.args[0], args[0], args[1], _Q))
-        value.align = 8
-        return value
-
-    return vec8q(array, types.intp), codegen
-
-
-@intrinsic
-def qstore(typingctx, array, index, value):
-    """array[index : index + 8] = value for uint64; for uint32 the 16 halves, low ones first."""
-
-    def codegen(context, builder, sig, args):
-        store = builder.store(
-            args[2], _pointer(context, builder, sig.args[0], args[0], args[1], _Q)
-        )
-        store.align = 4
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, vec8q), codegen
-
-
-@intrinsic
-def qadd(typingctx, a, b):
-    """Sum a + b modulo 2^64."""
-
-    def codegen(context, builder, sig, args):
-        return builder.add(*args)
-
-    return vec8q(vec8q, vec8q), codegen
-
-
-@intrinsic
-def qxor(typingctx, a, b):
-    """Bitwise exclusive or."""
-
-    def codegen(context, builder, sig, args):
-        return builder.xor(*args)
-
-    return vec8q(vec8q, vec8q), codegen
 
 
 @intrinsic
@@ -412,32 +338,6 @@ def qrotate(typingctx, a, n):
 
 
 @intrinsic
-def dload(typingctx, array, index):
-    """array[index : index + 8] of a contiguous float64 array."""
-
-    def codegen(context, builder, sig, args):
-        value = builder.load(_pointer(context, builder, sig.args[0], args[0], args[1], _D))
-        value.align = 8
-        return value
-
-    return vec8d(array, types.intp), codegen
-
-
-@intrinsic
-def dstore(typingctx, array, index, value):
-    """array[index : index + 8] = value for a contiguous float64 array."""
-
-    def codegen(context, builder, sig, args):
-        store = builder.store(
-            args[2], _pointer(context, builder, sig.args[0], args[0], args[1], _D)
-        )
-        store.align = 8
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, vec8d), codegen
-
-
-@intrinsic
 def dsplat(typingctx, x):
     """The float64 x in all 8 places."""
 
@@ -445,26 +345,6 @@ def dsplat(typingctx, x):
         return _splat8(builder, args[0], _D)
 
     return vec8d(types.float64), codegen
-
-
-@intrinsic
-def dadd(typingctx, a, b):
-    """a + b."""
-
-    def codegen(context, builder, sig, args):
-        return builder.fadd(*args)
-
-    return vec8d(vec8d, vec8d), codegen
-
-
-@intrinsic
-def dmul(typingctx, a, b):
-    """a * b."""
-
-    def codegen(context, builder, sig, args):
-        return builder.fmul(*args)
-
-    return vec8d(vec8d, vec8d), codegen
 
 
 @intrinsic

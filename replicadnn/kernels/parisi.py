@@ -220,7 +220,7 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
                 fbar[i - 1, h] = moved[at + 2] / total
                 f1[i - 1, h] = moved[at + 3] / total
                 f2[i - 1, h] = moved[at + 4] / total - mi * f1[i - 1, h] ** 2
-            elif known[h]:
+            elif known[h]:  # no small f'' there is cut; the row counts as lost mass
                 shrink = max(1.0 - mi * dv * f2[i, here], 0.5)
                 f1[i - 1, h] = f1[i, here] / shrink
                 f2[i - 1, h] = f2[i, here] / shrink

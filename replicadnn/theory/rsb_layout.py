@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..kernels import newton
 from ..kernels.levels import largest_ratio, slide_blocks, widths
@@ -24,7 +25,7 @@ VANISHING = 1e-4  # of the last level: increments below do not limit a step
 class Places:
     """Where unknowns stand in a table of layers and levels: `mask`, and their numbers in order."""
 
-    mask: Array
+    mask: NDArray[np.bool_]
     numbers: Ints
 
     @classmethod

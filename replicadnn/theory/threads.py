@@ -30,7 +30,10 @@ def one_blas_thread(function: Callable[P, T]) -> Callable[P, T]:
 
 
 class _BlasLimit:
-    """One thread in BLAS, which belongs to the process, while any thread is inside."""
+    """One thread in BLAS, which belongs to the process, while any caller is inside.
+
+    OpenBLAS may ignore what a thread other than the main one sets: then this costs time only.
+    """
 
     def __init__(self) -> None:
         self.lock, self.inside = Lock(), 0
