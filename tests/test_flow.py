@@ -16,6 +16,7 @@ from replicadnn.kernels import layers
 from replicadnn.kernels import parisi as kernels
 from replicadnn.theory.flow import (
     Boundary,
+    Grid,
     fast_flow,
     gap_boundary,
     make_grid,
@@ -226,7 +227,7 @@ def test_default_grid_is_fine_enough_for_any_levels(noise: float) -> None:
         one, fine = (layers.gap_flow(m, v, kappa, noise, points)[0] for points in (5.0, 10.0))
         assert one[4] < 1e-12
         assert one[0] == pytest.approx(fine[0], abs=1e-10)
-        np.testing.assert_allclose(one[1], fine[1], atol=1e-8)
+        np.testing.assert_allclose(one[1], fine[1], rtol=1e-11, atol=1e-9 if noise else 1e-8)
 
 
 def test_default_grid_of_neurons() -> None:
@@ -238,7 +239,7 @@ def test_default_grid_of_neurons() -> None:
         one, fine = (layers.spin_flow(m_top * m, v, m_top, points)[0] for points in (5.0, 10.0))
         assert one[4] < 1e-12
         assert one[0] == pytest.approx(fine[0], abs=2e-10)
-        np.testing.assert_allclose(one[1], fine[1], atol=2e-9)
+        np.testing.assert_allclose(one[1], fine[1], rtol=1e-11, atol=2e-9)
 
 
 def test_no_spacing_of_the_grid_is_special() -> None:
@@ -251,12 +252,23 @@ def test_no_spacing_of_the_grid_is_special() -> None:
         [0.0, 0.017, 0.0502, 0.0808, 0.108, 0.1314, 0.1518, 0.1711, 0.1922, 0.347, 0.3715, 0.4002,
          0.4339, 0.4736, 0.5204, 0.7835, 0.7949, 0.806]
     )  # fmt: skip
+    boundary = gap_boundary(v[-1])
     reference = layers.gap_flow(m, v, 0.0, 0.0, 10.0)[0]
     for points in np.linspace(4.8, 5.2, 401):
-        moments, _ = layers.gap_flow(m, v, 0.0, 0.0, points)
-        assert moments[4] < 1e-12
-        assert moments[0] == pytest.approx(reference[0], abs=1e-10)
-        np.testing.assert_allclose(moments[1], reference[1], atol=1e-9)
+        step = boundary.width / points
+        side = int(8.0 * np.sqrt(v[-1]) / step) + 24
+        flow = fast_flow(boundary, m, v, grid=Grid(step, side, side))
+        assert flow.mass_error < 1e-12
+        assert flow.free_energy == pytest.approx(reference[0], abs=1e-9)
+        np.testing.assert_allclose(flow.T, reference[1], rtol=1e-11, atol=1e-8)
+
+
+@pytest.mark.parametrize("noise", [1e-5, 1e-8, 1e-12])
+def test_kink_of_the_floor_is_resolved(noise: float) -> None:
+    """At small m the density reaches the floor f = -beta, whose kink is 1/sqrt(2 beta) as wide."""
+    m, v = np.array([0.0, 0.05]), np.array([0.48, 0.96])
+    one, fine = (layers.gap_flow(m, v, 0.0, noise, points)[0] for points in (5.0, 10.0))
+    np.testing.assert_allclose(one[1], fine[1], rtol=1e-11, atol=1e-9)
 
 
 def test_grid_refinement() -> None:
