@@ -63,8 +63,9 @@ class Certificate:
         Spectral radius of the saddle-point map at the solution (rs, logits); below 1 is stable.
     monotone : bool
         q_i and Q_i do not decrease with the level i, and no overlap that is exactly 0 would grow.
-    levels_error_s, levels_error_q : float
-        Error of the number of levels K: |s(K) - s(K/2)|/15 and |q_EA(K) - q_EA(K/2)|/3 (rsb).
+    levels_error_s, levels_error_q, levels_error_Q : float
+        Error of the number of levels K: of s, and the largest of q_EA(l) and of Q_EA(l) over the
+        layers (rsb; docs/theory.md, section 6.5).
     grid_error : float
         Residual of the same numbers on a grid 1.5 times finer, and the change of s (rsb).
     replicon : tuple of float
@@ -82,6 +83,7 @@ class Certificate:
     monotone: bool = True
     levels_error_s: float = math.nan
     levels_error_q: float = math.nan
+    levels_error_Q: float = math.nan
     grid_error: float = math.nan
     replicon: tuple[float, ...] = ()
 
@@ -150,6 +152,9 @@ class Solution:
         Overlaps of neurons l = 0..L and of couplings l = 1..L, in [0, 1].
     one_minus_q_ea, one_minus_Q_ea : arrays (L+1,), (L,)
         Distance of the Edwards-Anderson values from 1, with its own relative accuracy.
+    q_ea_error, Q_ea_error : arrays (L+1,), (L,), or None
+        Error of the number of levels, layer by layer (docs/theory.md, section 6.5); None for rs
+        and in files that do not hold it.
     entropy_interaction, entropy_couplings, entropy_neurons : arrays (L,), (L,), (L-1,)
         The parts that s is the sum of, by layer: the share of every layer in the log volume.
     certificate : Certificate
@@ -177,6 +182,8 @@ class Solution:
     entropy_neurons: FloatArray
     certificate: Certificate
     tol: float
+    q_ea_error: FloatArray | None = None
+    Q_ea_error: FloatArray | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     iterations: Mapping[str, int] = field(default_factory=dict)
 
@@ -320,6 +327,8 @@ class Solution:
             "Q_ea": _list(self.Q_ea),
             "one_minus_q_ea": _list(self.one_minus_q_ea),
             "one_minus_Q_ea": _list(self.one_minus_Q_ea),
+            "q_ea_error": None if self.q_ea_error is None else _list(self.q_ea_error),
+            "Q_ea_error": None if self.Q_ea_error is None else _list(self.Q_ea_error),
             "x": _list(self.x),
             "q": _list(self.q),
             "Q": _list(self.Q),
@@ -348,6 +357,7 @@ class Solution:
                 "monotone": self.certificate.monotone,
                 "levels_error_s": _finite(self.certificate.levels_error_s),
                 "levels_error_q": _finite(self.certificate.levels_error_q),
+                "levels_error_Q": _finite(self.certificate.levels_error_Q),
                 "grid_error": _finite(self.certificate.grid_error),
                 "replicon": list(self.certificate.replicon),
             },

@@ -68,12 +68,17 @@ _CERTIFICATE = (
     "levels_error_q",
 )
 
-#: name -> (dimensions, long_name, equation in docs/theory.md)
+#: In files since the first one, or missing there.
+_CERTIFICATE_LATER = ("grid_error", "levels_error_Q")
+
+#: name -> (dimensions, long_name, equation in docs/theory.md); a solution may lack the errors
 _DATASETS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "q": (("neuron_layer", "x"), "overlap of the neurons of layer l on [x_i, x_(i+1))", "10"),
     "Q": (("coupling_layer", "x"), "overlap of the couplings of layer l on [x_i, x_(i+1))", "12"),
     "one_minus_q_ea": (("neuron_layer",), "1 - q_EA with its own relative accuracy", "10"),
     "one_minus_Q_ea": (("coupling_layer",), "1 - Q_EA with its own relative accuracy", "12"),
+    "q_ea_error": (("neuron_layer",), "error of q_EA from the number of levels", "30"),
+    "Q_ea_error": (("coupling_layer",), "error of Q_EA from the number of levels", "30"),
     "entropy_interaction": (("coupling_layer",), "interaction part of the free entropy", "19"),
     "entropy_couplings": (("coupling_layer",), "coupling part of the free entropy", "19"),
     "entropy_neurons": (("hidden_layer",), "neuron part of the free entropy", "19"),
@@ -294,13 +299,15 @@ def write_solution(group: h5py.Group, solution: Solution) -> None:
         "neuron_layer": np.arange(L + 1),
         "coupling_layer": np.arange(1, L + 1),
         "hidden_layer": np.arange(1, L),
-        **{name: getattr(solution, name) for name in _DATASETS},
+        **{name: values for name in _DATASETS if (values := getattr(solution, name)) is not None},
     }
     made = hdf5.put_checked(group, _attributes(solution), datasets)
     for name, long_name in _SCALES.items():
         hdf5.put(made[name], {"long_name": long_name, "units": "1"})
         made[name].make_scale(name)
     for name, (dimensions, long_name, equation) in _DATASETS.items():
+        if name not in made:
+            continue
         words = {"long_name": long_name, "units": "1"}
         hdf5.put(made[name], {**words, "equation": f"docs/theory.md eq. {equation}"})
         for axis, dimension in enumerate(dimensions):
@@ -316,9 +323,8 @@ def _attributes(solution: Solution) -> dict[str, Any]:
     found |= {name: str(getattr(solution, name)) for name in ("status", "message", "branch")}
     if solution.eps_g is not None:
         found["eps_g"] = float(solution.eps_g)
-    for name in _CERTIFICATE:
+    for name in (*_CERTIFICATE, *_CERTIFICATE_LATER):
         found[f"certificate_{name}"] = float(getattr(certificate, name))
-    found["certificate_grid_error"] = float(certificate.grid_error)
     layers = np.array(certificate.unstable_liquid_layers, dtype=np.int64)
     found["certificate_unstable_liquid_layers"] = layers
     found["certificate_monotone"] = bool(certificate.monotone)
@@ -524,7 +530,10 @@ def read_solution(group: h5py.Group) -> Solution:
                 raise ValueError("q_EA and 1 - q_EA disagree")
     certificate = Certificate(
         **{name: float(attributes[f"certificate_{name}"]) for name in _CERTIFICATE},
-        grid_error=float(attributes.get("certificate_grid_error", math.nan)),  # not in older files
+        **{
+            name: float(attributes.get(f"certificate_{name}", math.nan))
+            for name in _CERTIFICATE_LATER
+        },
         unstable_liquid_layers=tuple(
             int(l) for l in np.atleast_1d(attributes["certificate_unstable_liquid_layers"])
         ),
@@ -564,6 +573,8 @@ def read_solution(group: h5py.Group) -> Solution:
         **parts,
         certificate=certificate,
         tol=tol,
+        q_ea_error=_array(arrays, "q_ea_error", (L + 1,)) if "q_ea_error" in arrays else None,
+        Q_ea_error=_array(arrays, "Q_ea_error", (L,)) if "Q_ea_error" in arrays else None,
         timings={
             k.removeprefix("seconds_"): float(attributes[k])
             for k in attributes

@@ -19,7 +19,8 @@ import replicadnn as rd
 from replicadnn.theory import capacity as cap
 from replicadnn.theory.counting import counting_bound
 from replicadnn.theory.jamming import Chain, Jamming, contact_boundary, frozen_boundary
-from replicadnn.theory.rsb import settle, solve_rsb
+from replicadnn.theory.rsb import solve_rsb
+from replicadnn.theory.rsb_climb import settle
 from replicadnn.theory.rsb_continuation import follow_branch
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
 from replicadnn.theory.rsb_map import Model

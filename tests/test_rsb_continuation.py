@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replicadnn.theory.rsb import settle, solve_rsb
+from replicadnn.theory.rsb import solve_rsb
+from replicadnn.theory.rsb_climb import settle
 from replicadnn.theory.rsb_continuation import BranchPath, follow_branch, gradient_by_ln_alpha
 from replicadnn.theory.rsb_layout import make_layout
 from replicadnn.theory.rsb_levels import first_guess, relaxed_guess

@@ -10,7 +10,9 @@ from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
 from replicadnn.theory.counting import counting_bound
-from replicadnn.theory.rsb import certify, settle, solve_rsb
+from replicadnn.theory.rsb import solve_rsb
+from replicadnn.theory.rsb_certificate import certify
+from replicadnn.theory.rsb_climb import settle
 from replicadnn.theory.rsb_frozen import frozen_end
 from replicadnn.theory.rsb_levels import frozen_guess, refine, relaxed_guess
 from replicadnn.theory.rsb_map import Model

@@ -97,33 +97,41 @@ def spin_block(steps, eps, dTdv, dTdm, dAdm, low):
 
 
 @jit_ieee_strict
-def exchanges(x, offsets, gaps):
-    """Natural directions of blocks of overlaps 0 < x_0 < ... < x_k < 1, then of breakpoints.
-
-    The increments of a block, 1 - x_k included, sum to one; each direction enlarges one of them by
-    its own size at the cost of the largest. So 1 - x_k moves in units of itself only, which
-    matters where it is 1e-4 (frozen branch). Direction c adds size_c to the rows c..turn-1 of its
-    block (c < turn) or to the rows turn..c (c >= turn; size_c < 0 there). Returns sizes and turns.
-    """
-    n, blocks = offsets[-1], offsets.size - 1
-    size, turns = np.empty(n + gaps.size), np.empty(blocks, dtype=np.int64)
-    for b in range(blocks):
+def largest_increments(x, offsets):
+    """Place of the largest increment of every block 0 < x_0 < ... < x_k < 1, 1 - x_k included."""
+    turns = np.empty(offsets.size - 1, dtype=np.int64)
+    for b in range(turns.size):
         first, end = offsets[b], offsets[b + 1]
-        turn, largest, below = first, 0.0, 0.0
+        turns[b], largest, below = first, 0.0, 0.0
         for i in range(first, end + 1):
             above = x[i] if i < end else 1.0
             if above - below > largest:
-                largest, turn = above - below, i
+                largest, turns[b] = above - below, i
             below = above
+    return turns
+
+
+@jit_ieee_strict
+def exchanges(x, offsets, turns, gaps):
+    """Sizes of the natural directions of blocks of overlaps 0 < x_0 < ... < x_k < 1, then of m.
+
+    The increments of a block, 1 - x_k included, sum to one; each direction enlarges one of them by
+    its own size at the cost of the one at `turns` (the largest). So 1 - x_k moves in units of
+    itself only, which matters where it is 1e-4 (frozen branch). Direction c adds size_c to the
+    rows c..turn-1 of its block (c < turn) or to the rows turn..c (c >= turn; size_c < 0 there).
+    """
+    n = offsets[-1]
+    size = np.empty(n + gaps.size)
+    for b in range(turns.size):
+        first, end = offsets[b], offsets[b + 1]
         for c in range(first, end):
-            if c < turn:
+            if c < turns[b]:
                 size[c] = max(x[c] - (x[c - 1] if c > first else 0.0), 1e-12)
             else:
                 size[c] = -max((x[c + 1] if c + 1 < end else 1.0) - x[c], 1e-12)
-        turns[b] = turn
     for i in range(gaps.size):
         size[n + i] = gaps[i]
-    return size, turns
+    return size
 
 
 @jit_ieee_strict
@@ -164,3 +172,15 @@ def step_from_units(z, size, turns, offsets):
     for i in range(offsets[-1], z.size):
         out[i] = size[i] * z[i]
     return out
+
+
+@jit_ieee_strict
+def step_in_units(step, size, turns, offsets):
+    """U^-1 step, the inverse of `step_from_units`."""
+    z = step / size
+    for b in range(turns.size):
+        for r in range(offsets[b] + 1, turns[b]):
+            z[r] = (step[r] - step[r - 1]) / size[r]
+        for r in range(turns[b], offsets[b + 1] - 1):
+            z[r] = (step[r] - step[r + 1]) / size[r]
+    return z

@@ -25,6 +25,7 @@ from .rsb_map import (
     Array,
     Evaluation,
     FlowError,
+    Ints,
     Mapper,
     Model,
     State,
@@ -32,6 +33,7 @@ from .rsb_map import (
     evaluate,
 )
 from .rsb_newton import (
+    active_levels,
     adjust_levels,
     field_step,
     minimise,
@@ -45,6 +47,8 @@ TOLERANCE = 1e-11  # gradient in natural units
 ACCEPTED = 1e-9  # ... where rounding stops Newton
 MAX_CHANGE = 0.5  # largest logarithmic change of an increment in one step
 LEASH = 0.1
+STEEP = 0.03  # d ln alpha/d(arclength) above which corrections keep alpha: soft directions of many
+# levels, along which they slide, otherwise lead back along the curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,11 @@ class _Linear:
     mapper: Mapper
 
     @classmethod
-    def at(cls, model: Model, layout: Layout, state: State, mapper: Mapper) -> _Linear:
+    def at(
+        cls, model: Model, layout: Layout, state: State, mapper: Mapper, turns: Ints | None = None
+    ) -> _Linear:
         ev = evaluate(model, state, True, mapper)
-        quad, units = quadratic(model, layout, ev), natural_units(layout, ev)
+        quad, units = quadratic(model, layout, ev), natural_units(layout, ev, turns)
         H = units.hessian(quad.hessian)
         scale = 1.0 / np.sqrt(np.abs(np.diag(H)) + 1e-300)
         if not np.isfinite(H).all():
@@ -140,6 +146,15 @@ class _Linear:
             return None
         return replace(self.model, alpha=self.model.alpha * float(np.exp(factor * step[-1]))), new
 
+    def in_own_units(self, tangent: Array) -> tuple[_Linear, Array]:
+        """The same point and tangent in units that exchange with the increments largest here."""
+        units = natural_units(self.layout, self.evaluation)
+        if np.array_equal(units.turns, self.units.turns):
+            return self, tangent
+        own = _Linear.at(self.model, self.layout, self.evaluation.state, self.mapper)
+        turned = np.append(own.units.coordinates(self.units.step(tangent[:-1])), tangent[-1])
+        return own, turned / length(turned)
+
     def point(self, slope: float) -> BranchPoint:
         ev = self.evaluation
         values = np.linalg.eigvalsh(self.hessian * self.scale[:, None] * self.scale)
@@ -160,6 +175,13 @@ def length(t: Array) -> float:
 def _row(t: Array) -> Array:
     """The gradient of `length`^2/2: what steps orthogonal to t are orthogonal to."""
     return np.append(t[:-1] / (t.size - 1), t[-1])
+
+
+def _alpha_row(t: Array) -> Array:
+    """What steps at fixed alpha are orthogonal to."""
+    row = np.zeros_like(t)
+    row[-1] = 1.0
+    return row
 
 
 def gradient_by_ln_alpha(model: Model, layout: Layout, ev: Evaluation) -> Array:
@@ -183,7 +205,7 @@ def _correct(start: _Linear, predicted: Array, row: Array) -> _Linear | None:
         if moved is None:
             return None
         try:
-            at = _Linear.at(moved[0], at.layout, moved[1], at.mapper)
+            at = _Linear.at(moved[0], at.layout, moved[1], at.mapper, at.units.turns)
             norm = float(np.abs(at.gradient).max(initial=0.0))
             if norm < TOLERANCE or (norm < ACCEPTED and norm > 0.3 * last):
                 return at
@@ -225,8 +247,8 @@ def follow_branch(
         Points to take on the arm behind the fold.
     wake : bool
         Layers and levels whose zero overlap becomes unstable on the stable arm join the unknowns,
-        those that run to zero leave them. Otherwise (and behind the fold) the set is kept, and
-        `growth` shows what would wake.
+        those that run to zero leave them, but not for a set that was left before. Otherwise (and
+        behind the fold) the set is kept, and `growth` shows what would wake.
     alpha_range, stop, deadline
         Where to stop: outside (alpha), at a point for which `stop` is true, at a time
         (time.perf_counter).
@@ -246,6 +268,7 @@ def follow_branch(
     towards[-1] = 1.0 if up else -1.0
     tangent = at.tangent(towards)
     points = [at.point(float(tangent[-1]))]
+    seen = {active_levels(state)}
     fold: Fold | None = None
     behind, reason = 0, "points"
     largest = 4.0 * step
@@ -253,7 +276,8 @@ def follow_branch(
         if time.perf_counter() > deadline:
             reason = "time limit"
             break
-        new = _correct(at, step * tangent, _row(tangent))
+        steep = abs(tangent[-1]) > STEEP
+        new = _correct(at, step * tangent, _alpha_row(tangent) if steep else _row(tangent))
         if new is not None:
             try:
                 ahead = new.tangent(_row(tangent))
@@ -269,6 +293,8 @@ def follow_branch(
             fold = _locate(at, tangent, new, ahead, step)
         point = new.point(float(ahead[-1]))
         changed = adjust_levels(new.model, new.evaluation) if wake and fold is None else None
+        if changed is not None and active_levels(changed) in seen:
+            changed = None  # a level at its onset would wake and vanish in turn
         if changed is not None:
             found = minimise(new.model, changed, leash=LEASH, deadline=deadline, mapper=mapper)
             if found.gradient_norm > ACCEPTED:
@@ -277,9 +303,9 @@ def follow_branch(
                     break
                 step *= 0.4
                 continue
-        before, at, tangent = tangent, new, ahead
+        step = min(step * (1.4 if length(tangent - ahead) < 0.25 else 0.8), largest)
+        at, tangent = new.in_own_units(ahead)
         points.append(point)
-        step = min(step * (1.4 if length(before - ahead) < 0.25 else 0.8), largest)
         if stop is not None and stop(point):
             reason = "stop"
             break
@@ -298,6 +324,7 @@ def follow_branch(
             towards[-1] = 1.0 if tangent[-1] > 0.0 else -1.0
             tangent = at.tangent(towards)
             points.append(at.point(float(tangent[-1])))
+            seen.add(active_levels(at.evaluation.state))
     return BranchPath(tuple(points), fold, reason)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.integrate import trapezoid
 
 from .counting import counting_bound
-from .rsb import settle
+from .rsb_climb import Effort, settle
 from .rsb_continuation import BranchPath, BranchPoint, follow_branch
 from .rsb_levels import frozen_guess, refine, relaxed_guess
 from .rsb_map import FlowError, Model, State, residual
@@ -44,13 +44,14 @@ def frozen_start(
     z = np.linspace(-kappa, 12.0 + abs(kappa), 4001)
     weight = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
     scale = 0.5 / float(trapezoid(weight * (z + kappa) ** 2, z))
+    effort = Effort(deadline=deadline)
     for n in range(STARTS):
         model = Model(0.9 * scale * counting_bound(L) * 0.85**n, L, kappa)
         try:
             guess = relaxed_guess(model, frozen_guess(model, min(levels, 2)), deadline=deadline)
-            found = settle(model, guess, deadline)
+            found = settle(model, guess, effort)
             if found.message not in LOST and levels > found.evaluation.state.K:
-                found = settle(model, refine(model, found.evaluation, levels), deadline)
+                found = settle(model, refine(model, found.evaluation, levels), effort)
         except FlowError:
             continue
         state = found.evaluation.state

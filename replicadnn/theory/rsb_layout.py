@@ -117,9 +117,15 @@ class Units:
     offsets: Ints
 
     @classmethod
-    def of(cls, layout: Layout, x: Array, m: Array) -> Units:
-        """At overlaps `x`, the vector of (q, Q)."""
-        size, turns = newton.exchanges(x, layout.offsets, gap_units(m))
+    def of(cls, layout: Layout, x: Array, m: Array, turns: Ints | None = None) -> Units:
+        """At overlaps `x`, the vector of (q, Q); increments exchange with those at `turns`.
+
+        Directions at different `turns` are different coordinates: whoever compares steps at two
+        states keeps `turns` or converts the steps (`step`, then `coordinates`).
+        """
+        if turns is None:
+            turns = newton.largest_increments(x, layout.offsets)
+        size = newton.exchanges(x, layout.offsets, turns, gap_units(m))
         return cls(size, turns, layout.offsets)
 
     def hessian(self, H: Array) -> Array:
@@ -136,6 +142,10 @@ class Units:
     def step(self, z: Array) -> Array:
         """U z; with a short `z` that of (q, Q) alone."""
         return np.asarray(newton.step_from_units(z, self.size, self.turns, self.offsets))
+
+    def coordinates(self, step: Array) -> Array:
+        """U^-1 of a step in (q, Q, m)."""
+        return np.asarray(newton.step_in_units(step, self.size, self.turns, self.offsets))
 
 
 def step_size(layout: Layout, state: State, change: Array, dm: Array) -> float:

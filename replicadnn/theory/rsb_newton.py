@@ -34,6 +34,7 @@ from .rsb_map import (
     Array,
     Evaluation,
     FlowError,
+    Ints,
     Mapper,
     Model,
     State,
@@ -115,9 +116,9 @@ def field_step(layout: Layout, ev: Evaluation, step: Array) -> Array:
     return out
 
 
-def natural_units(layout: Layout, ev: Evaluation) -> Units:
-    """Natural directions of (q, Q, m) at an evaluation."""
-    return Units.of(layout, gather(layout, ev.state.Q, ev.q), ev.state.m)
+def natural_units(layout: Layout, ev: Evaluation, turns: Ints | None = None) -> Units:
+    """Natural directions of (q, Q, m) at an evaluation (`Units.of`)."""
+    return Units.of(layout, gather(layout, ev.state.Q, ev.q), ev.state.m, turns)
 
 
 def unknowns(layout: Layout, ev: Evaluation) -> Array:
@@ -462,6 +463,11 @@ def zero_level_growth(ev: Evaluation, model: Model) -> Array:
         pair = drive[layer - 1] * q[layer - 1] ** 2 + drive[layer] * q[layer + 1] ** 2
         rho[layer] = model.alpha * curvature * pair
     return rho
+
+
+def active_levels(state: State) -> tuple[int, ...]:
+    """Number of levels and the first active one of every layer."""
+    return (state.K, *map(int, first_levels(state)))
 
 
 def adjust_levels(model: Model, ev: Evaluation, threshold: float = 1e-6) -> State | None:

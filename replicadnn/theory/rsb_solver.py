@@ -17,7 +17,7 @@ from replicadnn.solution import Certificate, OtherBranch, Solution, Status, unso
 from replicadnn.theory import rsb
 from replicadnn.theory.counting import counting_bound
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
-from replicadnn.theory.rsb_map import FlowError, Model, State, entropy_by_layer, evaluate
+from replicadnn.theory.rsb_map import FlowError, Model, State
 from replicadnn.theory.rsb_newton import CLOSING_MESSAGE
 
 #: Levels of the frozen branch at most: s to 3e-6; K = 16 gains 2e-6 in s for five times the time.
@@ -38,11 +38,12 @@ def solve_point(
     time_limit: float,
     threads: int,
 ) -> list[Solution]:
-    """Solutions of one point that answer ``asked``.
+    """Solutions of one point that answer ``asked`` (docs/theory.md, section 5.3).
 
-    ``auto`` and ``continuous`` search the continuous branch only; ``all`` and ``equilibrium``
-    (smallest s, n -> 0) also search the frozen ones, q = 1 above a breakpoint m* in the first
-    1, 2, ... layers from either boundary.
+    ``continuous`` is the branch of the liquid; ``auto`` the same while it exists, past its end the
+    solution with the smallest s (n -> 0) of all found; ``all`` and ``equilibrium`` always search
+    the other branches too: q = 1 above a breakpoint m* in the first 1, 2, ... layers from either
+    boundary.
     """
     if problem.L == 1 and problem.kappa >= 0.0 and math.isinf(problem.beta):
         return [_convex(problem, tol)]
@@ -50,17 +51,20 @@ def solve_point(
     continuous = _search(problem, "continuous", count, tol, time_limit, threads)
     if continuous is None:
         return [unsolved(problem, Status.NOT_CONVERGED, "the iteration diverged", tol=tol)]
-    found = [continuous]
-    if asked in (BranchChoice.ALL, BranchChoice.EQUILIBRIUM) and problem.L > 1:
-        found += _frozen(problem, count, tol, time_limit, threads)
-    good = [one for one in found if one.converged]
-    if asked is BranchChoice.ALL:
-        chosen = found
-    elif asked is BranchChoice.EQUILIBRIUM and good:
+    ended = continuous.status is rsb.Status.ENDED
+    others: list[rsb.RSBSolution] = []
+    beyond = asked in (BranchChoice.ALL, BranchChoice.EQUILIBRIUM)
+    if problem.L > 1 and (beyond or (ended and asked is BranchChoice.AUTO)):
+        others = _frozen(problem, count, tol, time_limit, threads)
+    good = [one for one in [continuous, *others] if one.converged]
+    if asked is BranchChoice.ALL and others:
+        chosen = [*([] if ended else [continuous]), *others]
+    elif good and (asked is BranchChoice.EQUILIBRIUM or (ended and asked is BranchChoice.AUTO)):
         chosen = [min(good, key=lambda one: one.free_entropy)]
     else:
-        chosen = found[:1]
-    return [_solution(problem, one, good, tol) for one in chosen]
+        chosen = [continuous]
+    why = continuous.message if ended else ""
+    return [_solution(problem, one, good, tol, why) for one in chosen]
 
 
 def _convex(problem: Problem, tol: float) -> Solution:
@@ -138,16 +142,24 @@ _STATUS = {
 
 
 def _solution(
-    problem: Problem, found: rsb.RSBSolution, good: Sequence[rsb.RSBSolution], tol: float
+    problem: Problem,
+    found: rsb.RSBSolution,
+    good: Sequence[rsb.RSBSolution],
+    tol: float,
+    ended: str = "",
 ) -> Solution:
-    model = Model(problem.alpha, problem.L, problem.kappa, problem.beta)
-    evaluation = evaluate(model, found.state)
-    interaction, couplings, neurons = entropy_by_layer(model, evaluation)
+    """The form shared with every ansatz; `ended` says where the branch of the liquid ends."""
+    others = tuple(OtherBranch(one.branch, one.free_entropy) for one in good if one is not found)
+    if found.status is rsb.Status.ENDED:
+        return unsolved(
+            problem, Status.NO_SOLUTION, "; ".join([found.message, _where(problem, others)]),
+            tol=tol, other_branches=others, timings=dict(found.timings),
+        )  # fmt: skip
     status = _STATUS.get(found.status, Status.NOT_CONVERGED)
-    certificate = _certificate(found)
+    interaction, couplings, neurons = found.parts
     words = [str(found.status.value), found.message]
     if status is Status.CONVERGED:
-        words = ["certified", rsb.count_levels(found.levels)]
+        words = ["certified", found.message or rsb.count_levels(found.levels), ended]
         if found.branch.startswith("frozen"):
             words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
     return Solution(
@@ -155,9 +167,7 @@ def _solution(
         status=status,
         message="; ".join(word for word in words if word),
         branch="continuous" if found.branch == "liquid" else found.branch,
-        other_branches=tuple(
-            OtherBranch(one.branch, one.free_entropy) for one in good if one is not found
-        ),
+        other_branches=others,
         free_entropy=found.free_entropy if status is not Status.NO_SOLUTION else -math.inf,
         x=found.x.copy(),
         q=found.q.copy(),
@@ -167,11 +177,23 @@ def _solution(
         entropy_interaction=interaction,
         entropy_couplings=couplings,
         entropy_neurons=neurons,
-        certificate=certificate,
+        certificate=_certificate(found),
         tol=tol,
+        q_ea_error=found.errors.q.copy(),
+        Q_ea_error=found.errors.Q.copy(),
         timings=dict(found.timings),
         iterations={"levels": found.levels},
     )
+
+
+def _where(problem: Problem, others: Sequence[OtherBranch]) -> str:
+    """What exists past the end of the branch of the liquid, or how to look for it."""
+    bound = counting_bound(problem.L)
+    if problem.kappa >= 0.0 and math.isinf(problem.beta) and problem.alpha > bound:
+        return f"alpha > {bound:.4g}: no couplings exist (counting)"
+    if others:
+        return "found: " + ", ".join(f"{o.branch} (s = {o.free_entropy:.6f})" for o in others)
+    return "--branch all searches for others"
 
 
 def _certificate(found: rsb.RSBSolution) -> Certificate:
@@ -185,8 +207,9 @@ def _certificate(found: rsb.RSBSolution) -> Certificate:
         unstable_liquid_layers=own.unstable_liquid_layers,
         contraction=math.nan,
         monotone=own.monotone and not own.unstable_zero_levels,
-        levels_error_s=own.levels_error_s,
-        levels_error_q=own.levels_error_q,
+        levels_error_s=found.errors.s,
+        levels_error_q=float(found.errors.q.max()),
+        levels_error_Q=float(found.errors.Q.max()),
         grid_error=own.grid_error,
         replicon=tuple(float(rho) for rho in np.atleast_1d(own.replicon)),
     )

@@ -164,7 +164,7 @@ def _approach(
             continue
         (x0, f0), (x1, f1) = points[-2:]
         distance = -f1 * (x1 - x0) / (f1 - f0)
-        error = 2.0 * found.certificate.levels_error_q / q * (x1 - x0) / (f1 - f0)
+        error = 2.0 * float(found.errors.q[layer - 1]) / q * (x1 - x0) / (f1 - f0)
         if -f1 < _CLOSE:
             return x1 + distance, error, ""
         step = min(_APPROACH * distance, _LARGEST)

@@ -1,0 +1,177 @@
+"""The branch connected to the liquid: followed in alpha from the first threshold.
+
+One level has one place to be, so its curve of solutions is followed by pseudo-arclength from just
+above the threshold, where overlaps grow from zero.  Further levels are added at the alpha asked
+for; where they lead to another branch, they are added at a smaller alpha and that curve is followed
+up.  What cannot be reached so is not on this branch (docs/theory.md, section 5.3).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .rsb_climb import Climb, Effort, climb, leaps, settle
+from .rsb_continuation import LEASH, BranchPath, follow_branch
+from .rsb_levels import first_guess, relaxed_guess
+from .rsb_map import FlowError, Model, State, evaluate, make_state, residual
+from .rsb_newton import LOST, zero_level_growth
+
+START = 0.1  # the curve of one level begins this far (relative) above the threshold
+SMALL = 0.1  # ... where every q_EA has to be below this: q = O(alpha/alpha_1 - 1)
+SHORTER = (0.93, 0.85, 0.7, 0.5, 0.3)  # parts of alpha at which levels are added instead
+HOP = 2e-3  # relative step in alpha across the end of one allocation of the levels
+HOPS = 8
+POINTS = 400
+
+Point = tuple[float, State]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where the curve of `levels` levels stops, and what was found there."""
+
+    levels: int
+    alpha: float
+    reason: str
+
+    def __str__(self) -> str:
+        if self.reason == "fold":
+            what = f"ends in a fold at alpha = {self.alpha:.5g}"
+        elif self.reason == "onset":
+            what = f"ends at alpha = {self.alpha:.5g}, where a layer freezes with a jump"
+        else:
+            what = f"was followed to alpha = {self.alpha:.5g} ({self.reason})"
+        return f"the branch of the liquid with {count_levels(self.levels)} {what}"
+
+    @property
+    def shown(self) -> bool:
+        """True if there is no solution beyond on this curve."""
+        return self.reason in ("fold", "onset")
+
+
+def count_levels(K: int) -> str:
+    """The number of levels in words."""
+    return f"{K} level" if K == 1 else f"{K} levels"
+
+
+def liquid(model: Model, K: int = 0) -> State:
+    """q = Q = 0 in all hidden layers, L >= 2."""
+    m = np.arange(K + 1) / (K + 1.0)
+    return make_state(m, np.zeros((model.L + 1, K + 1)), np.zeros((model.L, K + 1)))
+
+
+def threshold(model: Model) -> float:
+    """alpha_1 at which the liquid becomes unstable, docs/theory.md, eq. (22); L >= 2."""
+    one = replace(model, alpha=1.0)
+    return 1.0 / float(zero_level_growth(evaluate(one, liquid(one)), one)[1:-1].max())
+
+
+def connected(model: Model, K: int, effort: Effort) -> tuple[Climb | None, End | None]:
+    """K levels on the branch of the liquid at `model.alpha` > threshold.
+
+    With an `End` the climb holds the fewer levels that there still are at `model.alpha`, or is
+    None: past the end of the curve of one level those of more are not searched, which have ended
+    earlier wherever both were followed (docs/parisi.md, section 4).
+    """
+    curve, end = few_level_curve(model, min(K, 1), effort)
+    if end is not None:  # more levels end earlier
+        return None, end
+    first = climb(model, nearest(curve, model.alpha)[1], K, effort)
+    if not first.lost:
+        return first, None
+    for part in SHORTER:
+        alpha, state = nearest(curve, part * model.alpha)
+        lower = replace(model, alpha=alpha)
+        tried = climb(lower, state, K, effort)
+        if effort.over:
+            break
+        if tried.lost or not tried.stage.certificate.passes(effort.tol):
+            continue
+        state_above, end = _follow_up(lower, tried.stage.evaluation.state, model.alpha, effort)
+        if state_above is None:
+            break
+        above = climb(model, state_above, K, effort)
+        if not above.lost:
+            return above, None
+        end = End(K, model.alpha, above.lost)
+        break
+    else:
+        end = End(K, model.alpha, "not found from fewer levels")
+    if end is None:
+        end = End(K, model.alpha, "time limit")
+    return first, end
+
+
+def few_level_curve(model: Model, K: int, effort: Effort) -> tuple[list[Point], End | None]:
+    """The curve of K = 0 or 1 from next to the threshold to `model.alpha`, or where it ends."""
+    alpha_1 = threshold(model)
+    start = replace(model, alpha=min(model.alpha, (1.0 + START) * alpha_1))
+    guess = relaxed_guess(
+        start, first_guess(start, K, 0.2, 0.2), deadline=effort.deadline, mapper=effort.mapper
+    )
+    found = settle(start, guess, effort)
+    ev = found.evaluation
+    if found.message in LOST or ev.q[1:-1, -1].max() > SMALL:
+        return [], End(0, alpha_1, "onset")
+    if start.alpha == model.alpha:
+        return [(start.alpha, ev.state)], None
+    path = _follow(start, ev.state, model.alpha, effort)
+    return _rising(path), _end_of(path, model.alpha)
+
+
+def _follow(model: Model, state: State, alpha: float, effort: Effort) -> BranchPath:
+    return follow_branch(
+        model, state, deadline=effort.deadline, past_fold=1, mapper=effort.mapper,
+        max_points=POINTS, alpha_range=(0.0, alpha),
+    )  # fmt: skip
+
+
+def _rising(path: BranchPath) -> list[Point]:
+    """The points up to the largest alpha."""
+    points = [(point.alpha, point.state) for point in path.points]
+    return points[: 1 + max(range(len(points)), key=lambda i: points[i][0])]
+
+
+def _end_of(path: BranchPath, alpha: float) -> End | None:
+    """Where a path that was to lead to `alpha` ends before it."""
+    top = max(path.points, key=lambda point: point.alpha)
+    if path.fold is not None and path.fold.alpha < alpha:
+        return End(top.state.K, path.fold.alpha, "fold")
+    if top.alpha < alpha:
+        return End(top.state.K, top.alpha, path.reason)
+    return None
+
+
+def nearest(curve: list[Point], alpha: float) -> Point:
+    """The point of a curve nearest to `alpha`."""
+    return min(curve, key=lambda point: abs(math.log(point[0] / alpha)))
+
+
+def _follow_up(
+    model: Model, state: State, alpha: float, effort: Effort
+) -> tuple[State | None, End | None]:
+    """From a solution at `model.alpha` up to `alpha`; None and the end where there is one.
+
+    The curve of many levels also ends where one way to share them out among the rises does; there
+    the search goes on from the next solution, if that is near.
+    """
+    end: End | None = None
+    for _ in range(HOPS):
+        path = _follow(model, state, alpha, effort)
+        end = _end_of(path, alpha)
+        if end is None:
+            return nearest(_rising(path), alpha)[1], None
+        last = max(path.points, key=lambda point: point.alpha)
+        beyond = replace(model, alpha=min((1.0 + HOP) * end.alpha, alpha))
+        try:
+            found = settle(beyond, last.state, effort, leash=LEASH)
+        except FlowError:
+            return None, end
+        good = residual(beyond, found.evaluation) < effort.tol and found.message not in LOST
+        if not good or leaps(last.evaluation, found.evaluation) or effort.over:
+            return None, end
+        model, state = beyond, found.evaluation.state
+    return None, end
