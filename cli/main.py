@@ -44,6 +44,12 @@ class LazyGroup(click.Group):
         command.short_help = _COMMANDS[cmd_name]
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:  # no command asks for input; click would call it an interrupt
+            raise RuntimeError(f"EOFError: {error}") from error
+
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
