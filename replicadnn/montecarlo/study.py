@@ -16,7 +16,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from replicadnn import store
 from replicadnn.errors import FileError, InputError
 from replicadnn.montecarlo.drive import drive
 from replicadnn.montecarlo.files import Result, Runs, load_checkpoint, lock, mode_of, save_runs
@@ -29,6 +28,7 @@ from replicadnn.montecarlo.tempering import (
     check_ladder,
     needs_round_trips,
 )
+from replicadnn.outputs import check_target
 from replicadnn.problem import real, whole
 from replicadnn.provenance import provenance as make_provenance
 
@@ -155,7 +155,7 @@ def run_study(
         if output is not None and resume and exists:
             slots = _resumed(jobs, output)
         elif output is not None:
-            store.check_target(output, overwrite=overwrite)
+            check_target(output, overwrite=overwrite)
         writer = None
         if output is not None:
             writer = _Writer(output, jobs, overwrite or (resume and exists), save_every, threads)
