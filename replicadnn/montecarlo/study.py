@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
 from replicadnn.montecarlo.drive import drive
-from replicadnn.montecarlo.files import Result, Runs, load_checkpoint, lock, mode_of, save_runs
+from replicadnn.montecarlo.files import (
+    Result,
+    Runs,
+    load_checkpoint,
+    load_runs,
+    lock,
+    mode_of,
+    save_runs,
+)
 from replicadnn.montecarlo.result import MonteCarloResult, RunStatus
 from replicadnn.montecarlo.run import compare_starts
 from replicadnn.montecarlo.simulation import Simulation
@@ -128,7 +136,7 @@ def run_study(
     """Run all jobs, with checkpoints in ``output``.
 
     resume : continue the file; it must hold a study of the same parameters (a missing file
-        starts from the beginning).
+        starts from the beginning, a finished one is returned as it is).
     progress : called with (number of the job, done, total) after every block.
 
     Raises
@@ -154,6 +162,9 @@ def run_study(
         exists = output is not None and Path(output).exists()
         if output is not None and resume and exists:
             slots = _resumed(jobs, output)
+            before = load_runs(output)
+            if before.finished:
+                return before
         elif output is not None:
             check_target(output, overwrite=overwrite)
         writer = None
@@ -274,8 +285,9 @@ def _resumed(jobs: Sequence[Job], path: str | Path) -> list[_Slot]:
         for name, asked in job.parameters().items():
             if name not in made or made[name] != asked:
                 raise InputError(
-                    name, asked, f"must be {made.get(name)} to resume {Path(path).name}"
-                )
+                    name, asked, f"must be {made.get(name)} to resume {Path(path).name}: a run, "
+                    "its length included, stays as it began; for another one take another --output"
+                )  # fmt: skip
         if state is None and result.status is not RunStatus.COMPLETE:
             raise FileError(path, "holds no state to continue from")
         slots.append(_Slot(result, state))
