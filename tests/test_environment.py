@@ -130,6 +130,8 @@ def test_kernel_of_another_signature_is_not_run(
     of_ints.write_bytes(of_floats[0].read_bytes())
     again = fresh()
     assert again.half(3) == 1.5
+    assert hits(again.half) == 0
+    assert again.half.signatures == [(numba.int64,)]
     assert again.half(5.0) == 2.5
     assert hits(again.half) == 1
     assert caplog.text == ""
