@@ -44,6 +44,12 @@ class LazyGroup(click.Group):
         command.short_help = _COMMANDS[cmd_name]
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:  # no command asks for input; click would call it an interrupt
+            raise RuntimeError(f"EOFError: {error}") from error
+
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
@@ -93,6 +99,8 @@ def run(args: list[str] | None = None) -> int:
             click.echo(error.format_message(), err=True)
             return 2
         hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--resume":
+            hint = " (only mc-simulate has it; sweep continues its files without it)"
         return _fail(error.format_message() + hint, 2)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)

@@ -7,7 +7,6 @@ import json
 import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -75,7 +74,7 @@ _NOT_MEASURED = (
 )  # fmt: skip
 @click.option("--time-limit", type=float, default=None, help="Stop cleanly after these seconds.")
 @click.option("--output", metavar="FILE.h5", help="Save curves and state (HDF5), also on the way.")
-@click.option("--resume", is_flag=True, help="Continue FILE.h5 (same parameters).")
+@click.option("--resume", is_flag=True, help="Continue an unfinished FILE.h5 (same parameters).")
 @click.option("--overwrite", is_flag=True, help="Replace an existing FILE.h5.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 @opt.config_option
@@ -98,12 +97,13 @@ def command(
     The first Ctrl-C saves and ends (exit code 130), the second ends at once.  Exit code 3: the time
     limit came first; continue with --resume.
     """
-    from replicadnn.errors import FileError
     from replicadnn.montecarlo.spec import default_beta
     from replicadnn.montecarlo.study import make_jobs, run_study
+    from replicadnn.outputs import check_target
 
-    if output is not None and Path(output).exists() and not (resume or overwrite):
-        raise FileError(output, "exists already (--resume continues it, --overwrite replaces it)")
+    if output is not None:
+        instead = "--resume continues it, --overwrite replaces it"
+        check_target(output, overwrite=resume or overwrite, instead=instead)
     jobs = make_jobs(L, N, alpha, beta=beta, tempering=tempering, **options)
     if beta is None and tempering is None:
         opt.note(f"note: --beta {default_beta(L, options['potential']):g} is used")
@@ -111,7 +111,14 @@ def command(
     for spec in rounded:
         opt.note(f"note: N = {spec.N}: M = {spec.M} patterns, alpha = {spec.alpha:.6g}")
 
-    with _interrupts() as stop, _progress(jobs) as progress:
+    computed = False
+    with _interrupts() as stop, _progress(jobs) as show:
+
+        def progress(job: int, done: int, total: int) -> None:
+            nonlocal computed
+            computed = True
+            show(job, done, total)
+
         runs = run_study(
             jobs,
             threads=threads,
@@ -127,7 +134,12 @@ def command(
         click.echo(json.dumps(_document(runs, len(jobs)), allow_nan=False))
     else:
         _print_tables(runs)
-    if output is not None:
+    if runs.finished and not computed:
+        opt.note(
+            f"nothing to do: {output} is finished, as long as it was asked for (a finished run "
+            "cannot be made longer; for a longer one take more --sweeps and another --output)"
+        )
+    elif output is not None:
         opt.note(f"{'runs' if len(jobs) > 1 else 'run'} written to {output}")
     if interrupted:
         opt.note("interrupted" + ("" if output is None else "; continue with --resume"))

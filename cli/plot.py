@@ -54,7 +54,8 @@ def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]]
         @click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
         @functools.wraps(function)
         def call(file: Any, output: str | None, overwrite: bool, **options: Any) -> int:
-            from replicadnn.store import check_figure_name, check_target, kind_of
+            from replicadnn.outputs import check_figure_name, check_target
+            from replicadnn.store import kind_of
 
             sources = file if files else [file]
             for source in sources:

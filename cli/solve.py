@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @opt.threads_option
 @click.option("--tol", type=float, default=1e-8, show_default=True, help="Largest residual.")
-@target_options("solutions", "the profiles q(l), Q(l)")
+@target_options(
+    "solutions", "the profiles q(l), Q(l)",
+    "solve cannot continue a file: --overwrite computes it anew, sweep continues its own files",
+)  # fmt: skip
 def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
     """Solve the saddle-point equations for the overlaps q(l) and Q(l) of every layer."""
     from replicadnn.locking import lock
@@ -68,7 +71,10 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
         target.draw(save_profile, solutions)
     code = target.show(solutions, _print_table)
     if interrupted:
-        opt.note(f"interrupted: {len(found)} of {len(alpha)} points done")
+        opt.note(
+            f"interrupted: {len(found)} of {len(alpha)} points done "
+            "(solve cannot continue them; sweep continues its own files)"
+        )
         return 130
     return code
 

@@ -31,17 +31,18 @@ class Target:
     figure: str | None
     overwrite: bool
     as_json: bool
+    instead: str
     code: int = 0
 
     def check(self) -> None:
         """Refuse before the computation what could not be written after it."""
         from replicadnn.errors import InputError
-        from replicadnn.store import check_figure_name, check_target
+        from replicadnn.outputs import check_figure_name, check_target
 
-        for path in (self.output, self.figure):
-            if path is not None:
-                check_target(path, overwrite=self.overwrite)
+        if self.output is not None:
+            check_target(self.output, overwrite=self.overwrite, instead=self.instead)
         if self.figure is not None:
+            check_target(self.figure, overwrite=self.overwrite)
             check_figure_name(self.figure)
             if (
                 self.output is not None
@@ -87,8 +88,13 @@ class Target:
         return self.code if found.converged else 3
 
 
-def target_options(what: str, drawing: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """--output, --plot, --overwrite, --json and --config; the command gets a checked ``target``."""
+def target_options(
+    what: str, drawing: str, instead: str = "use --overwrite to replace it"
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """--output, --plot, --overwrite, --json and --config; the command gets a checked ``target``.
+
+    instead : what to do about an --output that exists.
+    """
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
         @click.option("--output", metavar="FILE.h5", help=f"Save the {what} (HDF5).")
@@ -100,7 +106,7 @@ def target_options(what: str, drawing: str) -> Callable[[Callable[..., int]], Ca
         def call(
             output: str | None, figure: str | None, overwrite: bool, as_json: bool, **options: Any
         ) -> int:
-            target = Target(what, output, figure, overwrite, as_json)
+            target = Target(what, output, figure, overwrite, as_json, instead)
             target.check()
             return function(target=target, **options)
 

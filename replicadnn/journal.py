@@ -21,6 +21,7 @@ import io
 import json
 import mmap
 import os
+import stat
 import struct
 import sys
 import time
@@ -34,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from replicadnn.errors import FileError, WriteError
+from replicadnn.outputs import follow, sync_folder
 
 _MAGIC = b"replicadnn journal 1 "
 _HEADER = len(_MAGIC) + 33
@@ -46,12 +48,14 @@ _SYNC_EVERY = 1.0
 
 def journal_path(path: str | Path) -> Path:
     """The journal of the HDF5 file ``path``: FILE.h5.journal."""
-    return Path(f"{path}.journal")
+    return Path(f"{follow(path)}.journal")
 
 
 def refuse_orphan(path: str | Path) -> None:
     """Raise a FileError if there is a journal whose HDF5 file is gone: its points are no junk."""
     beside, target = journal_path(path), Path(path)
+    if beside.exists() and not beside.is_file():
+        raise FileError(beside, f"is not a file: the journal of {target.name} cannot be written")
     if beside.exists() and not target.exists():
         raise FileError(
             beside, f"belongs to {target.name}, which is gone: bring it back, or delete both"
@@ -205,13 +209,15 @@ class Scan:
 @contextlib.contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
+            raise FileError(path, "is not a file")
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 yield b""
                 return
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 yield data
-    except FileNotFoundError:
+    except (FileNotFoundError, FileError):
         raise
     except OSError as error:
         raise FileError(path, f"cannot be read ({error.strerror})") from error
@@ -231,16 +237,6 @@ def _write_all(file: io.FileIO, data: bytes) -> None:
     left = memoryview(data)
     while left:  # a disk that fills up takes a part first
         left = left[file.write(left) :]
-
-
-def sync_folder(folder: Path) -> None:
-    """New, renamed and removed names in ``folder`` survive a loss of power (not on Windows)."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 class Journal:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from replicadnn.errors import FileError
+from replicadnn.outputs import check_target
 
 
 @contextlib.contextmanager
@@ -19,19 +20,16 @@ def lock(path: str | Path) -> Iterator[None]:
     Raises
     ------
     FileError
-        Another process writes this file, or its folder is missing or not writable.
+        Another process writes this file, or as `outputs.check_target`.
     """
-    from replicadnn.store import check_target
-
-    target = Path(path)
-    check_target(target, overwrite=True)
+    target = check_target(path, overwrite=True)
     guard = target.with_name(f".{target.name}.lock")
     try:
         handle = _locked(guard)
     except BlockingIOError:
-        raise FileError(target, "in use: another process is writing it") from None
+        raise FileError(path, "in use: another process is writing it") from None
     except OSError as error:
-        raise FileError(target, f"cannot be locked ({error.strerror})") from error
+        raise FileError(path, f"cannot be locked ({error.strerror})") from error
     try:
         for stale in target.parent.glob(".*.part"):
             if _temporary(target.name).fullmatch(stale.name):
@@ -45,7 +43,7 @@ def lock(path: str | Path) -> Iterator[None]:
 
 
 def _temporary(name: str) -> re.Pattern[str]:
-    """Names that `store.atomic_file` gives what becomes ``name`` (not those of ``name``.other)."""
+    """Names that `atomic_file` gives to what becomes ``name`` (not to what becomes ``name``.x)."""
     return re.compile(rf"\.{re.escape(name)}\.[^.]+\.part")
 
 

@@ -36,12 +36,18 @@ def revision() -> str:
     return done.stdout.strip()
 
 
+def _command_line() -> str:
+    """The words of the command; bytes that are not UTF-8 are spelled out."""
+    line = " ".join(sys.argv) if sys.argv and sys.argv[0] else "python"
+    return line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def provenance(**extra: object) -> dict[str, str]:
     """Everything needed to make the result again, as strings (file format: root attributes)."""
     record = {
         "version": version(),
         "git_revision": revision(),
-        "command_line": " ".join(sys.argv) if sys.argv and sys.argv[0] else "python",
+        "command_line": _command_line(),
         "python": platform.python_version(),
         "numpy": metadata.version("numpy"),
         "scipy": metadata.version("scipy"),

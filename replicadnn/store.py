@@ -1,8 +1,8 @@
 """HDF5 files: one schema, written complete or not at all, read with every value checked.
 
-The schema is documented in docs/file-format.md.  A file is first written under a temporary
-name in the same folder and then renamed, so an interrupted or failed write leaves what was
-there before.  Reading never unpickles and never trusts shapes or attribute values.
+The schema is documented in docs/file-format.md.  Files are written by `replicadnn.outputs`: an
+interrupted or failed write leaves what was there before.  Reading never unpickles and never trusts
+shapes or attribute values.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 import math
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn import hdf5
-from replicadnn.errors import FileError, InputError, WriteError
+from replicadnn.errors import FileError, InputError
 from replicadnn.hdf5 import digest as digest
 from replicadnn.journal import (
     Journal,
@@ -33,8 +32,8 @@ from replicadnn.journal import (
     encode,
     journal_path,
     refuse_orphan,
-    sync_folder,
 )
+from replicadnn.outputs import atomic_file, check_target
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.solution import Certificate, OtherBranch, Solution, Solutions, Status
@@ -83,77 +82,6 @@ _DATASETS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "entropy_couplings": (("coupling_layer",), "coupling part of the free entropy", "19"),
     "entropy_neurons": (("hidden_layer",), "neuron part of the free entropy", "19"),
 }
-
-
-@contextlib.contextmanager
-def atomic_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it when the block ends without an error.
-
-    Raises
-    ------
-    FileError
-        ``path`` exists and ``overwrite`` is false, its folder is missing, or writing fails.
-    """
-    target = Path(path)
-    check_target(target, overwrite=overwrite)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        if overwrite:
-            os.replace(temporary, target)
-        else:
-            _rename_new(temporary, target)
-        sync_folder(target.parent)
-    except FileExistsError:
-        raise FileError(target, "exists already (use --overwrite to replace it)") from None
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise WriteError(target, f"cannot be written ({reason})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _rename_new(temporary: Path, target: Path) -> None:
-    """Rename without replacing what somebody else may have written meanwhile."""
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if target.exists():
-            raise FileExistsError from None
-        os.replace(temporary, target)
-
-
-def check_target(path: str | Path, *, overwrite: bool) -> None:
-    """Raise a `FileError` if ``path`` could not be written; call it before a long computation."""
-    target = Path(path)
-    if not target.name or target.is_dir():
-        raise FileError(target, "is a folder, not a file")
-    if not target.parent.is_dir():
-        raise FileError(target, f"the folder {target.parent} does not exist")
-    if target.exists() and not overwrite:
-        raise FileError(target, "exists already (use --overwrite to replace it)")
-    if not os.access(target.parent, os.W_OK):
-        raise FileError(target, f"the folder {target.parent} is not writable")
-
-
-#: File types a figure can be written as.
-FIGURE_TYPES = (".png", ".pdf", ".svg")
-
-
-def check_figure_name(path: str | Path) -> None:
-    """Raise a `FileError` unless ``path`` ends in one of `FIGURE_TYPES`."""
-    if Path(path).suffix.lower() not in FIGURE_TYPES:
-        raise FileError(path, "a figure must end in " + ", ".join(FIGURE_TYPES))
 
 
 @contextlib.contextmanager

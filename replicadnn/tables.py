@@ -21,8 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from replicadnn.errors import FileError, InputError
 from replicadnn.hdf5 import digest
+from replicadnn.outputs import atomic_file
 from replicadnn.provenance import provenance as make_provenance
-from replicadnn.store import atomic_file, new_file, open_checked, provenance_of
+from replicadnn.store import new_file, open_checked, provenance_of
 
 #: What an attribute may be; a missing number is nan.
 Plain = float | int | bool | str

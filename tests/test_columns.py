@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicadnn.kernels import columns
-from replicadnn.kernels._jit import drop_stale
 
 Array = np.ndarray
 GROUP = columns.GROUP
@@ -98,15 +94,3 @@ def test_sums(count: int) -> None:
     columns.clear(moved, size + 3, count, 3, 5)
     expected[:, 3:5] = 0.0
     np.testing.assert_allclose(unpack(moved, count), expected, rtol=1e-15)
-
-
-def test_kernels_compiled_before_a_change_are_dropped(tmp_path: Path) -> None:
-    """numba itself looks at the file of a kernel only, not at those of the kernels it calls."""
-    sources, cache = tmp_path, tmp_path / "cache"
-    cache.mkdir()
-    times = {"a.py": 1, "b.py": 3, "cache/old.nbi": 2, "cache/new.nbi": 4, "cache/old.nbc": 2}
-    for name, time in times.items():
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time, time))
-    drop_stale(sources, cache)
-    assert sorted(file.name for file in cache.iterdir()) == ["new.nbi", "old.nbc"]

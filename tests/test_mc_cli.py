@@ -236,6 +236,7 @@ def test_resume_with_other_parameters(capsys: pytest.CaptureFixture[str], tmp_pa
         (("--beta", "1"), "beta = 1.0: must be 2.0"),
         (("--seed", "7"), "seed = 7: must be 0"),
         (("--sweeps", "60"), "sweeps = 60: must be 50"),
+        (("--sweeps", "60"), "for another one take another --output"),
         (("--N", "7"), "N = [6]"),
         (("--step", "0.1"), "step = 0.1: must be None"),
         (("--tempering", "1,2"), "relaxation run"),
@@ -244,7 +245,13 @@ def test_resume_with_other_parameters(capsys: pytest.CaptureFixture[str], tmp_pa
         assert code == 2
         assert one_line(err)
         assert named in err
-    assert call(capsys, *words, "--resume")[0] == 0  # nothing left to do
+    code, out, err = call(capsys, *words, "--resume")
+    assert code == 0
+    assert "tau_S" in out
+    assert f"nothing to do: {path} is finished" in err
+    assert "take more --sweeps and another --output" in err
+    assert "written" not in err
+    assert Path(path).read_bytes() == before
     assert call(capsys, *words, "--overwrite")[0] == 0
     assert Path(path).read_bytes() != before
     (tmp_path / "foreign.h5").write_text("no")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import replicadnn as rd
 from replicadnn import journal, store
-from replicadnn.store import atomic_file
+from replicadnn.outputs import atomic_file
 
 REFERENCE = Path(__file__).resolve().parent.parent / "data" / "solve_v1.h5"
 

@@ -1,7 +1,7 @@
 """HDF5 files of kind "mc": several runs, their curves, and the state to continue from.
 
 Layout (docs/file-format.md): /params/0000, /series/0000, /state/0000, ... one number a run.  A file
-is always replaced as a whole (`store.atomic_file`), so it can be read at any moment of a run.
+is always replaced as a whole (`outputs.atomic_file`), so it can be read at any moment of a run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from replicadnn.montecarlo import ladder
 from replicadnn.montecarlo.equilibrium import Verdict
 from replicadnn.montecarlo.result import HIDDEN_SERIES, SERIES, MonteCarloResult, RunStatus
 from replicadnn.montecarlo.tempering import TemperingResult
+from replicadnn.outputs import atomic_file
 from replicadnn.provenance import provenance as make_provenance
 
 Result = MonteCarloResult | TemperingResult
@@ -174,7 +175,7 @@ def save_runs(
     widths = widths or [r.params["N"] for r in results]
     more = {"widths": np.array(widths, np.int64)}
     with (
-        store.atomic_file(path, overwrite=overwrite) as temporary,
+        atomic_file(path, overwrite=overwrite) as temporary,
         store.new_file(temporary, "mc", finished, provenance, more) as file,
     ):
         groups = {name: file.create_group(name) for name in ("params", "series", "state")}

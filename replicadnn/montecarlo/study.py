@@ -16,10 +16,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from replicadnn import store
 from replicadnn.errors import FileError, InputError
 from replicadnn.montecarlo.drive import drive
-from replicadnn.montecarlo.files import Result, Runs, load_checkpoint, lock, mode_of, save_runs
+from replicadnn.montecarlo.files import (
+    Result,
+    Runs,
+    load_checkpoint,
+    load_runs,
+    lock,
+    mode_of,
+    save_runs,
+)
 from replicadnn.montecarlo.result import MonteCarloResult, RunStatus
 from replicadnn.montecarlo.run import compare_starts
 from replicadnn.montecarlo.simulation import Simulation
@@ -29,6 +36,7 @@ from replicadnn.montecarlo.tempering import (
     check_ladder,
     needs_round_trips,
 )
+from replicadnn.outputs import check_target
 from replicadnn.problem import real, whole
 from replicadnn.provenance import provenance as make_provenance
 
@@ -128,7 +136,7 @@ def run_study(
     """Run all jobs, with checkpoints in ``output``.
 
     resume : continue the file; it must hold a study of the same parameters (a missing file
-        starts from the beginning).
+        starts from the beginning, a finished one is returned as it is).
     progress : called with (number of the job, done, total) after every block.
 
     Raises
@@ -154,8 +162,11 @@ def run_study(
         exists = output is not None and Path(output).exists()
         if output is not None and resume and exists:
             slots = _resumed(jobs, output)
+            before = load_runs(output)
+            if before.finished:
+                return before
         elif output is not None:
-            store.check_target(output, overwrite=overwrite)
+            check_target(output, overwrite=overwrite)
         writer = None
         if output is not None:
             writer = _Writer(output, jobs, overwrite or (resume and exists), save_every, threads)
@@ -274,8 +285,9 @@ def _resumed(jobs: Sequence[Job], path: str | Path) -> list[_Slot]:
         for name, asked in job.parameters().items():
             if name not in made or made[name] != asked:
                 raise InputError(
-                    name, asked, f"must be {made.get(name)} to resume {Path(path).name}"
-                )
+                    name, asked, f"must be {made.get(name)} to resume {Path(path).name}: a run, "
+                    "its length included, stays as it began; for another one take another --output"
+                )  # fmt: skip
         if state is None and result.status is not RunStatus.COMPLETE:
             raise FileError(path, "holds no state to continue from")
         slots.append(_Slot(result, state))

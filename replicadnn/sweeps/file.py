@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from replicadnn import hdf5, journal, store
 from replicadnn.errors import FileError, InputError
+from replicadnn.outputs import atomic_file
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.ranges import equal
 from replicadnn.sweeps.plan import Plan, Point
@@ -353,7 +354,7 @@ class Writer:
         self._rows = {name: [row[name] for row in rows] for name in columns(self.task)}
         self._name: str | None = secrets.token_hex(16)
         with (
-            store.atomic_file(self.path, overwrite=overwrite) as temporary,
+            atomic_file(self.path, overwrite=overwrite) as temporary,
             store.new_file(
                 temporary, self.task.kind, False, make_provenance(), {"journal": self._name}
             ) as file,
@@ -412,7 +413,7 @@ class Writer:
         scan = journal.Scan(self._journal.path, self._name or "")
         self._position = {name: k for k, name in enumerate(self._rows["id"])}
         name = None if finished else secrets.token_hex(16)
-        with store.atomic_file(self.path, overwrite=True) as temporary:
+        with atomic_file(self.path, overwrite=True) as temporary:
             shutil.copyfile(self.path, temporary)
             with hdf5.writing(temporary, new=False) as file:
                 done = 0
