@@ -283,7 +283,8 @@ def _fill(climb: Climb, K: int, effort: Effort) -> Climb:
         if more is None or more.levels < stage.levels:
             words = "a further one merges with its neighbours: s changes by less than rounding"
             return replace(climb, fewer=words)
-        climb = replace(climb, stage=more, before=(*climb.before, stage))
+        earlier = (*climb.before, stage) if more.levels > stage.levels else climb.before
+        climb = replace(climb, stage=more, before=earlier)
     return climb
 
 

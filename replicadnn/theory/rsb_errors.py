@@ -49,12 +49,13 @@ def level_errors(found: Climb, effort: Effort) -> LevelErrors:
     stage = found.stage
     s, values = 0.0, np.zeros(2 * stage.model.L + 1)
     if stage.certificate.replicon.max() > 1.0 + STABLE:
-        others = [one for one in found.before if 2 * one.levels <= stage.levels][-1:]
-        if stage.levels <= FEW and not found.fewer:
+        K = stage.levels
+        others = [one for one in found.before if one.levels <= K // 2 and one.levels < K][-1:]
+        if K <= FEW and not found.fewer:
             further, why = one_more(stage, effort)
             if why or (further is None and not others):
                 return no_errors(stage.model.L)
-            if further is not None and further.levels != stage.levels:
+            if further is not None and further.levels > K:
                 others.append(further)
         for other in others:
             by_s, by_values = _between(stage, other)
