@@ -80,6 +80,14 @@ class Climb:
     stable: bool = True
     shift: Array | None = None
 
+    @property
+    def half(self) -> Stage | None:
+        """The last earlier stage with at most half the levels."""
+        K = self.stage.levels
+        return next(
+            (one for one in self.before[::-1] if one.levels <= K // 2 and one.levels < K), None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Effort:
@@ -187,7 +195,7 @@ def climb(model: Model, state: State, K: int, effort: Effort) -> Climb:
             continue
         if last.certificate.passes(effort.tol) and last.certificate.replicon.max() <= 1.0 + STABLE:
             break
-        stage, lost = _more(last, k, effort)
+        stage, lost = _more(last, k, effort, SPLITS if k == K else 1)
         if lost:
             return Climb(stage, _passing(done, effort), lost)
         done.append(stage)
@@ -208,7 +216,7 @@ def _passing(stages: list[Stage], effort: Effort) -> tuple[Stage, ...]:
     return tuple(stage for stage in stages if stage.certificate.passes(effort.tol))
 
 
-def _more(stage: Stage, k: int, effort: Effort) -> tuple[Stage, str]:
+def _more(stage: Stage, k: int, effort: Effort, splits: int) -> tuple[Stage, str]:
     """k levels: by splitting cells up to three levels, beyond by resampling the rises.
 
     Also why that is not on the branch ("" if it is).
@@ -216,7 +224,7 @@ def _more(stage: Stage, k: int, effort: Effort) -> tuple[Stage, str]:
     frozen = is_frozen(stage.evaluation.state)
     if k <= 3 and not frozen:
         while stage.levels < k and not effort.over:
-            added, why = one_more(stage, effort)
+            added, why = one_more(stage, effort, splits)
             if added is None:
                 return stage, why
             stage = added
@@ -234,7 +242,7 @@ def _more(stage: Stage, k: int, effort: Effort) -> tuple[Stage, str]:
     return assess(stage.model, found, effort), ""
 
 
-def one_more(stage: Stage, effort: Effort) -> tuple[Stage | None, str]:
+def one_more(stage: Stage, effort: Effort, splits: int = SPLITS) -> tuple[Stage | None, str]:
     """The lowest solution with one cell split; else None, and why there is none.
 
     The cells tried are the unstable ones, rho_i > 1, with most to gain.
@@ -245,7 +253,7 @@ def one_more(stage: Stage, effort: Effort) -> tuple[Stage | None, str]:
     gain = ev.state.steps * excess**2
     best: Stage | None = None
     why = ""
-    for cell in np.argsort(-gain)[:SPLITS]:
+    for cell in np.argsort(-gain)[:splits]:
         if gain[cell] <= 0.0 or effort.over:
             break
         chosen = np.arange(gain.size) == cell
@@ -265,6 +273,13 @@ def one_more(stage: Stage, effort: Effort) -> tuple[Stage | None, str]:
     return best, why
 
 
+def between(stage: Stage, other: Stage) -> tuple[float, Array]:
+    """Errors of s and `curves` of `stage` from another number of levels (`rsb_errors`)."""
+    ratio = (stage.levels + 1.0) / (other.levels + 1.0)
+    change = np.abs(curves(stage.evaluation) - curves(other.evaluation))
+    return abs(stage.s - other.s) / abs(ratio**4 - 1.0), change / abs(ratio**2 - 1.0)
+
+
 def _fill(climb: Climb, K: int, effort: Effort) -> Climb:
     """One level more as long as some are missing and it stays; then why there are fewer."""
     for _ in range(2 * K):
@@ -274,6 +289,9 @@ def _fill(climb: Climb, K: int, effort: Effort) -> Climb:
         rho = float(stage.certificate.replicon.max())
         if rho <= 1.0 + STABLE:
             return replace(climb, fewer=f"stable (rho = {rho:.6f}): no further level")
+        half = climb.half
+        if half is not None and between(stage, half)[0] < SAME:
+            return replace(climb, fewer=f"further ones lower s by less than {SAME:.0e}")
         more, why = one_more(stage, effort)
         if effort.over:
             return replace(climb, fewer="time limit", stable=False)

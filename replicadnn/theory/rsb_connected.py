@@ -25,6 +25,8 @@ SHORTER = (0.93, 0.85, 0.7, 0.5, 0.3)  # parts of alpha at which levels are adde
 HOP = 2e-3  # relative step in alpha across the end of one allocation of the levels
 HOPS = 8
 POINTS = 400
+STEP = 0.1
+RESOLVED = 1e-10  # gain in s above which one level is told from none
 
 Point = tuple[float, State]
 
@@ -77,6 +79,8 @@ def connected(model: Model, K: int, effort: Effort) -> tuple[Climb | None, End |
     earlier wherever both were followed (docs/parisi.md, section 4).
     """
     curve, end = few_level_curve(model, min(K, 1), effort)
+    if end is not None and K > 0 and not (end.shown and _resolved(model, curve, effort)):
+        curve, end = few_level_curve(model, 0, effort)
     if end is not None:  # more levels end earlier
         return None, end
     first = climb(model, nearest(curve, model.alpha)[1], K, effort)
@@ -105,13 +109,28 @@ def connected(model: Model, K: int, effort: Effort) -> tuple[Climb | None, End |
     return first, end
 
 
+def _resolved(model: Model, curve: list[Point], effort: Effort) -> bool:
+    """True if one level lowers s by more than rounding at the end of its curve.
+
+    Where overlaps are small, q = O(e^beta - 1) at high temperature for one, it does not: the
+    breakpoint wanders and so does the curve.
+    """
+    if not curve:
+        return True
+    alpha, state = curve[-1]
+    here = replace(model, alpha=alpha)
+    symmetric = make_state(np.zeros(1), state.eps[:, -1:], state.Q[:, -1:])
+    broken, without = (settle(here, one, effort).evaluation for one in (state, symmetric))
+    return without.free_entropy - broken.free_entropy > RESOLVED
+
+
 def few_level_curve(model: Model, K: int, effort: Effort) -> tuple[list[Point], End | None]:
     """The curve of K = 0 or 1 from next to the threshold to `model.alpha`, or where it ends."""
     alpha_1 = threshold(model)
     start = replace(model, alpha=min(model.alpha, (1.0 + START) * alpha_1))
-    guess = relaxed_guess(
-        start, first_guess(start, K, 0.2, 0.2), deadline=effort.deadline, mapper=effort.mapper
-    )
+    guess = first_guess(start, K, 0.2, 0.2)
+    guess.eps[2:-2] = 0.0  # the layers beside the data freeze first
+    guess = relaxed_guess(start, guess, 15, deadline=effort.deadline, mapper=effort.mapper)
     found = settle(start, guess, effort)
     ev = found.evaluation
     if found.message in LOST or ev.q[1:-1, -1].max() > SMALL:
@@ -124,7 +143,7 @@ def few_level_curve(model: Model, K: int, effort: Effort) -> tuple[list[Point], 
 
 def _follow(model: Model, state: State, alpha: float, effort: Effort) -> BranchPath:
     return follow_branch(
-        model, state, deadline=effort.deadline, past_fold=1, mapper=effort.mapper,
+        model, state, step=STEP, deadline=effort.deadline, past_fold=1, mapper=effort.mapper,
         max_points=POINTS, alpha_range=(0.0, alpha),
     )  # fmt: skip
 

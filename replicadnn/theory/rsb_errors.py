@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .rsb_climb import SAME, STABLE, Climb, Effort, Stage, curves, one_more
+from .rsb_climb import SAME, STABLE, Climb, Effort, Stage, between, one_more
 from .rsb_map import Array
 from .rsb_newton import zero_level_growth
 
@@ -49,8 +49,7 @@ def level_errors(found: Climb, effort: Effort) -> LevelErrors:
     stage = found.stage
     s, values = 0.0, np.zeros(2 * stage.model.L + 1)
     if stage.certificate.replicon.max() > 1.0 + STABLE:
-        K = stage.levels
-        others = [one for one in found.before if one.levels <= K // 2 and one.levels < K][-1:]
+        K, others = stage.levels, [] if found.half is None else [found.half]
         if K <= FEW and not found.fewer:
             further, why = one_more(stage, effort)
             if why or (further is None and not others):
@@ -58,18 +57,11 @@ def level_errors(found: Climb, effort: Effort) -> LevelErrors:
             if further is not None and further.levels > K:
                 others.append(further)
         for other in others:
-            by_s, by_values = _between(stage, other)
+            by_s, by_values = between(stage, other)
             s, values = max(s, by_s), np.maximum(values, by_values)
     if found.shift is not None:
         values = np.maximum(values, SHIFTS * found.shift)
     return _with_waking_layers(stage, SAFETY * s + SAME, SAFETY * values)
-
-
-def _between(stage: Stage, other: Stage) -> tuple[float, Array]:
-    """Errors of `stage` from another number of levels."""
-    ratio = (stage.levels + 1.0) / (other.levels + 1.0)
-    change = np.abs(curves(stage.evaluation) - curves(other.evaluation))
-    return abs(stage.s - other.s) / abs(ratio**4 - 1.0), change / abs(ratio**2 - 1.0)
 
 
 def _with_waking_layers(stage: Stage, s: float, values: Array) -> LevelErrors:

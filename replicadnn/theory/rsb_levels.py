@@ -16,6 +16,9 @@ from .rsb_map import Array, Evaluation, Ints, Mapper, Model, State, _serial, mak
 from .rsb_newton import MIN_GAP, match_couplings
 
 
+FIRST_STEP = 0.05  # breakpoint at which one level is started from the symmetric solution
+
+
 def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) -> State:
     """Overlaps rising linearly in x in every layer; zero at x = 0 when there are hidden layers.
 
@@ -207,6 +210,10 @@ def split_cells(model: Model, ev: Evaluation, chosen: NDArray[np.bool_]) -> Stat
     The values move apart by at most a quarter of the distance to the neighbouring levels.
     """
     state = ev.state
+    if state.K == 0 and model.L > 1 and chosen[0]:  # the sign gauge: no overlap below the step
+        m = np.array([0.0, FIRST_STEP])
+        eps, Q = (np.hstack([np.zeros_like(table), table]) for table in (state.eps, state.Q))
+        return match_couplings(model, make_state(m, eps, Q))
     modes = replicon(model, ev)
     parent = np.repeat(np.arange(state.m.size), 1 + chosen.astype(int))
     second = np.concatenate([[False], parent[1:] == parent[:-1]])
