@@ -378,23 +378,24 @@ def symmetric(chain: Chain, overlap: float = 0.05) -> Point | None:
     return settle(chain, chain.iterate(start, 100))
 
 
+#: Breakpoints tried with one level.
+ONE_STEP = (0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.55, 0.75, 0.9)
+
+
 def starts(chain: Chain, point: Point) -> list[Point]:
     """One level more in several ways, each after some iterations at fixed breakpoints."""
     X = rows(point.q, point.Q)
     if point.levels == 0:
         low = 0.9 * X if chain.L == 1 else 0.0 * X
         one_step = np.hstack([low, X + 0.2 * (1.0 - X) * (X > 0.0)])
-        guesses = [([0.0, m], one_step) for m in (0.02, 0.05, 0.1, 0.2, 0.35, 0.55, 0.75, 0.9)]
+        guesses = [([0.0, m], one_step) for m in ONE_STEP]
     else:
-        m = point.m[1]
+        m = float(point.m[1])
         above = X[:, 1:] + 0.15 * (1.0 - X[:, 1:]) * (X[:, 1:] > 0.0)
         middle = X[:, :1] + 0.85 * (X[:, 1:] - X[:, :1])
         two_step = np.hstack([X[:, :1], middle, above])
-        guesses = [
-            ([0.0, a * m, m + b * (1.0 - m)], two_step)
-            for a in (0.5, 0.8)
-            for b in (0.05, 0.2, 0.5)
-        ]
+        above_m = [m + b * (1.0 - m) for b in (0.05, 0.2, 0.5)] + [1.6 * m] * (m < 0.5)
+        guesses = [([0.0, a * m, b], two_step) for a in (0.5, 0.8) for b in above_m]
     return iterated(chain, guesses)
 
 

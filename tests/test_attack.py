@@ -52,6 +52,19 @@ def test_the_package_finds_the_same(
     assert own.m == pytest.approx(found.x, abs=1e-6)
 
 
+def test_hidden_layers_have_no_overlap_at_x_0() -> None:
+    """The sign gauge; without it there is another stationary point, s = -1.0023717, q_0 = 0.36."""
+    chain = nested.Chain(6187.3, 20, beta=6.0)
+    point = nested.solve(chain, 1)
+    assert point.s == pytest.approx(-0.9999991246, abs=1e-9)
+    assert point.q[1, 1] == pytest.approx(0.602484, abs=1e-6)
+    q, Q = point.q.copy(), point.Q.copy()
+    q[1:-1, 0], Q[:, 0] = 0.1 * q[1:-1, 1], 0.1 * Q[:, 1]
+    seeded = chain.evaluate(q, Q, point.m)
+    assert np.all(seeded.new_q[1:-1, 0] == 0.0)
+    assert seeded.new_Q[0, 0] > 0.1  # it would grow
+
+
 def test_breakpoints_minimise_s() -> None:
     """With q and Q slaved, ds/dm is the derivative of s, zero at the solution and rising."""
     chain = nested.Chain(4.0, 2)
@@ -139,8 +152,8 @@ def test_report_counts_what_is_not_covered(capsys: pytest.CaptureFixture[str]) -
     bad = record({"s": 1e-4, "q": math.nan}, 5e-4)
     attack.coverage_report([good, bad])
     text = capsys.readouterr().out
-    assert "s | 2 | 0.500 | 0.500 | 0" in text
-    assert "q | 1 | 1.000 | 1.000 | 1" in text
+    assert "s | 2 | 0.500 | 0.500 | 0.95, 2.75, 4.55, 5.00 | 0" in text
+    assert "q | 1 | 1.000 | 1.000 | 0.50, 0.50, 0.50, 0.50 | 1" in text
     assert "     5.00  stated 1.00e-04 actual 5.00e-04  alpha = 4, L = 2, levels = 2" in text
     assert "nan among the errors of converged results: 1 of 2" in text
 
