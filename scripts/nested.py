@@ -200,10 +200,14 @@ class Point:
     new_Q: Array
 
     @property
+    def mismatch(self) -> float:
+        """Largest error of the equations of q and Q."""
+        return float(max(abs(self.new_q - self.q).max(), abs(self.new_Q - self.Q).max()))
+
+    @property
     def residual(self) -> float:
         """Largest error of the equations of q, Q and m."""
-        parts = (self.new_q - self.q, self.new_Q - self.Q, self.by_m)
-        return max(float(np.abs(part).max(initial=0.0)) for part in parts)
+        return max(self.mismatch, float(abs(self.by_m).max(initial=0.0)))
 
     @property
     def levels(self) -> int:
@@ -288,15 +292,16 @@ def overlaps(y: Array, on: NDArray[np.bool_]) -> Array:
     return np.cumsum(share, axis=1) / (1.0 + share.sum(axis=1, keepdims=True))
 
 
-def polish(chain: Chain, start: Point) -> Point | None:
-    """All equations, ds/dm = 0 among them, by Powell's method; None if they are not met.
+def polish(chain: Chain, start: Point, free: bool = True) -> Point | None:
+    """All equations by Powell's method; None if they are not met.
 
-    Rises that are zero at the start stay zero.
+    Rises that are zero at the start stay zero, breakpoints keep their values unless ``free``.
     """
     X = rows(start.q, start.Q)
     on = rises(X) > 0.0
     size = int(on.sum())
-    K = start.levels
+    K = start.levels if free else 0
+    unit = 10.0 * max(float(np.abs(start.by_m).max(initial=0.0)), 1e-9)  # ds/dm falls as q^3
     every = np.ones((1, K), dtype=bool)
 
     def point(y: Array) -> Point:
@@ -308,7 +313,7 @@ def polish(chain: Chain, start: Point) -> Point | None:
             return np.full(y.size, 1e3)
         found = point(y)
         new = logs(rows(found.new_q, found.new_Q), on)
-        return np.append(new - y[:size], found.by_m[:K])
+        return np.append(new - y[:size], found.by_m[:K] / unit)
 
     y = np.append(logs(X, on), logs(start.m[None, 1:], every)) if K else logs(X, on)
     if y.size == 0:
@@ -318,7 +323,7 @@ def polish(chain: Chain, start: Point) -> Point | None:
     except (TooManyPoints, ValueError):
         return None
     last = point(found.x)
-    return last if last.residual < TOLERANCE else None
+    return last if (last.residual if free else last.mismatch) < TOLERANCE else None
 
 
 # --- from no level to two -------------------------------------------------------------------
@@ -359,7 +364,8 @@ def awake(chain: Chain, point: Point) -> Point | None:
 
 def settle(chain: Chain, start: Point) -> Point | None:
     """Polish, with the zero rises that the equations want."""
-    point = polish(chain, prune(chain, start))
+    start = prune(chain, start)
+    point = polish(chain, polish(chain, start, free=False) or start)
     for _ in range(6):
         if point is None:
             return None
