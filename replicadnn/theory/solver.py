@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.problem import (
     Ansatz,
@@ -319,6 +320,8 @@ def solve(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C, between two kernels; its ``partial`` holds the `Solutions` of what is done.
 
     Examples
     --------
@@ -344,13 +347,18 @@ def solve(
         threads=threads,
     )
     results: dict[int, list[Solution]] = {}
-    for index, found in solve_plan(work):
-        results[index] = found
-        if progress is not None:
-            progress(len(results), len(work.problems))
+
+    def collected() -> Solutions:
+        return Solutions([s for i in sorted(results) for s in results[i]], provenance())
+
+    with interrupt.keeping(lambda: (collected(), len(results))):
+        for index, found in solve_plan(work):
+            results[index] = found
+            if progress is not None:
+                progress(len(results), len(work.problems))
     if np.ndim(alpha) == 0 and work.asked is not BranchChoice.ALL:
         return results[0][0]
-    return Solutions([s for i in sorted(results) for s in results[i]], provenance())
+    return collected()
 
 
 @dataclass(frozen=True, slots=True)
