@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, note, with_progress
+from replicadnn.cli.options import NumberList, WholeList, note
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 @target_options("table", "alpha_J against L or kappa")
 def command(L: list[int], kappa: list[float], target: Target, **options: Any) -> int:
     """Largest alpha with a solution for random data (SAT/UNSAT), and how the solution ends."""
-    from replicadnn.provenance import provenance
-    from replicadnn.theory.capacity import Capacity, plan, solve_plan
+    from replicadnn.theory.capacity import capacity
 
-    work = plan(L, kappa, **options)
-    points = with_progress(solve_plan(work), len(work.pairs), "point")
-    found = Capacity(tuple(points), work.alpha_max, provenance())
-    return target.finish(found, _print_table, "save_capacity")
+    return target.finish(
+        lambda report: capacity(L, kappa=kappa, progress=report, **options),
+        "point", _print_table, "save_capacity",
+    )  # fmt: skip
 
 
 def _print_table(found: Capacity) -> None:

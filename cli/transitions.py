@@ -35,9 +35,10 @@ def command(L: int, target: Target, **options: Any) -> int:
     """
     from replicadnn.theory.transitions import transitions
 
-    with opt.progress("layer") as report:
-        found = transitions(L, progress=report, **options)
-    return target.finish(found, _print, "save_transitions")
+    return target.finish(
+        lambda report: transitions(L, progress=report, **options),
+        "layer", _print, "save_transitions",
+    )  # fmt: skip
 
 
 def _print(found: Transitions) -> None:

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.problem import (
     ALPHA_RANGE,
@@ -129,11 +130,15 @@ class CapacityPoint:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What `capacity` returns: one `CapacityPoint` for each L and kappa, in the order asked for."""
+    """What `capacity` returns: one `CapacityPoint` for each L and kappa, in the order asked for.
+
+    ``finished`` is False if it was interrupted: the points are those that were done.
+    """
 
     points: tuple[CapacityPoint, ...]
     alpha_max: float
     provenance: Mapping[str, str] = field(default_factory=dict)
+    finished: bool = True
 
     def __iter__(self) -> Any:
         return iter(self.points)
@@ -157,6 +162,7 @@ class Capacity:
                 {name: plain(getattr(p, name)) for name in p.__dataclass_fields__}
                 for p in self.points
             ],
+            "finished": self.finished,
         }
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -194,7 +200,7 @@ class Capacity:
         )
         return write_tables(
             path, KIND, [main, steps], attributes={"alpha_max": self.alpha_max},
-            provenance=self.provenance or None, overwrite=overwrite,
+            provenance=self.provenance or None, finished=self.finished, overwrite=overwrite,
         )  # fmt: skip
 
     @classmethod
@@ -206,7 +212,8 @@ class Capacity:
             for row in found["capacity"].records():
                 levels = steps["alpha"][steps["index"] == row.pop("index")]
                 points.append(CapacityPoint(**row, by_level=tuple(levels.tolist())))
-            return cls(tuple(points), float(found.attributes["alpha_max"]), found.provenance)
+            alpha_max = float(found.attributes["alpha_max"])
+            return cls(tuple(points), alpha_max, found.provenance, found.finished)
 
 
 def load_capacity(path: str | Path) -> Capacity:
@@ -609,6 +616,8 @@ def capacity(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
 
     Examples
     --------
@@ -618,12 +627,20 @@ def capacity(
     ('divergence', 2.0)
     """
     work = plan(L, kappa, ansatz=ansatz, levels=levels, alpha_max=alpha_max)
-    points = []
-    for point in solve_plan(work):
-        points.append(point)
-        if progress is not None:
-            progress(len(points), len(work.pairs))
-    return Capacity(tuple(points), work.alpha_max, make_provenance())
+    points: list[CapacityPoint] = []
+
+    def result(finished: bool) -> Capacity:
+        return Capacity(tuple(points), work.alpha_max, make_provenance(), finished)
+
+    with interrupt.keeping(lambda: (result(False), len(points))):
+        for L, kappa in work.pairs:
+            if work.ansatz is Ansatz.RS:
+                points.append(closing(L, kappa, alpha_max=work.alpha_max))
+            else:
+                points.append(closing_rsb(L, kappa, levels=work.levels, alpha_max=work.alpha_max))
+            if progress is not None:
+                progress(len(points), len(work.pairs))
+    return result(True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -657,15 +674,6 @@ def plan(
         if not values:
             raise InputError(name, values, "at least one number")
     return Plan(tuple(itertools.product(depths, margins)), structure, levels, top)
-
-
-def solve_plan(work: Plan) -> Iterable[CapacityPoint]:
-    """One `CapacityPoint` after the other."""
-    for L, kappa in work.pairs:
-        if work.ansatz is Ansatz.RS:
-            yield closing(L, kappa, alpha_max=work.alpha_max)
-        else:
-            yield closing_rsb(L, kappa, levels=work.levels, alpha_max=work.alpha_max)
 
 
 def _list(values: Any) -> list[Any]:

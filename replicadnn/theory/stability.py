@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.kernels import rs as kernels
 from replicadnn.problem import Problem, Scenario, choice
@@ -150,12 +151,13 @@ class StabilityLine:
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """Points and lines that `stability` returns."""
+    """Points and lines that `stability` returns; ``finished`` is False if it was interrupted."""
 
     scenario: str
     points: tuple[StabilityPoint, ...]
     lines: tuple[StabilityLine, ...]
     provenance: Mapping[str, str] = field(default_factory=dict)
+    finished: bool = True
 
     @property
     def converged(self) -> bool:
@@ -175,6 +177,7 @@ class Stability:
 
         return {
             "scenario": self.scenario, "points": rows(self.points), "lines": rows(self.lines),
+            "finished": self.finished,
         }  # fmt: skip
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -185,7 +188,7 @@ class Stability:
         ]
         return write_tables(
             path, KIND, tables, attributes={"scenario": self.scenario},
-            provenance=self.provenance or None, overwrite=overwrite,
+            provenance=self.provenance or None, finished=self.finished, overwrite=overwrite,
         )  # fmt: skip
 
     @classmethod
@@ -194,7 +197,8 @@ class Stability:
         with reading(path, KIND) as found:
             points = tuple(StabilityPoint(**row) for row in _rows(found["points"]))
             lines = tuple(StabilityLine(**row) for row in _rows(found["lines"]))
-            return cls(str(found.attributes["scenario"]), points, lines, found.provenance)
+            scenario = str(found.attributes["scenario"])
+            return cls(scenario, points, lines, found.provenance, found.finished)
 
 
 def load_stability(path: str | Path) -> Stability:
@@ -228,9 +232,8 @@ def _rows(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint], StabilityLine]:
-    """rho of every branch at growing alpha, and where the continuous one crosses 1."""
-    points: list[StabilityPoint] = []
+def scan(problem: Problem, alphas: Sequence[float], points: list[StabilityPoint]) -> StabilityLine:
+    """Append rho of every branch at growing alpha; returns where the continuous one crosses 1."""
     previous: list[Branch] = []
     below: tuple[float, State, float] | None = None
     line = StabilityLine(
@@ -265,7 +268,7 @@ def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint
         below = (alpha, state, rho)
     if below is None:
         line = replace(line, message="no solution at any alpha of the grid")
-    return points, line
+    return line
 
 
 def _cross(
@@ -325,6 +328,8 @@ def stability(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
 
     Examples
     --------
@@ -335,14 +340,18 @@ def stability(
     """
     problems, alphas = plan(alpha, L, scenario=scenario, kappa=kappa, beta=beta)
     points: list[StabilityPoint] = []
-    lines = []
-    for done, problem in enumerate(problems, 1):
-        found, line = scan(problem, alphas)
-        points += found
-        lines.append(line)
-        if progress is not None:
-            progress(done, len(problems))
-    return Stability(str(problems[0].scenario), tuple(points), tuple(lines), make_provenance())
+    lines: list[StabilityLine] = []
+
+    def result(finished: bool) -> Stability:
+        setting = str(problems[0].scenario)
+        return Stability(setting, tuple(points), tuple(lines), make_provenance(), finished)
+
+    with interrupt.keeping(lambda: (result(False), len(points))):
+        for problem in problems:
+            lines.append(scan(problem, alphas, points))
+            if progress is not None:
+                progress(len(lines), len(problems))
+    return result(True)
 
 
 def plan(
