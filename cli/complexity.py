@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import click
-from replicadnn.cli.options import NumberList, kappa_option
+from replicadnn.cli.options import NumberList, kappa_option, note
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -30,9 +30,16 @@ def command(L: int, alpha: float, m: list[float] | None, kappa: float, target: T
 
 
 def _print(found: Complexity) -> None:
+    from replicadnn.theory.counting import counting_bound
+
     click.echo(f"{'m':>8} {'s':>13} {'Sigma':>13} {'f':>13}")
     for row in zip(found.m, found.free_entropy, found.sigma, found.internal, strict=True):
         click.echo(f"{row[0]:>8.4g} {row[1]:>13.8f} {row[2]:>13.8f} {row[3]:>13.8f}")
+    if found.possible is False:
+        note(
+            f"alpha > {counting_bound(found.L):.4g}: no network stores random data beyond the "
+            "counting bound; these are no states"
+        )
     if not found.finished:
         return
     if math.isnan(found.m_star):

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList
+from replicadnn.cli.options import NumberList, WholeList, yes_no
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
 def _print_tables(found: Stability) -> None:
     click.echo(
         f"{'L':>4} {'kappa':>7} {'beta':>6} {'alpha':>12}  {'branch':<13} {'s':>12} {'rho':>12}"
+        f" {'possible':>8}"
     )
     for p in found.points:
         click.echo(
             f"{p.L:>4} {p.kappa:>7g} {p.beta:>6g} {p.alpha:>12.7g}  {p.branch:<13}"
-            f" {p.free_entropy:>12.7f} {p.rho:>12.8f}"
+            f" {p.free_entropy:>12.7f} {p.rho:>12.8f} {yes_no(p.possible):>8}"
         )
     click.echo("rho = 1 on the continuous branch:")
     for line in found.lines:

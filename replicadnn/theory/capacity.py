@@ -68,6 +68,8 @@ FAILED = "not resolved"
 MAX_LEVELS = 6
 MAX_DEPTH = 200
 _SWEEPS = 3000
+#: Relative error of an end at which one level equals the counting bound.
+_ROUNDING = 1e-8
 #: Relative bracket from which the solution is followed with 1 - Q as the parameter.
 _NEAR = 0.02
 #: 1 - Q that ends the extrapolation, and the largest from which one is made.
@@ -106,6 +108,8 @@ class CapacityPoint:
     closure : float
         1 - Q at the last point, of the middle layer or, where that stays open, of the first (rs).
     message : str
+    possible : bool or None
+        False: networks end before, by ``bound``; None: the bound does not tell.
     """
 
     L: int
@@ -121,6 +125,7 @@ class CapacityPoint:
     by_level: tuple[float, ...] = ()
     closure: float = math.nan
     message: str = ""
+    possible: bool | None = None
 
     @property
     def converged(self) -> bool:
@@ -186,6 +191,7 @@ class Capacity:
                     "closure", [c.closure for c in p], "1 - Q of the middle layer at the last point"
                 ),
                 Column.of("message", [c.message for c in p], "remark"),
+                Column.possible(c.possible for c in p),
             ),
         )
         rows = [(i, k + 1, a) for i, c in enumerate(p) for k, a in enumerate(c.by_level)]
@@ -209,16 +215,40 @@ class Capacity:
         with reading(path, KIND) as found:
             steps = found["levels"]
             points = []
+            alpha_max = float(found.attributes["alpha_max"])
             for row in found["capacity"].records():
                 levels = steps["alpha"][steps["index"] == row.pop("index")]
-                points.append(CapacityPoint(**row, by_level=tuple(levels.tolist())))
-            alpha_max = float(found.attributes["alpha_max"])
+                row.pop("possible", None)  # not in older files
+                point = CapacityPoint(**row, by_level=tuple(levels.tolist()))
+                points.append(replace(point, possible=_possible(point, alpha_max)))
             return cls(tuple(points), alpha_max, found.provenance, found.finished)
 
 
 def load_capacity(path: str | Path) -> Capacity:
     """`Capacity.load`."""
     return Capacity.load(path)
+
+
+def _possible(point: CapacityPoint, alpha_max: float) -> bool | None:
+    """Does the end that was found (none: beyond ``alpha_max``) lie within the counting bound?"""
+    if math.isnan(point.bound) or point.end == FAILED:
+        return None
+    if point.end == NO_END:
+        return None if alpha_max <= point.bound else False
+    error = 0.0 if math.isnan(point.uncertainty) else point.uncertainty
+    return point.alpha - error <= point.bound * (1.0 + _ROUNDING)
+
+
+def _judged(point: CapacityPoint, alpha_max: float) -> CapacityPoint:
+    """``point`` with its ``possible``, and the objection of counting in its message."""
+    possible = _possible(point, alpha_max)
+    if possible is not False:
+        return replace(point, possible=possible)
+    text = (
+        f"no network stores random data beyond the counting bound {point.bound:.4g}: "
+        "the solutions beyond it describe no state"
+    )
+    return replace(point, possible=False, message=f"{point.message}; {text}")
 
 
 # --- closed forms --------------------------------------------------------------------------
@@ -635,9 +665,10 @@ def capacity(
     with interrupt.keeping(lambda: (result(False), len(points))):
         for L, kappa in work.pairs:
             if work.ansatz is Ansatz.RS:
-                points.append(closing(L, kappa, alpha_max=work.alpha_max))
+                point = closing(L, kappa, alpha_max=work.alpha_max)
             else:
-                points.append(closing_rsb(L, kappa, levels=work.levels, alpha_max=work.alpha_max))
+                point = closing_rsb(L, kappa, levels=work.levels, alpha_max=work.alpha_max)
+            points.append(_judged(point, work.alpha_max))
             if progress is not None:
                 progress(len(points), len(work.pairs))
     return result(True)

@@ -32,6 +32,7 @@ from replicadnn.problem import Problem, Scenario, real, whole
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.tables import Column, Table, plain, reading, write_tables
 from replicadnn.theory import branches, entropy
+from replicadnn.theory.counting import possible
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
 from replicadnn.theory.rsb_map import FlowError, Model, evaluate, relax, residual
@@ -40,6 +41,7 @@ from replicadnn.theory.saddle import Equations, State
 from replicadnn.theory.solver import Progress
 
 KIND = "complexity"
+_SCALARS = ("alpha", "L", "kappa", "m_star", "dynamical", "static", "appearing_entropy")
 _SWEEPS = 20_000
 #: Largest breakpoint that is solved as it is.
 _THICK = 0.999
@@ -87,6 +89,13 @@ class Complexity:
     finished: bool = True
 
     @property
+    def possible(self) -> bool | None:
+        """False beyond the counting bound: there are no such states; None: it does not tell."""
+        return possible(
+            Problem(alpha=self.alpha, L=self.L, scenario=Scenario.RANDOM, kappa=self.kappa)
+        )
+
+    @property
     def converged(self) -> bool:
         """Every point of the curve was solved."""
         return bool(np.all(np.isfinite(self.sigma)))
@@ -94,7 +103,8 @@ class Complexity:
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers under the keys of ``replicadnn complexity --json``."""
         names = [n for n in self.__dataclass_fields__ if n != "provenance"]
-        return {name: plain(getattr(self, name)) for name in names}
+        found = {name: plain(getattr(self, name)) for name in names}
+        return found | {"possible": self.possible}
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write to HDF5 (kind "complexity", docs/file-format.md)."""
@@ -108,9 +118,11 @@ class Complexity:
                 Column.of("residual", self.residual, "residual"),
             ),
         )
-        scalars = ("alpha", "L", "kappa", "m_star", "dynamical", "static", "appearing_entropy")
+        scalars = {name: getattr(self, name) for name in _SCALARS}
+        if self.possible is not None:
+            scalars["possible"] = self.possible
         return write_tables(
-            path, KIND, [curve], attributes={n: getattr(self, n) for n in scalars},
+            path, KIND, [curve], attributes=scalars,
             provenance=self.provenance or None, finished=self.finished, overwrite=overwrite,
         )  # fmt: skip
 
@@ -119,7 +131,7 @@ def load_complexity(path: str | Path) -> Complexity:
     """Read back what `Complexity.save` wrote; FileError if it is damaged or something else."""
     with reading(path, KIND) as found:
         curve: dict[str, Any] = {c.name: c.values for c in found["curve"].columns}
-        scalars: dict[str, Any] = dict(found.attributes)
+        scalars: dict[str, Any] = {name: found.attributes[name] for name in _SCALARS}
         origin: dict[str, Any] = {"provenance": found.provenance, "finished": found.finished}
         return Complexity(**curve, **scalars, **origin)
 

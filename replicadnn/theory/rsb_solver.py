@@ -15,7 +15,7 @@ import numpy as np
 from replicadnn.problem import Ansatz, BranchChoice, Problem
 from replicadnn.solution import Certificate, OtherBranch, Solution, Status, unsolved
 from replicadnn.theory import rsb
-from replicadnn.theory.counting import counting_bound
+from replicadnn.theory.counting import counting_bound, objection
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
 from replicadnn.theory.rsb_map import FlowError, Model, State, entropy_by_layer, evaluate
 from replicadnn.theory.rsb_newton import CLOSING_MESSAGE
@@ -150,6 +150,7 @@ def _solution(
         words = ["certified", rsb.count_levels(found.levels)]
         if found.branch.startswith("frozen"):
             words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
+        words += objection(problem)
     return Solution(
         problem=problem,
         status=status,

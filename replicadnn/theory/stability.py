@@ -35,6 +35,7 @@ from replicadnn.problem import Problem, Scenario, choice
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.tables import Column, Table, plain, reading, write_tables
 from replicadnn.theory import branches
+from replicadnn.theory.counting import possible
 from replicadnn.theory.entropy import interaction_overlap, neuron_field
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.rs import log_weight, log_weight_slope
@@ -119,7 +120,10 @@ def replicon(equations: Equations, state: State) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StabilityPoint:
-    """One solution: rho < 1 is stable against replica-symmetry breaking."""
+    """One solution: rho < 1 is stable against replica-symmetry breaking.
+
+    ``possible``: False beyond the counting bound of random data; None where that does not tell.
+    """
 
     L: int
     kappa: float
@@ -130,6 +134,7 @@ class StabilityPoint:
     rho: float
     contraction: float
     converged: bool
+    possible: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,10 +200,10 @@ class Stability:
     def load(cls, path: str | Path) -> Stability:
         """Read back what `save` wrote; FileError if it is damaged or something else."""
         with reading(path, KIND) as found:
-            points = tuple(StabilityPoint(**row) for row in _rows(found["points"]))
+            scenario = choice(Scenario, "scenario", found.attributes["scenario"])
+            points = tuple(_point(scenario, row) for row in _rows(found["points"]))
             lines = tuple(StabilityLine(**row) for row in _rows(found["lines"]))
-            scenario = str(found.attributes["scenario"])
-            return cls(scenario, points, lines, found.provenance, found.finished)
+            return cls(str(scenario), points, lines, found.provenance, found.finished)
 
 
 def load_stability(path: str | Path) -> Stability:
@@ -221,8 +226,17 @@ def _table(name: str, items: Sequence[Any], kind: Any) -> Table:
     columns = [
         Column.of(key, np.array([getattr(i, key) for i in items], dtype=kinds[f.type]), _WORDS[key])
         for key, f in kind.__dataclass_fields__.items()
+        if key != "possible"
     ]
+    if kind is StabilityPoint:
+        columns.append(Column.possible(i.possible for i in items))
     return Table(name, (first, *columns))
+
+
+def _point(scenario: Scenario, row: dict[str, Any]) -> StabilityPoint:
+    """A row of a file, also of an older one without "possible"."""
+    setting = {name: row[name] for name in ("alpha", "L", "kappa", "beta")}
+    return StabilityPoint(**row | {"possible": possible(Problem(scenario=scenario, **setting))})
 
 
 def _rows(table: Table) -> list[dict[str, Any]]:
@@ -254,6 +268,7 @@ def scan(problem: Problem, alphas: Sequence[float], points: list[StabilityPoint]
                     L=here.L, kappa=here.kappa, beta=here.beta, alpha=alpha, branch=branch.name,
                     free_entropy=-math.inf if empty else branch.free_entropy, rho=rho,
                     contraction=branch.settled.contraction, converged=good or empty,
+                    possible=possible(here),
                 )
             )  # fmt: skip
         first = found[0]

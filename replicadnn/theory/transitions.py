@@ -29,6 +29,7 @@ from replicadnn.problem import ALPHA_RANGE, Ansatz, Problem, Scenario, choice, r
 from replicadnn.provenance import provenance
 from replicadnn.tables import Column, Plain, Table, plain, reading, seconds, write_tables
 from replicadnn.theory import branches, entropy
+from replicadnn.theory.counting import largest
 from replicadnn.theory.curve import Curve, Point
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.saddle import Equations, State, liquid_curvature
@@ -184,11 +185,24 @@ class Transitions:
         """Every layer has a threshold."""
         return not any(math.isnan(t.alpha) for t in self.thresholds)
 
+    @property
+    def bound(self) -> float:
+        """Counting bound on alpha (random data, hard constraints, kappa >= 0), else nan."""
+        return largest(
+            Problem(alpha=1.0, L=self.L, scenario=self.scenario, kappa=self.kappa, beta=self.beta)
+        )
+
+    def possible(self, alpha: float) -> bool | None:
+        """Whether networks can store the data at this alpha; None where the bound does not tell."""
+        return None if math.isnan(alpha) or math.isnan(self.bound) else alpha <= self.bound
+
     def as_dict(self) -> dict[str, Any]:
         """The document of ``transitions --json``: plain values, null for what does not exist."""
         document: dict[str, Any] = plain(
             {
-                "transitions": [_fields(t) for t in self.thresholds],
+                "transitions": [
+                    _fields(t) | {"possible": self.possible(t.alpha)} for t in self.thresholds
+                ],
                 "scenario": str(self.scenario),
                 "ansatz": str(self.ansatz),
                 "L": self.L,
@@ -234,6 +248,8 @@ class Transitions:
     def _tables(self) -> list[Table]:
         fit = {} if self.fit is None else _flat_fit(self.fit)
         thresholds = Table.of("thresholds", self.thresholds, _THRESHOLD_COLUMNS, fit)
+        possible = Column.possible(self.possible(t.alpha) for t in self.thresholds)
+        thresholds = replace(thresholds, columns=(*thresholds.columns, possible))
         steps = Table.of("steps", self.steps, _STEP_COLUMNS)
         thickness = Table(
             "thickness",
@@ -292,7 +308,10 @@ def load_transitions(path: str | Path) -> Transitions:
             L=int(a["L"]),
             kappa=float(a["kappa"]),
             beta=float(a["beta"]),
-            thresholds=tuple(Threshold(**row) for row in rows.records()),
+            thresholds=tuple(
+                Threshold(**{name: row[name] for name, _, _ in _THRESHOLD_COLUMNS})
+                for row in rows.records()
+            ),
             steps=tuple(Step(**row) for row in file["steps"].records()),
             fit=_read_fit(rows.attributes),
             thickness={n: file["thickness"][n] for n, _ in _THICKNESS_COLUMNS},
