@@ -95,7 +95,8 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
     for L, bound in sorted({(t.L, t.bound) for t in items if np.any(t.alpha > t.bound)}):
         ax.axhline(
             math.log(bound), color="0.35", linestyle="-.", linewidth=1.0,
-            label=f"above: {BEYOND}, $L = {L}$",
+            label=f"above: random data {BEYOND}"
+            + (f" ($L = {L}$)" if len({t.L for t in items}) > 1 else ""),
         )  # fmt: skip
     if any(item.fit is not None for item in items):
         ax.plot([], [], color="0.3", linestyle="--", linewidth=0.8, label="straight-line fit")
