@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, note, with_progress
+from replicadnn.cli.options import NumberList, WholeList, note, yes_no
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -24,25 +24,24 @@ if TYPE_CHECKING:
 @target_options("table", "alpha_J against L or kappa")
 def command(L: list[int], kappa: list[float], target: Target, **options: Any) -> int:
     """Largest alpha with a solution for random data (SAT/UNSAT), and how the solution ends."""
-    from replicadnn.provenance import provenance
-    from replicadnn.theory.capacity import Capacity, plan, solve_plan
+    from replicadnn.theory.capacity import capacity
 
-    work = plan(L, kappa, **options)
-    points = with_progress(solve_plan(work), len(work.pairs), "point")
-    found = Capacity(tuple(points), work.alpha_max, provenance())
-    return target.finish(found, _print_table, "save_capacity")
+    return target.finish(
+        lambda report: capacity(L, kappa=kappa, progress=report, **options),
+        "point", _print_table, "save_capacity",
+    )  # fmt: skip
 
 
 def _print_table(found: Capacity) -> None:
     click.echo(
         f"{'L':>4} {'kappa':>7} {'ansatz':>6} {'alpha_J':>14} {'+-':>9}  {'end':<16}"
-        f" {'second route':>14} {'bound':>10}"
+        f" {'second route':>14} {'bound':>10} {'possible':>8}"
     )
     for p in found:
         click.echo(
             f"{p.L:>4} {p.kappa:>7g} {p.ansatz:>6} {_number(p.alpha, 10):>14}"
             f" {_number(p.uncertainty, 2):>9}  {p.end:<16} {_number(p.reduced, 10):>14}"
-            f" {_number(p.bound, 6):>10}"
+            f" {_number(p.bound, 6):>10} {yes_no(p.possible):>8}"
         )
     for p in found:
         if p.message:

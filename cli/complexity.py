@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import click
-from replicadnn.cli.options import NumberList, kappa_option, progress
+from replicadnn.cli.options import NumberList, kappa_option, note
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -23,15 +23,25 @@ def command(L: int, alpha: float, m: list[float] | None, kappa: float, target: T
     """Number of frozen states of random data, Sigma(m), and where they appear and dominate."""
     from replicadnn.theory.complexity import complexity
 
-    with progress("point") as report:
-        found = complexity(alpha, L, m=m, kappa=kappa, progress=report)
-    return target.finish(found, _print, "save_complexity")
+    return target.finish(
+        lambda report: complexity(alpha, L, m=m, kappa=kappa, progress=report),
+        "point", _print, "save_complexity",
+    )  # fmt: skip
 
 
 def _print(found: Complexity) -> None:
+    from replicadnn.theory.counting import counting_bound
+
     click.echo(f"{'m':>8} {'s':>13} {'Sigma':>13} {'f':>13}")
     for row in zip(found.m, found.free_entropy, found.sigma, found.internal, strict=True):
         click.echo(f"{row[0]:>8.4g} {row[1]:>13.8f} {row[2]:>13.8f} {row[3]:>13.8f}")
+    if found.possible is False:
+        note(
+            f"alpha > {counting_bound(found.L):.4g}: no network stores random data beyond the "
+            "counting bound; these are no states"
+        )
+    if not found.finished:
+        return
     if math.isnan(found.m_star):
         click.echo("Sigma has one sign at all these m")
     else:

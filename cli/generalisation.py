@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import WholeList, alphas_option, beta_option, kappa_option, progress
+from replicadnn.cli.options import WholeList, alphas_option, beta_option, kappa_option
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
     """Error of the typical student on fresh inputs (teacher-student), by depth and alpha."""
     from replicadnn.theory.generalisation import generalisation
 
-    with progress("point") as report:
-        found = generalisation(L, alpha, progress=report, **options)
-    return target.finish(found, _print, "save_generalisation")
+    return target.finish(
+        lambda report: generalisation(L, alpha, progress=report, **options),
+        "point", _print, "save_generalisation",
+    )  # fmt: skip
 
 
 def _print(found: Generalisation) -> None:

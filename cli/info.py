@@ -94,4 +94,5 @@ def _print_points(points: list[dict[str, Any]]) -> None:
             f"  alpha = {point['alpha']:<10.7g} L = {point['L']:<5} {point['scenario']}, "
             f"{point['ansatz']}, kappa = {point['kappa']:g}, beta = {point['beta']}: "
             f"{point['branch']}, s = {shown}, {point['status']}"
+            + (", beyond the counting bound" if point["possible"] is False else "")
         )

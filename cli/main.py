@@ -25,6 +25,7 @@ _COMMANDS = {
 
 EXIT_NOT_CONVERGED = 3
 EXIT_INTERRUPTED = 130
+_STOPPING = "\ninterrupt: stopping at the next safe point (again: stop at once)\n"
 
 #: Raised from click 8.2 on where a group is called without a command.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -86,14 +87,19 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code (no exception, no traceback)."""
+    import signal
+
+    from replicadnn import interrupt
     from replicadnn.errors import ReplicaDNNError
 
     try:
-        code = cli.main(
-            args=args, prog_name="replicadnn", standalone_mode=False,
-            auto_envvar_prefix="REPLICADNN",
-        )  # fmt: skip
-        return int(code or 0)
+        stops = (signal.SIGINT, signal.SIGTERM)  # the second: a batch system at its time limit
+        with interrupt.safely(signals=stops, say=_STOPPING):
+            code = cli.main(
+                args=args, prog_name="replicadnn", standalone_mode=False,
+                auto_envvar_prefix="REPLICADNN",
+            )  # fmt: skip
+            return int(code or 0)
     except click.UsageError as error:
         if isinstance(error, _NO_ARGUMENTS):  # the message is the help text
             click.echo(error.format_message(), err=True)

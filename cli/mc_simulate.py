@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 from replicadnn.cli import options as opt
+
+from replicadnn import interrupt
 
 if TYPE_CHECKING:
     from replicadnn.montecarlo.files import Runs
@@ -112,7 +113,7 @@ def command(
         opt.note(f"note: N = {spec.N}: M = {spec.M} patterns, alpha = {spec.alpha:.6g}")
 
     computed = False
-    with _interrupts() as stop, _progress(jobs) as show:
+    with _progress(jobs) as show:
 
         def progress(job: int, done: int, total: int) -> None:
             nonlocal computed
@@ -125,11 +126,11 @@ def command(
             output=output,
             resume=resume,
             overwrite=overwrite,
-            stop=stop,
+            stop=interrupt.requested,
             time_limit=time_limit,
             progress=progress,
         )
-    interrupted = not runs.finished and bool(stop())
+    interrupted = not runs.finished and interrupt.requested()
     if as_json:
         click.echo(json.dumps(_document(runs, len(jobs)), allow_nan=False))
     else:
@@ -148,36 +149,6 @@ def command(
         opt.note("time limit reached" + ("" if output is None else "; continue with --resume"))
         return 3
     return 0
-
-
-class _Stop:
-    """Set by the first interrupt; the second one raises KeyboardInterrupt."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __call__(self) -> bool:
-        return self.asked
-
-    def handle(self, number: int, frame: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        opt.note("interrupt: stopping at the next checkpoint (again: stop at once)")
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[_Stop]:
-    stop = _Stop()
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(ValueError):  # not the main thread
-            before[number] = signal.signal(number, stop.handle)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -142,6 +142,11 @@ threads_option = click.option(
 )
 
 
+def yes_no(answer: bool | None) -> str:
+    """A cell of a table."""
+    return "-" if answer is None else "yes" if answer else "no"
+
+
 def note(message: str) -> None:
     """A line for the user on stderr."""
     click.echo(message, err=True)

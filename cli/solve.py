@@ -81,9 +81,11 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
 
 def _print_table(solutions: Solutions) -> None:
     teacher = any(s.eps_g is not None for s in solutions)
+    bounded = any(s.possible is not None for s in solutions)
     click.echo(
         f"{'alpha':>12}  {'branch':<13} {'s':>13} {'solid/hidden':>12} {'residual':>9}"
         + (f" {'eps_g':>9}" if teacher else "")
+        + (f" {'possible':>8}" if bounded else "")
         + "  status"
     )
     for s in solutions:
@@ -92,6 +94,8 @@ def _print_table(solutions: Solutions) -> None:
         line += f" {solid:>12} {s.residual:>9.1e}"
         if teacher:
             line += f" {s.eps_g:>9.6f}" if s.eps_g is not None else f" {'-':>9}"
+        if bounded:
+            line += f" {opt.yes_no(s.possible):>8}"
         click.echo(f"{line}  {s.status}")
     for s in solutions:
         if s.message != "certified":

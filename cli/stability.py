@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, with_progress
+from replicadnn.cli.options import NumberList, WholeList, yes_no
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
-    from replicadnn.theory.stability import Stability, StabilityLine, StabilityPoint
+    from replicadnn.theory.stability import Stability
 
 
 @click.command(name="stability")
@@ -26,37 +26,25 @@ if TYPE_CHECKING:
     help="Inverse temperatures; inf: the hard constraint.",
 )  # fmt: skip
 @target_options("tables", "rho against alpha")
-def command(
-    L: list[int],
-    alpha: list[float],
-    scenario: str,
-    kappa: list[float],
-    beta: list[float],
-    target: Target,
-) -> int:
+def command(L: list[int], alpha: list[float], target: Target, **options: Any) -> int:
     """Replicon of the replica-symmetric solutions, and the de Almeida-Thouless line."""
-    from replicadnn.provenance import provenance
-    from replicadnn.theory.stability import Stability, plan, scan
+    from replicadnn.theory.stability import stability
 
-    problems, grid = plan(alpha, L, scenario=scenario, kappa=kappa, beta=beta)
-    points: list[StabilityPoint] = []
-    lines: list[StabilityLine] = []
-    for problem in with_progress(problems, len(problems), "curve"):
-        some, line = scan(problem, grid)
-        points += some
-        lines.append(line)
-    found = Stability(str(problems[0].scenario), tuple(points), tuple(lines), provenance())
-    return target.finish(found, _print_tables, "save_stability")
+    return target.finish(
+        lambda report: stability(alpha, L, progress=report, **options),
+        "point", _print_tables, "save_stability",
+    )  # fmt: skip
 
 
 def _print_tables(found: Stability) -> None:
     click.echo(
         f"{'L':>4} {'kappa':>7} {'beta':>6} {'alpha':>12}  {'branch':<13} {'s':>12} {'rho':>12}"
+        f" {'possible':>8}"
     )
     for p in found.points:
         click.echo(
             f"{p.L:>4} {p.kappa:>7g} {p.beta:>6g} {p.alpha:>12.7g}  {p.branch:<13}"
-            f" {p.free_entropy:>12.7f} {p.rho:>12.8f}"
+            f" {p.free_entropy:>12.7f} {p.rho:>12.8f} {yes_no(p.possible):>8}"
         )
     click.echo("rho = 1 on the continuous branch:")
     for line in found.lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +85,6 @@ def command(
     given = {name: options.pop(name) for name in _AXES}
     table = _table(plan, task, {k: v for k, v in given.items() if v is not None}, more, time_limit)
     work = plan_from_table(table)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system at its time limit
     interrupted = False
     try:
         with progress("point") as computing, progress("point", "writing") as moving:

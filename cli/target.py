@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import click
-from replicadnn.cli.options import config_option, note
+from replicadnn.cli.options import config_option, note, progress
 
 
 class Result(Protocol):
@@ -70,8 +70,29 @@ class Target:
             self.code = error.exit_code
             note(f"no figure: {error}")
 
-    def finish(self, found: Result, table: Callable[[Any], None], save_figure: str) -> int:
-        """Write, draw (`save_figure` of replicadnn.plot), print; returns the exit code."""
+    def finish(
+        self,
+        compute: Callable[[Callable[[int, int], None]], Result],
+        unit: str,
+        table: Callable[[Any], None],
+        save_figure: str,
+    ) -> int:
+        """Compute, write, draw (`save_figure` of replicadnn.plot), print; returns the exit code.
+
+        ``compute`` gets a function that shows how many of how many ``unit`` are done.  After
+        Ctrl-C what is done is written and printed (exit code 130), and nothing is drawn.
+        """
+        from replicadnn.interrupt import Interrupted
+
+        try:
+            with progress(unit) as report:
+                found = compute(report)
+        except Interrupted as stop:
+            if stop.done:
+                self.save(stop.partial)
+            self.show(stop.partial, table)
+            note(f"interrupted: {stop.done} {unit}{'' if stop.done == 1 else 's'} done")
+            return 130
         self.save(found)
         if self.figure is not None:
             from replicadnn import plot

@@ -35,21 +35,25 @@ def command(L: int, target: Target, **options: Any) -> int:
     """
     from replicadnn.theory.transitions import transitions
 
-    with opt.progress("layer") as report:
-        found = transitions(L, progress=report, **options)
-    return target.finish(found, _print, "save_transitions")
+    return target.finish(
+        lambda report: transitions(L, progress=report, **options),
+        "layer", _print, "save_transitions",
+    )  # fmt: skip
 
 
 def _print(found: Transitions) -> None:
-    click.echo(f"{'layer':>5} {'alpha(l)':>18} {'+-':>9} {'ln alpha':>10}  order")
+    bounded = not math.isnan(found.bound)
+    head = f" {'possible':>8}" if bounded else ""
+    click.echo(f"{'layer':>5} {'alpha(l)':>18} {'+-':>9} {'ln alpha':>10}{head}  order")
     for t in found.thresholds:
+        possible = f" {opt.yes_no(found.possible(t.alpha)):>8}" if bounded else ""
         if math.isnan(t.alpha):
-            click.echo(f"{t.layer:>5} {'-':>18} {'-':>9} {'-':>10}")
+            click.echo(f"{t.layer:>5} {'-':>18} {'-':>9} {'-':>10}{possible}  not found")
             continue
         extra = "" if t.order == "second" else f"  (criterion met at {t.onset:.6g} on the curve)"
         click.echo(
             f"{t.layer:>5} {t.alpha:>18.10g} {t.uncertainty:>9.1e} {math.log(t.alpha):>10.5f}"
-            f"  {t.order}{extra}"
+            f"{possible}  {t.order}{extra}"
         )
     fit = found.fit
     if fit is not None:
@@ -75,4 +79,16 @@ def _print(found: Transitions) -> None:
             f"frozen branch (q -> 1) has larger s from alpha = {found.frozen:.8g} "
             f"+- {found.frozen_uncertainty:.1e}"
         )
+    beyond = [t.layer for t in found.thresholds if found.possible(t.alpha) is False]
+    if beyond:
+        opt.note(
+            f"layers from {beyond[0]} on: alpha > {found.bound:.4g}, no network stores random data "
+            "beyond the counting bound"
+        )
     opt.note(found.message)
+    missing = [t.layer for t in found.thresholds if math.isnan(t.alpha)]
+    if missing and found.finished:
+        which = (
+            f"layer {missing[0]}" if len(missing) == 1 else f"layers {missing[0]}..{missing[-1]}"
+        )
+        opt.note(f"not converged (exit code 3): no certified threshold of {which}")

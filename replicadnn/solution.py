@@ -69,8 +69,8 @@ class Certificate:
     grid_error : float
         Residual of the same numbers on a grid 1.5 times finer, and the change of s (rsb).
     replicon : tuple of float
-        rho_i of every level (rsb): 1 is marginal, above 1 the level wants to split; rho_i - 1
-        falls as 1/K^2 where the breaking is continuous.
+        rho_i of every level (random data; rs: one number, up to L = 500): 1 is marginal, above 1
+        the level wants to split; rho_i - 1 falls as 1/K^2 where the breaking is continuous.
     """
 
     residual: float
@@ -203,6 +203,16 @@ class Solution:
         return self.status is Status.CONVERGED
 
     @property
+    def possible(self) -> bool | None:
+        """False beyond the counting bound: no network stores random data at this point.
+
+        None where the bound does not apply: teacher-student, finite beta, kappa < 0.
+        """
+        from replicadnn.theory.counting import possible
+
+        return possible(self.problem)
+
+    @property
     def residual(self) -> float:
         """Residual of the undamped map (see `Certificate`)."""
         return self.certificate.residual
@@ -315,6 +325,7 @@ class Solution:
             "beta": _finite(problem.beta) if np.isfinite(problem.beta) else "inf",
             "status": str(self.status),
             "converged": self.converged,
+            "possible": self.possible,
             "message": self.message,
             "residual": _finite(self.residual),
             "branch": self.branch,

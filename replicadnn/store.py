@@ -249,6 +249,8 @@ def _attributes(solution: Solution) -> dict[str, Any]:
     found |= {name: str(getattr(problem, name)) for name in ("scenario", "ansatz")}
     found |= {name: float(getattr(solution, name)) for name in ("free_entropy", "tol", "residual")}
     found |= {name: str(getattr(solution, name)) for name in ("status", "message", "branch")}
+    if solution.possible is not None:
+        found["possible"] = solution.possible
     if solution.eps_g is not None:
         found["eps_g"] = float(solution.eps_g)
     for name in (*_CERTIFICATE, *_CERTIFICATE_LATER):
@@ -377,7 +379,7 @@ def describe(path: str | Path) -> dict[str, Any]:
     solutions = load_solutions(path)
     keys = (
         "alpha", "L", "scenario", "ansatz", "kappa", "beta", "branch", "status", "converged",
-        "message", "residual", "free_entropy",
+        "possible", "message", "residual", "free_entropy",
     )  # fmt: skip
     return {
         "kind": kind,

@@ -49,6 +49,13 @@ class Column:
             array = array.astype(object)
         return cls(name, array, long_name, units, equation)
 
+    @classmethod
+    def possible(cls, answers: Iterable[bool | None]) -> Column:
+        """Whether networks can store the data of a row: 1, 0, or -1 where None."""
+        numbers = [-1 if answer is None else int(answer) for answer in answers]
+        text = "1: within the counting bound, 0: beyond it, -1: not known"
+        return cls("possible", np.array(numbers, dtype=np.int64), text)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:

@@ -8,10 +8,13 @@ examples from there on to the slow tests; `<!-- not run: reason -->` leaves one 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
@@ -23,6 +26,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^(?:<!-- (.*?) -->\n)?```(python|bash)\n(.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
+#: A command of a page, in a block or an indented line; of several on a line the first is matched.
+COMMAND = re.compile(r"^(?:    )?(replicadnn .*)$", re.M)
+SOURCES = [
+    one for folder in ("replicadnn", "cli", "scripts", "tests")
+    for one in sorted((ROOT / folder).rglob("*.py"))
+]  # fmt: skip
 
 
 def links(page: Path) -> list[Path]:
@@ -45,6 +55,204 @@ def test_every_page_and_picture_is_reached_from_the_readme() -> None:
             front += links(page) if page.suffix == ".md" else []
     docs = {one for one in (ROOT / "docs").rglob("*") if one.suffix in (".md", ".png")}
     assert sorted(str(one.name) for one in docs - reached) == []
+
+
+# --- what a text points to ---------------------------------------------------------------------
+
+#: "docs/physics.md, section 5.2", "[physics](physics.md), 5", "docs/theory.md, 5.1" (a bare number
+#: only behind the name of a page); "section 5" alone is one of the same page.
+ELSEWHERE = re.compile(
+    r"(?:docs/)?([\w-]+)\.md`?\)?(?:\]\([\w/]+\.md\))?,? (?:sections? )?(\d+(?:\.\d+)?)"
+    r"(?:(?: and |-|, )(\d+(?:\.\d+)?)(?!\d|\.\d| \w))?"
+)
+HERE = re.compile(r"\bsections? (\d+(?:\.\d+)?)(?: and (\d+(?:\.\d+)?))?")
+EQUATION = re.compile(r"docs/(\w+)\.md,? eqs?\. \(?(\d+)\)?(?:(?:-|, | and )\(?(\d+))?")
+
+
+def headings(page: Path) -> set[str]:
+    """Numbers of the sections of a page."""
+    found = re.findall(r"^#+ (\d+(?:\.\d+)?)\.? ", page.read_text(encoding="utf-8"), re.M)
+    return {*found}
+
+
+def sections(text: str, own: Path | None) -> Iterator[tuple[Path, str]]:
+    """(page, number) of every section that a text names."""
+    text = " ".join(text.split())
+    for name, *numbers in ELSEWHERE.findall(text):
+        yield from ((ROOT / "docs" / f"{name}.md", one) for one in numbers if one)
+    if own is not None:
+        for numbers in HERE.findall(ELSEWHERE.sub("", text)):
+            yield from ((own, one) for one in numbers if one)
+
+
+def test_sections_are_found() -> None:
+    """The rules of this file, on the forms in which sections are cited."""
+    page = ROOT / "docs" / "parisi.md"
+    text = """[theory](theory.md), section 5, says; [docs/theory.md](docs/theory.md), section 5.7);
+    docs/physics.md, 5.2, for d layers; `docs/theory.md`, section 4; docs/theory.md, sections 3
+    and 4; ([physics](physics.md), 1-3); (docs/theory.md,\n  section 6.3); (section 7) and
+    section 2"""
+    found = [(one.stem, number) for one, number in sections(text, page)]
+    assert found == [
+        ("theory", "5"), ("theory", "5.7"), ("physics", "5.2"), ("theory", "4"), ("theory", "3"),
+        ("theory", "4"), ("physics", "1"), ("physics", "3"), ("theory", "6.3"), ("parisi", "7"),
+        ("parisi", "2"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_sections_named_in_a_page_exist(page: Path) -> None:
+    own = None if page.name == "command-line.md" else page
+    cited = set(sections(page.read_text(encoding="utf-8"), own))
+    lost = [f"{one.name} {n}" for one, n in cited if not one.exists() or n not in headings(one)]
+    assert lost == []
+
+
+def test_sections_and_equations_named_in_the_code_exist() -> None:
+    lost = []
+    for source in SOURCES:
+        if source == Path(__file__):
+            continue
+        text = " ".join(re.sub(r"\n\s*#:?", "\n", source.read_text(encoding="utf-8")).split())
+        for page, number in sections(text, None):
+            if not page.exists() or number not in headings(page):
+                lost.append(f"{source.name}: {page.name}, section {number}")
+        for name, title in re.findall(r'docs/([\w-]+)\.md(?:,| \() ?"([^"]+)"', text):
+            shown = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+            if not re.search(rf"^#+ {re.escape(title)}$", shown, re.M):
+                lost.append(f"{source.name}: {name}.md, {title}")
+        for name, *numbers in EQUATION.findall(text):
+            shown = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+            lost += [
+                f"{source.name}: {name}.md, eq. {n}" for n in numbers if n and f"({n})" not in shown
+            ]
+    assert lost == []
+
+
+WORDS = re.compile(r"`([^`\n]+)`")
+FILE = re.compile(r"\.(h5|png|py|md|toml|json|journal)$")
+PLACEHOLDERS = {"name_figure", "save_name"}
+DOTTED = re.compile(r"_?[A-Za-z]\w*(?:\.\w+)+")
+FOLDERS = "docs|scripts|tests|data|replicadnn|cli|kernels|theory|montecarlo|plot|sweeps"
+
+
+def test_files_named_in_a_page_exist() -> None:
+    lost = []
+    for page in PAGES:
+        text = FENCE.sub("", page.read_text(encoding="utf-8"))
+        for one in re.findall(rf"\b(?:{FOLDERS})/[\w./]*\.(?:py|md|toml|sh|png|json)\b", text):
+            if not any((root / one).exists() for root in (ROOT, ROOT / "replicadnn")):
+                lost.append(f"{page.name}: {one}")
+    assert lost == []
+
+
+def known(name: str) -> bool:
+    """Is a dotted name of a page one of this package, of Python's, or of its dependencies?"""
+    first, *rest = name.split(".")
+    if first == "run":  # what `simulate` returns, by the name it has in the examples
+        return _has(rd.MonteCarloResult, rest)
+    places: list[object] = [rd, *MODULES]
+    places += [
+        item for module in MODULES for item in vars(module).values() if isinstance(item, type)
+    ]
+    starts = [getattr(place, first) for place in places if hasattr(place, first)]
+    with contextlib.suppress(ImportError):
+        starts.append(import_module("replicadnn" if first == "rd" else first))
+    return any(_has(start, rest) for start in starts)
+
+
+def _has(start: object, rest: list[str]) -> bool:
+    for name in rest:
+        fields = getattr(start, "__dataclass_fields__", {})
+        if isinstance(start, ModuleType) and not hasattr(start, name):
+            with contextlib.suppress(ImportError):
+                import_module(f"{start.__name__}.{name}")
+        if not hasattr(start, name):
+            return name in fields
+        start = getattr(start, name)
+    return True
+
+
+MODULES: list[ModuleType] = [
+    import_module(".".join(one.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    for one in sorted((ROOT / "replicadnn").rglob("*.py"))
+]
+
+
+def test_unknown_names_are_found() -> None:
+    for name in (
+        "replicadnn.theory.rsb_frozen.frozen_end", "rd.plot.profile", "Status.remedy", "run.tau_S",
+        "concurrent.futures.Executor", "plot.profile", "CapacityPoint.possible",
+    ):  # fmt: skip
+        assert known(name), name
+    for name in (
+        "replicadnn.theory.rsb_frozen.frozen_and", "rsb_frosen.frozen_end", "Status.cure",
+        "rd.plot.profiles", "certificate.replicon", "run.tau",
+    ):  # fmt: skip
+        assert not known(name), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_in_a_page_exist(page: Path) -> None:
+    """`replicadnn.x.y`, `rsb_frozen.frozen_end`, `Status.remedy`, `_improve_top(...)`."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    code = "\n".join(one.read_text(encoding="utf-8") for one in SOURCES if one != Path(__file__))
+    lost = []
+    for word in WORDS.findall(text):
+        name = word.split("(")[0].strip()
+        if (ROOT / name).exists() or name in PLACEHOLDERS or FILE.search(name):
+            continue
+        if DOTTED.fullmatch(name):
+            if not known(name):
+                lost.append(name)
+        elif re.fullmatch(r"[A-Za-z_]\w{3,}", name) and not re.search(rf"\b{name}\b", code):
+            lost.append(name)
+    assert lost == []
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+NAMES = cli.list_commands(click.Context(cli))
+
+
+def outputs(page: Path) -> Iterator[tuple[str, str]]:
+    """(file, command) of everything that the examples of a page write, in order."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^.*$", text, re.M):
+        for name in re.findall(r"(?:\bsave\w*\(|rd\.sweep\(.*?, )\"([\w./]+)\"", line):
+            yield name, line
+        if COMMAND.fullmatch(line) is None:
+            continue
+        for part in re.split(r"&&|;", line):
+            words = shlex.split(part, comments=True)
+            if words[:1] != ["replicadnn"] or words[1] not in NAMES:  # a sentence
+                continue
+            named = [
+                words[k + 1] for k, word in enumerate(words)
+                if word in ("-o", "--output", "--plot", ">")
+            ]  # fmt: skip
+            if words[1] == "plot" and "-o" not in words:
+                named.append(f"{words[3].removesuffix('.h5')}_{words[2]}.png")
+            if "--overwrite" not in words and "--resume" not in words:
+                yield from ((name, part) for name in named)
+
+
+def test_examples_of_all_pages_run_in_one_folder() -> None:
+    """Nothing is written twice: the second command would fail with "exists already".
+
+    The store of a sweep may be continued, on one page.
+    """
+    first: dict[str, tuple[Path, str]] = {}
+    clashes = []
+    for page in PAGES:
+        for name, line in outputs(page):
+            where, before = first.setdefault(name, (page, line))
+            continued = where == page and " sweep " in f" {line}" and " sweep " in f" {before}"
+            if before is not line and not continued:
+                clashes.append(f"{name}: {where.name}: {before} | {page.name}: {line}")
+    assert len(first) > 60
+    assert clashes == []
 
 
 def examples(page: Path) -> Iterator[tuple[str, str, bool]]:

@@ -282,3 +282,14 @@ def test_broken_symmetry() -> None:
     for t in found.thresholds[2:]:
         assert math.isnan(t.alpha) or t.uncertainty < 0.05 * t.alpha
     assert "not reached" in found.message
+
+
+@pytest.mark.slow
+def test_deep_network() -> None:
+    """The centre folds at alphas that differ by rounding; the last step fills it."""
+    found = rd.transitions(300)
+    assert found.converged
+    last = found.steps[-1]
+    assert last.up == pytest.approx(1046.774317, rel=1e-8)
+    assert last.down == pytest.approx(552.0015, rel=1e-6)
+    assert last.q_after == pytest.approx(0.2664, abs=1e-4)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+from replicadnn import interrupt
+
 BLOCK_SECONDS = 0.5
 
 
@@ -45,6 +47,7 @@ def drive(
                 checkpoint(sim)
             if stop is not None and stop():
                 return
+            interrupt.check()
             if time_limit is not None and now - begin >= time_limit:
                 return
             growth = BLOCK_SECONDS / max(now - tick, 1e-6)

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 from numpy.typing import NDArray
 
+from replicadnn import interrupt
 from replicadnn.montecarlo.drive import drive
 from replicadnn.montecarlo.equilibrium import TwoSided, compare
 from replicadnn.montecarlo.result import MonteCarloResult
@@ -18,6 +19,7 @@ from replicadnn.montecarlo.tempering import TemperingResult
 from replicadnn.problem import real, whole
 
 
+@interrupt.safely()
 def simulate(
     L: int,
     N: int,

@@ -188,7 +188,7 @@ def _run(
     for k, job in enumerate(jobs):
         if k < len(slots) and slots[k].result.status is RunStatus.COMPLETE:
             continue
-        if asked_to_stop():
+        if slots and asked_to_stop():  # the first run begins in any case: there is a result
             break
         before = slots[k].result.timings.get("seconds", 0.0) if k < len(slots) else 0.0
         begin = time.perf_counter()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.montecarlo.drive import drive
 from replicadnn.montecarlo.equilibrium import SIGNIFICANCE, Verdict, compare, halves_agree
@@ -272,6 +273,7 @@ def check_ladder(betas: Sequence[float]) -> tuple[float, ...]:
     return ladder
 
 
+@interrupt.safely()
 def temper(
     L: int,
     N: int,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, save_figure, sequence, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,8 @@ def capacity(
     found: Capacity | Iterable[Capacity], ax: Axes | None = None, *, against: str | None = None
 ) -> Axes:
     """Draw alpha_J of one or several tables; an arrow stands for "no end found".
+
+    Open markers: beyond the counting bound, where no network stores random data.
 
     Parameters
     ----------
@@ -71,24 +73,26 @@ def capacity(
         y = np.array([p.alpha for p in items])
         bars = np.array([p.uncertainty if math.isfinite(p.uncertainty) else 0.0 for p in items])
         name = f"{key[0]}" + (rf", ${_symbol(other)} = {key[1]:g}$" if several else "")
-        ax.errorbar(
-            x,
-            y,
-            bars,
-            color=colour,
-            marker=marker,
-            markerfacecolor="none",
-            capsize=2,
-            label=name,
-            linestyle=":",
-            linewidth=0.8,
-        )
+        ax.plot(x, y, color=colour, linestyle=":", linewidth=0.8)
+        beyond = np.array([p.possible is False for p in items])
         open_end = np.isnan(y) & np.array([p.end == "no end found" for p in items])
-        if open_end.any():
+        for which, face in ((~beyond, colour), (beyond, "none")):
+            shown = which & ~np.isnan(y)
             ax.errorbar(
-                x[open_end], np.full(open_end.sum(), 0.5 * top), 0.3 * top, lolims=True,
-                color=colour, marker=marker, markerfacecolor="none", linestyle="none",
+                x[shown], y[shown], bars[shown], color=colour, marker=marker, markerfacecolor=face,
+                capsize=2, linestyle="none",
             )  # fmt: skip
+            shown = which & open_end
+            if shown.any():
+                ax.errorbar(
+                    x[shown], np.full(shown.sum(), 0.5 * top), 0.3 * top, lolims=True,
+                    color=colour, marker=marker, markerfacecolor=face, linestyle="none",
+                )  # fmt: skip
+        ax.plot([], [], color=colour, marker=marker, linestyle=":", linewidth=0.8, label=name)
+    if any(p.possible is False for p in points):
+        ax.plot(
+            [], [], color="0.35", marker="o", markerfacecolor="none", linestyle="none", label=BEYOND
+        )
     if against == "L" and all(p.kappa >= 0.0 for p in points):
         depths = np.arange(1, max(p.L for p in points) + 1)
         ax.plot(

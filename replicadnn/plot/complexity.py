@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.style import BEYOND, save_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,8 +52,10 @@ def save_complexity(found: Complexity, path: str | Path, *, overwrite: bool = Fa
         for letter, ax in zip("ab", (left, right), strict=True):
             ax.set_title(f"({letter})", loc="left", fontsize=9)
         margin = rf", $\kappa = {found.kappa:g}$" if found.kappa else ""
+        beyond = f", {BEYOND}" if found.possible is False else ""
         figure.suptitle(
             rf"random, one step, layer 1 frozen, $L = {found.L}$, $\alpha = {found.alpha:g}$"
             + margin
+            + beyond
         )
     return save_figure(figure, path, overwrite=overwrite)

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, save_figure, sequence, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def save_gaps(
 
     Mirror images (l and L + 1 - l) are drawn once; at most 8 curves, evenly chosen.
     """
+    from replicadnn.theory.counting import counting_bound
     from replicadnn.theory.gaps import gap_distribution  # with the solvers
 
     items = [solutions] if isinstance(solutions, Solution) else list(solutions)
@@ -95,6 +96,8 @@ def save_gaps(
         words.append(rf"$\kappa = {problem.kappa:g}$")
     if math.isfinite(problem.beta):
         words.append(rf"$\beta = {problem.beta:g}$")
+    if any(s.possible is False for s in good):
+        words.append(f"{BEYOND} from $\\alpha = {counting_bound(problem.L):.4g}$")
     with style():
         figure = Figure(figsize=(4.8, 3.8), layout="constrained")
         ax = gaps(drawn, figure.subplots())

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, save_figure, sequence, style
 from replicadnn.solution import FloatArray, Solution
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ def headline(solution: Solution) -> str:
     levels = solution.x.size - 1
     count = f"{levels} level{'s' if levels > 1 else ''}" if levels else "replica symmetric"
     words += [f"{solution.branch} branch", count]
+    if solution.possible is False:
+        words.append(BEYOND)
     return ", ".join(words)
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import colour_bar, save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, colour_bar, save_figure, sequence, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def profile(
 ) -> Axes:
     """Draw q_EA(l), l = 0..L, or Q_EA(l), l = 1..L, one curve a solution.
 
-    Points that did not converge are left out, and the title says how many.
+    Points that did not converge are left out, and the title says how many.  Dashed: beyond the
+    counting bound.
 
     Parameters
     ----------
@@ -70,7 +71,10 @@ def profile(
         ax.plot(
             layers, values, color=colour, marker="" if many else marker,
             label=_label(solution), markerfacecolor="none", markevery=_every(values.size),
+            linestyle="--" if solution.possible is False else "-",
         )  # fmt: skip
+    if any(s.possible is False for s in good):
+        ax.plot([], [], color="0.35", linestyle="--", label=BEYOND)
     ax.set_xlabel(r"layer  $l$")
     ax.set_ylabel(_LABELS[quantity])
     ax.set_ylim(-0.03, 1.03)
@@ -81,9 +85,19 @@ def profile(
         ax.set_title(f"{len(items) - len(good)} of {len(items)} points did not converge: not drawn")
     if many:
         colour_bar(ax, [f"{s.alpha:.4g}" for s in good], r"$\alpha$")
+        if legend:
+            _beyond_legend(ax)
     elif legend:
         ax.legend(loc="upper center", ncols=2)
     return ax
+
+
+def _beyond_legend(ax: Axes) -> None:
+    """The one entry that a colour bar does not replace."""
+    found = zip(*ax.get_legend_handles_labels(), strict=True)
+    shown = [handle for handle, label in found if label == BEYOND]
+    if shown:
+        ax.legend(shown, [BEYOND])
 
 
 def _label(solution: Solution) -> str:
@@ -109,8 +123,10 @@ def profile_figure(solutions: Solution | Iterable[Solution]) -> Figure:
 
 def _name_panels(figure: Figure, left: Any, items: list[Solution]) -> None:
     handles, labels = left.get_legend_handles_labels()
-    if len(handles) <= _LEGEND_MAX:
+    if len(handles) - (BEYOND in labels) <= _LEGEND_MAX:
         figure.legend(handles, labels, loc="outside right upper")
+    else:
+        _beyond_legend(left)
     good = [s for s in items if s.converged]
     first = good[0].problem
     words = [str(first.scenario), f"ansatz {first.ansatz}", f"L = {first.L}"]

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, save_figure, sequence, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,8 @@ _LEGEND_MAX = 10
 
 def replicon(found: Stability, ax: Axes | None = None) -> Axes:
     """Draw rho(alpha), one curve for each L, kappa, beta and branch; dotted where rho = 1.
+
+    Dashed: beyond the counting bound of random data.
 
     Raises
     ------
@@ -48,11 +50,18 @@ def replicon(found: Stability, ax: Axes | None = None) -> Axes:
         items.sort(key=lambda p: p.alpha)
         words = [f"${_SYMBOLS[n]} = {_value(getattr(items[0], n))}$" for n in varying]
         words += [key[3]] if branches else []
-        ax.plot(
-            [p.alpha for p in items], [p.rho for p in items], color=colour, marker=marker,
-            markerfacecolor="none", markersize=4, label=", ".join(words),
-            markevery=max(1, len(items) // 12),
-        )  # fmt: skip
+        known = sum(p.possible is not False for p in items)  # these have the smallest alpha
+        beyond = items[max(0, known - 1) :] if known < len(items) else []
+        for part, line in ((items[:known], "-"), (beyond, "--")):
+            ax.plot(
+                [p.alpha for p in part], [p.rho for p in part], color=colour, marker=marker,
+                markerfacecolor="none", markersize=4, linestyle=line,
+                label=", ".join(words) if part is not beyond or not known else None,
+                markevery=max(1, len(items) // 12),
+            )  # fmt: skip
+    outside = any(p.possible is False for p in points)
+    if outside:
+        ax.plot([], [], color="0.35", linestyle="--", label=BEYOND)
     ax.axhline(1.0, color="0.35", linestyle=":", linewidth=1.0)
     alphas = [p.alpha for p in points]
     if max(alphas) > 20.0 * min(alphas):
@@ -65,7 +74,7 @@ def replicon(found: Stability, ax: Axes | None = None) -> Axes:
         f"${_SYMBOLS[n]} = {_value(getattr(points[0], n))}$" for n in _SYMBOLS if n not in varying
     ]
     ax.set_title(", ".join([found.scenario, *fixed]))
-    if 1 < len(groups) <= _LEGEND_MAX:
+    if 1 < len(groups) <= _LEGEND_MAX or outside:
         ax.legend()
     return ax
 

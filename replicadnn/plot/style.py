@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = "osD^v<>pPX"
+#: Legend of what no network can be (`Solution.possible` is False).
+BEYOND = "beyond the counting bound"
 
 
 def style() -> AbstractContextManager[Any]:

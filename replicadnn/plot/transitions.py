@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, save_figure, sequence, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,8 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
 
     Filled markers freeze by a second-order transition, open ones in a first-order step; bars are
     uncertainties, the line is the fit where there is one, and the band spans the two spinodals of
-    the step that fills the centre, with a line at equal free entropy.
+    the step that fills the centre, with a line at equal free entropy.  Where thresholds of random
+    data lie beyond the counting bound a line marks it.
 
     Parameters
     ----------
@@ -91,12 +92,18 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
             )  # fmt: skip
         if item.filling is not None and len(items) == 1:
             _band(ax, item)
+    for L, bound in sorted({(t.L, t.bound) for t in items if np.any(t.alpha > t.bound)}):
+        ax.axhline(
+            math.log(bound), color="0.35", linestyle="-.", linewidth=1.0,
+            label=f"above: random data {BEYOND}"
+            + (f" ($L = {L}$)" if len({t.L for t in items}) > 1 else ""),
+        )  # fmt: skip
     if any(item.fit is not None for item in items):
         ax.plot([], [], color="0.3", linestyle="--", linewidth=0.8, label="straight-line fit")
     ax.set_xlabel("depth of the layer from the nearest boundary  $l$")
     ax.set_ylabel(r"threshold  $\ln \alpha(l)$")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(loc="lower right")
+    ax.legend(loc="best")
     return ax
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from pathlib import Path
 from typing import Any
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError, ReplicaDNNError, WriteError
 from replicadnn.locking import lock
 from replicadnn.problem import whole
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
+#: Seconds between two looks for Ctrl-C.
+_WAIT = 0.1
 #: How often a point may be computing, alone, when its process dies, before it is given up.
 _DEATHS = 3
 
@@ -42,6 +45,7 @@ def run_point(task: str, params: dict[str, Any], how: dict[str, Any]) -> bytes:
         return file.failure(point, f"{type(error).__name__}: {error}")
 
 
+@interrupt.safely()
 def sweep(
     plan: object,
     output: str | Path,
@@ -196,7 +200,7 @@ class _Run:
                 self._warm_up()
             while self.todo or self.suspects or self.flying:
                 self._fill()
-                self._land(self.landed.get())
+                self._land(self._next())
         except BaseException:
             for future in self.flying:
                 future.cancel()
@@ -215,8 +219,16 @@ class _Run:
         first = self.todo[0]
         logger.info("compiling the kernels")
         future = self.workers.submit(run_point, task.name, task.tiny(first.params), {})
+        future.add_done_callback(self.landed.put)
         with contextlib.suppress(BrokenExecutor):
-            future.result()
+            self._next().result()
+
+    def _next(self) -> Future[bytes]:
+        """The next point that is done; looks for Ctrl-C while it waits."""
+        while True:
+            interrupt.check()
+            with contextlib.suppress(queue.Empty):
+                return self.landed.get(timeout=_WAIT)
 
     def _fill(self) -> None:
         """Keep the workers busy; suspects go one at a time."""

@@ -67,6 +67,7 @@ class SolveTask:
         "q_ea": Column(float, "Edwards-Anderson overlap of the neurons, mean of hidden layers"),
         "Q_ea": Column(float, "Edwards-Anderson overlap of the couplings, mean of layers"),
         "solid": Column(float, "fraction of hidden layers with q_EA > 0"),
+        "possible": Column(int, "1: within the counting bound, 0: beyond it, -1: not known"),
     }
     #: How a point is computed, not what: no part of its identity.
     how: tuple[str, ...] = ("time_limit",)
@@ -130,6 +131,7 @@ class SolveTask:
             "q_ea": float(hidden.mean()) if hidden.size else math.nan,
             "Q_ea": float(result.Q_ea.mean()),
             "solid": float((hidden > 0.0).mean()) if hidden.size else math.nan,
+            "possible": -1 if result.possible is None else int(result.possible),
         }
 
     def write(self, file: h5py.File, name: str, result: Any) -> str:

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.problem import (
     ALPHA_RANGE,
@@ -67,6 +68,8 @@ FAILED = "not resolved"
 MAX_LEVELS = 6
 MAX_DEPTH = 200
 _SWEEPS = 3000
+#: Relative error of an end at which one level equals the counting bound.
+_ROUNDING = 1e-8
 #: Relative bracket from which the solution is followed with 1 - Q as the parameter.
 _NEAR = 0.02
 #: 1 - Q that ends the extrapolation, and the largest from which one is made.
@@ -105,6 +108,8 @@ class CapacityPoint:
     closure : float
         1 - Q at the last point, of the middle layer or, where that stays open, of the first (rs).
     message : str
+    possible : bool or None
+        False: networks end before, by ``bound``; None: the bound does not tell.
     """
 
     L: int
@@ -120,6 +125,7 @@ class CapacityPoint:
     by_level: tuple[float, ...] = ()
     closure: float = math.nan
     message: str = ""
+    possible: bool | None = None
 
     @property
     def converged(self) -> bool:
@@ -129,11 +135,15 @@ class CapacityPoint:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What `capacity` returns: one `CapacityPoint` for each L and kappa, in the order asked for."""
+    """What `capacity` returns: one `CapacityPoint` for each L and kappa, in the order asked for.
+
+    ``finished`` is False if it was interrupted: the points are those that were done.
+    """
 
     points: tuple[CapacityPoint, ...]
     alpha_max: float
     provenance: Mapping[str, str] = field(default_factory=dict)
+    finished: bool = True
 
     def __iter__(self) -> Any:
         return iter(self.points)
@@ -157,6 +167,7 @@ class Capacity:
                 {name: plain(getattr(p, name)) for name in p.__dataclass_fields__}
                 for p in self.points
             ],
+            "finished": self.finished,
         }
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -180,6 +191,7 @@ class Capacity:
                     "closure", [c.closure for c in p], "1 - Q of the middle layer at the last point"
                 ),
                 Column.of("message", [c.message for c in p], "remark"),
+                Column.possible(c.possible for c in p),
             ),
         )
         rows = [(i, k + 1, a) for i, c in enumerate(p) for k, a in enumerate(c.by_level)]
@@ -194,7 +206,7 @@ class Capacity:
         )
         return write_tables(
             path, KIND, [main, steps], attributes={"alpha_max": self.alpha_max},
-            provenance=self.provenance or None, overwrite=overwrite,
+            provenance=self.provenance or None, finished=self.finished, overwrite=overwrite,
         )  # fmt: skip
 
     @classmethod
@@ -203,15 +215,40 @@ class Capacity:
         with reading(path, KIND) as found:
             steps = found["levels"]
             points = []
+            alpha_max = float(found.attributes["alpha_max"])
             for row in found["capacity"].records():
                 levels = steps["alpha"][steps["index"] == row.pop("index")]
-                points.append(CapacityPoint(**row, by_level=tuple(levels.tolist())))
-            return cls(tuple(points), float(found.attributes["alpha_max"]), found.provenance)
+                row.pop("possible", None)  # not in older files
+                point = CapacityPoint(**row, by_level=tuple(levels.tolist()))
+                points.append(replace(point, possible=_possible(point, alpha_max)))
+            return cls(tuple(points), alpha_max, found.provenance, found.finished)
 
 
 def load_capacity(path: str | Path) -> Capacity:
     """`Capacity.load`."""
     return Capacity.load(path)
+
+
+def _possible(point: CapacityPoint, alpha_max: float) -> bool | None:
+    """Does the end that was found (none: beyond ``alpha_max``) lie within the counting bound?"""
+    if math.isnan(point.bound) or point.end == FAILED:
+        return None
+    if point.end == NO_END:
+        return None if alpha_max <= point.bound else False
+    error = 0.0 if math.isnan(point.uncertainty) else point.uncertainty
+    return point.alpha - error <= point.bound * (1.0 + _ROUNDING)
+
+
+def _judged(point: CapacityPoint, alpha_max: float) -> CapacityPoint:
+    """``point`` with its ``possible``, and the objection of counting in its message."""
+    possible = _possible(point, alpha_max)
+    if possible is not False:
+        return replace(point, possible=possible)
+    text = (
+        f"no network stores random data beyond the counting bound {point.bound:.4g}: "
+        "the solutions beyond it describe no state"
+    )
+    return replace(point, possible=False, message=f"{point.message}; {text}")
 
 
 # --- closed forms --------------------------------------------------------------------------
@@ -609,6 +646,8 @@ def capacity(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
 
     Examples
     --------
@@ -618,12 +657,21 @@ def capacity(
     ('divergence', 2.0)
     """
     work = plan(L, kappa, ansatz=ansatz, levels=levels, alpha_max=alpha_max)
-    points = []
-    for point in solve_plan(work):
-        points.append(point)
-        if progress is not None:
-            progress(len(points), len(work.pairs))
-    return Capacity(tuple(points), work.alpha_max, make_provenance())
+    points: list[CapacityPoint] = []
+
+    def result(finished: bool) -> Capacity:
+        return Capacity(tuple(points), work.alpha_max, make_provenance(), finished)
+
+    with interrupt.keeping(lambda: (result(False), len(points))):
+        for L, kappa in work.pairs:
+            if work.ansatz is Ansatz.RS:
+                point = closing(L, kappa, alpha_max=work.alpha_max)
+            else:
+                point = closing_rsb(L, kappa, levels=work.levels, alpha_max=work.alpha_max)
+            points.append(_judged(point, work.alpha_max))
+            if progress is not None:
+                progress(len(points), len(work.pairs))
+    return result(True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -657,15 +705,6 @@ def plan(
         if not values:
             raise InputError(name, values, "at least one number")
     return Plan(tuple(itertools.product(depths, margins)), structure, levels, top)
-
-
-def solve_plan(work: Plan) -> Iterable[CapacityPoint]:
-    """One `CapacityPoint` after the other."""
-    for L, kappa in work.pairs:
-        if work.ansatz is Ansatz.RS:
-            yield closing(L, kappa, alpha_max=work.alpha_max)
-        else:
-            yield closing_rsb(L, kappa, levels=work.levels, alpha_max=work.alpha_max)
 
 
 def _list(values: Any) -> list[Any]:

@@ -17,7 +17,7 @@ States need Sigma(1) > 0, so a branch that appears with s_ts > -ln 2 makes no 1R
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.problem import Problem, Scenario, real, whole
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.tables import Column, Table, plain, reading, write_tables
 from replicadnn.theory import branches, entropy
+from replicadnn.theory.counting import possible
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
 from replicadnn.theory.rsb_map import FlowError, Model, evaluate, relax, residual
@@ -39,6 +41,7 @@ from replicadnn.theory.saddle import Equations, State
 from replicadnn.theory.solver import Progress
 
 KIND = "complexity"
+_SCALARS = ("alpha", "L", "kappa", "m_star", "dynamical", "static", "appearing_entropy")
 _SWEEPS = 20_000
 #: Largest breakpoint that is solved as it is.
 _THICK = 0.999
@@ -66,6 +69,8 @@ class Complexity:
         (kappa = 0); ``static`` is nan where they appear with Sigma(1) < 0: no such jump.
     appearing_entropy : float
         s_ts - (-ln 2) where the branch appears: negative if there is a 1RSB-like jump.
+    finished : bool
+        False if it was interrupted: m holds the breakpoints that were done.
     """
 
     alpha: float
@@ -81,6 +86,14 @@ class Complexity:
     static: float
     appearing_entropy: float
     provenance: Mapping[str, str] = field(default_factory=dict)
+    finished: bool = True
+
+    @property
+    def possible(self) -> bool | None:
+        """False beyond the counting bound: there are no such states; None: it does not tell."""
+        return possible(
+            Problem(alpha=self.alpha, L=self.L, scenario=Scenario.RANDOM, kappa=self.kappa)
+        )
 
     @property
     def converged(self) -> bool:
@@ -90,7 +103,8 @@ class Complexity:
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers under the keys of ``replicadnn complexity --json``."""
         names = [n for n in self.__dataclass_fields__ if n != "provenance"]
-        return {name: plain(getattr(self, name)) for name in names}
+        found = {name: plain(getattr(self, name)) for name in names}
+        return found | {"possible": self.possible}
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write to HDF5 (kind "complexity", docs/file-format.md)."""
@@ -104,10 +118,12 @@ class Complexity:
                 Column.of("residual", self.residual, "residual"),
             ),
         )
-        scalars = ("alpha", "L", "kappa", "m_star", "dynamical", "static", "appearing_entropy")
+        scalars = {name: getattr(self, name) for name in _SCALARS}
+        if self.possible is not None:
+            scalars["possible"] = self.possible
         return write_tables(
-            path, KIND, [curve], attributes={n: getattr(self, n) for n in scalars},
-            provenance=self.provenance or None, overwrite=overwrite,
+            path, KIND, [curve], attributes=scalars,
+            provenance=self.provenance or None, finished=self.finished, overwrite=overwrite,
         )  # fmt: skip
 
 
@@ -115,8 +131,9 @@ def load_complexity(path: str | Path) -> Complexity:
     """Read back what `Complexity.save` wrote; FileError if it is damaged or something else."""
     with reading(path, KIND) as found:
         curve: dict[str, Any] = {c.name: c.values for c in found["curve"].columns}
-        scalars: dict[str, Any] = dict(found.attributes)
-        return Complexity(**curve, **scalars, provenance=found.provenance)
+        scalars: dict[str, Any] = {name: found.attributes[name] for name in _SCALARS}
+        origin: dict[str, Any] = {"provenance": found.provenance, "finished": found.finished}
+        return Complexity(**curve, **scalars, **origin)
 
 
 def frozen_point(alpha: float, L: int, m: float, kappa: float) -> tuple[float, float, float]:
@@ -200,6 +217,8 @@ def complexity(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
 
     Examples
     --------
@@ -214,23 +233,33 @@ def complexity(
     if values.size == 0:
         raise InputError("m", values.tolist(), "at least one number")
     values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in values])
-    rows = []
-    for value in values:
-        rows.append(_row(problem, float(value)))
-        if progress is not None:
-            progress(len(rows), len(values))
-    s, sigma, rest = (np.array(column) for column in zip(*rows, strict=True))
+    rows: list[tuple[float, float, float]] = []
+    ends = (math.nan, math.nan, math.nan)
+    with interrupt.keeping(lambda: (_result(problem, values, rows, ends, False), len(rows))):
+        for value in values:
+            rows.append(_row(problem, float(value)))
+            if progress is not None:
+                progress(len(rows), len(values))
+        if problem.kappa == 0.0:
+            ends = planted_range(L)
+    return _result(problem, values, rows, ends, True)
+
+
+def _result(
+    problem: Problem, m: FloatArray, rows: Sequence[tuple[float, float, float]],
+    ends: tuple[float, float, float], finished: bool,
+) -> Complexity:  # fmt: skip
+    """From the rows (s, Sigma, residual) at the first breakpoints and the `planted_range`."""
+    m = m[: len(rows)]
+    s, sigma, rest = np.array(rows, dtype=float).reshape(-1, 3).T.copy()
     bad = ~(rest < 1e-8)
     s[bad] = sigma[bad] = math.nan
-    if problem.kappa == 0.0:
-        dynamical, static, excess = planted_range(L)
-    else:
-        dynamical = static = excess = math.nan
+    dynamical, static, excess = ends
     return Complexity(
-        alpha=problem.alpha, L=L, kappa=problem.kappa, m=values, free_entropy=s, sigma=sigma,
-        internal=s - sigma / values, residual=rest, m_star=_zero(values, sigma),
+        alpha=problem.alpha, L=problem.L, kappa=problem.kappa, m=m, free_entropy=s, sigma=sigma,
+        internal=s - sigma / m, residual=rest, m_star=_zero(m, sigma),
         dynamical=dynamical, static=static, appearing_entropy=excess,
-        provenance=make_provenance(),
+        provenance=make_provenance(), finished=finished,
     )  # fmt: skip
 
 

@@ -11,10 +11,14 @@ H(p) = -p ln p - (1-p) ln(1-p), random outputs can be stored only if
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from scipy.optimize import brentq
 
+from replicadnn.problem import Problem
 
+
+@lru_cache(maxsize=1024)
 def counting_bound(L: int) -> float:
     """Largest alpha with L H(1/alpha) = ln 2: beyond it the Gardner volume is empty (N -> inf).
 
@@ -28,3 +32,28 @@ def counting_bound(L: int) -> float:
     if L == 1:
         return 2.0
     return math.exp(brentq(excess, math.log(2.0), 60.0, xtol=1e-13))
+
+
+def largest(problem: Problem) -> float:
+    """The bound on alpha at this point; nan where there is none.
+
+    It holds for random data, hard constraints and kappa >= 0 (a margin only makes it harder).
+    """
+    hard = math.isinf(problem.beta) and problem.kappa >= 0.0
+    return math.nan if problem.teacher or not hard else counting_bound(problem.L)
+
+
+def possible(problem: Problem) -> bool | None:
+    """Whether networks can store the data, as far as counting tells; None where it does not."""
+    bound = largest(problem)
+    return None if math.isnan(bound) else problem.alpha <= bound
+
+
+def objection(problem: Problem) -> list[str]:
+    """What a solution beyond the bound must say of itself; empty for any other."""
+    if possible(problem) is not False:
+        return []
+    return [
+        f"alpha > {largest(problem):.4g}: no network stores random data beyond the counting bound; "
+        "the solution describes no state"
+    ]

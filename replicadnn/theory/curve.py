@@ -135,7 +135,13 @@ class Curve:
                 raise ArithmeticError(f"no solution at control logit {y!r}")
             return found
 
-        y = brentq(lambda t: value(point_at(t)), before.y, after.y, xtol=1e-13, rtol=1e-14)
+        # computed anew the ends may have equal signs, where alpha is flat to rounding
+        ends = {before.y: value(before), after.y: value(after)}
+
+        def at(t: float) -> float:
+            return ends[t] if t in ends else value(point_at(t))
+
+        y = brentq(at, before.y, after.y, xtol=1e-13, rtol=1e-14)
         return point_at(float(y))
 
     def fold(self, before: Point, after: Point) -> Point:

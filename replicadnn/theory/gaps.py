@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.problem import Scenario, whole
 from replicadnn.solution import Solution
@@ -90,6 +91,7 @@ class GapDistribution:
         return float(np.interp(distance, position, np.append(0.0, np.cumsum(pieces) - pieces / 2)))
 
 
+@interrupt.safely()
 def gap_distribution(solution: Solution, layer: int) -> GapDistribution:
     """P(r) of layer ``layer`` (1..L) of a solved point of either scenario and any ansatz.
 

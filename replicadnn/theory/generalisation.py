@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.problem import whole
 from replicadnn.provenance import provenance
@@ -52,7 +53,10 @@ class ErrorPoint:
 
 @dataclass(frozen=True, slots=True)
 class Generalisation:
-    """Points in the order of L and, for each, of alpha asked for; see `generalisation`."""
+    """Points in the order of L and, for each, of alpha asked for; see `generalisation`.
+
+    ``finished`` is False if it was interrupted: the points are those that were done.
+    """
 
     points: tuple[ErrorPoint, ...]
     beta: float
@@ -61,6 +65,7 @@ class Generalisation:
     noisy: str
     timings: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    finished: bool = True
 
     @property
     def depths(self) -> list[int]:
@@ -74,9 +79,10 @@ class Generalisation:
 
     @property
     def error(self) -> FloatArray:
-        """eps_g, one row a depth, one column an alpha."""
-        values = np.array([p.error for p in self.points])
-        return values.reshape(len(self.depths), len(self.alphas))
+        """eps_g, one row a depth, one column an alpha; nan where an interrupted run has none."""
+        known = {(p.L, p.alpha): p.error for p in self.points}
+        rows = [[known.get((L, a), math.nan) for a in self.alphas] for L in self.depths]
+        return np.array(rows, dtype=float).reshape(len(self.depths), len(self.alphas))
 
     @property
     def converged(self) -> bool:
@@ -98,6 +104,7 @@ class Generalisation:
                 "branch": self.branch,
                 "noisy": self.noisy,
                 "timings": self.timings,
+                "finished": self.finished,
             }
         )
         return document
@@ -118,7 +125,7 @@ class Generalisation:
         return write_tables(
             path, "generalisation", [Table("points", (number, *points.columns))],
             attributes=attributes | seconds(self.timings), provenance=self.provenance,
-            overwrite=overwrite,
+            finished=self.finished, overwrite=overwrite,
         )  # fmt: skip
 
 
@@ -153,6 +160,7 @@ def load_generalisation(path: str | Path) -> Generalisation:
             noisy=str(a["noisy"]),
             timings=file.timings,
             provenance=file.provenance,
+            finished=file.finished,
         )
 
 
@@ -191,6 +199,8 @@ def generalisation(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
 
     Examples
     --------
@@ -212,20 +222,21 @@ def generalisation(
         for depth in depths
     ]
     total = sum(len(work.problems) for work in works)
-    points: list[ErrorPoint] = []
-    done = 0
-    for work in works:
-        found: dict[int, ErrorPoint] = {}
-        for index, solutions in solve_plan(work):
-            found[index] = _point(solutions[0], noisy)
-            done += 1
-            if progress is not None:
-                progress(done, total)
-        points += [found[i] for i in sorted(found)]
-    return Generalisation(
-        tuple(points), float(beta), float(kappa), branch, noisy,
-        {"solve": time.perf_counter() - began}, provenance(),
-    )  # fmt: skip
+    found: dict[tuple[int, int], ErrorPoint] = {}
+
+    def result(finished: bool) -> Generalisation:
+        return Generalisation(
+            tuple(found[place] for place in sorted(found)), float(beta), float(kappa), branch,
+            noisy, {"solve": time.perf_counter() - began}, provenance(), finished,
+        )  # fmt: skip
+
+    with interrupt.keeping(lambda: (result(False), len(found))):
+        for depth, work in enumerate(works):
+            for index, solutions in solve_plan(work):
+                found[depth, index] = _point(solutions[0], noisy)
+                if progress is not None:
+                    progress(len(found), total)
+    return result(True)
 
 
 def _point(solution: Solution, noisy: str) -> ErrorPoint:

@@ -32,6 +32,7 @@ import numpy as np
 from scipy.optimize import brentq, root
 from scipy.special import log_ndtr
 
+from replicadnn import interrupt
 from replicadnn.theory.flow import Array, Boundary, Flow, fast_flow
 
 _LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -205,6 +206,7 @@ class Jamming:
 
     def evaluate(self, p: Point, alpha: float) -> Image:
         """The saddle-point map at ``p`` and the value of g there."""
+        interrupt.check()
         K, chain = self.K, self.chain
         full = np.append(p.x, 1.0)
         C, H = p.d.size, p.t.size - 1

@@ -198,7 +198,7 @@ def _few_levels(found: Climb) -> str:
         return ""
     stage = found.stage
     return (
-        f"{count_levels(stage.levels)} alone give s = {stage.s:.6f}, unstable to further breaking "
+        f"with {count_levels(stage.levels)} s = {stage.s:.6f}, unstable to further breaking "
         f"(rho = {stage.certificate.replicon.max():.2f})"
     )
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import interrupt
 from ..kernels import couplings as spherical
 from ..kernels import layers, newton
 from ..kernels import parisi as kernels
@@ -286,6 +287,7 @@ def evaluate(
     `mapper` gets one list of tasks: the flows of neurons and of interactions and, with
     `derivatives`, their blocks of the Hessian.
     """
+    interrupt.check()
     L, m, Q = model.L, state.m, state.Q
     run = _Pass(model, state, state.eps, derivatives)
     for _ in mapper(_call, run.tasks()):

@@ -15,7 +15,7 @@ import numpy as np
 from replicadnn.problem import Ansatz, BranchChoice, Problem
 from replicadnn.solution import Certificate, OtherBranch, Solution, Status, unsolved
 from replicadnn.theory import rsb
-from replicadnn.theory.counting import counting_bound
+from replicadnn.theory.counting import counting_bound, objection
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
 from replicadnn.theory.rsb_map import FlowError, Model, State
 from replicadnn.theory.rsb_newton import CLOSING_MESSAGE
@@ -162,6 +162,7 @@ def _solution(
         words = ["certified", found.message or rsb.count_levels(found.levels), ended]
         if found.branch.startswith("frozen"):
             words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
+        words += objection(problem)
     return Solution(
         problem=problem,
         status=status,
@@ -188,9 +189,9 @@ def _solution(
 
 def _where(problem: Problem, others: Sequence[OtherBranch]) -> str:
     """What exists past the end of the branch of the liquid, or how to look for it."""
-    bound = counting_bound(problem.L)
-    if problem.kappa >= 0.0 and math.isinf(problem.beta) and problem.alpha > bound:
-        return f"alpha > {bound:.4g}: no couplings exist (counting)"
+    impossible = objection(problem)
+    if impossible:
+        return impossible[0]
     if others:
         return "found: " + ", ".join(f"{o.branch} (s = {o.free_entropy:.6f})" for o in others)
     return "--branch all searches for others"

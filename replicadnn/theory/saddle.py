@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
+from replicadnn import interrupt
 from replicadnn.kernels import rs as kernels
 from replicadnn.problem import Problem
 from replicadnn.theory.fixedpoint import FloatArray, NewtonResult, newton
@@ -110,6 +111,7 @@ class Equations:
         moves[[0, -1]] = 0.0
         change = 0.0
         for _ in range(pairs):
+            interrupt.check()
             rest_below = _REST * min(change, 1.0)
             change = 0.0
             for forward in (True, False):
@@ -151,6 +153,7 @@ class Equations:
 
     def linearise(self, state: State, active: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
         """F(y) - y (0 outside ``active``) and the bands of 1 - dF/dy on ``active``."""
+        interrupt.check()
         values = np.empty(active.size)
         bands = np.empty((5, active.size))
         kernels.newton_system(

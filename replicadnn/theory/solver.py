@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.problem import (
     Ansatz,
@@ -33,6 +34,7 @@ from replicadnn.solution import (
 )
 from replicadnn.theory import branches, entropy, rsb_solver
 from replicadnn.theory.branches import Settled
+from replicadnn.theory.counting import objection
 from replicadnn.theory.saddle import Equations, State
 
 #: Called after every alpha with (points done, points in all).
@@ -186,10 +188,12 @@ def _solution(
             ds_dm_max=0.0,
             unstable_liquid_layers=tuple(equations.unstable_liquid_layers(state)),
             contraction=branch.settled.contraction,
+            replicon=_replicon(equations, state),
         )
         failures = certificate.failures(tol)
         status = Status.NOT_CONVERGED if failures else Status.CONVERGED
-        message = "; ".join(failures) if failures else _remark(problem, branch, found, asked)
+        words = failures or [_remark(problem, branch, found, asked), *_doubts(problem, certificate)]
+        message = "; ".join(words)
         total, interaction = parts.total, parts.interaction
         couplings, neurons = parts.couplings, parts.neurons
     else:
@@ -242,6 +246,24 @@ def _remark(problem: Problem, branch: Branch, found: Sequence[Branch], asked: Br
             "see --branch equilibrium"
         )
     return "certified"
+
+
+def _replicon(equations: Equations, state: State) -> tuple[float, ...]:
+    """rho of the random scenario, where replica symmetry can break; not in very deep networks."""
+    from replicadnn.theory.stability import MAX_DEPTH, replicon
+
+    if equations.problem.teacher or equations.problem.L > MAX_DEPTH:
+        return ()
+    return (replicon(equations, state),)
+
+
+def _doubts(problem: Problem, certificate: Certificate) -> list[str]:
+    """Random data: is the replica-symmetric state stable, and can there be one at all?"""
+    words = []
+    for rho in certificate.replicon:
+        state = "unstable to" if rho > 1.0 else "stable against"
+        words.append(f"{state} replica-symmetry breaking (rho = {rho:.4g})")
+    return words + objection(problem)
 
 
 def _missing(problem: Problem, found: Sequence[Branch], tol: float, seconds: float) -> Solution:
@@ -319,6 +341,8 @@ def solve(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C, between two kernels; its ``partial`` holds the `Solutions` of what is done.
 
     Examples
     --------
@@ -344,13 +368,18 @@ def solve(
         threads=threads,
     )
     results: dict[int, list[Solution]] = {}
-    for index, found in solve_plan(work):
-        results[index] = found
-        if progress is not None:
-            progress(len(results), len(work.problems))
+
+    def collected() -> Solutions:
+        return Solutions([s for i in sorted(results) for s in results[i]], provenance())
+
+    with interrupt.keeping(lambda: (collected(), len(results))):
+        for index, found in solve_plan(work):
+            results[index] = found
+            if progress is not None:
+                progress(len(results), len(work.problems))
     if np.ndim(alpha) == 0 and work.asked is not BranchChoice.ALL:
         return results[0][0]
-    return Solutions([s for i in sorted(results) for s in results[i]], provenance())
+    return collected()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.kernels import rs as kernels
 from replicadnn.problem import Problem, Scenario, choice
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.tables import Column, Table, plain, reading, write_tables
 from replicadnn.theory import branches
+from replicadnn.theory.counting import possible
 from replicadnn.theory.entropy import interaction_overlap, neuron_field
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.rs import log_weight, log_weight_slope
@@ -118,7 +120,10 @@ def replicon(equations: Equations, state: State) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StabilityPoint:
-    """One solution: rho < 1 is stable against replica-symmetry breaking."""
+    """One solution: rho < 1 is stable against replica-symmetry breaking.
+
+    ``possible``: False beyond the counting bound of random data; None where that does not tell.
+    """
 
     L: int
     kappa: float
@@ -129,6 +134,7 @@ class StabilityPoint:
     rho: float
     contraction: float
     converged: bool
+    possible: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,12 +156,13 @@ class StabilityLine:
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """Points and lines that `stability` returns."""
+    """Points and lines that `stability` returns; ``finished`` is False if it was interrupted."""
 
     scenario: str
     points: tuple[StabilityPoint, ...]
     lines: tuple[StabilityLine, ...]
     provenance: Mapping[str, str] = field(default_factory=dict)
+    finished: bool = True
 
     @property
     def converged(self) -> bool:
@@ -175,6 +182,7 @@ class Stability:
 
         return {
             "scenario": self.scenario, "points": rows(self.points), "lines": rows(self.lines),
+            "finished": self.finished,
         }  # fmt: skip
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -185,16 +193,17 @@ class Stability:
         ]
         return write_tables(
             path, KIND, tables, attributes={"scenario": self.scenario},
-            provenance=self.provenance or None, overwrite=overwrite,
+            provenance=self.provenance or None, finished=self.finished, overwrite=overwrite,
         )  # fmt: skip
 
     @classmethod
     def load(cls, path: str | Path) -> Stability:
         """Read back what `save` wrote; FileError if it is damaged or something else."""
         with reading(path, KIND) as found:
-            points = tuple(StabilityPoint(**row) for row in _rows(found["points"]))
+            scenario = choice(Scenario, "scenario", found.attributes["scenario"])
+            points = tuple(_point(scenario, row) for row in _rows(found["points"]))
             lines = tuple(StabilityLine(**row) for row in _rows(found["lines"]))
-            return cls(str(found.attributes["scenario"]), points, lines, found.provenance)
+            return cls(str(scenario), points, lines, found.provenance, found.finished)
 
 
 def load_stability(path: str | Path) -> Stability:
@@ -217,8 +226,17 @@ def _table(name: str, items: Sequence[Any], kind: Any) -> Table:
     columns = [
         Column.of(key, np.array([getattr(i, key) for i in items], dtype=kinds[f.type]), _WORDS[key])
         for key, f in kind.__dataclass_fields__.items()
+        if key != "possible"
     ]
+    if kind is StabilityPoint:
+        columns.append(Column.possible(i.possible for i in items))
     return Table(name, (first, *columns))
+
+
+def _point(scenario: Scenario, row: dict[str, Any]) -> StabilityPoint:
+    """A row of a file, also of an older one without "possible"."""
+    setting = {name: row[name] for name in ("alpha", "L", "kappa", "beta")}
+    return StabilityPoint(**row | {"possible": possible(Problem(scenario=scenario, **setting))})
 
 
 def _rows(table: Table) -> list[dict[str, Any]]:
@@ -228,9 +246,8 @@ def _rows(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint], StabilityLine]:
-    """rho of every branch at growing alpha, and where the continuous one crosses 1."""
-    points: list[StabilityPoint] = []
+def scan(problem: Problem, alphas: Sequence[float], points: list[StabilityPoint]) -> StabilityLine:
+    """Append rho of every branch at growing alpha; returns where the continuous one crosses 1."""
     previous: list[Branch] = []
     below: tuple[float, State, float] | None = None
     line = StabilityLine(
@@ -251,6 +268,7 @@ def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint
                     L=here.L, kappa=here.kappa, beta=here.beta, alpha=alpha, branch=branch.name,
                     free_entropy=-math.inf if empty else branch.free_entropy, rho=rho,
                     contraction=branch.settled.contraction, converged=good or empty,
+                    possible=possible(here),
                 )
             )  # fmt: skip
         first = found[0]
@@ -265,7 +283,7 @@ def scan(problem: Problem, alphas: Sequence[float]) -> tuple[list[StabilityPoint
         below = (alpha, state, rho)
     if below is None:
         line = replace(line, message="no solution at any alpha of the grid")
-    return points, line
+    return line
 
 
 def _cross(
@@ -325,6 +343,8 @@ def stability(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
 
     Examples
     --------
@@ -335,14 +355,18 @@ def stability(
     """
     problems, alphas = plan(alpha, L, scenario=scenario, kappa=kappa, beta=beta)
     points: list[StabilityPoint] = []
-    lines = []
-    for done, problem in enumerate(problems, 1):
-        found, line = scan(problem, alphas)
-        points += found
-        lines.append(line)
-        if progress is not None:
-            progress(done, len(problems))
-    return Stability(str(problems[0].scenario), tuple(points), tuple(lines), make_provenance())
+    lines: list[StabilityLine] = []
+
+    def result(finished: bool) -> Stability:
+        setting = str(problems[0].scenario)
+        return Stability(setting, tuple(points), tuple(lines), make_provenance(), finished)
+
+    with interrupt.keeping(lambda: (result(False), len(points))):
+        for problem in problems:
+            lines.append(scan(problem, alphas, points))
+            if progress is not None:
+                progress(len(lines), len(problems))
+    return result(True)
 
 
 def plan(

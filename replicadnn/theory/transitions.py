@@ -23,11 +23,13 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import linregress
 
+from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, Ansatz, Problem, Scenario, choice, real, whole
 from replicadnn.provenance import provenance
 from replicadnn.tables import Column, Plain, Table, plain, reading, seconds, write_tables
 from replicadnn.theory import branches, entropy
+from replicadnn.theory.counting import largest
 from replicadnn.theory.curve import Curve, Point
 from replicadnn.theory.fixedpoint import FloatArray
 from replicadnn.theory.saddle import Equations, State, liquid_curvature
@@ -137,6 +139,10 @@ class Transitions:
         reached by raising alpha; nan if there is none.
     frozen_uncertainty : float
         Of ``frozen``, from its bracket.
+    message : str
+        What is missing, and why.
+    finished : bool
+        False if it was interrupted: thresholds that were not done are nan.
     """
 
     scenario: Scenario
@@ -156,6 +162,7 @@ class Transitions:
     levels: int = 0
     timings: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    finished: bool = True
 
     @property
     def alpha(self) -> FloatArray:
@@ -178,11 +185,24 @@ class Transitions:
         """Every layer has a threshold."""
         return not any(math.isnan(t.alpha) for t in self.thresholds)
 
+    @property
+    def bound(self) -> float:
+        """Counting bound on alpha (random data, hard constraints, kappa >= 0), else nan."""
+        return largest(
+            Problem(alpha=1.0, L=self.L, scenario=self.scenario, kappa=self.kappa, beta=self.beta)
+        )
+
+    def possible(self, alpha: float) -> bool | None:
+        """Whether networks can store the data at this alpha; None where the bound does not tell."""
+        return None if math.isnan(alpha) or math.isnan(self.bound) else alpha <= self.bound
+
     def as_dict(self) -> dict[str, Any]:
         """The document of ``transitions --json``: plain values, null for what does not exist."""
         document: dict[str, Any] = plain(
             {
-                "transitions": [_fields(t) for t in self.thresholds],
+                "transitions": [
+                    _fields(t) | {"possible": self.possible(t.alpha)} for t in self.thresholds
+                ],
                 "scenario": str(self.scenario),
                 "ansatz": str(self.ansatz),
                 "L": self.L,
@@ -200,6 +220,7 @@ class Transitions:
                 "thickness": self.thickness,
                 "message": self.message,
                 "timings": self.timings,
+                "finished": self.finished,
             }
         )
         return document
@@ -221,12 +242,14 @@ class Transitions:
         }  # fmt: skip
         return write_tables(
             path, "transitions", self._tables(), attributes=attributes | seconds(self.timings),
-            provenance=self.provenance, overwrite=overwrite,
+            provenance=self.provenance, finished=self.finished, overwrite=overwrite,
         )  # fmt: skip
 
     def _tables(self) -> list[Table]:
         fit = {} if self.fit is None else _flat_fit(self.fit)
         thresholds = Table.of("thresholds", self.thresholds, _THRESHOLD_COLUMNS, fit)
+        possible = Column.possible(self.possible(t.alpha) for t in self.thresholds)
+        thresholds = replace(thresholds, columns=(*thresholds.columns, possible))
         steps = Table.of("steps", self.steps, _STEP_COLUMNS)
         thickness = Table(
             "thickness",
@@ -285,7 +308,10 @@ def load_transitions(path: str | Path) -> Transitions:
             L=int(a["L"]),
             kappa=float(a["kappa"]),
             beta=float(a["beta"]),
-            thresholds=tuple(Threshold(**row) for row in rows.records()),
+            thresholds=tuple(
+                Threshold(**{name: row[name] for name, _, _ in _THRESHOLD_COLUMNS})
+                for row in rows.records()
+            ),
             steps=tuple(Step(**row) for row in file["steps"].records()),
             fit=_read_fit(rows.attributes),
             thickness={n: file["thickness"][n] for n, _ in _THICKNESS_COLUMNS},
@@ -297,6 +323,7 @@ def load_transitions(path: str | Path) -> Transitions:
             levels=int(a["levels"]),
             timings=file.timings,
             provenance=file.provenance,
+            finished=file.finished,
         )
 
 
@@ -348,6 +375,8 @@ def transitions(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
 
     Examples
     --------
@@ -551,35 +580,45 @@ def _symmetric_transitions(
     began = time.perf_counter()
     centre = problem.L // 2
     segments: list[Segment] = []
-    for segment in ordering_path(problem, alpha_max) if centre else ():
-        segments.append(segment)
-        if progress is not None:
-            progress(segment.layer, centre)
-    path = SolutionPath(problem, segments)
-    thresholds = _thresholds(problem, segments, alpha_max)
-    traced = time.perf_counter()
-    steps = _steps(path)
-    last, returns = _liquid(segments, thresholds)
-    frozen, frozen_uncertainty = _frozen_overtakes(path, steps, alpha_max)
-    done = time.perf_counter()
-    return Transitions(
-        scenario=problem.scenario,
-        ansatz=Ansatz.RS,
-        L=problem.L,
-        kappa=problem.kappa,
-        beta=problem.beta,
-        thresholds=thresholds,
-        steps=steps,
-        fit=fit_thresholds(thresholds, problem.L),
-        thickness=_thickness(segments),
-        last_liquid=last,
-        liquid_returns=returns,
-        frozen=frozen,
-        frozen_uncertainty=frozen_uncertainty,
-        message=_message(problem, thresholds, alpha_max),
-        timings={"curve": traced - began, "steps": done - traced},
-        provenance=provenance(),
-    )
+    steps: tuple[Step, ...] = ()
+    frozen = (math.nan, math.nan)
+    traced = began
+
+    def result(finished: bool) -> tuple[Transitions, int]:
+        thresholds = _thresholds(problem, segments, alpha_max)
+        last, returns = _liquid(segments, thresholds)
+        message = _message(problem, thresholds, alpha_max)
+        found = Transitions(
+            scenario=problem.scenario,
+            ansatz=Ansatz.RS,
+            L=problem.L,
+            kappa=problem.kappa,
+            beta=problem.beta,
+            thresholds=thresholds,
+            steps=steps,
+            fit=fit_thresholds(thresholds, problem.L),
+            thickness=_thickness(segments),
+            last_liquid=last,
+            liquid_returns=returns,
+            frozen=frozen[0],
+            frozen_uncertainty=frozen[1],
+            message=message if finished else "interrupted",
+            timings={"curve": traced - began, "steps": time.perf_counter() - traced},
+            provenance=provenance(),
+            finished=finished,
+        )
+        return found, int(np.isfinite(found.alpha).sum())
+
+    with interrupt.keeping(lambda: result(False)):
+        for segment in ordering_path(problem, alpha_max) if centre else ():
+            segments.append(segment)
+            if progress is not None:
+                progress(segment.layer, centre)
+        traced = time.perf_counter()
+        path = SolutionPath(problem, segments)
+        steps = _steps(path)
+        frozen = _frozen_overtakes(path, steps, alpha_max)
+    return result(True)[0]
 
 
 def _thresholds(

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from replicadnn import interrupt
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance
 from replicadnn.theory import rsb
@@ -48,22 +49,37 @@ def broken_transitions(
     """
     began = time.perf_counter()
     centre = problem.L // 2
-    nan = math.nan
-    thresholds: list[Threshold] = []
+    found: list[Threshold] = []
+
+    def result(reason: str, finished: bool) -> tuple[Transitions, int]:
+        seconds = time.perf_counter() - began
+        return _result(problem, found, reason, levels, threads, seconds, finished), len(found)
+
     reason = ""
     alpha = coarse = first_threshold(problem)
-    for layer in range(1, centre + 1):
-        error = 1e-12 * alpha
-        if layer > 1:
-            coarse, alpha, error, reason = _one_layer(
-                problem, layer, coarse, alpha, alpha_max, levels, threads
-            )
-        if not alpha <= alpha_max:
-            reason = reason or f"alpha_max = {alpha_max:g}"
-            break
-        thresholds.append(Threshold(layer, alpha, error, alpha, "second", nan))
-        if progress is not None:
-            progress(layer, centre)
+    with interrupt.keeping(lambda: result("interrupted", False)):
+        for layer in range(1, centre + 1):
+            error = 1e-12 * alpha
+            if layer > 1:
+                coarse, alpha, error, reason = _one_layer(
+                    problem, layer, coarse, alpha, alpha_max, levels, threads
+                )
+            if not alpha <= alpha_max:
+                reason = reason or f"alpha_max = {alpha_max:g}"
+                break
+            found.append(Threshold(layer, alpha, error, alpha, "second", math.nan))
+            if progress is not None:
+                progress(layer, centre)
+    return result(reason, True)[0]
+
+
+def _result(
+    problem: Problem, found: list[Threshold], reason: str, levels: int, threads: int,
+    seconds: float, finished: bool,
+) -> Transitions:  # fmt: skip
+    """`Transitions` from the thresholds of the first layers; ``reason``: why there are no more."""
+    centre, nan = problem.L // 2, math.nan
+    thresholds = list(found)
     missing = range(len(thresholds) + 1, centre + 1)
     thresholds += [Threshold(layer, nan, nan, nan, "", nan) for layer in missing]
     reached = [t for t in thresholds if not math.isnan(t.alpha)]
@@ -88,8 +104,9 @@ def broken_transitions(
         frozen_uncertainty=nan,
         message=message,
         levels=levels,
-        timings={"solve": time.perf_counter() - began},
+        timings={"solve": seconds},
         provenance=provenance(threads=threads),
+        finished=finished,
     )
 
 

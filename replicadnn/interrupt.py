@@ -1,0 +1,122 @@
+"""Ctrl-C at safe points.
+
+Python raises KeyboardInterrupt wherever it happens to be, also where a compiled kernel hands its
+result back, and numba makes a SystemError of that.  Inside `safely` the first Ctrl-C is therefore
+only noted; `check`, called between kernels, raises KeyboardInterrupt.  The second Ctrl-C raises it
+at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a computation, with what was done.
+
+    Attributes
+    ----------
+    partial : the result that the computation would have returned, of what is done (may be empty)
+    done : int
+        Number of its rows.
+    """
+
+    def __init__(self, partial: Any, done: int) -> None:
+        super().__init__(f"{done} done")
+        self.partial = partial
+        self.done = done
+
+
+@dataclass(slots=True)
+class _Requests:
+    """Signals since the outermost `safely` began; ``pending``: one that nobody has acted on."""
+
+    inside: bool = False
+    count: int = 0
+    pending: bool = False
+    say: str = ""
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler."""
+        self.count += 1
+        if self.count > 1:
+            self.pending = False
+            raise KeyboardInterrupt
+        self.pending = True
+        if self.say:  # not print: the signal may have come while something is being printed
+            with contextlib.suppress(OSError, ValueError):
+                os.write(sys.stderr.fileno(), self.say.encode())
+
+
+_requests = _Requests()
+
+
+def check() -> None:
+    """A safe point: raise KeyboardInterrupt if Ctrl-C was pressed; costs 50 ns."""
+    if _requests.pending:
+        _requests.pending = False
+        raise KeyboardInterrupt
+
+
+def requested() -> bool:
+    """Was Ctrl-C pressed?  For loops that end by themselves: `check` raises no more."""
+    _requests.pending = False
+    return _requests.count > 0
+
+
+@contextlib.contextmanager
+def safely(*, signals: tuple[int, ...] = (), say: str = "") -> Iterator[None]:
+    """Let Ctrl-C act at safe points only; also a decorator, and blocks may be nested.
+
+    Does nothing outside the main thread and where a caller handles (or ignores) Ctrl-C.
+    A Ctrl-C after the last safe point is raised at the end of the block.
+
+    Parameters
+    ----------
+    signals : tuple of int
+        Signals to take over whatever handles them now; default: SIGINT if Python handles it.
+    say : str
+        Written to stderr at the first signal.
+    """
+    before: dict[int, Any] = {}
+    main = threading.current_thread() is threading.main_thread()
+    if main and not _requests.inside:
+        if not signals and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signals = (signal.SIGINT,)
+        _requests.inside = bool(signals)
+        _requests.count, _requests.pending, _requests.say = 0, False, say
+        for number in signals:
+            before[number] = signal.signal(number, _requests.handle)
+    try:
+        yield
+        if before:
+            check()
+    except SystemError as error:  # of a kernel that the second Ctrl-C hit
+        if _requests.count > 1:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if before:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            _requests.inside = _requests.pending = False
+            _requests.count = 0
+
+
+@contextlib.contextmanager
+def keeping(partial: Callable[[], tuple[Any, int]]) -> Iterator[None]:
+    """`safely`, and the KeyboardInterrupt is an `Interrupted` made of ``partial()``."""
+    try:
+        with safely():
+            yield
+    except KeyboardInterrupt:
+        found, done = partial()
+        raise Interrupted(found, done) from None
