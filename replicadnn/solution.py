@@ -65,7 +65,7 @@ class Certificate:
         q_i and Q_i do not decrease with the level i, and no overlap that is exactly 0 would grow.
     levels_error_s, levels_error_q, levels_error_Q : float
         Error of the number of levels K: of s, and the largest of q_EA(l) and of Q_EA(l) over the
-        layers (rsb; docs/theory.md, section 6.5).
+        layers (rsb; docs/theory.md, section 6.4).
     grid_error : float
         Residual of the same numbers on a grid 1.5 times finer, and the change of s (rsb).
     replicon : tuple of float
@@ -153,7 +153,7 @@ class Solution:
     one_minus_q_ea, one_minus_Q_ea : arrays (L+1,), (L,)
         Distance of the Edwards-Anderson values from 1, with its own relative accuracy.
     q_ea_error, Q_ea_error : arrays (L+1,), (L,), or None
-        Error of the number of levels, layer by layer (docs/theory.md, section 6.5); None for rs
+        Error of the number of levels, layer by layer (docs/theory.md, section 6.4); None for rs
         and in files that do not hold it.
     entropy_interaction, entropy_couplings, entropy_neurons : arrays (L,), (L,), (L-1,)
         The parts that s is the sum of, by layer: the share of every layer in the log volume.

@@ -49,11 +49,14 @@ def possible(problem: Problem) -> bool | None:
     return None if math.isnan(bound) else problem.alpha <= bound
 
 
+def beyond(problem: Problem) -> str:
+    """What is to be said beyond the bound; empty elsewhere."""
+    if possible(problem) is not False:
+        return ""
+    return f"alpha > {largest(problem):.4g}: no network stores random data beyond the counting bound"
+
+
 def objection(problem: Problem) -> list[str]:
     """What a solution beyond the bound must say of itself; empty for any other."""
-    if possible(problem) is not False:
-        return []
-    return [
-        f"alpha > {largest(problem):.4g}: no network stores random data beyond the counting bound; "
-        "the solution describes no state"
-    ]
+    words = beyond(problem)
+    return [f"{words}; the solution describes no state"] if words else []

@@ -1,7 +1,7 @@
 """Error of the number of levels: how far K levels are from continuous breaking.
 
 With K + 1 cells s is too high by a multiple of (K+1)^-4 and q_EA, Q_EA are off by one of (K+1)^-2
-(docs/theory.md, section 6.5).  So two numbers of levels, K and K', give the error of K as
+(docs/theory.md, section 6.4).  So two numbers of levels, K and K', give the error of K as
 
     |s(K) - s(K')| / |((K+1)/(K'+1))^4 - 1|,      |q(K) - q(K')| / |((K+1)/(K'+1))^2 - 1|,
 

@@ -15,7 +15,6 @@ from .replicon import replicon
 from .rsb_map import Array, Evaluation, Ints, Mapper, Model, State, _serial, make_state, relax
 from .rsb_newton import MIN_GAP, match_couplings
 
-
 FIRST_STEP = 0.05  # breakpoint at which one level is started from the symmetric solution
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from replicadnn.problem import Ansatz, BranchChoice, Problem
 from replicadnn.solution import Certificate, OtherBranch, Solution, Status, unsolved
 from replicadnn.theory import rsb
-from replicadnn.theory.counting import counting_bound, objection
+from replicadnn.theory.counting import beyond, counting_bound, objection
 from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
 from replicadnn.theory.rsb_map import FlowError, Model, State
 from replicadnn.theory.rsb_newton import CLOSING_MESSAGE
@@ -189,9 +189,9 @@ def _solution(
 
 def _where(problem: Problem, others: Sequence[OtherBranch]) -> str:
     """What exists past the end of the branch of the liquid, or how to look for it."""
-    impossible = objection(problem)
+    impossible = beyond(problem)
     if impossible:
-        return impossible[0]
+        return impossible
     if others:
         return "found: " + ", ".join(f"{o.branch} (s = {o.free_entropy:.6f})" for o in others)
     return "--branch all searches for others"
