@@ -45,6 +45,8 @@ AGREE = 1e-9
 TEACHER = {"scenario": "teacher-student", "ansatz": "rs"}
 #: Differences that are rounding: s, overlaps (the tolerance of a converged result).
 ROUNDING = {"s": 1e-11, "q": 1e-8, "Q": 1e-8}
+#: Errors and differences of overlaps below are those of layers without any.
+ZERO = 1e-12
 #: Largest alpha over the first transition that is drawn, by L: known ends of the hard branch.
 KNOWN_ENDS = {2: 5.93 / 1.2337, 3: 13.6 / 2.4674, 20: 76.5 / 2.4674}
 
@@ -68,10 +70,9 @@ def bounded(work: Callable[[], Any], seconds: float) -> Any:
         process.join()
 
 
-def errors_of(certificate: rd.Certificate) -> dict[str, Any]:
-    """Stated errors of the number of levels: of s, and of q and Q by layer or their largest."""
-    names = {"s": "levels_error_s", "q": "levels_error_q", "Q": "levels_error_Q"}
-    given = {key: getattr(certificate, name, None) for key, name in names.items()}
+def errors_of(found: rd.Solution) -> dict[str, Any]:
+    """Stated errors of the number of levels: of s, and of q and Q by layer."""
+    given = {"s": found.certificate.levels_error_s, "q": found.q_ea_error, "Q": found.Q_ea_error}
     return {key: np.asarray(e, float).tolist() for key, e in given.items() if e is not None}
 
 
@@ -89,7 +90,7 @@ def ask(problem: dict[str, Any], seconds: float = SECONDS) -> dict[str, Any]:
             "x": found.x.tolist(),
             "q": found.q_ea.tolist(),
             "Q": found.Q_ea.tolist(),
-            "errors": errors_of(found.certificate),
+            "errors": errors_of(found),
         }
 
     began = time.perf_counter()
@@ -235,7 +236,8 @@ def levels_record(problem: dict[str, Any]) -> dict[str, Any]:
     """The answers with K, 2K and 4K levels; the latter only where the one before converged."""
     runs = []
     for factor in (1, 2, 4):
-        runs.append(ask({**problem, "levels": factor * problem["levels"]}))
+        levels = factor * problem["levels"]
+        runs.append(ask({**problem, "levels": levels, "branch": "continuous"}))
         if factor == 1 and runs[0]["status"] != "converged":
             break
     return {"problem": problem, "runs": runs}
@@ -282,6 +284,8 @@ def compare(record: dict[str, Any]) -> list[dict[str, Any]]:
             actual = np.asarray(actual.max())
         first_layer = {"q": 0, "Q": 1}.get(name, 0)
         for n, (e, d) in enumerate(zip(stated.flat, actual.flat, strict=True)):
+            if max(e, d) < ZERO:  # data, liquid layers
+                continue
             layer = None if stated.ndim == 0 else first_layer + n
             rows.append({"name": name, "layer": layer, "stated": float(e), "actual": float(d)})
     return rows
