@@ -53,7 +53,9 @@ def beyond(problem: Problem) -> str:
     """What is to be said beyond the bound; empty elsewhere."""
     if possible(problem) is not False:
         return ""
-    return f"alpha > {largest(problem):.4g}: no network stores random data beyond the counting bound"
+    return (
+        f"alpha > {largest(problem):.4g}: no network stores random data beyond the counting bound"
+    )
 
 
 def objection(problem: Problem) -> list[str]:

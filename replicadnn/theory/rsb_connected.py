@@ -9,6 +9,7 @@ up.  What cannot be reached so is not on this branch (docs/theory.md, section 5.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +22,9 @@ from .rsb_newton import LOST, zero_level_growth
 
 START = 0.1  # the curve of one level begins this far (relative) above the threshold
 SMALL = 0.1  # ... where every q_EA has to be below this: q = O(alpha/alpha_1 - 1)
-SHORTER = (0.93, 0.85, 0.7, 0.5, 0.3)  # parts of alpha at which levels are added instead
+SHORTER = (
+    0.07  # levels are added at this much less in ln alpha instead, then at 2, 4, ... times that
+)
 HOP = 2e-3  # relative step in alpha across the end of one allocation of the levels
 HOPS = 8
 POINTS = 400
@@ -86,27 +89,37 @@ def connected(model: Model, K: int, effort: Effort) -> tuple[Climb | None, End |
     first = climb(model, nearest(curve, model.alpha)[1], K, effort)
     if not first.lost:
         return first, None
-    for part in SHORTER:
-        alpha, state = nearest(curve, part * model.alpha)
+    for alpha, state in _below(curve, model.alpha):
         lower = replace(model, alpha=alpha)
         tried = climb(lower, state, K, effort)
         if effort.over:
-            break
-        if tried.lost or not tried.stage.certificate.passes(effort.tol):
-            continue
-        state_above, end = _follow_up(lower, tried.stage.evaluation.state, model.alpha, effort)
-        if state_above is None:
-            break
-        above = climb(model, state_above, K, effort)
-        if not above.lost:
-            return above, None
-        end = End(K, model.alpha, above.lost)
-        break
-    else:
-        end = End(K, model.alpha, "not found from fewer levels")
-    if end is None:
-        end = End(K, model.alpha, "time limit")
-    return first, end
+            return first, End(K, alpha, "time limit")
+        if not tried.lost and tried.stage.certificate.passes(effort.tol):
+            above, end = _up(lower, tried.stage.evaluation.state, model.alpha, K, effort)
+            return above or first, end
+    return first, End(K, curve[0][0], "no further levels found")
+
+
+def _below(curve: list[Point], alpha: float) -> Iterator[Point]:
+    """Points of the curve at falling alpha, down to its start; every step is twice the last one."""
+    length, before = SHORTER, alpha
+    while before > curve[0][0]:
+        point = nearest(curve, alpha * math.exp(-length))
+        if point[0] < before:
+            yield point
+            before = point[0]
+        length *= 2.0
+
+
+def _up(
+    model: Model, state: State, alpha: float, K: int, effort: Effort
+) -> tuple[Climb | None, End | None]:
+    """From K levels at `model.alpha` to K levels at `alpha`, or the end on the way."""
+    there, end = _follow_up(model, state, alpha, effort)
+    if there is None:
+        return None, end
+    above = climb(replace(model, alpha=alpha), there, K, effort)
+    return (None, End(K, alpha, above.lost)) if above.lost else (above, None)
 
 
 def _resolved(model: Model, curve: list[Point], effort: Effort) -> bool:
