@@ -214,7 +214,7 @@ def test_fewer_levels_need_a_reason(two_levels: Stage, monkeypatch: pytest.Monke
         return rsb_climb._fill(given, 3, effort)
 
     assert two_levels.certificate.replicon.max() > 1.01
-    refused = instead(None, "further levels lead to another branch")
+    refused = instead(None, "leads to another branch")
     assert not refused.stable
     assert "unstable to one more level (rho = 1.0" in refused.fewer
     merged = instead(None, "")
@@ -419,3 +419,14 @@ def test_minimise_alone_does_not_know_branches() -> None:
     found = minimise(model, split)
     assert found.evaluation.q[1, -1] > 0.999
     assert leaps(climbed.stage.evaluation, found.evaluation)
+
+
+def test_a_start_is_not_left_for_another_branch() -> None:
+    """From K = 2 at alpha = 16 three levels at 17 would be those of q = 0.99999."""
+    near = solved(16.0, 3, 2, **MARGIN)
+    followed = solve_rsb(17.0, 3, levels=2, start=near, **MARGIN)[0]  # type: ignore[arg-type]
+    assert followed.converged
+    assert followed.branch == "continuous"
+    lost = solve_rsb(17.0, 3, levels=3, start=near, **MARGIN)[0]  # type: ignore[arg-type]
+    assert lost.status is Status.RUN_AWAY
+    assert not lost.converged

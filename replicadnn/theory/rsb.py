@@ -15,12 +15,24 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .. import interrupt
 from .rsb_certificate import Certificate
-from .rsb_climb import SAME, Climb, Effort, Stage, assess, climb, improve_top, is_frozen
+from .rsb_climb import (
+    LEAP_MESSAGE,
+    SAME,
+    Climb,
+    Effort,
+    Stage,
+    assess,
+    climb,
+    improve_top,
+    is_frozen,
+    leaps,
+)
 from .rsb_connected import End, connected, count_levels, liquid, threshold
 from .rsb_errors import LevelErrors, level_errors, no_errors
 from .rsb_levels import first_guess, frozen_guess, jump_guess, relaxed_guess, resample
-from .rsb_map import Array, Mapper, Model, State, _serial, entropy_by_layer, residual
+from .rsb_map import Array, Mapper, Model, State, _serial, entropy_by_layer, evaluate, residual
 from .rsb_newton import COLLAPSE_MESSAGE, minimise
 from .threads import Threads
 
@@ -123,9 +135,11 @@ def _liquid(model: Model, effort: Effort) -> Climb:
 
 
 def _from_start(model: Model, K: int, start: State, effort: Effort) -> Climb:
-    """Near a given state, with fewer levels first where K is more than it has."""
+    """Near a given state, with fewer levels first where K is less than it has."""
     state = start if start.K <= K else resample(model, start, max(K // 2, min(K, 2)))
-    return climb(model, state, K, effort)
+    found = climb(model, state, K, effort)
+    away = leaps(evaluate(model, start), found.stage.evaluation)
+    return replace(found, lost=found.lost or LEAP_MESSAGE) if away else found
 
 
 def _search(
@@ -212,6 +226,7 @@ def _name(stage: Stage) -> str:
     return "continuous"
 
 
+@interrupt.safely()
 def solve_rsb(
     alpha: float | Sequence[float],
     L: int,

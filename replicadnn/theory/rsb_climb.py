@@ -38,7 +38,7 @@ LEAP = 0.6  # part of 1 - q_EA(l) that further levels may take up on one branch
 SPLITS = 3  # cells that are tried for one more level
 STABLE = 1e-9  # a level with rho_i above 1 by this is unstable to splitting
 FINER_GRIDS = 2  # times that a grid is refined where the grid alone is too coarse
-LEAP_MESSAGE = "further levels lead to another branch"
+LEAP_MESSAGE = "leads to another branch"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,14 +37,19 @@ class _BlasLimit:
 
     def __init__(self) -> None:
         self.lock, self.inside = Lock(), 0
+        self.libraries: Any = None
         self.limit: Any = None
 
     def __enter__(self) -> None:
         with self.lock:
             if self.inside == 0:
-                from threadpoolctl import threadpool_limits  # finds the libraries loaded by now
+                if (
+                    self.libraries is None
+                ):  # a millisecond: those of numpy and scipy are loaded by now
+                    from threadpoolctl import ThreadpoolController
 
-                self.limit = threadpool_limits(limits=1, user_api="blas")
+                    self.libraries = ThreadpoolController()
+                self.limit = self.libraries.limit(limits=1, user_api="blas")
             self.inside += 1
 
     def __exit__(self, *error: object) -> None:
