@@ -77,11 +77,13 @@ def directions(x: Array) -> Array:
     ],
 )
 def test_units(blocks: list[list[float]]) -> None:
-    """U^T M and U z against the matrix U written out, with and without breakpoints."""
+    """U^T M, U z and U^-1 z against the matrix U written out, with and without breakpoints."""
     gaps = np.array([0.2, 0.05])
     offsets = np.cumsum([0, *(len(x) for x in blocks)])
     matrix = block_diag(*(directions(np.array(x)) for x in blocks), np.diag(gaps))
-    size, turns = newton.exchanges(np.concatenate(blocks), offsets, gaps)
+    x = np.concatenate(blocks)
+    turns = newton.largest_increments(x, offsets)
+    size = newton.exchanges(x, offsets, turns, gaps)
     rng = np.random.default_rng(3)
     n = int(offsets[-1])
     for count in (n, n + 2):
@@ -91,6 +93,19 @@ def test_units(blocks: list[list[float]]) -> None:
         np.testing.assert_allclose(found, U.T @ M, rtol=1e-12, atol=1e-15)
         found = newton.step_from_units(z, size, turns, offsets)
         np.testing.assert_allclose(found, U @ z, rtol=1e-12, atol=1e-15)
+    back = newton.step_in_units(U @ z, size, turns, offsets)
+    np.testing.assert_allclose(back, z, rtol=1e-10)
+
+
+def test_units_at_other_turns() -> None:
+    """One block (0.2, 0.5), exchanges with increment 0 instead of the largest, 1 - 0.5."""
+    offsets, no_gaps = np.array([0, 2]), np.zeros(0)
+    x, turns = np.array([0.2, 0.5]), np.array([0])
+    assert newton.largest_increments(x, offsets)[0] == 2
+    size = newton.exchanges(x, offsets, turns, no_gaps)
+    np.testing.assert_allclose(size, [-0.3, -0.5])
+    step = newton.step_from_units(np.array([1.0, 0.0]), size, turns, offsets)
+    np.testing.assert_allclose(step, [-0.3, 0.0])
 
 
 def spin_block(
