@@ -16,7 +16,7 @@ from replicadnn.theory.rsb_connected import connected, few_level_curve, liquid, 
 from replicadnn.theory.rsb_continuation import follow_branch
 from replicadnn.theory.rsb_errors import level_errors
 from replicadnn.theory.rsb_map import Evaluation, Model, evaluate
-from replicadnn.theory.rsb_newton import minimise, zero_level_growth
+from replicadnn.theory.rsb_newton import Minimum, minimise, zero_level_growth
 
 MARGIN = {"kappa": 0.037, "beta": 6.0}  # L = 3: another branch beside the liquid's from 13 on
 
@@ -430,3 +430,19 @@ def test_a_start_is_not_left_for_another_branch() -> None:
     lost = solve_rsb(17.0, 3, levels=3, start=near, **MARGIN)[0]  # type: ignore[arg-type]
     assert lost.status is Status.RUN_AWAY
     assert not lost.converged
+
+
+@pytest.mark.parametrize(("drop", "words"), [(5e-12, ""), (5e-11, "residual = 2.00e-08 (limit")])
+def test_a_split_that_is_not_certified_counts_only_if_it_lowers_s(
+    two_levels: Stage, monkeypatch: pytest.MonkeyPatch, drop: float, words: str
+) -> None:
+    def spoilt(model: Model, found: Minimum, effort: Effort) -> Stage:
+        certificate = replace(two_levels.certificate, residual=2e-8)
+        ev = replace(found.evaluation, free_entropy=two_levels.s - drop)
+        return Stage(model, replace(found, evaluation=ev), certificate)
+
+    monkeypatch.setattr(rsb_climb, "assess", spoilt)
+    more, why = one_more(two_levels, Effort())
+    assert more is None
+    assert why.startswith(words)
+    assert bool(why) is bool(words)

@@ -68,9 +68,9 @@ class Climb:
 
     `stage` is the last one that passes, or the last one if none does; `before` holds the earlier
     ones that pass; `lost` says why the next number of levels is not on this branch (then `stage`
-    is the last one that is); `fewer` why
-    there are fewer levels than asked for, and `stable` is False if one more was not excluded;
-    `shift` (2 L + 1) is the change of `curves` when the top cell is split (nan: not tried).
+    is the last one that is); `fewer` why there are fewer levels than asked for, and `stable` is
+    False if one more was not excluded; `shift` (2 L + 1) is the change of `curves` when the top
+    cell is split (None: not tried).
     """
 
     stage: Stage
@@ -245,7 +245,8 @@ def _more(stage: Stage, k: int, effort: Effort, splits: int) -> tuple[Stage, str
 def one_more(stage: Stage, effort: Effort, splits: int = SPLITS) -> tuple[Stage | None, str]:
     """The lowest solution with one cell split; else None, and why there is none.
 
-    The cells tried are the unstable ones, rho_i > 1, with most to gain.
+    The cells tried are the unstable ones, rho_i > 1, with most to gain. "" without a solution: no cell
+    is unstable, or in all of them the halves merge again or change s by less than rounding.
     """
     ev, model = stage.evaluation, stage.model
     excess = np.maximum(replicon(model, ev).rho - 1.0 - STABLE, 0.0)
@@ -259,7 +260,8 @@ def one_more(stage: Stage, effort: Effort, splits: int = SPLITS) -> tuple[Stage 
         chosen = np.arange(gain.size) == cell
         try:
             found = settle(model, split_cells(model, ev, chosen), effort)
-        except FlowError:
+        except FlowError as error:
+            why = str(error)
             continue
         if found.message in LOST or leaps(ev, found.evaluation):
             why = found.message if found.message in LOST else LEAP_MESSAGE
@@ -268,7 +270,10 @@ def one_more(stage: Stage, effort: Effort, splits: int = SPLITS) -> tuple[Stage 
         if new.state.K <= ev.state.K and new.free_entropy > ev.free_entropy - SAME:
             continue
         more = assess(model, found, effort)
-        if more.certificate.passes(effort.tol) and (best is None or more.s < best.s):
+        failures = more.certificate.failures(effort.tol)
+        if failures:  # next to a transition levels that change nothing are not resolved either
+            why = "; ".join(failures) if abs(more.s - stage.s) > SAME else why
+        elif best is None or more.s < best.s:
             best = more
     return best, why
 
