@@ -2,6 +2,7 @@
 
     python scripts/attack.py numbers                 # known values, solved again from the formulas
     python scripts/attack.py coverage --output FILE  # 200 random problems: are stated errors true?
+    python scripts/attack.py walk                    # is "continuous" connected to the liquid?
     python scripts/attack.py refusals                # requests that once failed or took too long
     python scripts/attack.py ... --quick             # a small part of each
 
@@ -34,6 +35,7 @@ import numpy as np
 from scipy.special import ndtr
 
 import replicadnn as rd
+from replicadnn.theory.rsb import solve_rsb
 
 SEED = 20
 #: Seconds allowed to one solve of `coverage`, and beyond them until its process is ended.
@@ -416,6 +418,48 @@ def coverage(quick: bool, output: Path) -> None:
     own_report(records, [line for line in lines if "own" in line and line["problem"] in two])
 
 
+# --- walk -----------------------------------------------------------------------------------
+
+#: Ratio of alpha from step to step, and how far above the first transition the walk ends.
+STEP, NEAR = 0.96, 1.05
+
+
+def walk_down(problem: dict[str, Any]) -> tuple[int, float, float, str]:
+    """From a "continuous" solution down to the first transition, each from the one before.
+
+    Returns the number of steps, the largest change of a q_EA in one, the largest q_EA at the end
+    and why it ended before ("" if it did not).
+    """
+    options = {**problem}
+    alpha, L = options.pop("alpha"), options.pop("L")
+    end = NEAR * first_transition(L, options["kappa"], options["beta"])
+    at = solve_rsb(alpha, L, time_limit=SECONDS, **options)[0]
+    steps, largest, why = 0, 0.0, "" if at.converged else at.message
+    while not why and alpha > end:
+        alpha = max(STEP * alpha, end)
+        below = solve_rsb(alpha, L, time_limit=SECONDS, start=at, **options)[0]
+        if not below.converged:
+            why = f"alpha = {alpha:g}: {below.message}"
+            break
+        largest = max(largest, float(np.abs(below.q_ea - at.q_ea).max()))
+        steps, at = steps + 1, below
+    return steps, largest, float(at.q_ea[1:-1].max()), why
+
+
+def walk(quick: bool) -> None:
+    problems = [p for p in draw(200) if p["L"] > 1 and p["kappa"] >= 0.0]
+    steps, lost, widest, last = 0, 0, 0.0, 0.0
+    for problem in problems[:3] if quick else problems[:40]:
+        count, largest, q, why = walk_down({**problem, "levels": 4})
+        print(f"{words(problem)}: {count} steps of q <= {largest:.3f}, ends at {q:.4f} {why}",
+              flush=True)  # fmt: skip
+        steps, lost = steps + count, lost + bool(why)
+        widest, last = max(widest, largest), max(last, q if not why else 0.0)
+    print(
+        f"{steps} steps, the largest {widest:.3f}; {lost} walks broken off; ends below {last:.3f}"
+    )
+
+
 # --- refusals -------------------------------------------------------------------------------
 
 
@@ -444,7 +488,7 @@ def refusals(quick: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Independent check of the broken-symmetry solver.")
-    parser.add_argument("what", choices=("numbers", "coverage", "refusals"))
+    parser.add_argument("what", choices=("numbers", "coverage", "walk", "refusals"))
     parser.add_argument("--quick", action="store_true", help="a small part")
     parser.add_argument("--output", type=Path, default=Path("coverage.jsonl"), metavar="FILE")
     given = parser.parse_args()
@@ -452,6 +496,8 @@ def main() -> None:
         numbers(given.quick)
     elif given.what == "coverage":
         coverage(given.quick, given.output)
+    elif given.what == "walk":
+        walk(given.quick)
     else:
         refusals(given.quick)
 

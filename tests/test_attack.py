@@ -183,3 +183,13 @@ def test_half_written_lines_are_dropped(tmp_path: Path) -> None:
     path.write_text(json.dumps({"a": math.inf}) + "\n" + '{"a": 1')
     assert attack.read_lines(path) == [{"a": math.inf}]
     assert attack.read_lines(tmp_path / "b.jsonl") == []
+
+
+def test_walk_down_to_the_liquid() -> None:
+    """L = 3, alpha = 4, beta = 5.43, three levels: 10 steps of 4 %, q_EA falls without a jump."""
+    problem = {"alpha": 4.0, "L": 3, "kappa": 0.0, "beta": 5.43, "levels": 3}
+    steps, largest, end, why = attack.walk_down(problem)
+    assert why == ""
+    assert steps == 10
+    assert 0.005 < largest < 0.03
+    assert end == pytest.approx(0.0095, abs=5e-4)
