@@ -245,8 +245,8 @@ def _more(stage: Stage, k: int, effort: Effort, splits: int) -> tuple[Stage, str
 def one_more(stage: Stage, effort: Effort, splits: int = SPLITS) -> tuple[Stage | None, str]:
     """The lowest solution with one cell split; else None, and why there is none.
 
-    The cells tried are the unstable ones, rho_i > 1, with most to gain. "" without a solution: no cell
-    is unstable, or in all of them the halves merge again or change s by less than rounding.
+    The cells tried are the unstable ones, rho_i > 1, with most to gain. "" without a solution: no
+    cell is unstable, or in all of them the halves merge or change s by less than rounding.
     """
     ev, model = stage.evaluation, stage.model
     excess = np.maximum(replicon(model, ev).rho - 1.0 - STABLE, 0.0)
