@@ -140,7 +140,8 @@ class Solution:
         One line: how it ended, and anything a reader of the numbers must know.
     branch : str
         "continuous" (connected to the liquid), "filled" (solid throughout, beyond a first-order
-        step), "frozen" (teacher-student: q -> 1 in every layer; random: in layer 1, above a
+        step), "discontinuous" (rsb: reached by a jump of q_EA only), "frozen"
+        (teacher-student: q -> 1 in every layer; random: in layer 1, above a
         breakpoint), "frozen 2", ... (in the first 2, ... layers) or "partly frozen".
     other_branches : tuple of OtherBranch
         The other solutions found at this point, with their free entropies.

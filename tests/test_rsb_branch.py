@@ -191,12 +191,43 @@ def _changed(ev: Evaluation, q: float) -> Evaluation:
     return replace(ev, q=values)
 
 
-def test_a_leap_is_more_than_six_tenths_of_the_way_to_one() -> None:
+def test_a_leap_is_more_than_a_fifth_of_the_way_to_one() -> None:
     ev = evaluate(Model(8.0, 3), solved(8.0, 3, 2).state)
     before = _changed(ev, 0.5)
-    assert not leaps(before, _changed(ev, 0.79))
-    assert leaps(before, _changed(ev, 0.81))
+    assert not leaps(before, _changed(ev, 0.59))
+    assert leaps(before, _changed(ev, 0.61))
     assert not leaps(before, _changed(ev, 0.1))
+    assert not leaps(before, _changed(ev, 0.79), 0.6)
+    assert leaps(before, _changed(ev, 0.81), 0.6)
+
+
+@pytest.mark.parametrize(("levels", "fold"), [(2, 3.4846), (4, 3.3409), (8, 3.3008)])
+def test_a_layer_that_freezes_with_a_jump_ends_the_branch(levels: int, fold: float) -> None:
+    """L = 4, kappa = 0.327: layer 2 wakes at 3.28 and folds at once; at 3.658 levels that are
+    added to one (q_EA = 0.390) lead to q_EA = 0.718, K = 8 at s = -1.9110389.
+    """
+    ended = solved(3.65805, 4, levels, kappa=0.327)
+    assert ended.status is Status.ENDED
+    assert f"ends in a fold at alpha = {fold}"[:-1] in ended.message
+    jumped = solve_rsb(3.65805, 4, kappa=0.327, levels=levels, branch="discontinuous")[0]
+    assert jumped.converged
+    assert jumped.branch == "discontinuous"
+    assert jumped.q_ea[1] == pytest.approx(0.718, abs=3e-3)
+    below = solved(3.2, 4, levels, kappa=0.327)
+    assert below.converged
+    assert below.q_ea[1] < 0.4
+    auto = rd.solve(3.65805, 4, scenario="random", kappa=0.327, levels=levels)
+    assert auto.branch in ("discontinuous", "frozen")
+    assert auto.free_entropy <= jumped.free_entropy + 1e-12
+
+
+def test_a_leap_on_the_branch_is_followed() -> None:
+    """L = 14: K = 3 exists at 1.27623 on the branch (0.5226) and off it (0.6599)."""
+    on = solved(1.27623, 14, 3, kappa=0.738, beta=15.85)
+    assert on.converged
+    assert on.q_ea[1] == pytest.approx(0.5226, abs=2e-4)
+    off = solve_rsb(1.27623, 14, kappa=0.738, beta=15.85, levels=3, branch="discontinuous")[0]
+    assert off.q_ea[1] == pytest.approx(0.6599, abs=2e-4)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +241,7 @@ def test_fewer_levels_need_a_reason(two_levels: Stage, monkeypatch: pytest.Monke
     effort, given = Effort(), Climb(two_levels)
 
     def instead(more: Stage | None, why: str) -> Climb:
-        monkeypatch.setattr(rsb_climb, "one_more", lambda stage, effort: (more, why))
+        monkeypatch.setattr(rsb_climb, "one_more", lambda *given, **named: (more, why))
         return rsb_climb._fill(given, 3, effort)
 
     assert two_levels.certificate.replicon.max() > 1.01

@@ -18,6 +18,7 @@ import numpy as np
 from .. import interrupt
 from .rsb_certificate import Certificate
 from .rsb_climb import (
+    APART,
     LEAP_MESSAGE,
     SAME,
     Climb,
@@ -29,13 +30,14 @@ from .rsb_climb import (
     is_frozen,
     leaps,
 )
-from .rsb_connected import End, connected, count_levels, liquid, threshold
+from .rsb_connected import End, connected, count_levels, discontinuous, liquid, threshold
 from .rsb_errors import LevelErrors, level_errors, no_errors
 from .rsb_levels import first_guess, frozen_guess, jump_guess, relaxed_guess, resample
 from .rsb_map import Array, Mapper, Model, State, _serial, entropy_by_layer, evaluate, residual
 from .rsb_newton import COLLAPSE_MESSAGE, minimise
 from .threads import Threads
 
+BRANCHES = ("auto", "continuous", "discontinuous", "frozen", "all")
 IMPROVED = 4  # levels from which some are moved to the last rise
 UNBOUNDED = "one more level leads to another branch: the error of the number of levels is unknown"
 
@@ -138,7 +140,7 @@ def _from_start(model: Model, K: int, start: State, effort: Effort) -> Climb:
     """Near a given state, with fewer levels first where K is less than it has."""
     state = start if start.K <= K else resample(model, start, max(K // 2, min(K, 2)))
     found = climb(model, state, K, effort)
-    away = leaps(evaluate(model, start), found.stage.evaluation)
+    away = leaps(evaluate(model, start), found.stage.evaluation, APART)
     return replace(found, lost=found.lost or LEAP_MESSAGE) if away else found
 
 
@@ -152,6 +154,8 @@ def _search(
         guess = frozen_guess(model, min(K, 2))
         state = relaxed_guess(model, guess, deadline=effort.deadline, mapper=effort.mapper)
         return climb(model, state, K, effort), None
+    if branch == "discontinuous":
+        return discontinuous(model, K, effort), None
     if model.L == 1:
         return _perceptron(model, K, effort), None
     if model.alpha <= threshold(model):
@@ -180,7 +184,7 @@ def _solve_point(
     ev = stage.evaluation
     return RSBSolution(
         alpha=model.alpha, L=model.L, kappa=model.kappa, beta=model.beta,
-        branch=_name(stage), status=status, message=message,
+        branch=_name(stage, branch), status=status, message=message,
         x=ev.state.m, q=ev.q, Q=ev.state.Q, free_entropy=ev.free_entropy,
         certificate=stage.certificate, errors=errors,
         parts=entropy_by_layer(stage.model, ev), timings=timings, state=ev.state,
@@ -217,13 +221,13 @@ def _few_levels(found: Climb) -> str:
     )
 
 
-def _name(stage: Stage) -> str:
-    """liquid (no overlap), frozen (q = 1 above m*) or continuous."""
+def _name(stage: Stage, asked: str) -> str:
+    """liquid (no overlap), frozen (q = 1 above m*), else continuous or discontinuous as asked."""
     if is_frozen(stage.evaluation.state):
         return "frozen"
     if stage.evaluation.state.Q.max(initial=0.0) <= 0.0:
         return "liquid"
-    return "continuous"
+    return "discontinuous" if asked == "discontinuous" else "continuous"
 
 
 @interrupt.safely()
@@ -254,9 +258,10 @@ def solve_rsb(
         K >= 0 (0: replica symmetric, 1: one-step).
     tol : float
         `converged` needs residual, ds/dm, ds/dq, ds/dQ all below.
-    branch : "auto", "continuous", "frozen" or "all"
-        auto is continuous: connected to the liquid by a followed curve; "all" returns the
-        continuous and the frozen solution of every alpha.
+    branch : "auto", "continuous", "discontinuous", "frozen" or "all"
+        auto is continuous: connected to the liquid by a followed curve; discontinuous: where the
+        levels lead that are added at this alpha; "all" returns the continuous and the frozen
+        solution of every alpha.
     start : RSBSolution or State
         Where to start, e.g. the solution of a nearby alpha; what is found from there is called
         continuous on the caller's word.
@@ -304,8 +309,7 @@ def _validate(
         ("L", L, L >= 1, ">= 1"),
         ("beta", beta, beta > 0.0, "> 0 or inf"),
         ("levels", levels, levels >= 0, ">= 0"),
-        ("branch", branch, branch in ("auto", "continuous", "frozen", "all"),
-         "auto, continuous, frozen or all"),
+        ("branch", branch, branch in BRANCHES, ", ".join(BRANCHES)),
         ("threads", threads, threads >= 1, ">= 1"),
     ]  # fmt: skip
     for name, value, good, allowed in checks:

@@ -34,7 +34,8 @@ PATIENCE = 200  # iterations along the falling direction of a flat saddle
 FLAT_ERROR = 1e-10  # accuracy below which a flat saddle is taken for the solution
 TOP_MOVES = 4  # levels moved to the top cell at most
 SAME = 1e-11  # differences of s that are rounding
-LEAP = 0.6  # part of 1 - q_EA(l) that further levels may take up on one branch
+LEAP = 0.2  # part of 1 - q_EA(l) that further levels take up without a curve being followed
+APART = 0.6  # ... and from which two solutions are never taken for neighbours
 SPLITS = 3  # cells that are tried for one more level
 STABLE = 1e-9  # a level with rho_i above 1 by this is unstable to splitting
 FINER_GRIDS = 2  # times that a grid is refined where the grid alone is too coarse
@@ -67,15 +68,16 @@ class Climb:
     """Where adding levels has led.
 
     `stage` is the last one that passes, or the last one if none does; `before` holds the earlier
-    ones that pass; `lost` says why the next number of levels is not on this branch (then `stage`
-    is the last one that is); `fewer` why there are fewer levels than asked for, and `stable` is
-    False if one more was not excluded; `shift` (2 L + 1) is the change of `curves` when the top
-    cell is split (None: not tried).
+    ones that pass; `lost` says why the next number of levels, `tried`, may not be on this branch
+    (then `stage` is the last one that is); `fewer` why there are fewer levels than asked for, and
+    `stable` is False if one more was not excluded; `shift` (2 L + 1) is the change of `curves` when
+    the top cell is split (None: not tried).
     """
 
     stage: Stage
     before: tuple[Stage, ...] = ()
     lost: str = ""
+    tried: int = 0
     fewer: str = ""
     stable: bool = True
     shift: Array | None = None
@@ -170,9 +172,9 @@ def ladder(K: int) -> list[int]:
     return sorted({*steps, min(K, 2)} - {0} if K else {0})
 
 
-def leaps(before: Evaluation, after: Evaluation) -> bool:
-    """True if a q_EA(l) has taken up more than `LEAP` of its distance from one: another branch."""
-    return bool((1.0 - after.q[1:-1, -1] < (1.0 - LEAP) * (1.0 - before.q[1:-1, -1])).any())
+def leaps(before: Evaluation, after: Evaluation, share: float = LEAP) -> bool:
+    """True if a q_EA(l) has taken up more than `share` of its distance from one: another branch?"""
+    return bool((1.0 - after.q[1:-1, -1] < (1.0 - share) * (1.0 - before.q[1:-1, -1])).any())
 
 
 def is_frozen(state: State) -> bool:
@@ -180,8 +182,8 @@ def is_frozen(state: State) -> bool:
     return int(state.top.min()) <= state.K
 
 
-def climb(model: Model, state: State, K: int, effort: Effort) -> Climb:
-    """Settle `state`, then further levels one number after the other up to K.
+def climb(model: Model, state: State, K: int, effort: Effort, share: float = LEAP) -> Climb:
+    """Settle `state`, then further levels one number after the other up to K (`leaps` by `share`).
 
     Near a transition, or where the curves are almost straight, further levels change s by less
     than rounding and merge: then the last stage that passes is the answer, and `fewer` says so.
@@ -195,28 +197,28 @@ def climb(model: Model, state: State, K: int, effort: Effort) -> Climb:
             continue
         if last.certificate.passes(effort.tol) and last.certificate.replicon.max() <= 1.0 + STABLE:
             break
-        stage, lost = _more(last, k, effort, SPLITS if k == K else 1)
+        stage, lost = _more(last, k, effort, SPLITS if k == K else 1, share)
         if lost:
-            return Climb(stage, _passing(done, effort), lost)
+            return Climb(stage, _passing(done, effort), lost, k)
         done.append(stage)
         few = stage.levels <= K // 2 < k
         if few and stage.certificate.passes(effort.tol):
             break
     if done[-1].found.message in LOST:
-        return Climb(done[-1], _passing(done[:-1], effort), done[-1].found.message)
+        return Climb(done[-1], _passing(done[:-1], effort), done[-1].found.message, state.K)
     if not any(stage.certificate.passes(effort.tol) for stage in done):
         done.append(_descend(done[-1], effort))
     good = _passing(done, effort)
     if not good:
         return Climb(done[-1])
-    return _fill(Climb(good[-1], good[:-1]), K, effort)
+    return _fill(Climb(good[-1], good[:-1]), K, effort, share)
 
 
 def _passing(stages: list[Stage], effort: Effort) -> tuple[Stage, ...]:
     return tuple(stage for stage in stages if stage.certificate.passes(effort.tol))
 
 
-def _more(stage: Stage, k: int, effort: Effort, splits: int) -> tuple[Stage, str]:
+def _more(stage: Stage, k: int, effort: Effort, splits: int, share: float) -> tuple[Stage, str]:
     """k levels: by splitting cells up to three levels, beyond by resampling the rises.
 
     Also why that is not on the branch ("" if it is).
@@ -224,7 +226,7 @@ def _more(stage: Stage, k: int, effort: Effort, splits: int) -> tuple[Stage, str
     frozen = is_frozen(stage.evaluation.state)
     if k <= 3 and not frozen:
         while stage.levels < k and not effort.over:
-            added, why = one_more(stage, effort, splits)
+            added, why = one_more(stage, effort, splits, share)
             if added is None:
                 return stage, why
             stage = added
@@ -232,7 +234,7 @@ def _more(stage: Stage, k: int, effort: Effort, splits: int) -> tuple[Stage, str
     tried = refine(stage.model, stage.evaluation, k)
     found = settle(stage.model, tried, effort)
     lost = found.message if found.message in LOST else ""
-    if not lost and not frozen and leaps(stage.evaluation, found.evaluation):
+    if not lost and not frozen and leaps(stage.evaluation, found.evaluation, share):
         lost = LEAP_MESSAGE
     if lost:
         return stage, lost
@@ -242,7 +244,9 @@ def _more(stage: Stage, k: int, effort: Effort, splits: int) -> tuple[Stage, str
     return assess(stage.model, found, effort), ""
 
 
-def one_more(stage: Stage, effort: Effort, splits: int = SPLITS) -> tuple[Stage | None, str]:
+def one_more(
+    stage: Stage, effort: Effort, splits: int = SPLITS, share: float = LEAP
+) -> tuple[Stage | None, str]:
     """The lowest solution with one cell split; else None, and why there is none.
 
     The cells tried are the unstable ones, rho_i > 1, with most to gain. "" without a solution: no
@@ -263,7 +267,7 @@ def one_more(stage: Stage, effort: Effort, splits: int = SPLITS) -> tuple[Stage 
         except FlowError as error:
             why = str(error)
             continue
-        if found.message in LOST or leaps(ev, found.evaluation):
+        if found.message in LOST or leaps(ev, found.evaluation, share):
             why = found.message if found.message in LOST else LEAP_MESSAGE
             continue
         new = found.evaluation
@@ -285,7 +289,7 @@ def between(stage: Stage, other: Stage) -> tuple[float, Array]:
     return abs(stage.s - other.s) / abs(ratio**4 - 1.0), change / abs(ratio**2 - 1.0)
 
 
-def _fill(climb: Climb, K: int, effort: Effort) -> Climb:
+def _fill(climb: Climb, K: int, effort: Effort, share: float = LEAP) -> Climb:
     """One level more as long as some are missing and it stays; then why there are fewer."""
     for _ in range(2 * K):
         stage = climb.stage
@@ -297,7 +301,7 @@ def _fill(climb: Climb, K: int, effort: Effort) -> Climb:
         half = climb.half
         if half is not None and between(stage, half)[0] < SAME:
             return replace(climb, fewer=f"further ones lower s by less than {SAME:.0e}")
-        more, why = one_more(stage, effort)
+        more, why = one_more(stage, effort, share=share)
         if effort.over:
             return replace(climb, fewer="time limit", stable=False)
         if more is None and why:

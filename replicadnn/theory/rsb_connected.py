@@ -86,18 +86,43 @@ def connected(model: Model, K: int, effort: Effort) -> tuple[Climb | None, End |
         curve, end = few_level_curve(model, 0, effort)
     if end is not None:  # more levels end earlier
         return None, end
-    first = climb(model, nearest(curve, model.alpha)[1], K, effort)
-    if not first.lost:
-        return first, None
+    found = climb(model, nearest(curve, model.alpha)[1], K, effort)
+    while found.lost and found.tried < K and not effort.over:
+        there, _ = _from_below(model, curve, found.tried, effort)
+        again = None if there is None else climb(model, there, K, effort)
+        if again is None or (again.lost and again.tried <= found.tried):
+            break
+        found = again
+    if not found.lost:
+        return found, None
+    there, end = _from_below(model, curve, K, effort)
+    above = None if there is None else climb(model, there, K, effort)
+    if above is not None and not above.lost:
+        return above, None
+    return found, end or End(K, model.alpha, "further levels lead away")
+
+
+def discontinuous(model: Model, K: int, effort: Effort) -> Climb | None:
+    """Where levels added at `model.alpha` lead, another branch or not; None without a start."""
+    for few in (min(K, 1), 0):
+        curve, end = few_level_curve(model, few, effort)
+        if end is None:
+            return climb(model, nearest(curve, model.alpha)[1], K, effort, share=1.0)
+    return None
+
+
+def _from_below(
+    model: Model, curve: list[Point], K: int, effort: Effort
+) -> tuple[State | None, End | None]:
+    """K levels, added at a smaller alpha and followed up to `model.alpha`, or its end."""
     for alpha, state in _below(curve, model.alpha):
         lower = replace(model, alpha=alpha)
         tried = climb(lower, state, K, effort)
         if effort.over:
-            return first, End(K, alpha, "time limit")
+            return None, End(K, alpha, "time limit")
         if not tried.lost and tried.stage.certificate.passes(effort.tol):
-            above, end = _up(lower, tried.stage.evaluation.state, model.alpha, K, effort)
-            return above or first, end
-    return first, End(K, curve[0][0], "no further levels found")
+            return _follow_up(lower, tried.stage.evaluation.state, model.alpha, effort)
+    return None, End(K, curve[0][0], "no further levels found")
 
 
 def _below(curve: list[Point], alpha: float) -> Iterator[Point]:
@@ -109,17 +134,6 @@ def _below(curve: list[Point], alpha: float) -> Iterator[Point]:
             yield point
             before = point[0]
         length *= 2.0
-
-
-def _up(
-    model: Model, state: State, alpha: float, K: int, effort: Effort
-) -> tuple[Climb | None, End | None]:
-    """From K levels at `model.alpha` to K levels at `alpha`, or the end on the way."""
-    there, end = _follow_up(model, state, alpha, effort)
-    if there is None:
-        return None, end
-    above = climb(replace(model, alpha=alpha), there, K, effort)
-    return (None, End(K, alpha, above.lost)) if above.lost else (above, None)
 
 
 def _resolved(model: Model, curve: list[Point], effort: Effort) -> bool:

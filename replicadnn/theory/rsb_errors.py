@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .rsb_climb import SAME, STABLE, Climb, Effort, Stage, between, one_more
+from .rsb_climb import APART, SAME, STABLE, Climb, Effort, Stage, between, one_more
 from .rsb_map import Array
 from .rsb_newton import zero_level_growth
 
@@ -51,7 +51,7 @@ def level_errors(found: Climb, effort: Effort) -> LevelErrors:
     if stage.certificate.replicon.max() > 1.0 + STABLE:
         K, others = stage.levels, [] if found.half is None else [found.half]
         if K <= FEW and not found.fewer:
-            further, why = one_more(stage, effort)
+            further, why = one_more(stage, effort, share=APART)
             if why or (further is None and not others):
                 return no_errors(stage.model.L)
             if further is not None and further.levels > K:

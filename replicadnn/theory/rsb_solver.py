@@ -25,6 +25,8 @@ FROZEN_LEVELS = 8
 #: ... of the branches with two or more frozen layers a side, and seconds to refine them.
 DEEP_FROZEN_LEVELS = 4
 DEEP_FROZEN_SECONDS = 30.0
+#: Two solutions of a point with s closer than this are one (levels can be shared out in many ways).
+SAME_ENTROPY = 1e-6
 #: Overlap of the next layer from which it counts as frozen too: the same state.
 FROZEN_OVERLAP = 0.999
 
@@ -42,8 +44,8 @@ def solve_point(
 
     ``continuous`` is the branch of the liquid; ``auto`` the same while it exists, past its end the
     solution with the smallest s (n -> 0) of all found; ``all`` and ``equilibrium`` always search
-    the other branches too: q = 1 above a breakpoint m* in the first 1, 2, ... layers from either
-    boundary.
+    the other branches too: discontinuous (reached by a jump of q_EA only), and q = 1 above a
+    breakpoint m* in the first 1, 2, ... layers from either boundary.
     """
     if problem.L == 1 and problem.kappa >= 0.0 and math.isinf(problem.beta):
         return [_convex(problem, tol)]
@@ -55,7 +57,8 @@ def solve_point(
     others: list[rsb.RSBSolution] = []
     beyond = asked in (BranchChoice.ALL, BranchChoice.EQUILIBRIUM)
     if problem.L > 1 and (beyond or (ended and asked is BranchChoice.AUTO)):
-        others = _frozen(problem, count, tol, time_limit, threads)
+        others = _discontinuous(problem, continuous, count, tol, time_limit, threads)
+        others += _frozen(problem, count, tol, time_limit, threads)
     good = [one for one in [continuous, *others] if one.converged]
     if asked is BranchChoice.ALL and others:
         chosen = [*([] if ended else [continuous]), *others]
@@ -74,6 +77,18 @@ def _convex(problem: Problem, tol: float) -> Solution:
     symmetric = solve_symmetric(replace(problem, ansatz=Ansatz.RS), tol=tol)[0][0]
     message = f"{symmetric.message}; one convex perceptron: no replica-symmetry breaking"
     return replace(symmetric, problem=problem, message=message)
+
+
+def _discontinuous(
+    problem: Problem, continuous: rsb.RSBSolution, levels: int, tol: float, time_limit: float,
+    threads: int,
+) -> list[rsb.RSBSolution]:  # fmt: skip
+    """The certified solution that levels added at this alpha lead to, if it is another one."""
+    one = _search(problem, "discontinuous", levels, tol, time_limit, threads)
+    if one is None or not one.converged or one.branch != "discontinuous":
+        return []
+    same = continuous.converged and abs(one.free_entropy - continuous.free_entropy) < SAME_ENTROPY
+    return [] if same else [one]
 
 
 def _frozen(
