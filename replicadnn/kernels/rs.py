@@ -75,7 +75,8 @@ def panels(kink, width, drop, high):
     scale 1/drop; in z these are ``kink`` and ``kink - drop width``.  With a margin the Gaussian
     of z puts its weight on one side of the bend, where panels have to grow more slowly.
     """
-    grading = _GRADING / (1.0 + 0.1 * max(0.0, kink) / math.sqrt(1.0 + width * width))
+    kappa = kink / math.sqrt(1.0 + width * width)
+    grading = _GRADING / (1.0 + 0.1 * max(0.0, kappa - 1.0))
     edges = [-_Z_MAX]
     ends = [high]
     while len(ends) > 0:
@@ -143,7 +144,7 @@ def curvature_random(lam, mu, kappa, beta, drop, b):
     width = math.sqrt(mu / lam)
     kink = kappa / math.sqrt(lam)
     edges = panels(kink, width, drop, upper_end(lam, kappa))
-    sharp = lam > _SHARP
+    sharp, inverse = lam > _SHARP, 0.5 / lam
     total = slope = 0.0
     for k in range(edges.size - 1):
         half = 0.5 * (edges[k + 1] - edges[k])
@@ -154,7 +155,7 @@ def curvature_random(lam, mu, kappa, beta, drop, b):
             weight = half * _WEIGHTS[j] * math.exp(-0.5 * z * z)
             total += weight * h * h
             if sharp:
-                slope += weight * h * h * (1.0 + 0.5 * (z * z - 1.0) / lam - 0.5 * kink * z)
+                slope += weight * h * h * (1.0 - inverse + (inverse * z - 0.5 * kink) * z)
             else:
                 h1 = -h * (u + h)
                 slope += weight * (h1 * h1 - 2.0 * h * h * h1)
@@ -188,7 +189,7 @@ def potential(teacher, lam, mu, kappa, beta, drop, b, norm):
 @jit_strict
 def upper_end(lam, kappa):
     """Where Dz and Dz w(u) have died out: w moves it to sqrt(lam) kappa if kappa > 0."""
-    return _Z_MAX + max(0.0, kappa) * math.sqrt(lam)
+    return _Z_MAX + max(0.0, kappa - 1.0) * math.sqrt(lam)
 
 
 @jit_strict
