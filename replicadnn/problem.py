@@ -15,9 +15,9 @@ E = TypeVar("E", bound=enum.StrEnum)
 MAX_DEPTH = 1_000_000
 ALPHA_RANGE = (1e-9, 1e9)
 KAPPA_MAX = 10.0
-BETA_MIN = 1e-3
+BETA_RANGE = (1e-3, 1e9)
 _ALPHA_TEXT = f"a number from {ALPHA_RANGE[0]:g} to {ALPHA_RANGE[1]:g}"
-_BETA_TEXT = f"a number from {BETA_MIN:g} up, or inf"
+_BETA_TEXT = f"a number from {BETA_RANGE[0]:g} to {BETA_RANGE[1]:g}, or inf"
 
 
 class Scenario(enum.StrEnum):
@@ -98,7 +98,8 @@ class Problem:
         Margin: every gap must exceed kappa; -10..10.  In the teacher-student scenario a margin
         other than 0 stands for planted data (docs/theory.md, section 4.3).
     beta : float
-        Inverse temperature of the violation-count potential; infinity is the hard constraint.
+        Inverse temperature of the violation-count potential, 1e-3..1e9; infinity is the hard
+        constraint.
 
     Raises
     ------
@@ -121,7 +122,9 @@ class Problem:
         put(self, "ansatz", choice(Ansatz, "ansatz", self.ansatz))
         limits = f"a number from {-KAPPA_MAX:g} to {KAPPA_MAX:g}"
         put(self, "kappa", real("kappa", self.kappa, -KAPPA_MAX, KAPPA_MAX, limits))
-        put(self, "beta", real("beta", self.beta, BETA_MIN, math.inf, _BETA_TEXT))
+        put(self, "beta", real("beta", self.beta, BETA_RANGE[0], math.inf, _BETA_TEXT))
+        if BETA_RANGE[1] < self.beta < math.inf:
+            raise InputError("beta", self.beta, _BETA_TEXT)
 
     @property
     def teacher(self) -> bool:

@@ -24,8 +24,8 @@ kappas = st.sampled_from([0.0, -1.0, 0.5, 2.0])
 
 
 def constants(problem: Problem) -> tuple[float, float, float, float, float]:
-    _, _, kappa, beta, c, b, norm = Equations(problem).parameters
-    return kappa, beta, c, b, norm
+    _, _, kappa, beta, drop, b, norm = Equations(problem).parameters
+    return kappa, beta, drop, b, norm
 
 
 @pytest.mark.parametrize("u", [-1e3, -30.0, -5.0, -0.1, 0.0, 2.0, 8.0])

@@ -18,8 +18,8 @@ SPIN = 1.2  # points of neurons on those of interactions
 RISE = 1.2
 TAIL = 7.0
 FLOOR = 0.28  # points for each width of the kink at the floor f = -beta, on those of other kinks
-MAX_FLOOR = 11.0
 MAX_POINTS = 4000.2  # for each point per width: 20001 by default
+MAX_POINTS_SYMMETRIC = 200000.2  # ... of one level, whose flow has no convolution
 MAX_POINTS_SPIN = 1600.2  # long windows come with long stencils
 
 
@@ -86,18 +86,25 @@ def _flow(full, v, step, side, ratio, slope, width, tables, df_dm):
 
 
 @jit_ieee_strict
-def gap_flow(m, lam, kappa, noise, points):
-    """Interaction: f = ln[noise + (1-noise) Phi((h-kappa)/sqrt(1-lam_k))], variances lam."""
+def gap_spacings(m, lam, width, kappa, beta, points):
+    """`spacings` with the kink of f at its floor -beta resolved, and how much that adds."""
+    sharper = 1.0
+    floor = math.sqrt(2.0 * beta)  # of f, in widths left of kappa; its kink is 1/floor wide
+    if floor * width < TAIL * math.sqrt(lam[lam.size - 1]) + kappa:
+        sharper = max(1.0, FLOOR * floor)
+    return spacings(m, lam, width, sharper * points), sharper
+
+
+@jit_ieee_strict
+def gap_flow(m, lam, kappa, beta, points):
+    """Interaction: f = ln[e^-beta + (1-e^-beta) Phi((h-kappa)/sqrt(1-lam_k))], variances lam."""
     k1 = lam.size
     top = lam[k1 - 1]
     width = math.sqrt(max(1.0 - top, 1e-12))
     reach = REACH * math.sqrt(top)
-    beta = -math.log(noise) if noise > 0.0 else math.inf
-    floor = math.sqrt(2.0 * beta)  # of f, in widths left of kappa; its kink is 1/floor wide
-    if floor * width < TAIL * math.sqrt(top) + kappa:
-        points *= max(1.0, FLOOR * min(floor, MAX_FLOOR))
-    limits = spacings(m, lam, width, points)
-    step = max(limits.min(), 2.0 * reach / (MAX_POINTS * points))
+    limits, _ = gap_spacings(m, lam, width, kappa, beta, points)
+    most = MAX_POINTS if k1 > 1 else MAX_POINTS_SYMMETRIC
+    step = max(limits.min(), 2.0 * reach / (most * points))
     ratio = coarsening(limits, step)
     block = 1
     for r in ratio:
@@ -106,7 +113,7 @@ def gap_flow(m, lam, kappa, noise, points):
     n = 2 * side + 1
     tables = np.empty((7, k1, n))
     f, f1, f2 = tables[:3, k1 - 1]
-    parisi.gap_boundary(kappa, noise, width, step, side, f, f1, f2)
+    parisi.gap_boundary(kappa, beta, width, step, side, f, f1, f2)
     return _flow(_append(m, 1.0), lam, step, side, ratio, 0.0, width, tables, np.zeros(n))
 
 

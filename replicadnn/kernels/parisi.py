@@ -232,12 +232,10 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
                 fbar[i - 1, h] = f[i, here]
         if missing:
             _extrapolate(known[:nc], f[i - 1, :nc], f1[i - 1, :nc], f2[i - 1, :nc])
-    n0 = 2 * sides[0] + 1
-    for h in range(n0):
-        tmp_full[h] = 0.0
-    tmp_full[sides[0]] = 1.0
-    w = stencil(v[0] / steps[0] ** 2, 0.0, n0 - 1)
-    columns.convolve_one(w, tmp_full[:n0], P[0, :n0])
+    w = stencil(v[0] / steps[0] ** 2, 0.0, 2 * sides[0])
+    for h in range(2 * sides[0] + 1):
+        at = abs(h - sides[0])
+        P[0, h] = w[at] if at < w.size else 0.0
     error = 0.0
     for i in range(k + 1):
         ni = 2 * sides[i] + 1
@@ -454,18 +452,15 @@ def log_ndtr(x):
 
 
 @jit_ieee_strict
-def gap_boundary(kappa, noise, width, dh, i0, f, f1, f2):
-    """f = ln[ noise + (1 - noise) Phi((h - kappa)/width) ], f', f''; noise = exp(-beta)."""
-    lognoise = math.log(noise) if noise > 0.0 else 0.0
-    logsignal = math.log1p(-noise)
+def gap_boundary(kappa, beta, width, dh, i0, f, f1, f2):
+    """f = ln[ exp(-beta) + (1 - exp(-beta)) Phi((h - kappa)/width) ], f', f''."""
+    logsignal = math.log(-math.expm1(-beta))
     for h in range(f.size):
         x = ((h - i0) * dh - kappa) / width
         lp = log_ndtr(x) + logsignal
-        if noise > 0.0:
-            top = max(lp, lognoise)
-            lw = top + math.log(math.exp(lp - top) + math.exp(lognoise - top))
-        else:
-            lw = lp
+        lw = max(lp, -beta)
+        if not math.isinf(beta):
+            lw += math.log1p(math.exp(-abs(lp + beta)))
         r = math.exp(logsignal - 0.5 * x * x - lw) / math.sqrt(2.0 * math.pi)
         f[h] = lw
         f1[h] = r / width

@@ -5,9 +5,11 @@ Formulae: docs/theory.md, sections 3 and 4; readable twins in `replicadnn.theory
 Conventions used by every kernel here
 
 * an overlap x travels as the pair (x, 1 - x), each with its own relative accuracy;
-* ``c = exp(-beta)``, ``b = 1 - c`` describe the violation-count potential,
-  ``w(u) = c + b Phi(u)``; the hard constraint is ``c = 0``;
-* ``norm = c + b Phi(-kappa)`` is the average of w (only the teacher-student case needs it).
+* ``beta`` and ``b = 1 - exp(-beta)`` describe the violation-count potential,
+  ``w(u) = exp(-beta) + b Phi(u)``; the hard constraint is ``beta = inf``.  exp(-beta) underflows
+  at 745, so that ln w and w'/w are made of ``beta`` itself;
+* ``drop`` is the distance at which ln w levels off: b Phi(-drop) = exp(-beta) (inf: never);
+* ``norm = exp(-beta) + b Phi(-kappa)`` is the average of w.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ _X_EXPONENT = 42.0  # terms below exp(-42) are dropped
 _Z_MAX = 9.5
 _PANEL = 2.4
 _GRADING = 1.7
+_FINEST = 1e-14  # shorter panels have no room for nodes between rounded numbers
+_SHARP = 0.5  # lam from which dG/dlam is taken in the form without f''
 # Updates of one layer within a pass: repeated while they change it by more than this factor.
 _REPEATS = 6
 _STILL = 0.05
@@ -43,41 +47,46 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
 @jit_strict
-def log_derivative(u, c, b):
-    """w'(u)/w(u) = b phi / (c + b Phi)."""
-    if c == 0.0:
+def log_derivative(u, beta, b):
+    """w'(u)/w(u) = b phi / (exp(-beta) + b Phi)."""
+    if math.isinf(beta):
         return 1.0 / mills(u)
-    return b / (c * _SQRT_2PI * math.exp(0.5 * u * u) + b * mills(u))
+    return b / (_SQRT_2PI * math.exp(0.5 * u * u - beta) + b * mills(u))
 
 
 @jit_strict
-def log_weight(u, c, b):
-    """ln w(u) = ln(c + b Phi(u))."""
+def log_weight(u, beta, b):
+    """ln w(u) = ln(exp(-beta) + b Phi(u))."""
     if u > 0.0:
         return math.log1p(-0.5 * b * math.erfc(u * _SQRT_HALF))
-    if c > 0.0:
-        return math.log(c + 0.5 * b * math.erfc(-u * _SQRT_HALF))
-    return math.log(mills(u) / _SQRT_2PI) - 0.5 * u * u
+    signal = math.log(b * mills(u) / _SQRT_2PI) - 0.5 * u * u
+    if math.isinf(beta):
+        return signal
+    if signal > -beta:
+        return signal + math.log1p(math.exp(-beta - signal))
+    return -beta + math.log1p(math.exp(signal + beta))
 
 
 @jit_strict
-def panels(kink, width, c, beta):
-    """Edges of panels on [-9.5, 9.5], short near the sharp points and growing away from them.
+def panels(kink, width, drop, high):
+    """Edges of panels on [-9.5, high], short near the sharp points and growing away from them.
 
-    ln w(u) bends at u = 0 on the scale 1 and, at finite beta, levels off at u = -sqrt(2 beta) on
-    the scale 1/sqrt(2 beta); in z these are ``kink`` and ``kink - sqrt(2 beta) width``.
+    ln w(u) bends at u = 0 on the scale 1 and, at finite beta, levels off at u = -drop on the
+    scale 1/drop; in z these are ``kink`` and ``kink - drop width``.  With a margin the Gaussian
+    of z puts its weight on one side of the bend, where panels have to grow more slowly.
     """
-    drop = math.sqrt(2.0 * beta) if c > 0.0 else 0.0
+    kappa = kink / math.sqrt(1.0 + width * width)
+    grading = _GRADING / (1.0 + 0.1 * max(0.0, kappa - 1.0))
     edges = [-_Z_MAX]
-    ends = [_Z_MAX]
+    ends = [high]
     while len(ends) > 0:
         lo, hi = edges[-1], ends[-1]
         size = hi - lo
         near = width + max(0.0, lo - kink, kink - hi)
-        if c > 0.0:
+        if drop < math.inf:
             step = kink - drop * width
             near = min(near, width / (1.0 + drop) + max(0.0, lo - step, step - hi))
-        if size > _PANEL or size > _GRADING * near:
+        if size > _PANEL or size > max(grading * near, _FINEST):
             ends.append(0.5 * (lo + hi))
         else:
             edges.append(ends.pop())
@@ -85,7 +94,7 @@ def panels(kink, width, c, beta):
 
 
 @jit_strict
-def curvature_student(lam, mu, kappa, c, b, norm):
+def curvature_student(lam, mu, kappa, beta, b, norm):
     """G(lam) and dG/dlam of the teacher-student scenario; ``mu = 1 - lam``.
 
     G = b^2 phi(kappa) / (norm sqrt(mu)) Int Dt g(u),  g = phi/w,
@@ -94,19 +103,20 @@ def curvature_student(lam, mu, kappa, c, b, norm):
     factor = b * b * math.exp(-0.5 * kappa * kappa) / (2.0 * math.pi * norm * math.sqrt(mu))
     root, shift = math.sqrt(lam), math.sqrt(mu) * kappa
     if lam == 0.0:
-        g = log_derivative(-kappa, c, b) / b
+        g = log_derivative(-kappa, beta, b) / b
         g1 = g * (kappa - b * g)
         g2 = -g + kappa * g1 - 2.0 * b * g * g1
         factor *= _SQRT_2PI
         return factor * g, factor * (0.5 * g + 0.5 * g2 + 0.5 * kappa * g1)
     total = slope = 0.0
-    step = _T_STEP_HARD if c == 0.0 else _T_STEP_SOFT
-    steps = int(_T_MAX / step)
-    for i in range(-steps, steps + 1):
+    step = _T_STEP_HARD if math.isinf(beta) else _T_STEP_SOFT
+    # below the margin, where u > 0, phi(u) pulls the Gaussian of t to the left
+    pull = -min(0.0, kappa) * math.sqrt(lam * mu) / (1.0 + lam)
+    for i in range(-int((_T_MAX + pull) / step), int(_T_MAX / step) + 1):
         t = i * step
         u = root * t - shift
         weight = math.exp(-0.5 * t * t)
-        g = log_derivative(u, c, b) / b
+        g = log_derivative(u, beta, b) / b
         g1 = -g * (u + b * g)
         g2 = -g - u * g1 - 2.0 * b * g * g1
         total += weight * g
@@ -117,55 +127,69 @@ def curvature_student(lam, mu, kappa, c, b, norm):
 
 
 @jit_strict
-def curvature_random(lam, mu, kappa, c, b, beta):
+def curvature_random(lam, mu, kappa, beta, drop, b):
     """G(lam) and dG/dlam of the random scenario at k = 0; ``mu = 1 - lam``.
 
     G = Int Dz f'^2,  dG/dlam = Int Dz (f''^2 - 2 f'^2 f''),  f = ln w(u),
-    u = (sqrt(lam) z - kappa)/sqrt(mu)  (docs/theory.md, eqs. 16, 17).
+    u = (sqrt(lam) z - kappa)/sqrt(mu)  (docs/theory.md, eqs. 16, 17).  Integrated by parts,
+
+        dG/dlam = Int Dz f'^2 (1 + (z^2 - sqrt(lam) kappa z - 1)/(2 lam)) / mu,
+
+    which cancels at small lam but needs no f'': used where f is sharp.
     """
     if lam == 0.0:
-        h = log_derivative(-kappa, c, b)
+        h = log_derivative(-kappa, beta, b)
         h1 = -h * (h - kappa)
         return h * h, h1 * h1 - 2.0 * h * h * h1
     width = math.sqrt(mu / lam)
     kink = kappa / math.sqrt(lam)
-    edges = panels(kink, width, c, beta)
+    edges = panels(kink, width, drop, upper_end(lam, kappa))
+    sharp, inverse = lam > _SHARP, 0.5 / lam
     total = slope = 0.0
     for k in range(edges.size - 1):
         half = 0.5 * (edges[k + 1] - edges[k])
         for j in range(_NODES.size):
             z = edges[k] + half * (1.0 + _NODES[j])
             u = (z - kink) / width
-            h = log_derivative(u, c, b)
-            h1 = -h * (u + h)
+            h = log_derivative(u, beta, b)
             weight = half * _WEIGHTS[j] * math.exp(-0.5 * z * z)
             total += weight * h * h
-            slope += weight * (h1 * h1 - 2.0 * h * h * h1)
+            if sharp:
+                slope += weight * h * h * (1.0 - inverse + (inverse * z - 0.5 * kink) * z)
+            else:
+                h1 = -h * (u + h)
+                slope += weight * (h1 * h1 - 2.0 * h * h * h1)
     return total / (_SQRT_2PI * mu), slope / (_SQRT_2PI * mu * mu)
 
 
 @jit_strict
-def potential(teacher, lam, mu, kappa, beta, c, b, norm):
+def potential(teacher, lam, mu, kappa, beta, drop, b, norm):
     """Interaction part of the free entropy of one layer.
 
     Random scenario: Int Dz ln w(u); teacher-student: Int Dz w ln w / norm;
     u = (sqrt(lam) z - kappa)/sqrt(mu)  (docs/theory.md, eqs. 19, 20).
     """
     if lam == 0.0:
-        return log_weight(-kappa, c, b)
+        return log_weight(-kappa, beta, b)
     width = math.sqrt(mu / lam)
     kink = kappa / math.sqrt(lam)
-    edges = panels(kink, width, c, beta)
+    edges = panels(kink, width, drop, upper_end(lam, kappa))
+    log_norm = math.log(norm)
     total = 0.0
     for k in range(edges.size - 1):
         half = 0.5 * (edges[k + 1] - edges[k])
         for j in range(_NODES.size):
             z = edges[k] + half * (1.0 + _NODES[j])
-            f = log_weight((z - kink) / width, c, b)
-            if teacher:
-                f *= math.exp(f)
-            total += half * _WEIGHTS[j] * math.exp(-0.5 * z * z) * f
-    return total / (_SQRT_2PI * (norm if teacher else 1.0))
+            f = log_weight((z - kink) / width, beta, b)
+            exponent = f - log_norm if teacher else 0.0
+            total += half * _WEIGHTS[j] * math.exp(exponent - 0.5 * z * z) * f
+    return total / _SQRT_2PI
+
+
+@jit_strict
+def upper_end(lam, kappa):
+    """Where Dz and Dz w(u) have died out: w moves it to sqrt(lam) kappa if kappa > 0."""
+    return _Z_MAX + max(0.0, kappa - 1.0) * math.sqrt(lam)
 
 
 @jit_strict
@@ -209,7 +233,8 @@ def neuron_random(eps):
     """q(eps), ln(1 - q) and dq/deps of the random scenario at k = 0.
 
     q = E[tanh^2 x], 1 - q = E[sech^2 x], dq/deps = E[sech^4 x - 2 tanh^2 x sech^2 x],
-    x ~ Normal(0, eps)  (docs/theory.md, eq. 18).
+    x ~ Normal(0, eps)  (docs/theory.md, eq. 18); at large eps, where the two terms of dq/deps
+    cancel, it is E[(1 - x^2/eps) sech^2 x]/(2 eps).
     """
     if eps == 0.0:
         return 0.0, 0.0, 1.0
@@ -230,7 +255,12 @@ def neuron_random(eps):
         sech2 = 1.0 / math.cosh(x) ** 2
         filled += gauss * tanh * tanh
         empty += gauss * sech2
-        slope += gauss * sech2 * (sech2 - 2.0 * tanh * tanh)
+        if eps <= 1.0:
+            slope += gauss * sech2 * (sech2 - 2.0 * tanh * tanh)
+        else:
+            slope += gauss * sech2 * (1.0 - 2.0 * exponent)
+    if eps > 1.0:
+        slope *= 0.5 / eps
     factor = 2.0 * step / (_SQRT_2PI * math.sqrt(eps))
     log_empty = math.log(factor * empty)
     q = factor * filled if eps <= 1.0 else -math.expm1(log_empty)
@@ -270,11 +300,11 @@ def neuron_potential(teacher, eps, rest):
 
 
 @jit_strict
-def curvature(teacher, lam, mu, kappa, beta, c, b, norm):
+def curvature(teacher, lam, mu, kappa, beta, drop, b, norm):
     """G(lam) and dG/dlam of either scenario."""
     if teacher:
-        return curvature_student(lam, mu, kappa, c, b, norm)
-    return curvature_random(lam, mu, kappa, c, b, beta)
+        return curvature_student(lam, mu, kappa, beta, b, norm)
+    return curvature_random(lam, mu, kappa, beta, drop, b)
 
 
 @jit_strict
@@ -303,7 +333,7 @@ def gap_below_one(p1, p2, p3):
 
 
 @jit_strict
-def newton_system(teacher, alpha, kappa, beta, c, b, norm, q, p, Q, P, active, residual, bands):
+def newton_system(teacher, alpha, kappa, beta, drop, b, norm, q, p, Q, P, active, residual, bands):
     """Residual F(y) - y in logits and the bands of 1 - dF/dy.
 
     Unknowns interleaved as Q(1), q(1), Q(2), ..., Q(L); ``active`` (2L-1) marks those that take
@@ -323,7 +353,7 @@ def newton_system(teacher, alpha, kappa, beta, c, b, norm, q, p, Q, P, active, r
     for l in range(L):
         lam = q[l] * Q[l] * q[l + 1]
         mu = gap_below_one(p[l], P[l], p[l + 1])
-        G[l], slope = curvature(teacher, lam, mu, kappa, beta, c, b, norm)
+        G[l], slope = curvature(teacher, lam, mu, kappa, beta, drop, b, norm)
         g[l] = lam * slope / G[l]
     for l in range(L):  # couplings of layer l + 1 of the paper, unknown 2 l
         i = 2 * l
@@ -363,12 +393,12 @@ def newton_system(teacher, alpha, kappa, beta, c, b, norm, q, p, Q, P, active, r
 
 
 @jit_strict
-def curvatures(teacher, alpha, kappa, beta, c, b, norm, q, p, Q, P, G):
+def curvatures(teacher, alpha, kappa, beta, drop, b, norm, q, p, Q, P, G):
     """G of every layer into ``G`` (L): what the first pass of `sweep` starts from."""
     for l in range(Q.size):
         lam = q[l] * Q[l] * q[l + 1]
         mu = gap_below_one(p[l], P[l], p[l + 1])
-        G[l], _ = curvature(teacher, lam, mu, kappa, beta, c, b, norm)
+        G[l], _ = curvature(teacher, lam, mu, kappa, beta, drop, b, norm)
 
 
 @jit_strict
@@ -378,13 +408,23 @@ def seed_of(instability, scale):
 
 
 @jit_strict
-def update_coupling(teacher, alpha, kappa, beta, c, b, norm, q, p, Q, P, G, l):
+def damped(part, old, old_rest, new, new_rest):
+    """The overlap whose logit lies ``part`` of the way from old to new, and its rest."""
+    if part == 1.0 or old == 0.0 or new == 0.0 or old_rest == 0.0 or new_rest == 0.0:
+        return new, new_rest
+    odds = math.log(old / old_rest) + part * math.log(new / new_rest * (old_rest / old))
+    return 1.0 / (1.0 + math.exp(-odds)), 1.0 / (1.0 + math.exp(odds))
+
+
+@jit_strict
+def update_coupling(teacher, alpha, kappa, beta, drop, b, norm, q, p, Q, P, G, part, l):
     """Q(l) from its neighbours, in place; returns the relative change of Q and 1 - Q."""
     lam = q[l] * Q[l] * q[l + 1]
     mu = gap_below_one(p[l], P[l], p[l + 1])
-    G[l], _ = curvature(teacher, lam, mu, kappa, beta, c, b, norm)
+    G[l], _ = curvature(teacher, lam, mu, kappa, beta, drop, b, norm)
     old, old_rest = Q[l], P[l]
-    Q[l], P[l] = response(teacher, alpha * q[l] * q[l + 1] * G[l])
+    full, rest = response(teacher, alpha * q[l] * q[l + 1] * G[l])
+    Q[l], P[l] = damped(part, old, old_rest, full, rest)
     return relative_change(old, Q[l], old_rest, P[l])
 
 
@@ -401,8 +441,9 @@ def relative_change(old, new, old_rest, new_rest):
 
 @jit_strict
 def sweep(
-    teacher, alpha, kappa, beta, c, b, norm, q, p, Q, P, G, moves, rest_below, floor, forward
-):
+    teacher, alpha, kappa, beta, drop, b, norm, q, p, Q, P, G,
+    part, moves, rest_below, floor, forward,
+):  # fmt: skip
     """One Gauss-Seidel pass over the layers, in place; returns the largest relative change.
 
     Where the map is monotone (docs/theory.md, section 5.2) a pass started below (above) its own
@@ -412,13 +453,13 @@ def sweep(
     layer) of it and its neighbours are below ``rest_below``, so that a pass costs no more than
     the layers that move.  A liquid layer whose instability
     alpha G(0)^2 (q(l-1)^2 + q(l+1)^2) exceeds 1 is seeded; a layer below ``floor``
-    that is not unstable is set to exactly 0.
+    that is not unstable is set to exactly 0.  Overlaps go ``part`` of their way (`damped`).
     """
     L = Q.size
-    constants = (teacher, alpha, kappa, beta, c, b, norm)
+    constants = (teacher, alpha, kappa, beta, drop, b, norm)
     if L == 1:
-        return update_coupling(*constants, q, p, Q, P, G, 0)
-    G0, _ = curvature(teacher, 0.0, 1.0, kappa, beta, c, b, norm)
+        return update_coupling(*constants, q, p, Q, P, G, part, 0)
+    G0, _ = curvature(teacher, 0.0, 1.0, kappa, beta, drop, b, norm)
     change = 0.0
     for i in range(1, L):
         n = i if forward else L - i
@@ -437,12 +478,12 @@ def sweep(
             Q[n], P[n] = response(teacher, alpha * q[n + 1] * q[n] * G0)
             change = math.inf
         for repeat in range(_REPEATS):
-            moved = update_coupling(*constants, q, p, Q, P, G, n - 1)
-            moved = max(moved, update_coupling(*constants, q, p, Q, P, G, n))
+            moved = update_coupling(*constants, q, p, Q, P, G, part, n - 1)
+            moved = max(moved, update_coupling(*constants, q, p, Q, P, G, part, n))
             eps = Q[n - 1] * q[n - 1] * G[n - 1] + Q[n] * q[n + 1] * G[n]
             old, old_rest = q[n], p[n]
-            q[n], log_rest, _ = neuron(teacher, eps)
-            p[n] = math.exp(log_rest)
+            full, log_rest, _ = neuron(teacher, eps)
+            q[n], p[n] = damped(part, old, old_rest, full, math.exp(log_rest))
             moved = max(moved, relative_change(old, q[n], old_rest, p[n]))
             if repeat == 0:
                 change = max(change, moved)
@@ -453,29 +494,30 @@ def sweep(
 
 
 @jit_strict
-def interaction_terms(teacher, alpha, kappa, beta, c, b, norm, lam, mu, values):
+def interaction_terms(teacher, alpha, kappa, beta, drop, b, norm, lam, mu, values):
     """`potential` of every layer (all arrays (L,))."""
     for l in range(lam.size):
-        values[l] = potential(teacher, lam[l], mu[l], kappa, beta, c, b, norm)
+        values[l] = potential(teacher, lam[l], mu[l], kappa, beta, drop, b, norm)
 
 
 @jit_strict
-def mass_error(teacher, alpha, kappa, beta, c, b, norm, lam, mu):
+def mass_error(teacher, alpha, kappa, beta, drop, b, norm, lam, mu):
     """Largest error of the identity Int Dz w(u) = norm over the layers."""
     worst = 0.0
     for l in range(lam.size):
-        worst = max(worst, abs(mean_weight(lam[l], mu[l], kappa, beta, c, b) / norm - 1.0))
+        worst = max(worst, abs(mean_weight(lam[l], mu[l], kappa, beta, drop, b) / norm - 1.0))
     return worst
 
 
 @jit_strict
-def mean_weight(lam, mu, kappa, beta, c, b):
-    """Int Dz w(u); equals c + b Phi(-kappa) whatever lam is (tests the panels)."""
+def mean_weight(lam, mu, kappa, beta, drop, b):
+    """Int Dz w(u); equals exp(-beta) + b Phi(-kappa) whatever lam is (tests the panels)."""
+    c = math.exp(-beta)
     if lam == 0.0:
         return c + 0.5 * b * math.erfc(kappa * _SQRT_HALF)
     width = math.sqrt(mu / lam)
     kink = kappa / math.sqrt(lam)
-    edges = panels(kink, width, c, beta)
+    edges = panels(kink, width, drop, upper_end(lam, kappa))
     total = 0.0
     for k in range(edges.size - 1):
         half = 0.5 * (edges[k + 1] - edges[k])

@@ -26,7 +26,7 @@ NEWTON_TOL = 1e-10
 CAP = 2.0
 #: Newton is tried once a pass changes no overlap by more than this factor.
 TRUST = 0.5
-#: 1 - Q below this in the random scenario: the volume closes (q, Q -> 1, no solution).
+#: 1 - Q below this for random data and hard constraints: the volume closes (no solution).
 COLLAPSED = 1e-12
 UNSAT = "UNSAT: 1 - Q closes to 0, the volume is empty at this alpha"
 #: A start this close to a known solution, and approaching it, is taken to join it.
@@ -103,9 +103,10 @@ def settle(
             continue
         radius = contraction(trial.bands)
         if math.isnan(radius):
-            radius = _spectral_radius(trial.bands)
+            radius = _growth(trial.bands)
         ordered = side * (moved.logits[active] - state.logits[active]) >= -1e-6
-        if radius >= 1.0 or not (np.all(ordered) or change < 1e-6):
+        near = change < (1e-6 if equations.monotone else 0.02)
+        if radius >= 1.0 or not (near or np.all(ordered)):
             continue
         if equations.unstable_liquid_layers(moved):
             state = moved
@@ -120,17 +121,22 @@ def settle(
 
 
 def _collapsed(equations: Equations, state: State) -> bool:
-    """Random data: the couplings have closed in on one point."""
-    return not equations.problem.teacher and float(np.min(state.P)) < COLLAPSED
+    """Random data, hard constraints: the couplings have closed in on one point."""
+    return _may_close(equations.problem) and float(np.min(state.P)) < COLLAPSED
+
+
+def _may_close(problem: Problem) -> bool:
+    """At finite beta every coupling has a weight, and the volume is never empty."""
+    return not problem.teacher and math.isinf(problem.beta)
 
 
 def _closes_in(equations: Equations, state: State) -> bool:
-    """Random data: does the map push up at this state and at every state closer to q = Q = 1?
+    """Hard constraints: does the map push up here and at every state closer to q = Q = 1?
 
     Just past capacity the passes take forever (1 - Q shrinks by a factor close to 1); the drift
     is read off along the ray on which all 1 - q and 1 - Q shrink together.
     """
-    if equations.problem.teacher or np.any(state.q == 0.0):
+    if not _may_close(equations.problem) or np.any(state.q == 0.0):
         return False
     for shrink in np.exp(-np.arange(0.0, 28.0, 0.5)):
         p, P = state.p * shrink, state.P * shrink
@@ -143,9 +149,10 @@ def _closes_in(equations: Equations, state: State) -> bool:
     return True
 
 
-def _spectral_radius(bands: np.ndarray) -> float:
-    """Spectral radius of F' from the bands of 1 - F', without an assumption on signs.
+def _growth(bands: np.ndarray) -> float:
+    """Largest real part of the eigenvalues of F' from the bands of 1 - F', whatever its signs.
 
+    The spectral radius where F' >= 0.  Below 1 passes that are damped enough converge.
     nan above 800 unknowns: stability is then not judged, and the certificate shows nan.
     """
     width, size = (bands.shape[0] - 1) // 2, bands.shape[1]
@@ -155,7 +162,7 @@ def _spectral_radius(bands: np.ndarray) -> float:
     for d in range(-width, width + 1):
         columns = np.arange(max(0, -d), min(size, size - d))
         dense[columns + d, columns] = -bands[width + d, columns]
-    return float(np.max(np.abs(np.linalg.eigvals(dense + np.eye(size)))))
+    return float(np.max(np.linalg.eigvals(dense + np.eye(size)).real))
 
 
 def distance(a: State, b: State) -> float:

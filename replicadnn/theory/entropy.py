@@ -18,6 +18,7 @@ from replicadnn.theory.saddle import Equations, State
 
 _STENCIL = ((-2.0, 1.0 / 12.0), (-1.0, -2.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, -1.0 / 12.0))
 _RELATIVE_STEP = 2e-3
+_ROUNDING = 1e-5  # of F_int: its relative rounding, 1e-16/_RELATIVE_STEP, on limits of 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +74,40 @@ def gradient(equations: Equations, state: State) -> tuple[FloatArray, FloatArray
     s is taken as a function of q, Q and eps at eps(q, Q) of eq. 9.  The derivatives of F_int in
     lam and of F_spin in eps are five-point differences of the free-entropy quadratures, which
     share nothing with the quadratures of the map.  All three vanish at a solution.  Where the
-    terms that cancel exceed 1 (near saturation) their sum is given relative to them.
+    terms that cancel exceed 1 (near saturation) their sum is given relative to them, where F_int
+    exceeds 1e5 (large beta) relative to that share of it: differences carry its rounding.
     """
     problem = equations.problem
     lam, mu = interaction_overlap(state)
     step = _RELATIVE_STEP * np.minimum(lam, mu)
-    slope = np.zeros_like(lam)
+    slope, size = np.zeros_like(lam), np.zeros_like(lam)
     for offset, weight in _STENCIL:
-        slope += weight * _interaction(equations, lam + offset * step, mu - offset * step)
+        values = _interaction(equations, lam + offset * step, mu - offset * step)
+        slope += weight * values
+        size = np.maximum(size, _ROUNDING * np.abs(values))
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.where(lam > 0.0, slope / step, 0.0)
     eps = neuron_field(equations, state)
     in_log_eps = np.zeros_like(eps)
     for offset, weight in _STENCIL:
         in_log_eps += weight * _neurons(equations, eps * (1.0 + offset * _RELATIVE_STEP), state)
-    in_log_eps /= _RELATIVE_STEP
+    in_log_eps /= _RELATIVE_STEP * np.maximum(1.0, 0.5 * eps * state.p[1:-1])
 
     sign = 1.0 if problem.teacher else -1.0  # eps is conjugate to -q/2 (+q/2) in s
     forward, backward = slope * state.Q * state.q[:-1], slope * state.Q * state.q[1:]
     width = state.q[1:-1] * state.p[1:-1]
-    in_q = _cancel(width * (forward[:-1] + backward[1:]), -0.5 * sign * eps * width)
+    in_q = _cancel(
+        width * (forward[:-1] + backward[1:]), -0.5 * sign * eps * width,
+        np.maximum(size[:-1], size[1:]),
+    )  # fmt: skip
     spherical = -0.5 * state.Q if problem.teacher else 0.5 * state.Q / state.P
     in_Q = state.Q * state.P * state.q[:-1] * state.q[1:] * slope
-    return in_q, _cancel(in_Q, spherical * state.Q / problem.alpha), in_log_eps
+    return in_q, _cancel(in_Q, spherical * state.Q / problem.alpha, size), in_log_eps
 
 
-def _cancel(one: FloatArray, other: FloatArray) -> FloatArray:
-    """The sum of two terms that should cancel, relative to them where they exceed 1."""
-    return (one + other) / np.maximum(1.0, np.abs(other))
+def _cancel(one: FloatArray, other: FloatArray, size: FloatArray) -> FloatArray:
+    """The sum of two terms that should cancel, relative to them or ``size`` if they exceed 1."""
+    return (one + other) / np.maximum(np.maximum(1.0, size), np.abs(other))
 
 
 def _neurons(equations: Equations, eps: FloatArray, state: State) -> FloatArray:

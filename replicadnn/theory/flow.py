@@ -100,13 +100,12 @@ class Flow:
 def gap_boundary(v_top: float, kappa: float = 0.0, beta: float = np.inf) -> Boundary:
     """f = ln[ e^-beta + (1 - e^-beta) Phi((h - kappa)/sqrt(1 - v_top)) ]."""
     width = float(np.sqrt(1.0 - v_top))
-    noise = float(np.exp(-beta))
 
     def evaluate(h: Array) -> tuple[Array, Array, Array]:
         f, f1, f2 = np.empty_like(h), np.empty_like(h), np.empty_like(h)
         step = float(h[1] - h[0])
         left = round(-float(h[0]) / step)
-        kernels.gap_boundary(kappa, noise, width, step, left, f, f1, f2)
+        kernels.gap_boundary(kappa, beta, width, step, left, f, f1, f2)
         return f, f1, f2
 
     return Boundary(evaluate, 0.0, width)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from replicadnn.problem import Problem
 from replicadnn.theory.fixedpoint import FloatArray
 
 _Z = np.linspace(-10.0, 10.0, 4001)
+_SQRT_2PI = math.sqrt(2.0 * math.pi)
 _DZ = np.exp(-0.5 * _Z**2) / math.sqrt(2.0 * math.pi) * (_Z[1] - _Z[0])
 
 
@@ -28,11 +29,32 @@ def log_weight(u: FloatArray, beta: float) -> FloatArray:
 
 
 def log_weight_slope(u: FloatArray, beta: float) -> FloatArray:
-    """w'(u)/w(u)."""
-    log_density = -0.5 * u**2 - 0.5 * math.log(2.0 * math.pi)
+    """w'(u)/w(u) = b/(exp(-beta)/phi + b Phi/phi): no large logarithms cancel."""
     b = -math.expm1(-beta)
-    out: FloatArray = np.exp(math.log(b) + log_density - log_weight(u, beta))
+    with np.errstate(over="ignore"):  # far on either side the slope is 0
+        out: FloatArray = b / (_SQRT_2PI * np.exp(0.5 * u**2 - beta) + b * _mills(u))
     return out
+
+
+def log_weight_curvature(u: FloatArray, beta: float) -> FloatArray:
+    """(ln w)'' = -h (u + h), h = w'/w; at u < -200, where u + h cancels, by its series.
+
+    There phi/Phi = |u| + r, r = (1 - 2/u^2 + ...)/|u|, and h is the share of Phi in w times that.
+    """
+    h = log_weight_slope(u, beta)
+    out: FloatArray = -h * (u + h)
+    far = u < -200.0
+    v = -u[far]
+    r = (1.0 - (2.0 - 10.0 / v**2) / v**2) / v
+    with np.errstate(over="ignore"):
+        signal = -math.expm1(-beta) * _mills(-v) * np.exp(beta - 0.5 * v**2) / _SQRT_2PI
+    out[far] = -h[far] * (r - (v + r) / (1.0 + signal))
+    return out
+
+
+def _mills(u: FloatArray) -> FloatArray:
+    """Phi(u)/phi(u)."""
+    return np.asarray(math.sqrt(0.5 * math.pi) * erfcx(-u * math.sqrt(0.5)))
 
 
 def field(lam: FloatArray, kappa: float) -> FloatArray:

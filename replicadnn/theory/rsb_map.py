@@ -34,6 +34,7 @@ Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 CONTACT = 0.999
 LN2 = math.log(2.0)
+POINTS_PER_WIDTH = 5.0
 
 
 class FlowError(ArithmeticError):
@@ -48,12 +49,7 @@ class Model:
     L: int
     kappa: float = 0.0
     beta: float = np.inf
-    points_per_width: float = 5.0
-
-    @property
-    def noise(self) -> float:
-        """e^-beta."""
-        return float(np.exp(-self.beta))
+    points_per_width: float = POINTS_PER_WIDTH
 
     @property
     def hidden(self) -> int:
@@ -167,7 +163,7 @@ def _call(task: Callable[[], None]) -> None:
 def liquid_flow(model: Model) -> tuple[float, float]:
     """F and G of an interaction with lam = 0: f(0) and f'(0)^2."""
     f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
-    kernels.gap_boundary(model.kappa, model.noise, 1.0, 1.0, 0, f, f1, f2)
+    kernels.gap_boundary(model.kappa, model.beta, 1.0, 1.0, 0, f, f1, f2)
     return float(f[0]), float(f1[0] ** 2)
 
 
@@ -179,8 +175,27 @@ def liquid_entropy(model: Model) -> float:
 def liquid_curvature(model: Model) -> float:
     """f''(0)^2 of an interaction with lam = 0."""
     f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
-    kernels.gap_boundary(model.kappa, model.noise, 1.0, 1.0, 0, f, f1, f2)
+    kernels.gap_boundary(model.kappa, model.beta, 1.0, 1.0, 0, f, f1, f2)
     return float(f2[0] ** 2)
+
+
+def floor_points(kappa: float, beta: float, lam: Array, rest: Array) -> float:
+    """Largest grid that the kink of f at its floor -beta asks for, of interactions without levels.
+
+    Parameters
+    ----------
+    lam, rest : arrays (L,)
+        Overlaps and their distance from 1; 0 is returned where that kink sets no grid.
+    """
+    most = 0.0
+    points = POINTS_PER_WIDTH
+    for top, left in zip(lam, rest, strict=True):
+        if top > 0.0:
+            v, width = np.array([top]), math.sqrt(left)
+            limits, sharper = layers.gap_spacings(np.zeros(1), v, width, kappa, beta, points)
+            if sharper > 1.0:
+                most = max(most, 2.0 * layers.REACH * math.sqrt(top) / float(limits[0]))
+    return most
 
 
 class _Pass:
@@ -262,7 +277,7 @@ class _Pass:
         lam = q_a * Q * q_b
         if not np.isfinite(lam).all():
             raise FlowError("the overlaps of an interaction are not finite")
-        moments, work = layers.gap_flow(m, lam, model.kappa, model.noise, model.points_per_width)
+        moments, work = layers.gap_flow(m, lam, model.kappa, model.beta, model.points_per_width)
         flow = self.gap_flows[layer] = LayerFlow(*moments)
         if self.derivatives:
             dTdv, _, dAdv, dAdm = layers.responses(flow.T, flow.curvature, work)

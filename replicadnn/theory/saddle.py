@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtr
+from scipy.special import expit, log_ndtr, ndtr
 
 from replicadnn import interrupt
 from replicadnn.kernels import rs as kernels
@@ -90,18 +90,33 @@ class Equations:
     """The replica-symmetric map of one `Problem` (docs/theory.md, eqs. 8-18)."""
 
     problem: Problem
+    #: teacher, alpha, kappa, beta, drop, b, norm of `replicadnn.kernels.rs`
     parameters: tuple[bool, float, float, float, float, float, float] = field(init=False)
     threshold: float = field(init=False)
 
     def __post_init__(self) -> None:
         problem = self.problem
-        c = math.exp(-problem.beta)
-        b = -math.expm1(-problem.beta)
-        norm = c + b * float(ndtr(-problem.kappa))
         self.parameters = (
-            problem.teacher, problem.alpha, problem.kappa, problem.beta, c, b, norm,
+            problem.teacher, problem.alpha, problem.kappa, problem.beta,
+            floor_distance(problem.beta), -math.expm1(-problem.beta),
+            mean_weight(problem.kappa, problem.beta),
         )  # fmt: skip
         self.threshold = problem.alpha * liquid_curvature(problem.kappa, problem.beta) ** 2
+
+    @property
+    def monotone(self) -> bool:
+        """Whether the map is known to increase in every overlap (docs/theory.md, 5.2)."""
+        problem = self.problem
+        return problem.teacher or math.isinf(problem.beta) or problem.kappa <= 0.0
+
+    @property
+    def part(self) -> float:
+        """Part of its way that an overlap goes in a pass: less than 1 where passes may overshoot.
+
+        At a margin kappa dlnG/dln(1-lam) may reach kappa^2/8: the factor of 1 - z (kappa - z)
+        below the integral for dG/dlam in `kernels.curvature_random`.
+        """
+        return 1.0 if self.monotone else 1.0 / (1.0 + self.problem.kappa**2 / 16.0)
 
     # -- relaxation ------------------------------------------------------------------------
     def sweep(self, state: State, pairs: int) -> float:
@@ -119,7 +134,7 @@ class Equations:
                     change,
                     kernels.sweep(
                         *self.parameters, state.q, state.p, state.Q, state.P, G,
-                        moves,
+                        self.part, moves,
                         rest_below,
                         LIQUID_FLOOR, forward,
                     ),
@@ -184,8 +199,26 @@ class Equations:
         return newton(evaluate, start, tol=tol, cap=cap, max_iter=max_iter, floor=floor)
 
 
+def mean_weight(kappa: float, beta: float) -> float:
+    """Average of w: exp(-beta) + (1 - exp(-beta)) Phi(-kappa)  (docs/theory.md, eq. 2)."""
+    return math.exp(-beta) - math.expm1(-beta) * float(ndtr(-kappa))
+
+
+def floor_distance(beta: float) -> float:
+    """d with (1 - exp(-beta)) Phi(-d) = exp(-beta): where ln w(-d) levels off at -beta.
+
+    d = sqrt(2 beta) to leading order; 0 at beta <= ln 2, inf for the hard constraint.
+    """
+    if math.isinf(beta):
+        return math.inf
+    limit = beta + math.log(-math.expm1(-beta))
+    d = math.sqrt(2.0 * beta)
+    for _ in range(12):  # a factor 1/d^2 each
+        d = math.sqrt(max(0.0, 2.0 * (limit + float(log_ndtr(-d)) + 0.5 * d * d)))
+    return d
+
+
 def liquid_curvature(kappa: float, beta: float) -> float:
-    """G(0) = (b phi(kappa)/(c + b Phi(-kappa)))^2; (2/pi) tanh^2(beta/2) at kappa = 0 (eq. 21)."""
-    c, b = math.exp(-beta), -math.expm1(-beta)
+    """G(0) = (b phi(kappa)/norm)^2; (2/pi) tanh^2(beta/2) at kappa = 0 (eq. 21)."""
     density = math.exp(-0.5 * kappa * kappa) / math.sqrt(2.0 * math.pi)
-    return (b * density / (c + b * float(ndtr(-kappa)))) ** 2
+    return float((-math.expm1(-beta) * density / mean_weight(kappa, beta)) ** 2)

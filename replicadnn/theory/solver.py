@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from replicadnn.solution import (
     no_certificate,
     unsolved,
 )
-from replicadnn.theory import branches, entropy, rsb_solver
+from replicadnn.theory import branches, entropy, rsb_map, rsb_solver
 from replicadnn.theory.branches import Settled
 from replicadnn.theory.counting import objection
 from replicadnn.theory.saddle import Equations, State
@@ -42,6 +42,8 @@ Progress = Callable[[int, int], None]
 
 MAX_SWEEPS = 50_000
 TOL_RANGE = (1e-14, 1e-2)
+#: Grid of a flow, at its replica-symmetric overlaps, beyond which broken symmetry takes minutes.
+MAX_FLOOR_POINTS = 3000
 #: Two solutions closer than this in every overlap are the same one.
 _SAME = 1e-6
 
@@ -279,6 +281,31 @@ def _missing(problem: Problem, found: Sequence[Branch], tol: float, seconds: flo
     )
 
 
+def _too_sharp(problem: Problem, tol: float) -> Solution | None:
+    """The answer to a point whose Parisi flows would need too fine a grid for a large beta.
+
+    Judged at the replica-symmetric solution; that of broken symmetry needs a grid two to three
+    times finer still, on which the time of a solution grows like the square of its points.
+    """
+    if math.isinf(problem.beta):
+        return None
+    symmetric = find_branches(replace(problem, ansatz=Ansatz.RS))[0].settled
+    if not symmetric.found:
+        return None
+    points = rsb_map.floor_points(
+        problem.kappa, problem.beta, *entropy.interaction_overlap(symmetric.state)
+    )
+    if points <= MAX_FLOOR_POINTS:
+        return None
+    found = unsolved(problem, Status.NOT_CONVERGED, "", tol=tol)
+    message = (
+        f"beta = {problem.beta:g} is too large for broken symmetry at this alpha: a flow wants a "
+        f"grid of more than {points:.0f} points (at most {MAX_FLOOR_POINTS}); to do: a smaller "
+        "beta, beta = inf, or --ansatz rs"
+    )
+    return replace(found, message=message)
+
+
 def default_ansatz(scenario: Scenario) -> Ansatz:
     """rs for teacher-student data, where it is exact; rsb for random data."""
     return Ansatz.RS if scenario is Scenario.TEACHER_STUDENT else Ansatz.RSB
@@ -434,6 +461,10 @@ def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
     order = sorted(range(len(work.problems)), key=lambda i: work.problems[i].alpha)
     for i in order:
         if work.problems[i].ansatz is not Ansatz.RS:
+            refused = _too_sharp(work.problems[i], work.tol)
+            if refused is not None:
+                yield i, [refused]
+                continue
             yield (
                 i,
                 rsb_solver.solve_point(

@@ -38,7 +38,7 @@ from replicadnn.theory import branches
 from replicadnn.theory.counting import possible
 from replicadnn.theory.entropy import interaction_overlap, neuron_field
 from replicadnn.theory.fixedpoint import FloatArray
-from replicadnn.theory.rs import log_weight, log_weight_slope
+from replicadnn.theory.rs import log_weight, log_weight_curvature
 from replicadnn.theory.saddle import Equations, State
 from replicadnn.theory.solver import Branch, find_branches
 
@@ -50,21 +50,18 @@ _SWEEPS = 20_000
 
 def interaction_curvature(equations: Equations, lam: float, mu: float) -> float:
     """<f''^2>_int of one layer at lam, mu = 1 - lam."""
-    problem = equations.problem
-    teacher, _, kappa, beta, c, _, norm = equations.parameters
+    teacher, _, kappa, beta, drop, _, norm = equations.parameters
     if lam == 0.0:
-        slope = float(log_weight_slope(np.array([-kappa]), beta)[0])
-        return (slope * (slope - kappa)) ** 2
+        return float(log_weight_curvature(np.array([-kappa]), beta)[0]) ** 2
     width, kink = math.sqrt(mu / lam), kappa / math.sqrt(lam)
-    edges = kernels.panels(kink, width, c, beta)
+    edges = kernels.panels(kink, width, drop, kernels.upper_end(lam, kappa))
     half = 0.5 * np.diff(edges)
     z = (edges[:-1] + half)[:, None] + half[:, None] * _NODES
     u = (z - kink) / width
-    h = log_weight_slope(u, problem.beta)
-    second = h * (u + h)
+    second = log_weight_curvature(u, beta)
     weight = half[:, None] * _WEIGHTS * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
     if teacher:
-        weight = weight * np.exp(log_weight(u, problem.beta)) / norm
+        weight = weight * np.exp(log_weight(u, beta)) / norm
     return float(np.sum(weight * second**2)) / mu**2
 
 
