@@ -24,6 +24,12 @@ def test_log_times(longest, per_decade):
         assert ratios[times[1:-1] > 100].max() < 10 ** (1.0 / per_decade) * 1.02
 
 
+def test_time_origins_lie_in_the_first_half():
+    """Every origin leaves half of the run for its curve."""
+    np.testing.assert_array_equal(relaxation.time_origins(50, 1000, 4), [50, 175, 300, 425])
+    np.testing.assert_array_equal(relaxation.time_origins(0, 3, 4), [0, 1])
+
+
 def test_crossing_time_of_an_exponential():
     times = relaxation.log_times(10_000, 20)
     curve = np.exp(-times / 137.0)

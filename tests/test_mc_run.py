@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo import relaxation
+from replicadnn.montecarlo import network, relaxation
 from replicadnn.montecarlo.result import RunStatus
 from replicadnn.montecarlo.run import simulate
 from replicadnn.montecarlo.schedule import make_schedule
@@ -291,6 +291,41 @@ def test_test_error_of_deep_networks():
     assert np.isnan(glass.test_error).all()
     stranger = simulate(2, 10, 0.2, beta=1.0, start="random", sweeps=20, samples=6)
     assert stranger.test_error[-1] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("start", "low", "high"), [("random", 0.0, 0.0), ("planted", 0.3, 0.7)])
+def test_labels_of_an_unrelated_student_are_matched_first(start, low, high):
+    """The teacher with new labels is a perfect student; from the planted start labels count."""
+    spec = make_spec(3, 6, 8.0, beta=2.0, samples=1, start=start, test_patterns=400, step=0.1)
+    sample = Simulation(spec).samples[0]
+    rng = np.random.default_rng(13)
+    signs = np.array([-1, 1, -1, 1, -1, -1], np.int8)
+    student = network.permute(sample.teacher, 1, rng.permutation(6), signs)
+    sample._record(0, [student])
+    error = sample.series["test_error"][0]
+    assert low <= error[0] <= high
+    np.testing.assert_array_equal(error[1:], 0.0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"L": 1, "N": 20, "alpha": 8.0, "beta": 2.0},
+        {"L": 3, "N": 10, "alpha": 6.0},
+        {"L": 3, "N": 10, "alpha": 6.0, "scenario": "random", "beta": 3.0},
+    ],
+)
+def test_pilot_run_aims_at_an_acceptance_of_fifteen_hundredths(arguments):
+    run = simulate(**arguments, sweeps=200, samples=2, seed=1)
+    assert run.acceptance["J"].mean() == pytest.approx(0.15, abs=0.03)
+    assert run.params["step"] < 1.0
+
+
+def test_steps_of_the_pilot_run_end_at_one():
+    """Few patterns at a high temperature: larger rotations would still be accepted too often."""
+    run = simulate(1, 20, 2.0, beta=2.0, sweeps=20, samples=1)
+    assert run.params["step"] == 1.0
+    assert run.acceptance["J"].mean() > 0.2
 
 
 def test_parameters_are_declared_once_more_for_the_type_checker_only():

@@ -144,6 +144,50 @@ def test_large_errors_show_nothing():
     assert equilibrium.compare(single, single).verdict is Verdict.NOT_SHOWN
 
 
+@pytest.mark.parametrize(
+    ("gap", "error", "verdict"),
+    [
+        (0.02, 0.030, "shown"),  # 0.02 + 0.06 = 0.08
+        (0.02, 0.045, "not shown"),  # 0.11
+        (-0.02, 0.045, "not shown"),
+        (0.09, 0.004, "refuted"),  # 0.098, but t = 22
+        (0.00, 0.049, "shown"),
+        (0.00, 0.051, "not shown"),
+    ],
+)
+def test_shown_is_the_gap_and_two_standard_errors_within_a_tenth(gap, error, verdict):
+    """Four samples with this mean difference and this standard error; the way is 1."""
+    pattern = np.array([[-1.0], [1.0], [-1.0], [1.0]]) * np.sqrt(3.0)  # standard error 1
+    above = {"R_matched": 0.5 + gap + error * pattern}
+    below = {"R_matched": np.full((4, 1), 0.5)}
+    found = equilibrium.compare(above, below)
+    assert found.gap["R_matched"] == pytest.approx([gap], abs=1e-15)
+    assert found.gap_err["R_matched"] == pytest.approx([error], rel=1e-12)
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(("p_value", "verdict"), [(0.0099, "refuted"), (0.0101, "shown")])
+def test_refuted_below_one_per_cent_of_all_comparisons(p_value, verdict):
+    """Three samples, t = x/s: p = 1 - t/sqrt(t^2 + 2) with two degrees of freedom; two layers."""
+    alone = p_value / 2.0
+    t = np.sqrt(2.0) * (1.0 - alone) / np.sqrt(1.0 - (1.0 - alone) ** 2)
+    pattern = np.array([-1.0, 0.0, 1.0]) * np.sqrt(3.0)  # standard error 1
+    a = {"R": 0.001 * np.stack([t + pattern, pattern], axis=1)}
+    found = equilibrium.compare(a, {"R": np.zeros((3, 2))})
+    assert found.p_value == pytest.approx(p_value, rel=1e-9)
+    assert found.verdict == verdict
+
+
+def test_five_round_trips_in_the_slowest_sample():
+    shown = (Verdict.SHOWN, "shown: agree")
+    verdict, message = tempering.needs_round_trips(*shown, np.array([40, 4]))
+    assert verdict is Verdict.NOT_SHOWN
+    assert message.endswith("4 round trips in the slowest sample, 5 asked for")
+    assert tempering.needs_round_trips(*shown, np.array([40, 5])) == shown
+    refuted = (Verdict.REFUTED, "refuted: disagree")
+    assert tempering.needs_round_trips(*refuted, np.array([0])) == refuted
+
+
 def test_only_the_side_that_matters_counts():
     """Overlaps from above that lie below those from below are no sign of a slow relaxation."""
     rng = np.random.default_rng(5)
