@@ -82,6 +82,15 @@ def test_gap_sweep_equals_numpy(L, N, M, beta, kappa):
     np.testing.assert_allclose(h, network.fields(J, found.S), atol=1e-12)
 
 
+def test_thresholds_of_costs():
+    """floor(2^32 e^(-beta d)); costs with a weight below 2^-32 (e^-22.18) are refused."""
+    found = gap.thresholds(1.0, 100)
+    assert found.size == 22
+    assert found[[0, 21]].tolist() == [1580030168, 1]
+    assert gap.thresholds(np.inf, 100).size == 0
+    assert gap.thresholds(1e-12, 1).tolist() == [2**32 - 1]
+
+
 @pytest.mark.parametrize("M", [20, 33, 64])
 def test_accepted_flips_are_those_of_real_patterns(M):
     """Each hidden neuron tries once a sweep: accepted = changed, though M is padded to 32, 64."""

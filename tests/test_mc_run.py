@@ -12,7 +12,7 @@ import pytest
 
 from replicadnn.errors import InputError
 from replicadnn.montecarlo import network, relaxation
-from replicadnn.montecarlo.result import RunStatus
+from replicadnn.montecarlo.result import RunStatus, has_collapsed
 from replicadnn.montecarlo.run import simulate
 from replicadnn.montecarlo.schedule import make_schedule
 from replicadnn.montecarlo.simulation import Simulation
@@ -333,6 +333,16 @@ def test_parameters_are_declared_once_more_for_the_type_checker_only():
     taken = inspect.signature(make_spec).parameters.values()
     keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY}
     assert keywords == set(Parameters.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("M", "correlation", "collapsed"),
+    [(16, 0.91, True), (16, 0.89, False), (15, 0.91, False), (100, 0.91, True)],
+)
+def test_collapse_is_a_correlation_above_nine_tenths(M, correlation, collapsed):
+    """With 16 patterns or more; one layer of one sample is enough."""
+    spec = make_spec(3, 10, M / 10, beta=1.0)
+    assert has_collapsed(spec, np.array([[0.1, 0.2], [correlation, 0.2]])) is collapsed
 
 
 def test_a_handful_of_patterns_is_no_collapse():

@@ -208,6 +208,26 @@ def test_false_alarms_are_rare():
     assert refuted <= 12
 
 
+@pytest.mark.parametrize(
+    ("moves", "p"),
+    [
+        ([5, 5, 5, 0, 0, 0, 0, 0, 0], 0.4228),  # the first third may relax
+        ([0, 0, 0, 5, 5, 5, 0, 0, 0], 0.0),
+        ([0, 0, 0, 0, 0, 0, 5, 5, 5], 0.0),
+        ([0, 0, 0, 0, 0, 0, 0, 0, 0], 0.4228),
+    ],
+)
+def test_drift_is_that_of_the_last_two_thirds(moves, p):
+    """Differences of four samples -1, 0, 1, 4 times 0.001: t = 0.926, p = 0.423."""
+    series = np.repeat([moves], 4, axis=0).astype(float)
+    series[:, 8] += 0.001 * np.array([-1.0, 0.0, 1.0, 4.0])
+    assert equilibrium.halves_agree(series[:, :, None]) == pytest.approx(p, abs=1e-4)
+    both = np.stack([series, series], axis=2)  # two layers are two comparisons
+    assert equilibrium.halves_agree(both) == pytest.approx(min(1.0, 2 * p), abs=1e-4)
+    assert np.isnan(equilibrium.halves_agree(series[:1, :, None]))
+    assert np.isnan(equilibrium.halves_agree(series[:, :2, None]))
+
+
 def test_drift_is_seen():
     rng = np.random.default_rng(2)
     flat = 0.1 * rng.standard_normal((8, 90, 3))

@@ -127,6 +127,17 @@ def test_a_stray_level_makes_no_plateau() -> None:
     assert top.weight == pytest.approx(0.6, abs=1e-12)
 
 
+@pytest.mark.parametrize(("wide", "plateau"), [(0.31, True), (0.29, False)])
+def test_a_plateau_is_three_times_as_wide_as_its_neighbours(wide: float, plateau: bool) -> None:
+    """Cells of 0.1 but for one; the first counts twice; four levels and more."""
+    x = np.cumsum([0.0, 0.05, 0.1, wide, 0.1, 0.1])
+    assert plateaus(x).tolist() == [False, False, plateau, False, False, True]
+    x = np.cumsum([0.0, wide / 2, 0.1, 0.1, 0.1, 0.1])
+    assert plateaus(x).tolist() == [plateau, False, False, False, False, True]
+    assert plateaus(x[:5]).tolist() == [plateau, False, False, False, True]
+    assert plateaus(x[:4]).tolist() == [True] * 4
+
+
 def test_few_levels_are_deltas() -> None:
     for x, values in (([0.0, 0.3], [0.0, 0.5]), ([0.0, 0.1, 0.2, 0.3], [0.0, 0.2, 0.4, 0.6])):
         found = overlap_distribution(x, values)

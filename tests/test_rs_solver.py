@@ -23,7 +23,7 @@ from replicadnn.theory import rs as twin
 from replicadnn.theory.branches import Settled, connected_to_liquid
 from replicadnn.theory.entropy import free_entropy, gradient
 from replicadnn.theory.saddle import Equations, State
-from replicadnn.theory.solver import Branch, select
+from replicadnn.theory.solver import Branch, _named, _remark, select
 
 SCENARIOS = ("teacher-student", "random")
 solve = functools.partial(rd.solve, ansatz="rs")
@@ -252,6 +252,71 @@ def test_what_branch_selects_without_a_continuous_branch() -> None:
     lost = _branch("continuous", 0.0, found=False)
     assert select(teacher, [lost, frozen], BranchChoice.AUTO) == [lost]
     assert select(teacher, [filled, _branch("x", 0.0, found=False)], BranchChoice.AUTO) == [filled]
+
+
+@pytest.mark.parametrize(
+    ("inner", "lowest", "name"),
+    [
+        ((0.96, 0.97, 0.96), False, "frozen"),
+        ((0.96, 0.94, 0.96), False, "partly frozen"),
+        ((0.94, 0.93, 0.94), False, "filled"),
+        ((0.94, 0.0, 0.94), False, "filled"),
+        ((0.94, 0.0, 0.94), True, "continuous"),  # a liquid layer: the smallest one, not cut off
+    ],
+)
+def test_names_of_branches(inner: tuple[float, ...], lowest: bool, name: str) -> None:
+    """Frozen: q above 0.95."""
+    problem = Problem(alpha=500.0, L=4)
+    q = np.array([1.0, *inner, 1.0])
+    Q = np.full(4, 0.9)
+    settled = Settled(State(q, 1.0 - q, Q, 1.0 - Q), True, 0.0, 1, 1, 0.5)
+    equations = Equations(problem)
+    assert _named(problem, equations, settled, lowest, (), 10).name == name
+    for shift, carried in ((0.04, "known"), (0.06, name)):
+        before = State(q, 1.0 - q, Q - shift, 1.0 - Q + shift)
+        previous = [Branch("known", Settled(before, True, 0.0, 1, 1, 0.5), -0.4)]
+        if name != "continuous":
+            found = _named(problem, equations, settled, lowest, previous, 10)
+            assert found.name == carried
+
+
+@pytest.mark.parametrize(
+    ("s", "frozen", "asked", "beta", "words"),
+    [
+        (-0.4, -0.3, "auto", math.inf, "certified; a frozen branch (q -> 1) has larger s = -0.3"),
+        (-0.4, -0.5, "auto", math.inf, "certified"),
+        (-0.4, -0.3, "continuous", math.inf, "certified"),
+        (2e-12, -0.5, "auto", math.inf, "certified, but s > 0 is impossible"),
+        (2e-12, -0.5, "auto", 3.0, "certified"),  # noise: V may exceed one
+        (5e-13, -0.5, "auto", math.inf, "certified"),
+    ],
+)
+def test_remarks(s: float, frozen: float, asked: str, beta: float, words: str) -> None:
+    problem = Problem(alpha=500.0, L=2, beta=beta)
+    found = [_branch("continuous", s), _branch("frozen", frozen)]
+    said = _remark(problem, found[0], found, BranchChoice(asked))
+    assert said.startswith(words)
+    assert (said == "certified") is (words == "certified")
+    glass = Problem(alpha=500.0, L=2, scenario=Scenario.RANDOM)
+    assert _remark(glass, _branch("continuous", -0.4), found, BranchChoice.AUTO) == "certified"
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("alpha", 1e-9, 9.9e-10),
+        ("alpha", 1e9, 1.01e9),
+        ("L", 1, 0),
+        ("L", 1_000_000, 1_000_001),
+        ("kappa", -10.0, -10.1),
+        ("kappa", 10.0, 10.1),
+        ("beta", 1e-3, 9.9e-4),
+    ],
+)
+def test_ends_of_the_ranges(name: str, inside: float, outside: float) -> None:
+    assert getattr(Problem(**({"alpha": 1.0, "L": 2} | {name: inside})), name) == inside
+    with pytest.raises(rd.InputError, match=f"{name} = "):
+        Problem(**({"alpha": 1.0, "L": 2} | {name: outside}))
 
 
 @pytest.mark.parametrize(("L", "judged"), [(20, 20), (40, 40), (41, 41), (43, 41), (1000, 40)])
