@@ -188,6 +188,58 @@ def test_five_round_trips_in_the_slowest_sample():
     assert tempering.needs_round_trips(*refuted, np.array([0])) == refuted
 
 
+WOBBLE = np.array([-1.0, 1.0, -1.0, 1.0])[:, None]
+
+
+def said_of_one_start(
+    spec, *, energy=0.0, above=0.5, below=0.5, began=0.1, drift=0.0, trips=(9, 5)
+):
+    """Statement about four samples, overlaps +- 0.002, which began at 1 and at ``began``."""
+    flat = np.zeros((4, 9, 1))
+    flat[:, 6:] = drift + 0.001 * WOBBLE[:, None]
+    watched = ("R_matched", "r_matched", "q_matched")
+    series = {name: np.full((4, 9, 1), np.nan) for name in watched}
+    series |= {"energy": flat, "Q_matched": np.full((4, 9, 1), began)}
+    series["q_matched"][:, 0] = began
+    late = {"energy": np.array([[energy], [0.0], [0.0], [energy]])}
+    late |= dict.fromkeys(("Q_self", "q_self"), above + 0.002 * WOBBLE)
+    late |= {name: np.full((4, 1), below) for name in ("Q_matched", "q_matched")}
+    return tempering._statement(spec, series, late, np.array(trips))
+
+
+def test_statement_of_two_ladders():
+    """Overlaps with earlier states and between ladders within a tenth of 1 - 0.1, from above."""
+    spec = make_spec(2, 4, 3.0, scenario="random", beta=2.0, samples=4, replicas=2)
+    assert said_of_one_start(spec)[0] is Verdict.SHOWN
+    assert said_of_one_start(spec, trips=(9, 4))[0] is Verdict.NOT_SHOWN
+    assert said_of_one_start(spec, above=0.51)[0] is Verdict.REFUTED
+    assert said_of_one_start(spec, above=0.43)[0] is Verdict.SHOWN  # the wrong way round
+    assert said_of_one_start(spec, above=0.40)[0] is Verdict.NOT_SHOWN
+    assert said_of_one_start(spec, above=0.43, began=0.4)[0] is Verdict.NOT_SHOWN
+    verdict, why = said_of_one_start(spec, drift=0.1)
+    assert verdict is Verdict.REFUTED
+    assert "still drifts" in why
+    assert said_of_one_start(spec, energy=0.1)[0] is Verdict.SHOWN
+
+
+def test_statement_of_less_than_two_ladders():
+    one = make_spec(2, 4, 3.0, scenario="random", beta=2.0, samples=4)
+    assert said_of_one_start(one) == (
+        Verdict.NOT_SHOWN,
+        "not shown: one ladder; compare two (replicas)",
+    )
+    planted = make_spec(2, 4, 3.0, beta=2.0, samples=4, replicas=2)
+    verdict, why = said_of_one_start(planted)
+    assert verdict is Verdict.NOT_SHOWN
+    assert "from the planted side" in why
+    hard = make_spec(1, 4, 1.0, scenario="random", samples=4, replicas=2)
+    assert said_of_one_start(hard)[0] is Verdict.SHOWN
+    assert said_of_one_start(hard, energy=0.1) == (
+        Verdict.REFUTED,
+        "refuted: 2 of 4 samples violate the constraint",
+    )
+
+
 def test_only_the_side_that_matters_counts():
     """Overlaps from above that lie below those from below are no sign of a slow relaxation."""
     rng = np.random.default_rng(5)
