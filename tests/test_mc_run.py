@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo import network, relaxation
+from replicadnn.montecarlo import drive, network, relaxation
 from replicadnn.montecarlo.result import RunStatus, has_collapsed
 from replicadnn.montecarlo.run import simulate
 from replicadnn.montecarlo.schedule import make_schedule
@@ -185,6 +185,38 @@ def test_stop_and_time_limit_end_cleanly():
     run = simulate(2, 10, 4.0, sweeps=10**7, samples=1, time_limit=0.0)
     assert run.status is RunStatus.STOPPED
     assert not np.isnan(run.C_S[:, 0]).any()
+
+
+class Clockwork:
+    """A run of 10 000 sweeps of ``seconds`` each, on a clock of its own."""
+
+    def __init__(self, seconds):
+        self.seconds, self.now, self.done, self.total, self.blocks = seconds, 0.0, 0, 10_000, []
+
+    @property
+    def finished(self):
+        return self.done >= self.total
+
+    def run(self, until, pool=None):
+        self.blocks.append(until - self.done)
+        self.now += (until - self.done) * self.seconds
+        self.done = until
+
+    def perf_counter(self):
+        return self.now
+
+
+def test_blocks_are_half_a_second(monkeypatch):
+    """From one sweep on, four times as many at most: a stop is noticed within half a second."""
+    slow = Clockwork(2.0**-7)
+    monkeypatch.setattr(drive, "time", slow)
+    drive.drive(slow, 1)
+    assert slow.blocks[:6] == [1, 4, 16, 64, 64, 64]
+    assert slow.done == 10_000
+    limited = Clockwork(2.0**-7)
+    monkeypatch.setattr(drive, "time", limited)
+    drive.drive(limited, 1, time_limit=2.0)
+    assert limited.done == 277  # 1 + 4 + 16 + 4 * 64: the first block that ends past two seconds
 
 
 @pytest.mark.parametrize(

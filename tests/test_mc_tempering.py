@@ -276,6 +276,9 @@ def test_drift_is_that_of_the_last_two_thirds(moves, p):
     assert equilibrium.halves_agree(series[:, :, None]) == pytest.approx(p, abs=1e-4)
     both = np.stack([series, series], axis=2)  # two layers are two comparisons
     assert equilibrium.halves_agree(both) == pytest.approx(min(1.0, 2 * p), abs=1e-4)
+    beside = np.stack([np.zeros((4, 9)), series], axis=2)  # a layer that does not move is none
+    assert equilibrium.halves_agree(beside) == pytest.approx(p, abs=1e-4)
+    assert equilibrium.halves_agree(beside[:, :, :1]) == 1.0
     assert np.isnan(equilibrium.halves_agree(series[:1, :, None]))
     assert np.isnan(equilibrium.halves_agree(series[:, :2, None]))
 
