@@ -76,6 +76,18 @@ def test_resume_is_bit_identical(case, cut):
         np.testing.assert_array_equal(array, second.arrays()[name], err_msg=name)
 
 
+def test_sweeps_done_are_those_of_the_slowest_sample():
+    sim = Simulation(make_spec(**CASES["gap"], sweeps=30, samples=2, step=0.3))
+    sim.samples[0].run(30)
+    assert (sim.done, sim.finished) == (0, False)
+    sim.run(29)
+    assert (sim.done, sim.finished) == (29, False)
+    sim.run(30)
+    assert (sim.done, sim.finished) == (30, True)
+    sim.samples[1].event -= 1  # the last measurement is still to be made
+    assert (sim.done, sim.finished) == (30, False)
+
+
 def test_resume_takes_everything_from_the_state():
     """Nothing but the Spec decides: data drawn anew by a changed generator would not matter."""
     spec = make_spec(**CASES["weights"], sweeps=60, samples=1, seed=1)

@@ -67,6 +67,16 @@ def test_resume_is_bit_identical():
     assert through.samples[0].counts["q_self"].sum() == 2 * 10  # two ladders, the last quarter
 
 
+def test_rounds_done_are_those_of_the_slowest_sample():
+    job = Tempering(make_spec(2, 4, 3.0, beta=2.0, samples=2, step=0.3), (1.0, 2.0), 6, 1)
+    job.samples[0].run(6, 1)
+    assert (job.done, job.finished) == (0, False)
+    job.run(4)
+    assert (job.done, job.finished) == (4, False)
+    job.run(6)
+    assert (job.done, job.finished) == (6, True)
+
+
 def test_threads_leave_no_trace():
     arguments = {"betas": (0.5, 1.0, 2.0), "rounds": 20, "every": 3, "samples": 3, "seed": 1}
     one = temper(2, 5, 4.0, **arguments)
