@@ -82,6 +82,29 @@ def test_gap_sweep_equals_numpy(L, N, M, beta, kappa):
     np.testing.assert_allclose(h, network.fields(J, found.S), atol=1e-12)
 
 
+def test_thresholds_of_costs():
+    """floor(2^32 e^(-beta d)); costs with a weight below 2^-32 (e^-22.18) are refused."""
+    found = gap.thresholds(1.0, 100)
+    assert found.size == 22
+    assert found[[0, 21]].tolist() == [1580030168, 1]
+    assert gap.thresholds(np.inf, 100).size == 0
+    assert gap.thresholds(1e-12, 1).tolist() == [2**32 - 1]
+
+
+@pytest.mark.parametrize("M", [20, 33, 64])
+def test_accepted_flips_are_those_of_real_patterns(M):
+    """Each hidden neuron tries once a sweep: accepted = changed, though M is padded to 32, 64."""
+    net = network.plant(3, 5, M, 0.7, np.random.default_rng(1))
+    chain = gap.GapChain.start(net, np.random.SeedSequence(2), beta=0.7, step=0.3)
+    changed = np.zeros(2)
+    for _ in range(3):
+        before = chain.network().S
+        chain.advance(1)
+        changed += (before != chain.network().S)[1:-1].mean(axis=(1, 2)) / 3
+    np.testing.assert_allclose(chain.acceptance()[1], changed, rtol=1e-12)
+    assert np.all((changed > 0.2) & (changed < 0.9))
+
+
 @pytest.mark.parametrize(
     ("L", "N", "M", "beta", "step", "sweeps"),
     [

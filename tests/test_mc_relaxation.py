@@ -24,6 +24,12 @@ def test_log_times(longest, per_decade):
         assert ratios[times[1:-1] > 100].max() < 10 ** (1.0 / per_decade) * 1.02
 
 
+def test_time_origins_lie_in_the_first_half():
+    """Every origin leaves half of the run for its curve."""
+    np.testing.assert_array_equal(relaxation.time_origins(50, 1000, 4), [50, 175, 300, 425])
+    np.testing.assert_array_equal(relaxation.time_origins(0, 3, 4), [0, 1])
+
+
 def test_crossing_time_of_an_exponential():
     times = relaxation.log_times(10_000, 20)
     curve = np.exp(-times / 137.0)
@@ -87,6 +93,21 @@ def test_layer_times_refuses_short_runs():
     assert np.isnan(error[0])
 
 
+def test_errors_of_what_is_not_always_defined():
+    """Three samples: all of one kind in 2/27 = 7 % of the resamples or, of the first, in 4 %."""
+    values = np.array([[1.0], [2.0], [4.0]])
+
+    def unless_one_kind(chosen):
+        return np.where(np.ptp(chosen, axis=0) == 0.0, np.nan, chosen.mean(axis=0))
+
+    def unless_only_ones(chosen):
+        return np.where(chosen.max(axis=0) == 1.0, np.nan, chosen.mean(axis=0))
+
+    assert np.isnan(relaxation.bootstrap_error(values, unless_one_kind)).all()
+    # standard error of the mean with n in place of n - 1: sqrt(14/9/3) = 0.72
+    assert relaxation.bootstrap_error(values, unless_only_ones) == pytest.approx(0.7, abs=0.07)
+
+
 def test_single_sample_has_no_error():
     assert np.isnan(relaxation.mean_error(np.ones((1, 3)))).all()
     assert np.isnan(relaxation.bootstrap_error(np.ones((1, 3)), lambda x: x.mean(axis=0))).all()
@@ -105,6 +126,10 @@ def test_growth_exponent():
     assert chi2 > 20
     assert stretched == pytest.approx(plain * np.sqrt(chi2), rel=1e-6)
     assert np.isnan(relaxation.growth_exponent(widths[:2], tau[:2], tau[:2])[0])
+    assert relaxation.growth_exponent(widths[:3], tau[:3], tau[:3])[0] == pytest.approx(1.3)
+    tau[1] = np.nan  # not reached
+    assert relaxation.growth_exponent(widths, tau, 0.1 * tau)[0] == pytest.approx(1.3)
+    assert np.isnan(relaxation.growth_exponent(widths[:3], tau[:3], 0.1 * tau[:3])[0])
 
 
 def test_growth_exponent_covers():

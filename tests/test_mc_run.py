@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo import relaxation
-from replicadnn.montecarlo.result import RunStatus
+from replicadnn.montecarlo import drive, network, relaxation
+from replicadnn.montecarlo.result import RunStatus, has_collapsed
 from replicadnn.montecarlo.run import simulate
 from replicadnn.montecarlo.schedule import make_schedule
 from replicadnn.montecarlo.simulation import Simulation
@@ -74,6 +74,18 @@ def test_resume_is_bit_identical(case, cut):
     equal(through.result(), second.result())
     for name, array in through.arrays().items():
         np.testing.assert_array_equal(array, second.arrays()[name], err_msg=name)
+
+
+def test_sweeps_done_are_those_of_the_slowest_sample():
+    sim = Simulation(make_spec(**CASES["gap"], sweeps=30, samples=2, step=0.3))
+    sim.samples[0].run(30)
+    assert (sim.done, sim.finished) == (0, False)
+    sim.run(29)
+    assert (sim.done, sim.finished) == (29, False)
+    sim.run(30)
+    assert (sim.done, sim.finished) == (30, True)
+    sim.samples[1].event -= 1  # the last measurement is still to be made
+    assert (sim.done, sim.finished) == (30, False)
 
 
 def test_resume_takes_everything_from_the_state():
@@ -187,6 +199,38 @@ def test_stop_and_time_limit_end_cleanly():
     assert not np.isnan(run.C_S[:, 0]).any()
 
 
+class Clockwork:
+    """A run of 10 000 sweeps of ``seconds`` each, on a clock of its own."""
+
+    def __init__(self, seconds):
+        self.seconds, self.now, self.done, self.total, self.blocks = seconds, 0.0, 0, 10_000, []
+
+    @property
+    def finished(self):
+        return self.done >= self.total
+
+    def run(self, until, pool=None):
+        self.blocks.append(until - self.done)
+        self.now += (until - self.done) * self.seconds
+        self.done = until
+
+    def perf_counter(self):
+        return self.now
+
+
+def test_blocks_are_half_a_second(monkeypatch):
+    """From one sweep on, four times as many at most: a stop is noticed within half a second."""
+    slow = Clockwork(2.0**-7)
+    monkeypatch.setattr(drive, "time", slow)
+    drive.drive(slow, 1)
+    assert slow.blocks[:6] == [1, 4, 16, 64, 64, 64]
+    assert slow.done == 10_000
+    limited = Clockwork(2.0**-7)
+    monkeypatch.setattr(drive, "time", limited)
+    drive.drive(limited, 1, time_limit=2.0)
+    assert limited.done == 277  # 1 + 4 + 16 + 4 * 64: the first block that ends past two seconds
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -293,11 +337,56 @@ def test_test_error_of_deep_networks():
     assert stranger.test_error[-1] == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.parametrize(("start", "low", "high"), [("random", 0.0, 0.0), ("planted", 0.3, 0.7)])
+def test_labels_of_an_unrelated_student_are_matched_first(start, low, high):
+    """The teacher with new labels is a perfect student; from the planted start labels count."""
+    spec = make_spec(3, 6, 8.0, beta=2.0, samples=1, start=start, test_patterns=400, step=0.1)
+    sample = Simulation(spec).samples[0]
+    rng = np.random.default_rng(13)
+    signs = np.array([-1, 1, -1, 1, -1, -1], np.int8)
+    student = network.permute(sample.teacher, 1, rng.permutation(6), signs)
+    sample._record(0, [student])
+    error = sample.series["test_error"][0]
+    assert low <= error[0] <= high
+    np.testing.assert_array_equal(error[1:], 0.0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"L": 1, "N": 20, "alpha": 8.0, "beta": 2.0},
+        {"L": 3, "N": 10, "alpha": 6.0},
+        {"L": 3, "N": 10, "alpha": 6.0, "scenario": "random", "beta": 3.0},
+    ],
+)
+def test_pilot_run_aims_at_an_acceptance_of_fifteen_hundredths(arguments):
+    run = simulate(**arguments, sweeps=200, samples=2, seed=1)
+    assert run.acceptance["J"].mean() == pytest.approx(0.15, abs=0.03)
+    assert run.params["step"] < 1.0
+
+
+def test_steps_of_the_pilot_run_end_at_one():
+    """Few patterns at a high temperature: larger rotations would still be accepted too often."""
+    run = simulate(1, 20, 2.0, beta=2.0, sweeps=20, samples=1)
+    assert run.params["step"] == 1.0
+    assert run.acceptance["J"].mean() > 0.2
+
+
 def test_parameters_are_declared_once_more_for_the_type_checker_only():
     """The typed keywords of `simulate` are those that `make_spec` takes."""
     taken = inspect.signature(make_spec).parameters.values()
     keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY}
     assert keywords == set(Parameters.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("M", "correlation", "collapsed"),
+    [(16, 0.91, True), (16, 0.89, False), (15, 0.91, False), (100, 0.91, True)],
+)
+def test_collapse_is_a_correlation_above_nine_tenths(M, correlation, collapsed):
+    """With 16 patterns or more; one layer of one sample is enough."""
+    spec = make_spec(3, 10, M / 10, beta=1.0)
+    assert has_collapsed(spec, np.array([[0.1, 0.2], [correlation, 0.2]])) is collapsed
 
 
 def test_a_handful_of_patterns_is_no_collapse():

@@ -67,6 +67,16 @@ def test_resume_is_bit_identical():
     assert through.samples[0].counts["q_self"].sum() == 2 * 10  # two ladders, the last quarter
 
 
+def test_rounds_done_are_those_of_the_slowest_sample():
+    job = Tempering(make_spec(2, 4, 3.0, beta=2.0, samples=2, step=0.3), (1.0, 2.0), 6, 1)
+    job.samples[0].run(6, 1)
+    assert (job.done, job.finished) == (0, False)
+    job.run(4)
+    assert (job.done, job.finished) == (4, False)
+    job.run(6)
+    assert (job.done, job.finished) == (6, True)
+
+
 def test_threads_leave_no_trace():
     arguments = {"betas": (0.5, 1.0, 2.0), "rounds": 20, "every": 3, "samples": 3, "seed": 1}
     one = temper(2, 5, 4.0, **arguments)
@@ -144,6 +154,102 @@ def test_large_errors_show_nothing():
     assert equilibrium.compare(single, single).verdict is Verdict.NOT_SHOWN
 
 
+@pytest.mark.parametrize(
+    ("gap", "error", "verdict"),
+    [
+        (0.02, 0.030, "shown"),  # 0.02 + 0.06 = 0.08
+        (0.02, 0.045, "not shown"),  # 0.11
+        (-0.02, 0.045, "not shown"),
+        (0.09, 0.004, "refuted"),  # 0.098, but t = 22
+        (0.00, 0.049, "shown"),
+        (0.00, 0.051, "not shown"),
+    ],
+)
+def test_shown_is_the_gap_and_two_standard_errors_within_a_tenth(gap, error, verdict):
+    """Four samples with this mean difference and this standard error; the way is 1."""
+    pattern = np.array([[-1.0], [1.0], [-1.0], [1.0]]) * np.sqrt(3.0)  # standard error 1
+    above = {"R_matched": 0.5 + gap + error * pattern}
+    below = {"R_matched": np.full((4, 1), 0.5)}
+    found = equilibrium.compare(above, below)
+    assert found.gap["R_matched"] == pytest.approx([gap], abs=1e-15)
+    assert found.gap_err["R_matched"] == pytest.approx([error], rel=1e-12)
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(("p_value", "verdict"), [(0.0099, "refuted"), (0.0101, "shown")])
+def test_refuted_below_one_per_cent_of_all_comparisons(p_value, verdict):
+    """Three samples, t = x/s: p = 1 - t/sqrt(t^2 + 2) with two degrees of freedom; two layers."""
+    alone = p_value / 2.0
+    t = np.sqrt(2.0) * (1.0 - alone) / np.sqrt(1.0 - (1.0 - alone) ** 2)
+    pattern = np.array([-1.0, 0.0, 1.0]) * np.sqrt(3.0)  # standard error 1
+    a = {"R": 0.001 * np.stack([t + pattern, pattern], axis=1)}
+    found = equilibrium.compare(a, {"R": np.zeros((3, 2))})
+    assert found.p_value == pytest.approx(p_value, rel=1e-9)
+    assert found.verdict == verdict
+
+
+def test_five_round_trips_in_the_slowest_sample():
+    shown = (Verdict.SHOWN, "shown: agree")
+    verdict, message = tempering.needs_round_trips(*shown, np.array([40, 4]))
+    assert verdict is Verdict.NOT_SHOWN
+    assert message.endswith("4 round trips in the slowest sample, 5 asked for")
+    assert tempering.needs_round_trips(*shown, np.array([40, 5])) == shown
+    refuted = (Verdict.REFUTED, "refuted: disagree")
+    assert tempering.needs_round_trips(*refuted, np.array([0])) == refuted
+
+
+WOBBLE = np.array([-1.0, 1.0, -1.0, 1.0])[:, None]
+
+
+def said_of_one_start(
+    spec, *, energy=0.0, above=0.5, below=0.5, began=0.1, drift=0.0, trips=(9, 5)
+):
+    """Statement about four samples, overlaps +- 0.002, which began at 1 and at ``began``."""
+    flat = np.zeros((4, 9, 1))
+    flat[:, 6:] = drift + 0.001 * WOBBLE[:, None]
+    watched = ("R_matched", "r_matched", "q_matched")
+    series = {name: np.full((4, 9, 1), np.nan) for name in watched}
+    series |= {"energy": flat, "Q_matched": np.full((4, 9, 1), began)}
+    series["q_matched"][:, 0] = began
+    late = {"energy": np.array([[energy], [0.0], [0.0], [energy]])}
+    late |= dict.fromkeys(("Q_self", "q_self"), above + 0.002 * WOBBLE)
+    late |= {name: np.full((4, 1), below) for name in ("Q_matched", "q_matched")}
+    return tempering._statement(spec, series, late, np.array(trips))
+
+
+def test_statement_of_two_ladders():
+    """Overlaps with earlier states and between ladders within a tenth of 1 - 0.1, from above."""
+    spec = make_spec(2, 4, 3.0, scenario="random", beta=2.0, samples=4, replicas=2)
+    assert said_of_one_start(spec)[0] is Verdict.SHOWN
+    assert said_of_one_start(spec, trips=(9, 4))[0] is Verdict.NOT_SHOWN
+    assert said_of_one_start(spec, above=0.51)[0] is Verdict.REFUTED
+    assert said_of_one_start(spec, above=0.43)[0] is Verdict.SHOWN  # the wrong way round
+    assert said_of_one_start(spec, above=0.40)[0] is Verdict.NOT_SHOWN
+    assert said_of_one_start(spec, above=0.43, began=0.4)[0] is Verdict.NOT_SHOWN
+    verdict, why = said_of_one_start(spec, drift=0.1)
+    assert verdict is Verdict.REFUTED
+    assert "still drifts" in why
+    assert said_of_one_start(spec, energy=0.1)[0] is Verdict.SHOWN
+
+
+def test_statement_of_less_than_two_ladders():
+    one = make_spec(2, 4, 3.0, scenario="random", beta=2.0, samples=4)
+    assert said_of_one_start(one) == (
+        Verdict.NOT_SHOWN,
+        "not shown: one ladder; compare two (replicas)",
+    )
+    planted = make_spec(2, 4, 3.0, beta=2.0, samples=4, replicas=2)
+    verdict, why = said_of_one_start(planted)
+    assert verdict is Verdict.NOT_SHOWN
+    assert "from the planted side" in why
+    hard = make_spec(1, 4, 1.0, scenario="random", samples=4, replicas=2)
+    assert said_of_one_start(hard)[0] is Verdict.SHOWN
+    assert said_of_one_start(hard, energy=0.1) == (
+        Verdict.REFUTED,
+        "refuted: 2 of 4 samples violate the constraint",
+    )
+
+
 def test_only_the_side_that_matters_counts():
     """Overlaps from above that lie below those from below are no sign of a slow relaxation."""
     rng = np.random.default_rng(5)
@@ -162,6 +268,29 @@ def test_false_alarms_are_rare():
         a, b = ({"R": 0.1 * rng.standard_normal((8, 5))} for _ in range(2))
         refuted += equilibrium.compare(a, b).verdict is Verdict.REFUTED
     assert refuted <= 12
+
+
+@pytest.mark.parametrize(
+    ("moves", "p"),
+    [
+        ([5, 5, 5, 0, 0, 0, 0, 0, 0], 0.4228),  # the first third may relax
+        ([0, 0, 0, 5, 5, 5, 0, 0, 0], 0.0),
+        ([0, 0, 0, 0, 0, 0, 5, 5, 5], 0.0),
+        ([0, 0, 0, 0, 0, 0, 0, 0, 0], 0.4228),
+    ],
+)
+def test_drift_is_that_of_the_last_two_thirds(moves, p):
+    """Differences of four samples -1, 0, 1, 4 times 0.001: t = 0.926, p = 0.423."""
+    series = np.repeat([moves], 4, axis=0).astype(float)
+    series[:, 8] += 0.001 * np.array([-1.0, 0.0, 1.0, 4.0])
+    assert equilibrium.halves_agree(series[:, :, None]) == pytest.approx(p, abs=1e-4)
+    both = np.stack([series, series], axis=2)  # two layers are two comparisons
+    assert equilibrium.halves_agree(both) == pytest.approx(min(1.0, 2 * p), abs=1e-4)
+    beside = np.stack([np.zeros((4, 9)), series], axis=2)  # a layer that does not move is none
+    assert equilibrium.halves_agree(beside) == pytest.approx(p, abs=1e-4)
+    assert equilibrium.halves_agree(beside[:, :, :1]) == 1.0
+    assert np.isnan(equilibrium.halves_agree(series[:1, :, None]))
+    assert np.isnan(equilibrium.halves_agree(series[:, :2, None]))
 
 
 def test_drift_is_seen():

@@ -17,6 +17,7 @@ import replicadnn as rd
 from replicadnn.theory.cascade import common_level, leaf_order, partition, sample_clusters
 from replicadnn.theory.observables import (
     OverlapDistribution,
+    _liquid_cells,
     moment,
     overlap_distribution,
     plateaus,
@@ -125,6 +126,35 @@ def test_a_stray_level_makes_no_plateau() -> None:
     assert plateaus(x).tolist() == [False] * 9 + [True]
     (top,) = overlap_distribution(x, values).deltas
     assert top.weight == pytest.approx(0.6, abs=1e-12)
+
+
+@pytest.mark.parametrize(("wide", "plateau"), [(0.31, True), (0.29, False)])
+def test_a_plateau_is_three_times_as_wide_as_its_neighbours(wide: float, plateau: bool) -> None:
+    """Cells of 0.1 but for one; the first counts twice; four levels and more."""
+    x = np.cumsum([0.0, 0.05, 0.1, wide, 0.1, 0.1])
+    assert plateaus(x).tolist() == [False, False, plateau, False, False, True]
+    x = np.cumsum([0.0, wide / 2, 0.1, 0.1, 0.1, 0.1])
+    assert plateaus(x).tolist() == [plateau, False, False, False, False, True]
+    assert plateaus(x[:5]).tolist() == [plateau, False, False, False, True]
+    assert plateaus(x[:4]).tolist() == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("level", "weight", "flat", "cells"),
+    [
+        # D w/(12 W) = 0.48 0.18/(12 0.3) = 0.024, 0.016; for w > W 0.45/12 = 0.0375
+        ([0.0, 0.02, 0.5], [0.3, 0.3, 0.18], [True, True, True], 2),
+        ([0.0, 0.02, 0.5], [0.3, 0.3, 0.12], [True, True, True], 1),
+        ([0.0, 0.05, 0.5], [0.3, 0.1, 0.3], [True, True, True], 1),
+        ([0.0, 0.03, 0.5], [0.3, 0.1, 0.3], [True, True, True], 2),
+        ([0.0, 0.02, 0.5], [0.3, 0.3, 0.18], [True, False, True], 1),  # no plateau
+        ([0.001, 0.02, 0.5], [0.3, 0.3, 0.18], [True, True, True], 0),
+    ],
+)
+def test_liquid_within_the_error_of_a_plateau(
+    level: list[float], weight: list[float], flat: list[bool], cells: int
+) -> None:
+    assert _liquid_cells(*map(np.array, (level, weight, flat))) == cells
 
 
 def test_few_levels_are_deltas() -> None:

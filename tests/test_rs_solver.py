@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -15,11 +16,14 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 
 import replicadnn as rd
-from replicadnn.problem import Problem
+from replicadnn.problem import BranchChoice, Problem, Scenario
+from replicadnn.solution import Certificate
+from replicadnn.theory import branches
 from replicadnn.theory import rs as twin
-from replicadnn.theory.branches import connected_to_liquid
+from replicadnn.theory.branches import Settled, connected_to_liquid
 from replicadnn.theory.entropy import free_entropy, gradient
 from replicadnn.theory.saddle import Equations, State
+from replicadnn.theory.solver import Branch, _named, _remark, select
 
 SCENARIOS = ("teacher-student", "random")
 solve = functools.partial(rd.solve, ansatz="rs")
@@ -207,6 +211,147 @@ def test_branches_where_the_fronts_meet() -> None:
     listed = {b.branch: b.free_entropy for b in solve(500.0, 20).other_branches}
     assert set(listed) == {"filled", "frozen"}
     assert listed["filled"] == at500["filled"].free_entropy
+
+
+def _branch(name: str, s: float, found: bool = True) -> Branch:
+    settled = Settled(State.liquid(2), found, 0.0, 1, 1, 0.5)
+    return Branch(name, settled, s if found else math.nan)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "asked", "names"),
+    [
+        ("teacher-student", "auto", ["filled"]),  # largest s without frozen layers
+        ("teacher-student", "equilibrium", ["frozen"]),  # largest s
+        ("teacher-student", "continuous", ["continuous"]),
+        ("teacher-student", "all", ["continuous", "filled", "frozen"]),
+        ("random", "auto", ["continuous"]),
+        ("random", "equilibrium", ["filled"]),  # smallest s
+        ("random", "continuous", ["continuous"]),
+        ("random", "all", ["continuous", "filled", "frozen"]),
+    ],
+)
+def test_what_branch_selects(scenario: str, asked: str, names: list[str]) -> None:
+    if scenario == "random":
+        found = [_branch("continuous", -0.4), _branch("filled", -0.6), _branch("frozen", -0.5)]
+    else:
+        found = [_branch("continuous", -0.4), _branch("filled", -0.3), _branch("frozen", -0.2)]
+    problem = Problem(alpha=5.0, L=2, scenario=Scenario(scenario))
+    assert [b.name for b in select(problem, found, BranchChoice(asked))] == names
+
+
+def test_what_branch_selects_without_a_continuous_branch() -> None:
+    teacher, random = (Problem(alpha=5.0, L=2, scenario=s) for s in Scenario.__members__.values())
+    teacher, random = (teacher, random) if teacher.teacher else (random, teacher)
+    filled, frozen = _branch("filled", -0.6), _branch("frozen", -0.2)
+    partly = _branch("partly frozen", -0.4)
+    assert select(teacher, [filled, frozen], BranchChoice.CONTINUOUS) == []
+    assert select(teacher, [filled, frozen], BranchChoice.AUTO) == [filled]
+    assert select(teacher, [partly, frozen], BranchChoice.AUTO) == [frozen]
+    assert select(random, [frozen, filled], BranchChoice.AUTO) == [frozen]  # smallest overlaps
+    lost = _branch("continuous", 0.0, found=False)
+    assert select(teacher, [lost, frozen], BranchChoice.AUTO) == [lost]
+    assert select(teacher, [filled, _branch("x", 0.0, found=False)], BranchChoice.AUTO) == [filled]
+
+
+@pytest.mark.parametrize(
+    ("inner", "lowest", "name"),
+    [
+        ((0.96, 0.97, 0.96), False, "frozen"),
+        ((0.96, 0.94, 0.96), False, "partly frozen"),
+        ((0.94, 0.93, 0.94), False, "filled"),
+        ((0.94, 0.0, 0.94), False, "filled"),
+        ((0.94, 0.0, 0.94), True, "continuous"),  # a liquid layer: the smallest one, not cut off
+    ],
+)
+def test_names_of_branches(inner: tuple[float, ...], lowest: bool, name: str) -> None:
+    """Frozen: q above 0.95."""
+    problem = Problem(alpha=500.0, L=4)
+    q = np.array([1.0, *inner, 1.0])
+    Q = np.full(4, 0.9)
+    settled = Settled(State(q, 1.0 - q, Q, 1.0 - Q), True, 0.0, 1, 1, 0.5)
+    equations = Equations(problem)
+    assert _named(problem, equations, settled, lowest, (), 10).name == name
+    for shift, carried in ((0.04, "known"), (0.06, name)):
+        before = State(q, 1.0 - q, Q - shift, 1.0 - Q + shift)
+        previous = [Branch("known", Settled(before, True, 0.0, 1, 1, 0.5), -0.4)]
+        if name != "continuous":
+            found = _named(problem, equations, settled, lowest, previous, 10)
+            assert found.name == carried
+
+
+@pytest.mark.parametrize(
+    ("s", "frozen", "asked", "beta", "words"),
+    [
+        (-0.4, -0.3, "auto", math.inf, "certified; a frozen branch (q -> 1) has larger s = -0.3"),
+        (-0.4, -0.5, "auto", math.inf, "certified"),
+        (-0.4, -0.3, "continuous", math.inf, "certified"),
+        (2e-12, -0.5, "auto", math.inf, "certified, but s > 0 is impossible"),
+        (2e-12, -0.5, "auto", 3.0, "certified"),  # noise: V may exceed one
+        (5e-13, -0.5, "auto", math.inf, "certified"),
+    ],
+)
+def test_remarks(s: float, frozen: float, asked: str, beta: float, words: str) -> None:
+    problem = Problem(alpha=500.0, L=2, beta=beta)
+    found = [_branch("continuous", s), _branch("frozen", frozen)]
+    said = _remark(problem, found[0], found, BranchChoice(asked))
+    assert said.startswith(words)
+    assert (said == "certified") is (words == "certified")
+    glass = Problem(alpha=500.0, L=2, scenario=Scenario.RANDOM)
+    assert _remark(glass, _branch("continuous", -0.4), found, BranchChoice.AUTO) == "certified"
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("alpha", 1e-9, 9.9e-10),
+        ("alpha", 1e9, 1.01e9),
+        ("L", 1, 0),
+        ("L", 1_000_000, 1_000_001),
+        ("kappa", -10.0, -10.1),
+        ("kappa", 10.0, 10.1),
+        ("beta", 1e-3, 9.9e-4),
+    ],
+)
+def test_ends_of_the_ranges(name: str, inside: float, outside: float) -> None:
+    assert getattr(Problem(**({"alpha": 1.0, "L": 2} | {name: inside})), name) == inside
+    with pytest.raises(rd.InputError, match=f"{name} = "):
+        Problem(**({"alpha": 1.0, "L": 2} | {name: outside}))
+
+
+@pytest.mark.parametrize(("L", "judged"), [(20, 20), (40, 40), (41, 41), (43, 41), (1000, 40)])
+def test_depth_beyond_forty_is_judged_at_forty_with_its_parity(
+    L: int, judged: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The centre of an odd number of layers is a coupling, of an even number a neuron."""
+    depths: list[int] = []
+
+    def settle(equations: Equations, start: State, **rest: object) -> Settled:
+        depths.append(equations.problem.L)
+        return Settled(start, False, math.inf, 1, 0, math.nan)
+
+    monkeypatch.setattr(branches, "settle", settle)
+    solid = State.uniform(L, 0.5, 0.5)
+    assert not connected_to_liquid(Problem(alpha=500.0, L=L), solid, max_sweeps=10)
+    assert set(depths) == {judged}
+
+
+@pytest.mark.parametrize("name", ["ds_dq_max", "ds_dQ_max", "ds_dm_max"])
+def test_limits_of_the_certificate(name: str) -> None:
+    """Derivatives 1e-7, masses 1e-10, residual tol; a looser tol loosens the derivatives too."""
+    good = Certificate(9e-9, 9e-11, 9e-8, 9e-8, 9e-8, (), 0.5)
+    assert good.failures(1e-8) == []
+    worse = dataclasses.replace(good, **{name: 1.1e-7})
+    assert worse.failures(1e-8) == [f"{name} = 1.10e-07 (limit 1e-07)"]
+    assert worse.failures(1e-6) == []
+    worse = dataclasses.replace(good, mass_error=1.1e-10)
+    assert worse.failures(1e-6) == ["mass_error = 1.10e-10 (limit 1e-10)"]
+    worse = dataclasses.replace(good, residual=1.1e-8)
+    assert worse.failures(1e-8) == ["residual = 1.10e-08 (limit 1e-08)"]
+    assert worse.failures(2e-8) == []
+    assert dataclasses.replace(good, residual=math.nan).failures(1e-2) == [
+        "residual = nan (limit 1e-02)"
+    ]
 
 
 def test_connection_to_the_liquid() -> None:

@@ -13,6 +13,8 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
+from replicadnn.theory import rsb_solver
+from replicadnn.theory.rsb import solve_rsb
 from replicadnn.theory.rsb_solver import _frozen
 
 
@@ -117,6 +119,22 @@ def test_branches_with_several_frozen_layers() -> None:
         assert {other.branch for other in one.other_branches} >= {
             other.branch for other in frozen if other is not one
         }
+
+
+@pytest.mark.parametrize(("next_layer", "branches"), [(0.9995, 1), (0.9985, 2)])
+def test_a_next_layer_beyond_0999_is_frozen_too(
+    next_layer: float, branches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layer 2 of the first branch at 0.9995: two frozen layers would be the same state again."""
+    one = solve_rsb(20.0, 4, levels=2, branch="frozen")[0]
+    assert one.converged
+    assert one.q_ea[2] > 0.999
+    q = one.q.copy()
+    q[2, -1] = next_layer
+    one = dataclasses.replace(one, q=q)
+    monkeypatch.setattr(rsb_solver, "_search", lambda *arguments: one)
+    found = _frozen(Problem(alpha=20.0, L=4, scenario=Scenario.RANDOM), 2, 1e-8, 60.0, 1)
+    assert [b.branch for b in found] == ["frozen", "frozen 2"][:branches]
 
 
 def test_no_frozen_branch_beyond_the_counting_bound() -> None:

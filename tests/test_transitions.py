@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import mpmath
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
-from replicadnn.problem import Problem
+from replicadnn.problem import Problem, Scenario
 from replicadnn.store import describe
+from replicadnn.theory import transitions_rsb
 from replicadnn.theory.curve import Curve
 from replicadnn.theory.saddle import Equations, State
 from replicadnn.theory.transitions import Transitions, ordering_path
@@ -36,6 +38,7 @@ def test_first_threshold_is_exact(scenario: str, beta: float) -> None:
         found = rd.transitions(L, scenario=scenario, ansatz="rs", beta=beta)
         assert found.alpha[0] == pytest.approx(exact / noise, rel=1e-13)
         assert len(found.thresholds) == L // 2
+        assert found.thresholds[0].uncertainty == pytest.approx(1e-12 * exact / noise, rel=1e-9)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -220,6 +223,55 @@ def test_tangent_and_fold_of_the_curve() -> None:
     assert abs(top.slope) < 1e-10
     around = [last.curve.at(top.y + d, top) for d in (-1e-2, 1e-2)]
     assert all(p is not None and p.alpha < top.alpha for p in around)
+
+
+def test_steps_along_a_curve_are_as_short_as_its_bend_asks_for() -> None:
+    """The tangent predicts ln alpha of the next point within 0.02: no branch is jumped over."""
+    curve = Curve(Problem(alpha=1.0, L=4), 2, symmetric=True)
+    point = curve.solve(State.uniform(4, 0.9), math.log(20.0))
+    assert point is not None
+    misses, steps = [], []
+    for new in curve.trace(point, lambda p: p.y > 12.0):
+        steps.append(new.y - point.y)
+        misses.append(abs(new.log_alpha - point.log_alpha - steps[-1] * point.slope))
+        point = new
+    assert point.y > 12.0
+    assert max(misses) < 0.02
+    assert min(steps) < 0.1  # where it bends
+    assert max(steps) == pytest.approx(0.25, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("L", "layer", "depth", "alpha"),
+    [
+        (4, 2, 4, 11.1072073454),  # the centre of an even network has two solid neighbours
+        (5, 2, 5, 15.7079632679),
+        (6, 2, 6, 15.7079632679),
+        (20, 2, 6, 15.7079632679),  # both fronts and a liquid between them
+    ],
+)
+def test_threshold_with_levels_is_extrapolated(
+    L: int, layer: int, depth: int, alpha: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With q(1) = sqrt(alpha/100): alpha (2/pi)^2 q(1)^2 = 1 at 5 pi, or 5 pi/sqrt 2."""
+    depths = []
+
+    def solve(problem: Problem, alpha: float, depth: int, *rest: object) -> SimpleNamespace:
+        depths.append(depth)
+        q = np.full((depth + 1, 1), math.sqrt(alpha / 100.0))
+        return SimpleNamespace(q=q, levels=4, errors=SimpleNamespace(q=np.full(depth + 1, 1e-5)))
+
+    monkeypatch.setattr(transitions_rsb, "_solve", solve)
+    problem = Problem(alpha=1.0, L=L, scenario=Scenario.RANDOM)
+    root, error, reason = transitions_rsb._approach(problem, math.log(5.0), 1e3, layer, 4, 1)
+    assert reason == ""
+    assert math.exp(root) == pytest.approx(alpha, rel=1e-10)
+    # d ln alpha = 2 dq/q over d(value)/d ln alpha = 2
+    assert error == pytest.approx(1e-5 / math.sqrt(alpha / 100.0), rel=1e-2)
+    assert set(depths) == {depth}
+    low = transitions_rsb._approach(problem, math.log(5.0), 10.0, layer, 4, 1)
+    assert math.isnan(low[0])
+    assert low[2] == "alpha_max = 10"
 
 
 def test_file_and_document(
