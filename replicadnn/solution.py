@@ -60,7 +60,8 @@ class Certificate:
     unstable_liquid_layers : tuple of int
         Liquid layers (1..L-1) whose neighbours make them unstable: must be empty.
     contraction : float
-        Spectral radius of the saddle-point map at the solution (rs, logits); below 1 is stable.
+        Largest real part of the eigenvalues of the saddle-point map at the solution (rs, logits),
+        its spectral radius where the map is monotone; below 1 is stable.
     monotone : bool
         q_i and Q_i do not decrease with the level i, and no overlap that is exactly 0 would grow.
     levels_error_s, levels_error_q, levels_error_Q : float

@@ -275,8 +275,18 @@ def test_levels_below_the_rounding_of_s() -> None:
     one = solved(2.47, 3, 8)
     assert one.converged
     assert one.levels < 8
-    assert one.message == f"{one.levels} of 8 levels: further ones lower s by less than 1e-11"
+    assert one.message.startswith(f"{one.levels} of 8 levels: ")
     assert one.errors.s < 3e-11
+
+
+def test_levels_that_change_nothing_are_not_sought(two_levels: Stage) -> None:
+    """Error of four levels from two: (0.1489) times the change of s, below 1e-11 or not."""
+    four = _stage(two_levels, 4, -1.0, 0.5)
+    for change, words in ((6e-11, "further ones lower s by less than 1e-11"), (8e-11, "")):
+        two = _stage(two_levels, 2, -1.0 + change, 0.4)
+        found = rsb_climb._fill(Climb(four, (two,)), 5, Effort(deadline=0.0))
+        assert found.fewer == (words or "time limit")
+        assert found.stable is bool(words)
 
 
 def test_an_unstable_answer_is_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
