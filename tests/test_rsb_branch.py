@@ -487,3 +487,12 @@ def test_a_split_that_is_not_certified_counts_only_if_it_lowers_s(
     assert more is None
     assert why.startswith(words)
     assert bool(why) is bool(words)
+
+
+def test_one_convex_perceptron_has_no_error_of_levels() -> None:
+    one = rd.solve(1.6, 1, scenario="random", levels=8)
+    assert one.converged
+    assert one.certificate.levels_error_s == 0.0
+    assert one.Q_ea_error is not None
+    assert one.Q_ea_error.tolist() == [0.0]
+    assert rd.solve(2.1, 1, scenario="random", levels=8).Q_ea_error is None

@@ -76,7 +76,14 @@ def _convex(problem: Problem, tol: float) -> Solution:
 
     symmetric = solve_symmetric(replace(problem, ansatz=Ansatz.RS), tol=tol)[0][0]
     message = f"{symmetric.message}; one convex perceptron: no replica-symmetry breaking"
-    return replace(symmetric, problem=problem, message=message)
+    if not symmetric.converged:
+        return replace(symmetric, problem=problem, message=message)
+    exact = {f"levels_error_{name}": 0.0 for name in ("s", "q", "Q")}
+    return replace(
+        symmetric, problem=problem, message=message,
+        certificate=replace(symmetric.certificate, **exact),
+        q_ea_error=np.zeros(2), Q_ea_error=np.zeros(1),
+    )  # fmt: skip
 
 
 def _discontinuous(
