@@ -78,10 +78,10 @@ def _convex(problem: Problem, tol: float) -> Solution:
     message = f"{symmetric.message}; one convex perceptron: no replica-symmetry breaking"
     if not symmetric.converged:
         return replace(symmetric, problem=problem, message=message)
-    exact = {f"levels_error_{name}": 0.0 for name in ("s", "q", "Q")}
+    own = symmetric.certificate
     return replace(
         symmetric, problem=problem, message=message,
-        certificate=replace(symmetric.certificate, **exact),
+        certificate=replace(own, levels_error_s=0.0, levels_error_q=0.0, levels_error_Q=0.0),
         q_ea_error=np.zeros(2), Q_ea_error=np.zeros(1),
     )  # fmt: skip
 
