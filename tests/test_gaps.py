@@ -19,7 +19,8 @@ _STENCIL = ((-2, 1.0), (-1, -8.0), (1, 8.0), (2, -1.0))
     ("L", "alpha", "kappa", "beta", "ansatz"),
     [(1, 1.0, 0.0, math.inf, "rs"), (1, 50.0, -2.0, math.inf, "rs"),
      (2, 10.0, 0.0, 3.0, "rs"), (3, 20.0, 0.1, math.inf, "rs"),
-     (2, 5.0, 0.1, 4.0, "rsb"),
+     (2, 5.0, 0.1, 4.0, "rsb"), (1, 3.0, 0.0, 750.0, "rs"), (1, 3.0, 4.0, 200.0, "rs"),
+     pytest.param(1, 3.0, 0.0, 30.0, "rsb", marks=pytest.mark.slow),
      pytest.param(3, 8.0, 0.0, math.inf, "rsb", marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_edge_is_the_derivative_of_s(

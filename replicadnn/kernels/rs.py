@@ -529,6 +529,40 @@ def mean_weight(lam, mu, kappa, beta, drop, b):
 
 
 @jit_strict
+def gap_density(r, kappa, lam, mu, beta, drop, b, density):
+    """Density of the gaps ``r`` (n) in the random scenario at k = 0 into ``density`` (n).
+
+    e^{-beta theta(kappa - r)} Int dh Normal(h; 0, lam) Normal(r; h, mu) / w((h - kappa)/sqrt(mu)),
+    on panels graded towards h = kappa, h = r and the place where ln w levels off.
+    """
+    width, side = math.sqrt(mu), _Z_MAX * math.sqrt(lam)
+    for i in range(r.size):
+        edges = [-side]
+        ends = [side]
+        while len(ends) > 0:
+            lo, hi = edges[-1], ends[-1]
+            size = hi - lo
+            near = width + min(max(0.0, lo - kappa, kappa - hi), max(0.0, lo - r[i], r[i] - hi))
+            if drop < math.inf:
+                step = kappa - drop * width
+                near = min(near, width / (1.0 + drop) + max(0.0, lo - step, step - hi))
+            if size > max(min(near, 0.25 * side), _FINEST):
+                ends.append(0.5 * (lo + hi))
+                continue
+            edges.append(ends.pop())
+        cost = beta if r[i] < kappa else 0.0
+        total = 0.0
+        for k in range(len(edges) - 1):
+            half = 0.5 * (edges[k + 1] - edges[k])
+            for j in range(_NODES.size):
+                h = edges[k] + half * (1.0 + _NODES[j])
+                f = log_weight((h - kappa) / width, beta, b)
+                exponent = -0.5 * (h * h / lam + (r[i] - h) ** 2 / mu) - f - cost
+                total += half * _WEIGHTS[j] * math.exp(exponent)
+        density[i] = total / (2.0 * math.pi * math.sqrt(lam * mu))
+
+
+@jit_strict
 def neuron_terms(teacher, eps, rest, values):
     """`neuron_potential` of every hidden layer (all (L-1,))."""
     for l in range(eps.size):

@@ -23,15 +23,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
 
 from replicadnn import interrupt
 from replicadnn.errors import InputError
+from replicadnn.kernels import layers
+from replicadnn.kernels import rs as kernels
 from replicadnn.problem import Scenario, whole
 from replicadnn.solution import Solution
 from replicadnn.theory.fixedpoint import FloatArray
-from replicadnn.theory.flow import fast_flow, gap_boundary
+from replicadnn.theory.flow import fast_flow, gap_boundary, make_grid
 from replicadnn.theory.rs import log_weight
+from replicadnn.theory.rsb_map import POINTS_PER_WIDTH
+from replicadnn.theory.saddle import floor_distance
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _REACH = 9.0
@@ -109,14 +112,20 @@ def gap_distribution(solution: Solution, layer: int) -> GapDistribution:
     width = math.sqrt(rest)
     r, dr = _nodes(kappa, width, beta)
     where = np.append(kappa, r)
-    if lam[-1] == 0.0:
-        free = np.exp(-0.5 * where**2 - _LOG_ROOT_2PI - log_weight(np.array([-kappa]), beta))
-        density = _violated(free, where, kappa, beta)
+    if lam[-1] == 0.0 or problem.scenario is Scenario.TEACHER_STUDENT:
+        log_free = -0.5 * where**2 - _LOG_ROOT_2PI - log_weight(np.array([-kappa]), beta)
+        density = np.exp(log_free - _cost(where, kappa, beta))
     elif solution.x.size > 1:
-        flow = fast_flow(gap_boundary(1.0 - rest, kappa, beta), solution.x, lam)
+        boundary = gap_boundary(1.0 - rest, kappa, beta)
+        _, sharper = layers.gap_spacings(solution.x, lam, width, kappa, beta, POINTS_PER_WIDTH)
+        points = sharper * POINTS_PER_WIDTH
+        grid = make_grid(boundary, np.append(solution.x, 1.0), lam, points)
+        flow = fast_flow(boundary, solution.x, lam, grid=grid)
         density = _sum_over_fields(where, flow.h, flow.P[-1], width, kappa, beta)
     else:
-        density = _symmetric(solution, where, float(lam[-1]), width)
+        density = np.empty(where.size)
+        drop, b = floor_distance(beta), -math.expm1(-beta)
+        kernels.gap_density(where, kappa, float(lam[-1]), rest, beta, drop, b, density)
     return GapDistribution(
         layer, kappa, beta, problem.alpha, width, r, density[1:], dr, float(density[0])
     )  # fmt: skip
@@ -130,39 +139,6 @@ def _overlap(solution: Solution, layer: int) -> tuple[FloatArray, float]:
     return np.maximum.accumulate(q[0] * Q * q[1]), float(both + P - both * P)
 
 
-def _symmetric(solution: Solution, r: FloatArray, lam: float, width: float) -> FloatArray:
-    """P(r) at K = 0: fields near r as h = r - width z, those behind a hard margin on own nodes."""
-    problem = solution.problem
-    kappa, beta = problem.kappa, problem.beta
-    tilt, norm = 0.0, 1.0
-    if problem.scenario is Scenario.TEACHER_STUDENT:
-        noise = math.exp(-beta)
-        tilt, norm = 1.0, noise + (1.0 - noise) * float(ndtr(-kappa))
-
-    def weight(h: FloatArray) -> FloatArray:
-        log_w = log_weight((h - kappa) / width, beta)
-        return np.asarray(
-            -0.5 * h * h / lam - 0.5 * math.log(lam) - _LOG_ROOT_2PI - (1.0 - tilt) * log_w
-        )
-
-    hard = math.isinf(beta)
-    top = _REACH if hard else _REACH + math.sqrt(2.0 * beta)
-    edges = np.linspace(0.0, 1.0, 41)
-    nodes = (edges[:-1, None] + 0.5 * np.diff(edges)[:, None] * (1.0 + _NODES)).ravel()
-    steps = np.tile(0.5 * _WEIGHTS / 40.0, 40)
-    high = np.minimum(top, (r - kappa) / width) if hard else np.full(r.size, top)
-    z = -_REACH + (high + _REACH)[:, None] * nodes
-    values = np.exp(weight(r[:, None] - width * z) - 0.5 * z * z - _LOG_ROOT_2PI)
-    density = (high + _REACH) * (values @ steps)
-    if hard:
-        low = min(kappa, 0.0) - _REACH * math.sqrt(lam)
-        h, dh = _panels(low, kappa, kappa, 1e-3 * width)
-        u = (r[:, None] - h) / width
-        behind = np.exp(weight(h) - 0.5 * u * u - _LOG_ROOT_2PI)
-        density = density + behind @ dh / width
-    return _violated(density / norm, r, kappa, beta)
-
-
 def _sum_over_fields(
     r: FloatArray, h: FloatArray, P: FloatArray, width: float, kappa: float, beta: float
 ) -> FloatArray:
@@ -171,36 +147,45 @@ def _sum_over_fields(
     h, P = h[live], P[live]
     log_w = log_weight((h - kappa) / width, beta)
     density = np.empty(r.size)
+    cost = _cost(r, kappa, beta)
     for k in range(0, r.size, 64):
         u = (r[k : k + 64, None] - h) / width
-        density[k : k + 64] = np.exp(-0.5 * u * u - log_w - _LOG_ROOT_2PI) @ P / width
-    return _violated(density, r, kappa, beta)
+        exponent = -0.5 * u * u - log_w - _LOG_ROOT_2PI - cost[k : k + 64, None]
+        density[k : k + 64] = np.exp(exponent) @ P / width
+    return density
 
 
-def _violated(density: FloatArray, r: FloatArray, kappa: float, beta: float) -> FloatArray:
-    """The factor e^-beta below the margin."""
-    return np.asarray(np.where(r < kappa, math.exp(-beta), 1.0) * density)
+def _cost(r: FloatArray, kappa: float, beta: float) -> FloatArray:
+    """beta below the margin, else 0."""
+    cost = np.zeros(r.size)
+    cost[r < kappa] = beta
+    return cost
 
 
-def _panels(low: float, high: float, centre: float, scale: float) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes on panels that grow away from ``centre``, from ``scale``/2."""
-    size = 0.5 * min(scale, 0.5)
-    steps = size * np.append(0.0, np.cumsum(1.4 ** np.arange(200)))
-    steps = np.minimum(steps, 2.0 * (high - low) + np.arange(steps.size) * 0.5)
-    coarse = np.arange(low, high + 0.25, 0.5)
-    near = steps[steps < 1.0]
-    edges = np.unique(np.clip(np.concatenate([centre - near, centre + near, coarse]), low, high))
-    half = 0.5 * np.diff(edges)
-    nodes = (edges[:-1] + half)[:, None] + half[:, None] * _NODES
+def _panels(low: float, high: float, *sharp: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes on panels that grow away from each (centre, scale), from scale/2."""
+    edges = [np.arange(low, high + 0.25, 0.5)]
+    for centre, scale in sharp:
+        size = 0.5 * min(scale, 0.5)
+        steps = size * np.append(0.0, np.cumsum(1.4 ** np.arange(200)))
+        steps = np.minimum(steps, 2.0 * (high - low) + np.arange(steps.size) * 0.5)
+        near = steps[steps < 1.0]
+        edges += [centre - near, centre + near]
+    cuts = np.unique(np.clip(np.concatenate(edges), low, high))
+    half = 0.5 * np.diff(cuts)
+    nodes = (cuts[:-1] + half)[:, None] + half[:, None] * _NODES
     return nodes.ravel(), (half[:, None] * _WEIGHTS).ravel()
 
 
 def _nodes(kappa: float, width: float, beta: float) -> tuple[FloatArray, FloatArray]:
-    """Nodes of r on both sides of the step at kappa (above it only for hard constraints)."""
-    scale = 0.2 * width * width  # beside the step P decays over (1 - lam)/|h|
+    """Nodes of r on both sides of the step at kappa (above it only for hard constraints).
+
+    Below it the gaps end within a width of the fields at which ln w levels off.
+    """
+    step = kappa, 0.2 * width * width  # beside it P decays over (1 - lam)/|h|
     high, low = max(kappa, 0.0) + _REACH, min(kappa, 0.0) - _REACH
-    above = _panels(kappa, high, kappa, scale)
+    above = _panels(kappa, high, step)
     if math.isinf(beta):
         return above
-    below = _panels(low, kappa, kappa, scale)
+    below = _panels(low, kappa, step, (kappa - floor_distance(beta) * width, 0.5 * width))
     return np.concatenate([below[0], above[0]]), np.concatenate([below[1], above[1]])
