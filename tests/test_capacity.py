@@ -287,6 +287,25 @@ def test_files_and_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(["plot", "capacity", str(path), "-o", str(tmp_path / "d.png")]) == 0
 
 
+def test_levels_of_every_point_come_back_from_a_file(tmp_path: Path) -> None:
+    points = [
+        cap.CapacityPoint(
+            L=L, kappa=0.0, ansatz="rsb", alpha=by_level[-1], uncertainty=0.01, end=cap.NO_STATES,
+            reduced=math.nan, bound=9.087, levels=len(by_level), by_level=by_level, closure=0.1,
+            possible=True,
+        )
+        for L, by_level in ((2, (9.05, 8.67)), (3, (9.0,)), (4, (9.08, 8.5, 8.25)))
+    ]  # fmt: skip
+    path = cap.Capacity(tuple(points), 1e6).save(tmp_path / "c.h5")
+    back = cap.Capacity.load(path)
+    assert [p.by_level for p in back] == [(9.05, 8.67), (9.0,), (9.08, 8.5, 8.25)]
+    assert [(p.L, p.alpha, p.possible) for p in back] == [
+        (2, 8.67, True),
+        (3, 9.0, True),
+        (4, 8.25, True),
+    ]
+
+
 def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["capacity", "--L", "0"]) == 2
     assert run(["capacity", "--L", "1.5"]) == 2

@@ -19,7 +19,7 @@ from replicadnn.store import describe
 from replicadnn.theory import transitions_rsb
 from replicadnn.theory.curve import Curve
 from replicadnn.theory.saddle import Equations, State
-from replicadnn.theory.transitions import Transitions, ordering_path
+from replicadnn.theory.transitions import Threshold, Transitions, fit_thresholds, ordering_path
 
 SCENARIOS = ("teacher-student", "random")
 PI2 = math.pi**2
@@ -123,6 +123,31 @@ def test_thresholds_do_not_depend_on_the_depth(deep: dict[str, Transitions]) -> 
     even = rd.transitions(10)
     assert even.alpha[:4] == pytest.approx(shallow.alpha[:4], rel=1e-12)
     assert even.alpha[4] < shallow.alpha[4]
+
+
+@pytest.mark.parametrize(
+    ("L", "orders", "layers"),
+    [
+        (8, "second second second second", (1, 2, 3)),  # not the centre of an even network
+        (9, "second second second second", (1, 2, 3, 4)),
+        (11, "second second second first first", (1, 2, 3)),
+        (6, "second second second", None),  # two are no line
+        (7, "second second first", None),
+    ],
+)
+def test_layers_of_the_straight_line(L: int, orders: str, layers: tuple[int, ...] | None) -> None:
+    """ln alpha(l) = 0.3 + 0.5 l where a layer has a liquid neighbour, anything elsewhere."""
+    thresholds = []
+    for layer, order in enumerate(orders.split(), start=1):
+        off = 0.0 if layers is None or layer in layers else 7.0
+        alpha = math.exp(0.3 + 0.5 * layer + off)
+        thresholds.append(Threshold(layer, alpha, 0.0, alpha, order, 1.0))
+    fit = fit_thresholds(thresholds, L)
+    assert (None if fit is None else fit.layers) == layers
+    if fit is not None:
+        assert (fit.intercept, fit.slope) == pytest.approx((0.3, 0.5), abs=1e-12)
+        assert (fit.slope_first, fit.slope_last) == pytest.approx((0.5, 0.5), abs=1e-12)
+        assert fit.residual_max < 1e-12
 
 
 def test_liquid_centre_of_twenty_layers(deep: dict[str, Transitions]) -> None:
