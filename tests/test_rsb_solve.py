@@ -140,3 +140,18 @@ def test_a_next_layer_beyond_0999_is_frozen_too(
 def test_no_frozen_branch_beyond_the_counting_bound() -> None:
     problem = Problem(alpha=9.2, L=2, scenario=Scenario.RANDOM)
     assert _frozen(problem, 2, 1e-8, 60.0, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "searched"),
+    [({}, False), ({"kappa": 0.3}, False), ({"kappa": -0.3}, True), ({"beta": 6.0}, True)],
+)
+def test_frozen_branches_are_searched_for_where_there_is_no_bound(
+    more: dict[str, float], searched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The counting bound, 9.09 for L = 2, holds for hard constraints and kappa >= 0."""
+    calls: list[object] = []
+    monkeypatch.setattr(rsb_solver, "_search", lambda *arguments: calls.append(arguments))
+    problem = Problem(alpha=9.2, L=2, scenario=Scenario.RANDOM, **more)  # type: ignore[arg-type]
+    assert _frozen(problem, 2, 1e-8, 60.0, 1) == []
+    assert bool(calls) is searched
