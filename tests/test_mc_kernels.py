@@ -91,6 +91,19 @@ def test_thresholds_of_costs():
     assert gap.thresholds(1e-12, 1).tolist() == [2**32 - 1]
 
 
+@pytest.mark.parametrize("sampler", ["gap", "weights"])
+def test_everything_is_accepted_at_no_cost(sampler):
+    """beta = 1e-9: all of three sweeps' rotations; none before the first."""
+    rng = np.random.default_rng(3)
+    net, seed = network.plant(2, 5, 20, 1.0, rng), np.random.SeedSequence(4)
+    kind = gap.GapChain if sampler == "gap" else weights.WeightsChain
+    chain = kind.start(net, seed, beta=1e-9, step=0.3)
+    np.testing.assert_array_equal(chain.acceptance()[0], 0.0)
+    chain.advance(3)
+    np.testing.assert_array_equal(chain.acceptance()[0], 1.0)
+    np.testing.assert_array_equal(chain.acceptance()[1], [1.0] if sampler == "gap" else [])
+
+
 @pytest.mark.parametrize("M", [20, 33, 64])
 def test_accepted_flips_are_those_of_real_patterns(M):
     """Each hidden neuron tries once a sweep: accepted = changed, though M is padded to 32, 64."""

@@ -63,6 +63,15 @@ def test_shoulder_of_a_two_step_curve():
     assert np.isnan(relaxation.shoulder(times, stretched, error)).all()
 
 
+@pytest.mark.parametrize(("error", "seen"), [(0.0130, True), (0.0140, False)])
+def test_a_shoulder_is_five_standard_errors_deep(error, seen):
+    """The smaller maximum stands 0.139 above; the error of a slope is sqrt(2) error/0.687."""
+    times = relaxation.log_times(30_000, 10)
+    curve = 0.6 * np.exp(-times / 3.0) + 0.4 * np.exp(-times / 3000.0)
+    found = relaxation.shoulder(times, curve, np.full(len(times), error))
+    assert np.isfinite(found).all() == seen
+
+
 def test_average_origins_skips_what_was_not_measured():
     curves = np.full((1, 2, 1, 3), np.nan)
     curves[0, 0, 0, :2] = [1.0, 0.5]

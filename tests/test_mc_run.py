@@ -400,3 +400,16 @@ def test_a_handful_of_patterns_is_no_collapse():
 def test_what_cannot_fit_is_refused_before_it_is_tried():
     with pytest.raises(InputError, match=r"N = 100000: smaller: .* GB, this machine has .* GB"):
         simulate(100_000, 100_000, 1.0, beta=1.0)
+
+
+def test_memory_that_is_needed(monkeypatch):
+    """3 samples of 2 replicas: 200 couplings of 8 + 4 * 4 bytes and 600 neurons of 9 + 4."""
+    arguments = {"L": 2, "N": 10, "alpha": 2.0, "samples": 3, "replicas": 2, "origins": 4}
+    for there, fits in ((75_600, True), (75_599, False)):
+        pages = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": there}
+        monkeypatch.setattr("replicadnn.montecarlo.spec.os.sysconf", pages.__getitem__)
+        if fits:
+            make_spec(**arguments)
+        else:
+            with pytest.raises(InputError, match=r"need about 7.56e-05 GB"):
+                make_spec(**arguments)

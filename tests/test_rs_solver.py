@@ -254,6 +254,18 @@ def test_what_branch_selects_without_a_continuous_branch() -> None:
     assert select(teacher, [filled, _branch("x", 0.0, found=False)], BranchChoice.AUTO) == [filled]
 
 
+def test_distance_is_the_largest_difference_of_any_overlap() -> None:
+    a = State.uniform(3, 0.5, 0.5)
+    b = a.copy()
+    b.Q[1] += 0.02
+    b.q[2] += 0.03
+    assert branches.distance(a, b) == pytest.approx(0.03, rel=1e-12)
+    b.Q[1] += 0.03
+    assert branches.distance(a, b) == pytest.approx(0.05, rel=1e-12)
+    assert branches.distance(b, a) == branches.distance(a, b)
+    assert branches.distance(a, a) == 0.0
+
+
 @pytest.mark.parametrize(
     ("inner", "lowest", "name"),
     [

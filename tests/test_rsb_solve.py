@@ -12,9 +12,9 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
-from replicadnn.problem import Problem, Scenario
+from replicadnn.problem import Ansatz, BranchChoice, Problem, Scenario
 from replicadnn.theory import rsb_solver
-from replicadnn.theory.rsb import solve_rsb
+from replicadnn.theory.rsb import RSBSolution, Status, solve_rsb
 from replicadnn.theory.rsb_solver import _frozen
 
 
@@ -140,3 +140,64 @@ def test_a_next_layer_beyond_0999_is_frozen_too(
 def test_no_frozen_branch_beyond_the_counting_bound() -> None:
     problem = Problem(alpha=9.2, L=2, scenario=Scenario.RANDOM)
     assert _frozen(problem, 2, 1e-8, 60.0, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "searched"),
+    [({}, False), ({"kappa": 0.3}, False), ({"kappa": -0.3}, True), ({"beta": 6.0}, True)],
+)
+def test_frozen_branches_are_searched_for_where_there_is_no_bound(
+    more: dict[str, float], searched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The counting bound, 9.09 for L = 2, holds for hard constraints and kappa >= 0."""
+    calls: list[object] = []
+    monkeypatch.setattr(rsb_solver, "_search", lambda *arguments: calls.append(arguments))
+    problem = Problem(alpha=9.2, L=2, scenario=Scenario.RANDOM, **more)  # type: ignore[arg-type]
+    assert _frozen(problem, 2, 1e-8, 60.0, 1) == []
+    assert bool(calls) is searched
+
+
+@pytest.fixture(scope="module")
+def one() -> RSBSolution:
+    found = solve_rsb(4.0, 2, levels=1)[0]
+    assert found.converged
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "ended", "s_frozen", "branches", "looked"),
+    [
+        ("auto", False, -0.9, ["continuous"], False),
+        ("continuous", False, -0.9, ["continuous"], False),
+        ("equilibrium", False, -0.9, ["frozen"], True),  # smallest s
+        ("equilibrium", False, -0.7, ["continuous"], True),
+        ("all", False, -0.9, ["continuous", "frozen", "frozen 2"], True),
+        ("auto", True, -0.9, ["frozen"], True),  # past the end: smallest s of what is left
+        ("auto", True, -0.5, ["frozen 2"], True),
+        ("equilibrium", True, -0.9, ["frozen"], True),
+        ("continuous", True, -0.9, ["none"], False),
+        ("all", True, -0.9, ["frozen", "frozen 2"], True),
+    ],
+)
+def test_what_branch_selects(
+    one: RSBSolution, asked: str, ended: bool, s_frozen: float, branches: list[str], looked: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Continuous at s = -0.8 or ended, two frozen branches at ``s_frozen`` and -0.6."""
+    status = Status.ENDED if ended else one.status
+    liquid = dataclasses.replace(one, branch="liquid", free_entropy=-0.8, status=status)
+    frozen = [
+        dataclasses.replace(one, branch=name, free_entropy=s)
+        for name, s in (("frozen", s_frozen), ("frozen 2", -0.6))
+    ]
+    calls: list[object] = []
+    monkeypatch.setattr(rsb_solver, "_search", lambda *arguments: liquid)
+    monkeypatch.setattr(rsb_solver, "_frozen", lambda *arguments: calls.append(1) or frozen)
+    problem = Problem(alpha=4.0, L=2, scenario=Scenario.RANDOM, ansatz=Ansatz.RSB)
+    found = rsb_solver.solve_point(
+        problem, BranchChoice(asked), levels=1, tol=1e-8, time_limit=60.0, threads=1
+    )
+    assert [b.branch if b.converged else "none" for b in found] == branches
+    assert bool(calls) is looked
+    if branches == ["none"]:
+        assert found[0].status is rd.Status.NO_SOLUTION

@@ -7,6 +7,7 @@ import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -16,7 +17,7 @@ from replicadnn.cli.main import run
 import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
 from replicadnn.store import describe
-from replicadnn.theory import transitions_rsb
+from replicadnn.theory import transitions, transitions_rsb
 from replicadnn.theory.curve import Curve
 from replicadnn.theory.saddle import Equations, State
 from replicadnn.theory.transitions import Threshold, Transitions, fit_thresholds, ordering_path
@@ -123,6 +124,34 @@ def test_thresholds_do_not_depend_on_the_depth(deep: dict[str, Transitions]) -> 
     even = rd.transitions(10)
     assert even.alpha[:4] == pytest.approx(shallow.alpha[:4], rel=1e-12)
     assert even.alpha[4] < shallow.alpha[4]
+
+
+def test_a_layer_behind_a_fold_freezes_at_the_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layer 2 would set in at 12, but the curve passes alpha = 20 before it; layer 3 at 30."""
+
+    def segment(*alphas: float, folds: tuple[int, ...] = (), rising: float = 1.0) -> Any:
+        points = [SimpleNamespace(alpha=alpha, slope=rising) for alpha in alphas]
+        return SimpleNamespace(points=points, folds=folds, complete=True, curve=None)
+
+    monkeypatch.setattr(transitions, "_width", lambda curve, point: 1e-3 * point.alpha)
+    path = [segment(2.5, 20.0, 12.0, folds=(1,)), segment(12.0, 30.0), segment(30.0, 40.0)]
+
+    def rows(path: list[Any], alpha_max: float) -> list[tuple[float, float, str]]:
+        found = transitions._thresholds(Problem(alpha=1.0, L=6), path, alpha_max)
+        return [(t.alpha, t.uncertainty, t.order) for t in found]
+
+    first, second, third = rows(path, 100.0)
+    assert first == (pytest.approx(2.4674011), pytest.approx(2.4674011e-12), "second")
+    assert second == (20.0, 0.02, "first")
+    assert third == (30.0, 0.03, "second")
+    assert [order for _, _, order in rows(path, 29.0)] == ["second", "first", ""]
+    assert [order for _, _, order in rows(path, 19.0)] == ["second", "", ""]  # 12 < 19 < 20
+    assert [order for _, _, order in rows(path, 2.0)] == ["", "", ""]
+    path[2] = segment(30.0, 40.0, rising=-1.0)  # falls back as it sets in
+    assert rows(path, 100.0)[2][2] == "first"
+    assert [order for _, _, order in rows(path[:2], 100.0)] == ["second", "first", "second"]
+    path[1].complete = False
+    assert rows(path[:2], 100.0)[2][2] == ""
 
 
 @pytest.mark.parametrize(
