@@ -154,6 +154,15 @@ def test_fields_beyond_the_range_are_reported(eps: float) -> None:
     assert flow.mass_error > 0.5
 
 
+def test_the_largest_error_of_a_mass_is_reported() -> None:
+    """v = 1e4, h up to 8000: e^-3200 underflows; P_0 has its mass, P_1 of the twin none."""
+    m, v, grid = np.array([0.0, 0.9]), np.array([0.0, 1e4]), Grid(40.0, 200, 200)
+    for flow in (parisi_flow, fast_flow):
+        found = flow(spin_boundary(), m, v, grid=grid)
+        assert found.mass_error == pytest.approx(1.0, abs=1e-9)
+    assert parisi_flow(spin_boundary(), m, v, grid=grid).P.sum(1) == pytest.approx([1.0, 0.0])
+
+
 @pytest.mark.parametrize("gap", [1e-3, 1e-4, 1e-6])
 def test_interaction_near_contact(gap: float) -> None:
     """lam -> 1 with k = 0: f' = |h|/(1-lam) for h < 0, so T (1-lam)^2 -> 1/2."""
