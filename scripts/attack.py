@@ -387,6 +387,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def coverage(quick: bool, output: Path) -> None:
     problems = draw(20 if quick else 200)
+    for L in (1, 3):  # compiles
+        rd.solve(3.0, L, scenario="random", beta=5.0, levels=2)
     lines = read_lines(output)
     output.write_text("".join(json.dumps(line) + "\n" for line in lines))
     with output.open("a") as file:

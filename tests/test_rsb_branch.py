@@ -360,6 +360,7 @@ def test_error_of_a_layer_that_may_wake() -> None:
         (45.0, 7, 8, {}),
         (7.781, 1, 4, {"kappa": 0.5, "beta": 8.0}),
         (13.5, 3, 4, MARGIN),
+        (3.88973, 9, 8, {"kappa": 0.509, "beta": 5.64}),  # followed from below, not climbed to
     ],
 )
 def test_stated_errors_cover(alpha: float, L: int, levels: int, more: dict[str, float]) -> None:
