@@ -57,6 +57,7 @@ MERGED_MESSAGE = "two levels merge"
 FLAT_MESSAGE = "rounding level"
 LIMIT_MESSAGE = "iteration limit"
 MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
+SMALLEST_TOP = 1e-3  # m_K of one perceptron below which they no longer count in units of it
 LOST = (RUNAWAY_MESSAGE, COLLAPSE_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
 SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closing
 SMALLEST_GAP = 1e-6  # ... and 1 - Q
@@ -351,7 +352,7 @@ def minimise(
         closing = at_end.m[first_frozen] < SMALLEST_FROZEN if frozen else False
         if closing or (frozen and 1.0 - at_end.Q[:, -1].max() < SMALLEST_GAP):
             return CLOSING_MESSAGE
-        if at_end.steps.min() < 0.5 * MIN_GAP:
+        if at_end.steps.min() < 0.5 * min_gap(at_end):
             return MERGED_MESSAGE
         return "time limit" if time.perf_counter() > deadline else ""
 
@@ -463,6 +464,14 @@ def zero_level_growth(ev: Evaluation, model: Model) -> Array:
         pair = drive[layer - 1] * q[layer - 1] ** 2 + drive[layer] * q[layer + 1] ** 2
         rho[layer] = model.alpha * curvature * pair
     return rho
+
+
+def min_gap(state: State) -> float:
+    """Cells narrower than this are removed.
+
+    One perceptron has no neurons: its breakpoints may all run to zero, in fixed ratios.
+    """
+    return MIN_GAP if state.Q.shape[0] > 1 else MIN_GAP * max(float(state.m[-1]), SMALLEST_TOP)
 
 
 def active_levels(state: State) -> tuple[int, ...]:
