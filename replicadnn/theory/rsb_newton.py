@@ -56,6 +56,7 @@ CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
 MERGED_MESSAGE = "two levels merge"
 FLAT_MESSAGE = "rounding level"
 LIMIT_MESSAGE = "iteration limit"
+ROUNDING_MESSAGE = "gradient at its rounding"
 MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
 SMALLEST_TOP = 1e-3  # m_K of one perceptron below which they no longer count in units of it
 LOST = (RUNAWAY_MESSAGE, COLLAPSE_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
@@ -64,7 +65,9 @@ SMALLEST_GAP = 1e-6  # ... and 1 - Q
 START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed breakpoints
 MAX_TRIALS = 12
 RESOLVED = 1e-13  # differences of s above this, for each layer, are not rounding
+CANCELLING = 0.1  # m_1 of one perceptron below which the parts of s, 1/m_1 each, lose digits
 SMALLEST_GAIN = 1e-20
+UNRESOLVED = 1e-17  # predicted decrease of s below which only rounding holds a Newton step back
 CORRECTION = 10.0  # longest correction in units of the step it corrects
 SMALLEST_CURVATURE = 1e-13  # of the scaled Hessian, whose diagonal is one
 POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
@@ -296,7 +299,7 @@ class _Descent:
         (W. W. Hager and H. Zhang, SIAM J. Optim. 16, 170 (2005), section 1.1).
         """
         difference = old.s - new.s
-        if abs(difference) > RESOLVED * self.model.L:
+        if abs(difference) > resolved(old.evaluation.state):
             return difference
         way = unknowns(self.layout, new.evaluation) - unknowns(self.layout, old.evaluation)
         return float(-0.5 * (old.slope + new.slope) @ way)
@@ -320,10 +323,11 @@ def minimise(
     Trust-region steps in all unknowns, each followed by corrections at fixed m. A step changes no
     logarithm of an increment by more than `MAX_LOG` and no breakpoint by more than `MAX_GAP` of
     its gap. Stops when all ds/d(logarithms, m in gaps) are below `gradient_tol`, at `deadline`
-    (time.perf_counter), or when a q_EA(l) has moved by more than `leash`; without `leave_saddles`
-    also where s falls by no more than its rounding and the Hessian is not positive definite: often
-    a level about to vanish, which `adjust_levels` removes. Without `free_breakpoints` m stays as
-    it is.
+    (time.perf_counter), when a q_EA(l) has moved by more than `leash`, or where a Newton step is
+    cut short that would lower s by less than `UNRESOLVED` (`polish` follows); without
+    `leave_saddles` also where s falls by no more than its rounding and the Hessian is not positive
+    definite: often a level about to vanish, which `adjust_levels` removes. Without
+    `free_breakpoints` m stays as it is.
 
     Raises FlowError if the start itself cannot be evaluated.
     """
@@ -367,6 +371,9 @@ def minimise(
         reason = lost(at)
         if reason:
             return Minimum(at.evaluation, layout, norm, iteration, False, reason)
+        held = local.newton is not None and radius < np.linalg.norm(local.newton)
+        if held and local.newton_gain() < UNRESOLVED:
+            return Minimum(at.evaluation, layout, norm, iteration, False, ROUNDING_MESSAGE)
         accepted = None
         for _ in range(MAX_TRIALS):
             new, step = descent.take(at, local, radius)
@@ -374,7 +381,8 @@ def minimise(
             radius = 0.25 * length
             if new is None:
                 continue
-            flat = gain < 0.1 * RESOLVED * model.L and local.newton is None  # not a minimum
+            small = gain < 0.1 * resolved(at.evaluation.state)
+            flat = small and local.newton is None  # not a minimum
             if flat and not leave_saddles:
                 return Minimum(at.evaluation, layout, norm, iteration, False, FLAT_MESSAGE)
             new = descent.correct(
@@ -464,6 +472,14 @@ def zero_level_growth(ev: Evaluation, model: Model) -> Array:
         pair = drive[layer - 1] * q[layer - 1] ** 2 + drive[layer] * q[layer + 1] ** 2
         rho[layer] = model.alpha * curvature * pair
     return rho
+
+
+def resolved(state: State) -> float:
+    """Differences of s above this are not rounding."""
+    L = state.Q.shape[0]
+    if L > 1 or state.K == 0:
+        return RESOLVED * L
+    return RESOLVED * max(1.0, CANCELLING / float(state.m[1]))
 
 
 def min_gap(state: State) -> float:
