@@ -16,6 +16,8 @@ from .replicon import replicon
 from .rsb_map import Array, Evaluation, Ints, Mapper, Model, State, _serial, make_state, relax
 from .rsb_newton import match_couplings, min_gap
 
+CONTACT_RATIO = 10.0  # m_1/(1 - Q) at most where one perceptron breaks
+
 
 def first_guess(model: Model, K: int, field: float = 2.0, overlap: float = 0.7) -> State:
     """Overlaps rising linearly in x in every layer; zero at x = 0 when there are hidden layers.
@@ -230,8 +232,9 @@ def split_cells(model: Model, ev: Evaluation, chosen: NDArray[np.bool_]) -> Stat
     parent = np.repeat(np.arange(state.m.size), 1 + chosen.astype(int))
     second = np.concatenate([[False], parent[1:] == parent[:-1]])
     ahead = 0.5 * state.steps[parent]
-    if model.L == 1:  # levels near contact are spaced geometrically in m
-        ahead[parent > 0] = np.minimum(ahead, state.m[parent])[parent > 0]
+    if model.L == 1:  # near contact m_i/m_{i-1} and m_K/(1 - Q_K) are finite
+        scale = state.m if state.K > 0 else CONTACT_RATIO * (1.0 - state.Q[0])
+        ahead = np.where(scale[parent] > 0.0, np.minimum(ahead, scale[parent]), ahead)
     m = state.m[parent] + second * ahead
     eps, Q = state.eps[:, parent], state.Q[:, parent]
     for j in np.flatnonzero(second):

@@ -50,6 +50,7 @@ from .threads import one_blas_thread
 
 RUNAWAY_MESSAGE = "overlaps run to one"
 COLLAPSE_MESSAGE = "the free entropy runs to minus infinity"
+CONTACT_MESSAGE = "1 - Q falls below 1e-5: alpha is next to the capacity"
 COLLAPSE = 20.0  # this far below the liquid free entropy (and -beta L)
 LEASH_MESSAGE = "left the neighbourhood of the start"
 CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
@@ -59,7 +60,7 @@ LIMIT_MESSAGE = "iteration limit"
 ROUNDING_MESSAGE = "gradient at its rounding"
 MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
 SMALLEST_TOP = 1e-3  # m_K of one perceptron below which they no longer count in units of it
-LOST = (RUNAWAY_MESSAGE, COLLAPSE_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
+LOST = (RUNAWAY_MESSAGE, COLLAPSE_MESSAGE, CONTACT_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
 SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closing
 SMALLEST_GAP = 1e-6  # ... and 1 - Q
 START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed breakpoints
@@ -72,6 +73,8 @@ CORRECTION = 10.0  # longest correction in units of the step it corrects
 SMALLEST_CURVATURE = 1e-13  # of the scaled Hessian, whose diagonal is one
 POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
 CLOSED = 1.0 - 1e-6  # overlap of one perceptron at which its volume has closed
+NARROW = 1.0 - 1e-5  # ... beyond which the grid does not resolve its flow
+FALLING = 1.0  # ds/d ln m, at least, where s runs to minus infinity as -1/m
 RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
 
 
@@ -346,8 +349,11 @@ def minimise(
 
     def lost(point: _Point) -> str:
         """Why the search has to end at this point ("" if it goes on)."""
-        if not point.s > lowest or (closes and point.evaluation.lam.max() > CLOSED):
+        overlap = point.evaluation.lam.max() if closes else 0.0
+        if not point.s > lowest or overlap > CLOSED:
             return COLLAPSE_MESSAGE
+        if overlap > NARROW and np.abs(point.gradient).max() < FALLING:
+            return CONTACT_MESSAGE
         if watched and point.evaluation.lam.max() > RUNAWAY:
             return RUNAWAY_MESSAGE
         if abs(point.evaluation.q[:, -1] - first.evaluation.q[:, -1]).max() > leash:
@@ -476,7 +482,7 @@ def zero_level_growth(ev: Evaluation, model: Model) -> Array:
 
 def resolved(state: State) -> float:
     """Differences of s above this are not rounding."""
-    L = state.Q.shape[0]
+    L = int(state.Q.shape[0])
     if L > 1 or state.K == 0:
         return RESOLVED * L
     return RESOLVED * max(1.0, CANCELLING / float(state.m[1]))
