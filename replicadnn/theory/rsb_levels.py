@@ -9,11 +9,14 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import PchipInterpolator, make_interp_spline
+from scipy.special import expit, logit
 
 from .replicon import replicon
 from .rsb_map import Array, Evaluation, Ints, Mapper, Model, State, _serial, make_state, relax
-from .rsb_newton import MIN_GAP, match_couplings
+from .rsb_newton import match_couplings, min_gap
+
+CONTACT_RATIO = 10.0  # m_1/(1 - Q) at most where one perceptron breaks
 
 FIRST_STEP = 0.05  # breakpoint at which one level is started from the symmetric solution
 
@@ -62,6 +65,8 @@ def resample(model: Model, state: State, K: int) -> State:
     frozen = int(state.top.min()) <= state.K
     if frozen:
         return _resample_frozen(model, state, K)
+    if model.L == 1 and state.K > 1:
+        return _resample_perceptron(state, K)
     index = np.arange(state.K + 2) / (state.K + 1.0)
     breakpoints = PchipInterpolator(index, np.append(state.m, 1.0))
     old: Array = (np.arange(state.K + 1) + 0.5) / np.float64(state.K + 1)
@@ -75,6 +80,22 @@ def resample(model: Model, state: State, K: int) -> State:
         eps[:, 0] = Q[:, 0] = 0.0
     Q = np.minimum(Q, 1.0 - 0.3 * (1.0 - state.Q[:, -1:]))
     return match_couplings(model, _separate(make_state(m, eps, Q)))
+
+
+def _resample_perceptron(state: State, K: int) -> State:
+    """One perceptron: logits of m_i and Q_i are interpolated, beyond the ends linearly.
+
+    Near contact the levels are spread over decades of m and of 1 - Q.
+    """
+    m = np.append(0.0, expit(_spread(logit(state.m[1:]), K)))
+    return make_state(m, np.zeros((2, K + 1)), expit(_spread(logit(state.Q[0]), K + 1))[None])
+
+
+def _spread(values: Array, count: int) -> Array:
+    """`count` values at the places (j + 1/2)/count of the curve through values at such places."""
+    have = values.size
+    line = make_interp_spline((np.arange(have) + 0.5) / have, values, k=1)
+    return np.asarray(line((np.arange(count) + 0.5) / count))
 
 
 def _curve(old: Array, new: Array, values: Array, pinned: bool) -> Array:
@@ -216,16 +237,22 @@ def split_cells(model: Model, ev: Evaluation, chosen: NDArray[np.bool_]) -> Stat
     modes = replicon(model, ev)
     parent = np.repeat(np.arange(state.m.size), 1 + chosen.astype(int))
     second = np.concatenate([[False], parent[1:] == parent[:-1]])
-    m = state.m[parent] + 0.5 * second * state.steps[parent]
+    ahead = 0.5 * state.steps[parent]
+    if model.L == 1:  # near contact m_i/m_{i-1} and m_K/(1 - Q_K) are finite
+        scale = state.m if state.K > 0 else CONTACT_RATIO * (1.0 - state.Q[0])
+        ahead = np.where(scale[parent] > 0.0, np.minimum(ahead, scale[parent]), ahead)
+    m = state.m[parent] + second * ahead
     eps, Q = state.eps[:, parent], state.Q[:, parent]
     for j in np.flatnonzero(second):
         i = int(parent[j])
         pairs = [(eps[r], state.eps[r], modes.eps[i, r]) for r in range(1, model.L)]
+        bounds = [np.inf] * len(pairs) + [1.0] * model.L
         pairs += [(Q[r], state.Q[r], modes.Q[i, r]) for r in range(model.L)]
         amplitude = min(
-            (_room(old, i) / shift for _, old, shift in pairs if shift > 0.0 and old[i] > 0.0),
+            (_room(old, i, top) / shift for (_, old, shift), top in zip(pairs, bounds, strict=True)
+             if shift > 0.0 and old[i] > 0.0),
             default=0.0,
-        )
+        )  # fmt: skip
         if (
             i == 0 and model.L > 1
         ):  # value 0 at x = 0 stays; the upper half takes a share of level 1
@@ -240,11 +267,11 @@ def split_cells(model: Model, ev: Evaluation, chosen: NDArray[np.bool_]) -> Stat
     return match_couplings(model, _separate(make_state(m, eps, Q, top)))
 
 
-def _room(values: Array, i: int) -> float:
-    """A quarter of the distance to the nearer neighbouring level."""
+def _room(values: Array, i: int, bound: float) -> float:
+    """A quarter of the distance to the nearer neighbouring level, half of that to the bound."""
     below = values[i] - (values[i - 1] if i > 0 else 0.0)
     above = values[i + 1] - values[i] if i + 1 < values.size else below
-    return 0.25 * float(min(below, above))
+    return min(0.25 * float(min(below, above)), 0.5 * (bound - float(values[i])))
 
 
 def _separate(state: State) -> State:
@@ -260,7 +287,7 @@ def _separate(state: State) -> State:
 
 def drop_collapsed(model: Model, state: State) -> State | None:
     """Remove cells of (almost) zero width; None if there are none."""
-    keep = state.steps > MIN_GAP
+    keep = state.steps > min_gap(state)
     if not keep[0] and state.K > 0:  # the first cell has the value 0 (hidden layers): it grows
         keep[1] = False
     keep[0] = True

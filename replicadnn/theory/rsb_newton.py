@@ -50,24 +50,31 @@ from .threads import one_blas_thread
 
 RUNAWAY_MESSAGE = "overlaps run to one"
 COLLAPSE_MESSAGE = "the free entropy runs to minus infinity"
+CONTACT_MESSAGE = "1 - Q falls below 1e-5: alpha is next to the capacity"
 COLLAPSE = 20.0  # this far below the liquid free entropy (and -beta L)
 LEASH_MESSAGE = "left the neighbourhood of the start"
 CLOSING_MESSAGE = "the breakpoint m* of the frozen branch runs to zero"
 MERGED_MESSAGE = "two levels merge"
 FLAT_MESSAGE = "rounding level"
 LIMIT_MESSAGE = "iteration limit"
+ROUNDING_MESSAGE = "gradient at its rounding"
 MIN_GAP = 1e-4  # cells narrower than this are removed: 1/m amplifies rounding errors
-LOST = (RUNAWAY_MESSAGE, COLLAPSE_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
+SMALLEST_TOP = 1e-3  # m_K of one perceptron below which they no longer count in units of it
+LOST = (RUNAWAY_MESSAGE, COLLAPSE_MESSAGE, CONTACT_MESSAGE, LEASH_MESSAGE, CLOSING_MESSAGE)
 SMALLEST_FROZEN = 0.02  # m* below which the frozen branch is taken to be closing
 SMALLEST_GAP = 1e-6  # ... and 1 - Q
 START_GAIN = 1e-5  # the start is brought this close to the bottom at fixed breakpoints
 MAX_TRIALS = 12
 RESOLVED = 1e-13  # differences of s above this, for each layer, are not rounding
+CANCELLING = 0.1  # m_1 of one perceptron below which the parts of s, 1/m_1 each, lose digits
 SMALLEST_GAIN = 1e-20
+UNRESOLVED = 1e-17  # predicted decrease of s below which only rounding holds a Newton step back
 CORRECTION = 10.0  # longest correction in units of the step it corrects
 SMALLEST_CURVATURE = 1e-13  # of the scaled Hessian, whose diagonal is one
 POLISHABLE = 1e-5  # gradient from which Newton steps without a line search are tried
 CLOSED = 1.0 - 1e-6  # overlap of one perceptron at which its volume has closed
+NARROW = 1.0 - 1e-5  # ... beyond which the grid does not resolve its flow
+FALLING = 1.0  # ds/d ln m, at least, where s runs to minus infinity as -1/m
 RUNAWAY = 0.999  # interaction overlap beyond which a minimisation is given up
 
 
@@ -295,7 +302,7 @@ class _Descent:
         (W. W. Hager and H. Zhang, SIAM J. Optim. 16, 170 (2005), section 1.1).
         """
         difference = old.s - new.s
-        if abs(difference) > RESOLVED * self.model.L:
+        if abs(difference) > resolved(old.evaluation.state):
             return difference
         way = unknowns(self.layout, new.evaluation) - unknowns(self.layout, old.evaluation)
         return float(-0.5 * (old.slope + new.slope) @ way)
@@ -319,10 +326,11 @@ def minimise(
     Trust-region steps in all unknowns, each followed by corrections at fixed m. A step changes no
     logarithm of an increment by more than `MAX_LOG` and no breakpoint by more than `MAX_GAP` of
     its gap. Stops when all ds/d(logarithms, m in gaps) are below `gradient_tol`, at `deadline`
-    (time.perf_counter), or when a q_EA(l) has moved by more than `leash`; without `leave_saddles`
-    also where s falls by no more than its rounding and the Hessian is not positive definite: often
-    a level about to vanish, which `adjust_levels` removes. Without `free_breakpoints` m stays as
-    it is.
+    (time.perf_counter), when a q_EA(l) has moved by more than `leash`, or where a Newton step is
+    cut short that would lower s by less than `UNRESOLVED` (`polish` follows); without
+    `leave_saddles` also where s falls by no more than its rounding and the Hessian is not positive
+    definite: often a level about to vanish, which `adjust_levels` removes. Without
+    `free_breakpoints` m stays as it is.
 
     Raises FlowError if the start itself cannot be evaluated.
     """
@@ -341,8 +349,11 @@ def minimise(
 
     def lost(point: _Point) -> str:
         """Why the search has to end at this point ("" if it goes on)."""
-        if not point.s > lowest or (closes and point.evaluation.lam.max() > CLOSED):
+        overlap = point.evaluation.lam.max() if closes else 0.0
+        if not point.s > lowest or overlap > CLOSED:
             return COLLAPSE_MESSAGE
+        if overlap > NARROW and np.abs(point.gradient).max() < FALLING:
+            return CONTACT_MESSAGE
         if watched and point.evaluation.lam.max() > RUNAWAY:
             return RUNAWAY_MESSAGE
         if abs(point.evaluation.q[:, -1] - first.evaluation.q[:, -1]).max() > leash:
@@ -351,7 +362,7 @@ def minimise(
         closing = at_end.m[first_frozen] < SMALLEST_FROZEN if frozen else False
         if closing or (frozen and 1.0 - at_end.Q[:, -1].max() < SMALLEST_GAP):
             return CLOSING_MESSAGE
-        if at_end.steps.min() < 0.5 * MIN_GAP:
+        if at_end.steps.min() < 0.5 * min_gap(at_end):
             return MERGED_MESSAGE
         return "time limit" if time.perf_counter() > deadline else ""
 
@@ -366,6 +377,9 @@ def minimise(
         reason = lost(at)
         if reason:
             return Minimum(at.evaluation, layout, norm, iteration, False, reason)
+        held = local.newton is not None and radius < np.linalg.norm(local.newton)
+        if held and local.newton_gain() < UNRESOLVED:
+            return Minimum(at.evaluation, layout, norm, iteration, False, ROUNDING_MESSAGE)
         accepted = None
         for _ in range(MAX_TRIALS):
             new, step = descent.take(at, local, radius)
@@ -373,7 +387,8 @@ def minimise(
             radius = 0.25 * length
             if new is None:
                 continue
-            flat = gain < 0.1 * RESOLVED * model.L and local.newton is None  # not a minimum
+            small = gain < 0.1 * resolved(at.evaluation.state)
+            flat = small and local.newton is None  # not a minimum
             if flat and not leave_saddles:
                 return Minimum(at.evaluation, layout, norm, iteration, False, FLAT_MESSAGE)
             new = descent.correct(
@@ -463,6 +478,22 @@ def zero_level_growth(ev: Evaluation, model: Model) -> Array:
         pair = drive[layer - 1] * q[layer - 1] ** 2 + drive[layer] * q[layer + 1] ** 2
         rho[layer] = model.alpha * curvature * pair
     return rho
+
+
+def resolved(state: State) -> float:
+    """Differences of s above this are not rounding."""
+    L = int(state.Q.shape[0])
+    if L > 1 or state.K == 0:
+        return RESOLVED * L
+    return RESOLVED * max(1.0, CANCELLING / float(state.m[1]))
+
+
+def min_gap(state: State) -> float:
+    """Cells narrower than this are removed.
+
+    One perceptron has no neurons: its breakpoints may all run to zero, in fixed ratios.
+    """
+    return MIN_GAP if state.Q.shape[0] > 1 else MIN_GAP * max(float(state.m[-1]), SMALLEST_TOP)
 
 
 def active_levels(state: State) -> tuple[int, ...]:
