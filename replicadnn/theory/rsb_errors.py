@@ -7,8 +7,8 @@ With K + 1 cells s is too high by a multiple of (K+1)^-4 and q_EA, Q_EA are off 
 
 K' = K/2 from the climb (or solved for this) and, up to K = 3, K' = K + 1, solved for this.  Where
 q(x) has several steep parts their levels come in whole numbers, and K and K/2 may share the same
-error at the top: the change of q_EA when the top cell alone is split counts too, twice.  All of it is doubled: measured,
-19 of 20 errors stated so are not exceeded (scripts/attack.py).
+error at the top: the change of q_EA when the top cell alone is split counts too, twice.  All of it
+is doubled: measured, 19 of 20 errors stated so are not exceeded (scripts/attack.py).
 """
 
 from __future__ import annotations
