@@ -79,6 +79,15 @@ def test_solved_up_to_the_end(alpha: float, K: int, s: float) -> None:
     assert np.all(np.diff(found.x[2:] / found.x[1:-1]) > 0.0)  # ratios grow towards x = 1
 
 
+def test_error_of_the_number_of_levels() -> None:
+    """alpha = 4.65: 1 - Q = 1.407e-3 at 8 levels, 1.395e-3 at 16, 1.391e-3 at 32."""
+    found = solve_rsb(4.65, 1, kappa=-0.5, levels=8)[0]
+    missing = (1.0 - found.Q_ea[0]) - 1.390e-3
+    assert 1.4e-5 < missing < 2e-5
+    assert missing < found.errors.Q[0] < 5.0 * missing
+    assert found.errors.s > -1.0812386354 + 1.0812411131
+
+
 def test_end_of_one_level() -> None:
     """m and 1 - Q vanish together, as in the limit: at 4.700139 with (1 - Q)/m = 0.05442."""
     last = state([0.0063], [0.151, 5e-4])

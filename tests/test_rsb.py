@@ -397,10 +397,12 @@ def test_a_coarse_grid_does_not_pass(two_layers: RSBSolution) -> None:
 
 
 def test_ladder() -> None:
-    assert ladder(16) == [2, 3, 4, 6, 8, 12, 16]
-    assert ladder(0) == [0]
-    assert ladder(1) == [1]
-    assert ladder(2) == [2]
+    assert ladder(16, 2) == [2, 3, 4, 6, 8, 12, 16]
+    assert ladder(16, 1) == [2, 4, 8, 16]
+    assert ladder(12, 1) == [2, 3, 6, 12]
+    assert ladder(0, 2) == [0]
+    assert ladder(1, 2) == [1]
+    assert ladder(2, 2) == [2]
 
 
 @pytest.mark.parametrize(

@@ -162,12 +162,12 @@ def assess(model: Model, found: Minimum, effort: Effort) -> Stage:
     return stage
 
 
-def ladder(K: int) -> list[int]:
-    """Level counts to pass through: K, 3K/4, K/2, ... down to 2."""
+def ladder(K: int, L: int) -> list[int]:
+    """Level counts to pass through: K, 3K/4, K/2, ... down to 2; for one perceptron K, K/2, ..."""
     steps: list[int] = []
     n = K
     while n > 2:
-        steps += [n, (3 * n) // 4]
+        steps += [n, (3 * n) // 4] if L > 1 else [n]
         n //= 2
     return sorted({*steps, min(K, 2)} - {0} if K else {0})
 
@@ -189,7 +189,7 @@ def climb(model: Model, state: State, K: int, effort: Effort, share: float = LEA
     than rounding and merge: then the last stage that passes is the answer, and `fewer` says so.
     """
     done = [assess(model, settle(model, state, effort), effort)]
-    for k in [k for k in ladder(K) if k > state.K]:
+    for k in [k for k in ladder(K, model.L) if k > state.K]:
         last = done[-1]
         if last.found.message in LOST or effort.over:
             break
@@ -349,8 +349,10 @@ def improve_top(climb: Climb, effort: Effort) -> Climb:
     """Move levels to the top cell while that lowers s; `shift` is what splitting it once more does.
 
     Each rise holds a whole number of levels, so s has several minima.  The last rise weighs little
-    in s and decides q_EA.
+    in s and decides q_EA.  One perceptron has one rise and nothing to move.
     """
+    if climb.stage.model.L == 1:
+        return climb
     chosen = np.zeros(climb.stage.levels + 1, dtype=bool)
     chosen[-1] = True
     for _ in range(TOP_MOVES):
