@@ -109,7 +109,7 @@ def _weight(x: Array, left: Array) -> Array:
     return np.asarray(out)
 
 
-def fields(m: Array, D: Array, Q_0: float, kappa: float, step: float = 0.03) -> Fields:
+def fields(m: Array, D: Array, Q_0: float, kappa: float, step: float = 0.025) -> Fields:
     """The flow with breakpoints m (K+1, m_0 = 0) and resolvents D (K+1, falling)."""
     K = m.size - 1
     grids = [Grid.of(float(d), step) for d in D]
@@ -216,7 +216,7 @@ def _settle(guess: Array, m: Array, D_K: float, kappa: float, step: float) -> Ja
     return Jammed(overlaps(last.T, m, D_K)[0], m, rest, residual, last)
 
 
-def solve(kappa: float, ends: list[float], ratio: float = 1.4, step: float = 0.03) -> list[Jammed]:
+def solve(kappa: float, ends: list[float], ratio: float = 1.4, step: float = 0.025) -> list[Jammed]:
     """Solutions at 1 - Q_K in `ends` (falling), each the start of the next."""
     out: list[Jammed] = []
     for D_K in ends:

@@ -34,24 +34,29 @@ def test_the_graded_flow_is_the_flow_of_the_solver() -> None:
 
 
 @pytest.mark.slow
-def test_local_exponents_approach_those_of_full_breaking() -> None:
-    """kappa = -0.5: a hundredth of 1 - Q_K halves, or nearly, what is missing.
+def test_exponents_of_full_breaking() -> None:
+    """kappa = -0.5: a hundredth of 1 - Q_K takes a half or more of what the exponents miss.
 
-    alpha tends to the end, which is 4.696675 at four levels (`theory.capacity`), lower at more.
+    At 1 - Q_K = 1e-10 a decade of gaps is within 4 %, 1.7 decades of x within 1 %; forces, whose
+    window is the narrowest, within 7 % at one place.  alpha tends to the end, 4.696675 at four
+    free levels (`theory.capacity`) and a little higher at fixed ones.
     """
-    found = jamming.solve(-0.5, [1e-4, 1e-6, 1e-8])
-    assert all(one.residual < 1e-8 for one in found)
-    assert [one.alpha for one in found] == pytest.approx([4.6895, 4.6964, 4.6966], abs=1e-4)
-    t = np.geomspace(1e-4, 0.03, 60)
-    slopes = {
+    found = jamming.solve(-0.5, [1e-4, 1e-6, 1e-8, 1e-10])
+    assert all(one.residual < 1e-8 and one.fields.mass_error < 1e-6 for one in found)
+    expected = [4.68954, 4.69643, 4.69672, 4.69672]
+    assert [one.alpha for one in found] == pytest.approx(expected, abs=2e-5)
+    t = np.geomspace(3e-5, 0.05, 80)
+    forces = [float(one.fields.slope(-t[t < 0.5 * one.rest[-1] ** 0.25]).max()) for one in found]
+    local = {
         GAPS: [float(one.fields.slope(t).min()) for one in found],
-        FORCES: [float(one.fields.slope(-t).max()) for one in found],
+        FORCES: forces,
         RISE: [float(one.rise()[3:-3].max()) for one in found],
     }
-    for exponent, local in slopes.items():
-        missing = np.abs(np.array(local) - exponent)
+    for exponent, slopes in local.items():
+        missing = np.abs(np.array(slopes) - exponent)
         assert np.all(missing[1:] < 0.55 * missing[:-1])
-    assert slopes[GAPS][-1] == pytest.approx(GAPS, rel=0.06)
-    assert slopes[RISE][-1] == pytest.approx(RISE, rel=0.02)
-    decade = found[-1].fields.slope(np.geomspace(6e-4, 1e-2, 20))
-    assert np.all(np.abs(decade / GAPS - 1.0) < 0.12)
+    last = found[-1]
+    decade = last.fields.slope(np.geomspace(1.8e-4, 1.8e-3, 20))
+    assert np.all(np.abs(decade / GAPS - 1.0) < 0.04)
+    assert np.all(np.abs(last.rise()[19:30] / RISE - 1.0) < 0.01)
+    assert forces[-1] == pytest.approx(FORCES, rel=0.07)
