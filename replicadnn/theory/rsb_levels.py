@@ -268,10 +268,11 @@ def split_cells(model: Model, ev: Evaluation, chosen: NDArray[np.bool_]) -> Stat
 
 
 def _room(values: Array, i: int, bound: float) -> float:
-    """A quarter of the distance to the nearer neighbouring level, half of that to the bound."""
+    """A quarter of the distance to the nearer level, or half of that to a bound it would pass."""
     below = values[i] - (values[i - 1] if i > 0 else 0.0)
     above = values[i + 1] - values[i] if i + 1 < values.size else below
-    return min(0.25 * float(min(below, above)), 0.5 * (bound - float(values[i])))
+    room, left = 0.25 * float(min(below, above)), bound - float(values[i])
+    return room if room < left else 0.5 * left
 
 
 def _separate(state: State) -> State:

@@ -326,10 +326,10 @@ def minimise(
     Trust-region steps in all unknowns, each followed by corrections at fixed m. A step changes no
     logarithm of an increment by more than `MAX_LOG` and no breakpoint by more than `MAX_GAP` of
     its gap. Stops when all ds/d(logarithms, m in gaps) are below `gradient_tol`, at `deadline`
-    (time.perf_counter), when a q_EA(l) has moved by more than `leash`, or where a Newton step is
-    cut short that would lower s by less than `UNRESOLVED` (`polish` follows); without
-    `leave_saddles` also where s falls by no more than its rounding and the Hessian is not positive
-    definite: often a level about to vanish, which `adjust_levels` removes. Without
+    (time.perf_counter), when a q_EA(l) has moved by more than `leash`, or (one perceptron) where a
+    Newton step is cut short that would lower s by less than `UNRESOLVED` (`polish` follows);
+    without `leave_saddles` also where s falls by no more than its rounding and the Hessian is not
+    positive definite: often a level about to vanish, which `adjust_levels` removes. Without
     `free_breakpoints` m stays as it is.
 
     Raises FlowError if the start itself cannot be evaluated.
@@ -378,7 +378,7 @@ def minimise(
         if reason:
             return Minimum(at.evaluation, layout, norm, iteration, False, reason)
         held = local.newton is not None and radius < np.linalg.norm(local.newton)
-        if held and local.newton_gain() < UNRESOLVED:
+        if model.L == 1 and held and local.newton_gain() < UNRESOLVED:
             return Minimum(at.evaluation, layout, norm, iteration, False, ROUNDING_MESSAGE)
         accepted = None
         for _ in range(MAX_TRIALS):
