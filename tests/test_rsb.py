@@ -365,7 +365,7 @@ def test_any_problem_ends_in_a_status(seed: int) -> None:
         "levels": int(rng.choice([1, 2, 4, 8])),
     }
     for solution in solve_rsb(**arguments, branch="all", time_limit=1.0):
-        assert solution.message
+        assert solution.converged or solution.message
         assert np.isfinite(solution.free_entropy)
         if solution.converged:
             assert_certified(solution)
