@@ -62,10 +62,9 @@ def count_levels(K: int) -> str:
     return f"{K} level" if K == 1 else f"{K} levels"
 
 
-def liquid(model: Model, K: int = 0) -> State:
-    """q = Q = 0 in all hidden layers, L >= 2."""
-    m = np.arange(K + 1) / (K + 1.0)
-    return make_state(m, np.zeros((model.L + 1, K + 1)), np.zeros((model.L, K + 1)))
+def liquid(model: Model) -> State:
+    """q = Q = 0 in all hidden layers, L >= 2, without levels."""
+    return make_state(np.zeros(1), np.zeros((model.L + 1, 1)), np.zeros((model.L, 1)))
 
 
 def threshold(model: Model) -> float:
