@@ -10,7 +10,7 @@ from replicadnn.cli.options import NumberList, WholeList, note, yes_no
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
-    from replicadnn.theory.capacity import Capacity
+    from replicadnn.questions.capacity import Capacity
 
 
 @click.command(name="capacity")
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @target_options("table", "alpha_J against L or kappa")
 def command(L: list[int], kappa: list[float], target: Target, **options: Any) -> int:
     """Largest alpha with a solution for random data (SAT/UNSAT), and how the solution ends."""
-    from replicadnn.theory.capacity import capacity
+    from replicadnn.questions.capacity import capacity
 
     return target.finish(
         lambda report: capacity(L, kappa=kappa, progress=report, **options),

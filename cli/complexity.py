@@ -10,7 +10,7 @@ from replicadnn.cli.options import NumberList, kappa_option, note
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
-    from replicadnn.theory.complexity import Complexity
+    from replicadnn.questions.complexity import Complexity
 
 
 @click.command(name="complexity")
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @target_options("curve", "Sigma(m) and Sigma(f)")
 def command(L: int, alpha: float, m: list[float] | None, kappa: float, target: Target) -> int:
     """Number of frozen states of random data, Sigma(m), and where they appear and dominate."""
-    from replicadnn.theory.complexity import complexity
+    from replicadnn.questions.complexity import complexity
 
     return target.finish(
         lambda report: complexity(alpha, L, m=m, kappa=kappa, progress=report),

@@ -9,7 +9,7 @@ from replicadnn.cli.options import WholeList, alphas_option, beta_option, kappa_
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
-    from replicadnn.theory.generalisation import Generalisation
+    from replicadnn.questions.generalisation import Generalisation
 
 
 @click.command(name="generalisation")
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @target_options("errors", "eps_g against depth and alpha")
 def command(L: list[int], alpha: list[float], target: Target, **options: Any) -> int:
     """Error of the typical student on fresh inputs (teacher-student), by depth and alpha."""
-    from replicadnn.theory.generalisation import generalisation
+    from replicadnn.questions.generalisation import generalisation
 
     return target.finish(
         lambda report: generalisation(L, alpha, progress=report, **options),

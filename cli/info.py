@@ -16,7 +16,7 @@ _SHOWN = 20
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 def command(file: str, as_json: bool) -> int:
     """Show what is inside a result file, where it comes from and whether it converged."""
-    from replicadnn.store import describe
+    from replicadnn.storage.readers import describe
 
     summary = describe(file)
     if as_json:

@@ -14,8 +14,8 @@ from replicadnn.cli import options as opt
 from replicadnn import interrupt
 
 if TYPE_CHECKING:
-    from replicadnn.montecarlo.files import Runs
     from replicadnn.montecarlo.study import Job
+    from replicadnn.storage.runs import Runs
 
 #: Contract keys that replica exchange does not measure: null in its JSON document.
 _NOT_MEASURED = (
@@ -100,7 +100,7 @@ def command(
     """
     from replicadnn.montecarlo.spec import default_beta
     from replicadnn.montecarlo.study import make_jobs, run_study
-    from replicadnn.outputs import check_target
+    from replicadnn.storage.outputs import check_target
 
     if output is not None:
         instead = "--resume continues it, --overwrite replaces it"

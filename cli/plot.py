@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from replicadnn.montecarlo.files import Runs
     from replicadnn.solution import Solution
+    from replicadnn.storage.runs import Runs
     from replicadnn.sweeps.file import Sweep
 
 #: Curves of one figure: more of the points of a file are chosen evenly.
@@ -54,8 +54,8 @@ def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]]
         @click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
         @functools.wraps(function)
         def call(file: Any, output: str | None, overwrite: bool, **options: Any) -> int:
-            from replicadnn.outputs import check_figure_name, check_target
-            from replicadnn.store import kind_of
+            from replicadnn.storage.outputs import check_figure_name, check_target
+            from replicadnn.storage.readers import kind_of
 
             sources = file if files else [file]
             for source in sources:
@@ -101,7 +101,7 @@ def _points(
 
     from replicadnn.errors import InputError
     from replicadnn.ranges import equal
-    from replicadnn.store import kind_of, load_solutions, load_sweep
+    from replicadnn.storage.readers import kind_of, load_solutions, load_sweep
 
     content: Sequence[Any]
     if kind_of(file) == ("solve", True):
@@ -149,7 +149,7 @@ def _one(file: str, fix: Sequence[str], alpha: float | None) -> Solution:
 def _theory(runs: Runs) -> Solution:
     """The replica solution at the point of Monte Carlo runs."""
     from replicadnn.errors import InputError
-    from replicadnn.theory.solver import solve
+    from replicadnn.theory.solve import solve
 
     p = runs[0].params
     if p["scenario"] != "teacher-student" or p["sampler"] != "gap":
@@ -171,7 +171,7 @@ def profile(file: str, figure: Figure, fix: tuple[str, ...]) -> int:
 def relaxation(file: str, figure: Figure, N: int | None) -> int:
     """Relaxation times tau(l) of every width, and the curves C_S(l, t), C_J(l, t)."""
     from replicadnn.plot import save_relaxation
-    from replicadnn.store import load_runs
+    from replicadnn.storage.readers import load_runs
 
     return figure.write(save_relaxation, load_runs(file), N=N)
 
@@ -190,7 +190,7 @@ def overlaps(
     """
     from replicadnn.errors import InputError
     from replicadnn.plot import save_distribution, save_overlaps
-    from replicadnn.store import kind_of, load_runs
+    from replicadnn.storage.readers import kind_of, load_runs
 
     if kind_of(file)[0] != "mc":
         if theory:
@@ -251,7 +251,7 @@ def gaps(
 def capacity(file: tuple[str, ...], figure: Figure) -> int:
     """Capacity against depth or margin; several files (rs, rsb) in one figure."""
     from replicadnn.plot import save_capacity
-    from replicadnn.theory.capacity import load_capacity
+    from replicadnn.questions.capacity import load_capacity
 
     return figure.write(save_capacity, [load_capacity(one) for one in file])
 
@@ -260,7 +260,7 @@ def capacity(file: tuple[str, ...], figure: Figure) -> int:
 def stability(file: str, figure: Figure) -> int:
     """Replicon against alpha, and the de Almeida-Thouless line."""
     from replicadnn.plot import save_stability
-    from replicadnn.theory.stability import load_stability
+    from replicadnn.questions.stability import load_stability
 
     return figure.write(save_stability, load_stability(file))
 
@@ -269,7 +269,7 @@ def stability(file: str, figure: Figure) -> int:
 def complexity(file: str, figure: Figure) -> int:
     """Complexity Sigma(m) and Sigma(f) of the frozen states."""
     from replicadnn.plot import save_complexity
-    from replicadnn.theory.complexity import load_complexity
+    from replicadnn.questions.complexity import load_complexity
 
     return figure.write(save_complexity, load_complexity(file))
 
@@ -278,7 +278,7 @@ def complexity(file: str, figure: Figure) -> int:
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""
     from replicadnn.plot import save_transitions
-    from replicadnn.theory.transitions import load_transitions
+    from replicadnn.questions.transitions import load_transitions
 
     return figure.write(save_transitions, [load_transitions(one) for one in file])
 
@@ -293,7 +293,7 @@ def phase_map(
 ) -> int:
     """Phase diagram of a sweep: free_entropy, q_ea, Q_ea, eps_g, ... over two parameters."""
     from replicadnn.plot.map import save_diagram
-    from replicadnn.store import load_sweep
+    from replicadnn.storage.readers import load_sweep
 
     sweep = load_sweep(file)
     if quantity is None:
@@ -305,8 +305,8 @@ def phase_map(
 def generalisation(file: tuple[str, ...], figure: Figure) -> int:
     """Error eps_g of the typical student; Monte Carlo files after the first add markers."""
     from replicadnn.plot import save_generalisation
-    from replicadnn.store import load_runs
-    from replicadnn.theory.generalisation import load_generalisation
+    from replicadnn.questions.generalisation import load_generalisation
+    from replicadnn.storage.readers import load_runs
 
     runs = [run for one in file[1:] for run in load_runs(one)]
     return figure.write(save_generalisation, load_generalisation(file[0]), runs=runs)

@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 )  # fmt: skip
 def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
     """Solve the saddle-point equations for the overlaps q(l) and Q(l) of every layer."""
-    from replicadnn.locking import lock
     from replicadnn.provenance import provenance
     from replicadnn.solution import Solutions
-    from replicadnn.store import SolutionWriter
-    from replicadnn.theory.solver import plan, solve_plan
+    from replicadnn.storage.locking import lock
+    from replicadnn.storage.solutions import SolutionWriter
+    from replicadnn.theory.solve import plan, solve_plan
 
     work = plan(alpha, L, **options)
 

@@ -10,7 +10,7 @@ from replicadnn.cli.options import NumberList, WholeList, yes_no
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
-    from replicadnn.theory.stability import Stability
+    from replicadnn.questions.stability import Stability
 
 
 @click.command(name="stability")
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @target_options("tables", "rho against alpha")
 def command(L: list[int], alpha: list[float], target: Target, **options: Any) -> int:
     """Replicon of the replica-symmetric solutions, and the de Almeida-Thouless line."""
-    from replicadnn.theory.stability import stability
+    from replicadnn.questions.stability import stability
 
     return target.finish(
         lambda report: stability(alpha, L, progress=report, **options),

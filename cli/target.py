@@ -37,7 +37,7 @@ class Target:
     def check(self) -> None:
         """Refuse before the computation what could not be written after it."""
         from replicadnn.errors import InputError
-        from replicadnn.outputs import check_figure_name, check_target
+        from replicadnn.storage.outputs import check_figure_name, check_target
 
         if self.output is not None:
             check_target(self.output, overwrite=self.overwrite, instead=self.instead)

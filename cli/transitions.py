@@ -10,7 +10,7 @@ from replicadnn.cli import options as opt
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
-    from replicadnn.theory.transitions import Transitions
+    from replicadnn.questions.transitions import Transitions
 
 
 @click.command(name="transitions")
@@ -33,7 +33,7 @@ def command(L: int, target: Target, **options: Any) -> int:
 
     Layers are counted from the nearest boundary.  Exit code 3: a layer has no certified threshold.
     """
-    from replicadnn.theory.transitions import transitions
+    from replicadnn.questions.transitions import transitions
 
     return target.finish(
         lambda report: transitions(L, progress=report, **options),

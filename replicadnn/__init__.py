@@ -21,26 +21,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
-    "solve": "replicadnn.theory.solver",
-    "capacity": "replicadnn.theory.capacity",
-    "Capacity": "replicadnn.theory.capacity",
-    "complexity": "replicadnn.theory.complexity",
-    "Complexity": "replicadnn.theory.complexity",
-    "stability": "replicadnn.theory.stability",
-    "Stability": "replicadnn.theory.stability",
-    "gap_distribution": "replicadnn.theory.gaps",
+    "solve": "replicadnn.theory.solve",
+    "capacity": "replicadnn.questions.capacity",
+    "Capacity": "replicadnn.questions.capacity",
+    "complexity": "replicadnn.questions.complexity",
+    "Complexity": "replicadnn.questions.complexity",
+    "stability": "replicadnn.questions.stability",
+    "Stability": "replicadnn.questions.stability",
+    "gap_distribution": "replicadnn.questions.gaps",
     "simulate": "replicadnn.montecarlo.run",
-    "transitions": "replicadnn.theory.transitions",
-    "Transitions": "replicadnn.theory.transitions",
-    "generalisation": "replicadnn.theory.generalisation",
-    "Generalisation": "replicadnn.theory.generalisation",
+    "transitions": "replicadnn.questions.transitions",
+    "Transitions": "replicadnn.questions.transitions",
+    "generalisation": "replicadnn.questions.generalisation",
+    "Generalisation": "replicadnn.questions.generalisation",
     "MonteCarloResult": "replicadnn.montecarlo.result",
-    "load": "replicadnn.store",
+    "load": "replicadnn.storage.readers",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
     "Solutions": "replicadnn.solution",
-    "Certificate": "replicadnn.solution",
-    "Status": "replicadnn.solution",
+    "Certificate": "replicadnn.certificate",
+    "Status": "replicadnn.status",
+    "Branch": "replicadnn.status",
+    "BranchKind": "replicadnn.status",
     "sweep": "replicadnn.sweeps.driver",
     "Sweep": "replicadnn.sweeps.file",
     "generalisation_error": "replicadnn.theory.observables",
@@ -50,33 +52,35 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:
-    from replicadnn import plot as plot
+    from replicadnn import plot
+    from replicadnn.certificate import Certificate as Certificate
     from replicadnn.errors import FileError as FileError
     from replicadnn.errors import InputError as InputError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
     from replicadnn.montecarlo.result import MonteCarloResult as MonteCarloResult
     from replicadnn.montecarlo.run import simulate as simulate
     from replicadnn.problem import Problem as Problem
-    from replicadnn.solution import Certificate as Certificate
+    from replicadnn.questions.capacity import Capacity as Capacity
+    from replicadnn.questions.capacity import capacity as capacity
+    from replicadnn.questions.complexity import Complexity as Complexity
+    from replicadnn.questions.complexity import complexity as complexity
+    from replicadnn.questions.gaps import gap_distribution as gap_distribution
+    from replicadnn.questions.generalisation import Generalisation as Generalisation
+    from replicadnn.questions.generalisation import generalisation as generalisation
+    from replicadnn.questions.stability import Stability as Stability
+    from replicadnn.questions.stability import stability as stability
+    from replicadnn.questions.transitions import Transitions as Transitions
+    from replicadnn.questions.transitions import transitions as transitions
     from replicadnn.solution import Solution as Solution
     from replicadnn.solution import Solutions as Solutions
-    from replicadnn.solution import Status as Status
-    from replicadnn.store import load as load
+    from replicadnn.status import Branch as Branch
+    from replicadnn.status import BranchKind as BranchKind
+    from replicadnn.status import Status as Status
+    from replicadnn.storage.readers import load as load
     from replicadnn.sweeps.driver import sweep as sweep
     from replicadnn.sweeps.file import Sweep as Sweep
-    from replicadnn.theory.capacity import Capacity as Capacity
-    from replicadnn.theory.capacity import capacity as capacity
-    from replicadnn.theory.complexity import Complexity as Complexity
-    from replicadnn.theory.complexity import complexity as complexity
-    from replicadnn.theory.gaps import gap_distribution as gap_distribution
-    from replicadnn.theory.generalisation import Generalisation as Generalisation
-    from replicadnn.theory.generalisation import generalisation as generalisation
     from replicadnn.theory.observables import generalisation_error as generalisation_error
-    from replicadnn.theory.solver import solve as solve
-    from replicadnn.theory.stability import Stability as Stability
-    from replicadnn.theory.stability import stability as stability
-    from replicadnn.theory.transitions import Transitions as Transitions
-    from replicadnn.theory.transitions import transitions as transitions
+    from replicadnn.theory.solve import solve as solve
 
 __all__ = [*_PUBLIC, "__version__", "plot"]
 

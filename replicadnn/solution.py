@@ -2,129 +2,32 @@
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn import saving
+from replicadnn.certificate import Certificate, no_certificate
 from replicadnn.errors import InputError
 from replicadnn.problem import Problem
+from replicadnn.status import Branch, BranchKind, Status
+from replicadnn.theory import counting, observables
+from replicadnn.types import FloatArray
 
-if TYPE_CHECKING:
-    from replicadnn.theory.observables import OverlapDistribution
-
-FloatArray = NDArray[np.float64]
-
-
-class Status(enum.StrEnum):
-    """How a computation ended; `remedy` says what to do about it."""
-
-    CONVERGED = "converged"
-    NOT_CONVERGED = "not converged"
-    NO_SOLUTION = "no solution"
-
-    @property
-    def remedy(self) -> str:
-        """What a user can do."""
-        return {
-            Status.CONVERGED: "nothing: the certificate passes",
-            Status.NOT_CONVERGED: "approach the point through nearby alpha "
-            "(--alpha start:stop:count), raise max_sweeps (rs) or --time-limit (rsb), change "
-            "--levels (rsb), or loosen --tol",
-            Status.NO_SOLUTION: "no such solution at this point: change alpha, kappa or branch",
-        }[self]
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Independent evidence that the numbers solve the equations.
-
-    Attributes
-    ----------
-    residual : float
-        max |logit F(x) - logit x| over all overlaps of the undamped map: bounds the error
-        relative to x (1 - x).
-    mass_error : float
-        Largest error of a normalisation that holds exactly: rs, Int Dz w(u) = norm in every
-        layer; rsb, sum of P_i over the grid at every level.
-    ds_dq_max, ds_dQ_max : float
-        Largest derivative of the free entropy in logit q(l) or ln eps(l), and in logit Q(l),
-        with the interaction and neuron parts differentiated numerically.
-    ds_dm_max : float
-        Largest derivative of s in a breakpoint; 0 where there is none (rs).
-    unstable_liquid_layers : tuple of int
-        Liquid layers (1..L-1) whose neighbours make them unstable: must be empty.
-    contraction : float
-        Largest real part of the eigenvalues of the saddle-point map at the solution (rs, logits),
-        its spectral radius where the map is monotone; below 1 is stable.
-    monotone : bool
-        q_i and Q_i do not decrease with the level i, and no overlap that is exactly 0 would grow.
-    levels_error_s, levels_error_q, levels_error_Q : float
-        Error of the number of levels K: of s, and the largest of q_EA(l) and of Q_EA(l) over the
-        layers (rsb; docs/theory.md, section 6.4).
-    grid_error : float
-        Residual of the same numbers on a grid 1.5 times finer, and the change of s (rsb).
-    replicon : tuple of float
-        rho_i of every level (random data; rs: one number, up to L = 500): 1 is marginal, above 1
-        the level wants to split; rho_i - 1 falls as 1/K^2 where the breaking is continuous.
-    """
-
-    residual: float
-    mass_error: float
-    ds_dq_max: float
-    ds_dQ_max: float
-    ds_dm_max: float
-    unstable_liquid_layers: tuple[int, ...]
-    contraction: float
-    monotone: bool = True
-    levels_error_s: float = math.nan
-    levels_error_q: float = math.nan
-    levels_error_Q: float = math.nan
-    grid_error: float = math.nan
-    replicon: tuple[float, ...] = ()
-
-    def failures(self, tol: float) -> list[str]:
-        """What does not pass at tolerance ``tol``, in words; empty if everything passes."""
-        limits = {
-            "residual": tol,
-            "mass_error": MASS_LIMIT,
-            "ds_dq_max": max(tol, GRADIENT_LIMIT),
-            "ds_dQ_max": max(tol, GRADIENT_LIMIT),
-            "ds_dm_max": max(tol, GRADIENT_LIMIT),
-        }
-        if not math.isnan(self.grid_error):
-            limits["grid_error"] = max(tol, GRID_LIMIT)
-        found = [
-            f"{name} = {getattr(self, name):.2e} (limit {limit:.0e})"
-            for name, limit in limits.items()
-            if not getattr(self, name) <= limit
-        ]
-        if not self.monotone:
-            found.append("overlaps not monotone in x")
-        if self.unstable_liquid_layers:
-            found.append(f"unstable liquid layers {list(self.unstable_liquid_layers)}")
-        return found
-
-
+CONTINUOUS = Branch(BranchKind.CONTINUOUS)
 _QUANTITIES: tuple[Literal["q"], Literal["Q"]] = ("q", "Q")
-#: Largest error of a normalisation in a certified solution.
-MASS_LIMIT = 1e-10
-#: Largest error of the grid in a certified solution of broken symmetry.
-GRID_LIMIT = 1e-8
-#: Largest numerical derivative of s in a certified solution (truncation of the stencil).
-GRADIENT_LIMIT = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
 class OtherBranch:
     """Another solution found at the same point."""
 
-    branch: str
+    branch: Branch
     free_entropy: float
 
 
@@ -139,11 +42,11 @@ class Solution:
     status : Status
     message : str
         One line: how it ended, and anything a reader of the numbers must know.
-    branch : str
-        "continuous" (connected to the liquid), "filled" (solid throughout, beyond a first-order
-        step), "discontinuous" (rsb: reached by a jump of q_EA only), "frozen"
-        (teacher-student: q -> 1 in every layer; random: in layer 1, above a
-        breakpoint), "frozen 2", ... (in the first 2, ... layers) or "partly frozen".
+    branch : Branch
+        A text with a ``kind``: "continuous" (connected to the liquid), "filled" (solid throughout,
+        beyond a first-order step), "discontinuous" (rsb: reached by a jump of q_EA only),
+        "saturated" (teacher-student: q -> 1 in every layer; random: in layer 1, above a
+        breakpoint), "saturated 2", ... (in the first 2, ... layers) or "partly saturated".
     other_branches : tuple of OtherBranch
         The other solutions found at this point, with their free entropies.
     free_entropy : float
@@ -171,7 +74,7 @@ class Solution:
     problem: Problem
     status: Status
     message: str
-    branch: str
+    branch: Branch
     other_branches: tuple[OtherBranch, ...]
     free_entropy: float
     x: FloatArray
@@ -200,6 +103,11 @@ class Solution:
         return self.problem.L
 
     @property
+    def levels(self) -> int:
+        """Number K of breakpoints above 0: 0 for rs, and where fewer levels are all there are."""
+        return self.x.size - 1
+
+    @property
     def converged(self) -> bool:
         """True only if the certificate passes."""
         return self.status is Status.CONVERGED
@@ -210,9 +118,7 @@ class Solution:
 
         None where the bound does not apply: teacher-student, finite beta, kappa < 0.
         """
-        from replicadnn.theory.counting import possible
-
-        return possible(self.problem)
+        return counting.possible(self.problem)
 
     @property
     def residual(self) -> float:
@@ -239,9 +145,7 @@ class Solution:
         """Generalisation error of noiseless passes on fresh inputs; None for random data."""
         if not self.problem.teacher or not np.all(np.isfinite(self.Q_ea)):
             return None
-        from replicadnn.theory.observables import generalisation_error
-
-        return generalisation_error(self.Q_ea, self.one_minus_Q_ea)
+        return observables.generalisation_error(self.Q_ea, self.one_minus_Q_ea)
 
     @property
     def solid_layers(self) -> NDArray[np.bool_]:
@@ -256,7 +160,7 @@ class Solution:
 
     def overlap_distribution(
         self, layer: int, quantity: Literal["q", "Q"] = "q"
-    ) -> OverlapDistribution:
+    ) -> observables.OverlapDistribution:
         """P(q, l) = dx/dq(x, l), or P(Q, l): deltas and continuous part (docs/observables.md).
 
         Parameters
@@ -270,16 +174,14 @@ class Solution:
         InputError
             Layer or quantity that does not exist, or a solution that is not converged.
         """
-        from replicadnn.theory.observables import overlap_distribution
-
         rows = self.overlaps(quantity)
         first = self.L + 1 - len(rows)
         if not first <= layer <= self.L:
             raise InputError("layer", layer, f"{first}..{self.L} for {quantity}")
         if not self.converged:
             raise InputError("solution", str(self.status), "a converged solution")
-        frozen = self.branch.startswith("frozen")
-        return overlap_distribution(self.x, rows[layer - first], jump=frozen)
+        jump = self.branch.kind is BranchKind.SATURATED
+        return observables.overlap_distribution(self.x, rows[layer - first], jump=jump)
 
     def moments(self, order: float = 1.0, quantity: Literal["q", "Q"] = "q") -> FloatArray:
         """Int_0^1 q(x, l)^k dx by layer, k = ``order``: (L+1,) for q, (L,) for Q.
@@ -287,9 +189,7 @@ class Solution:
         Mean of q^k over pairs of replicas. Exact for the K levels; for k = 1 it converges as
         1/K^2, for k >= 2 faster (docs/observables.md).
         """
-        from replicadnn.theory.observables import moment
-
-        return moment(self.x, self.overlaps(quantity), order)
+        return observables.moment(self.x, self.overlaps(quantity), order)
 
     @property
     def x_l(self) -> FloatArray:
@@ -330,12 +230,13 @@ class Solution:
             "possible": self.possible,
             "message": self.message,
             "residual": _finite(self.residual),
-            "branch": self.branch,
+            "branch": str(self.branch),
             "other_branches": [
-                {"branch": b.branch, "free_entropy": _finite(b.free_entropy)}
+                {"branch": str(b.branch), "free_entropy": _finite(b.free_entropy)}
                 for b in self.other_branches
             ],
             "free_entropy": _finite(self.free_entropy),
+            "levels": self.levels,
             "q_ea": _list(self.q_ea),
             "Q_ea": _list(self.Q_ea),
             "one_minus_q_ea": _list(self.one_minus_q_ea),
@@ -366,6 +267,7 @@ class Solution:
                 "ds_dq_max": _finite(self.certificate.ds_dq_max),
                 "ds_dQ_max": _finite(self.certificate.ds_dQ_max),
                 "unstable_liquid_layers": list(self.certificate.unstable_liquid_layers),
+                "unstable_zero_levels": [list(p) for p in self.certificate.unstable_zero_levels],
                 "contraction": _finite(self.certificate.contraction),
                 "monotone": self.certificate.monotone,
                 "levels_error_s": _finite(self.certificate.levels_error_s),
@@ -380,19 +282,13 @@ class Solution:
         }
 
 
-def no_certificate(residual: float = math.nan) -> Certificate:
-    """Certificate of a point where nothing could be checked but (perhaps) the residual."""
-    nan = math.nan
-    return Certificate(residual, nan, nan, nan, nan, (), nan)
-
-
 def unsolved(
     problem: Problem,
     status: Status,
     message: str,
     *,
     tol: float,
-    branch: str = "continuous",
+    branch: Branch = CONTINUOUS,
     other_branches: tuple[OtherBranch, ...] = (),
     timings: Mapping[str, float] | None = None,
 ) -> Solution:
@@ -483,6 +379,4 @@ class Solutions(Sequence[Solution]):
         FileError
             The file exists (without ``overwrite``), the folder is missing, or writing fails.
         """
-        from replicadnn.store import save_solutions
-
-        return save_solutions(self, path, overwrite=overwrite)
+        return saving.save(self, path, overwrite=overwrite)

@@ -35,7 +35,7 @@ import numpy as np
 from scipy.special import ndtr
 
 import replicadnn as rd
-from replicadnn.theory.rsb import solve_rsb
+from replicadnn.theory.broken.solve import solve_rsb
 
 SEED = 20
 #: Seconds allowed to one solve of `coverage`, and beyond them until its process is ended.

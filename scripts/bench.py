@@ -79,8 +79,8 @@ def rs(bench: Bench) -> Iterator[Row]:
     """Replica-symmetric solver."""
     import replicadnn as rd
     from replicadnn.problem import Problem
-    from replicadnn.theory import rs as twin
-    from replicadnn.theory.saddle import Equations, State
+    from replicadnn.theory.closures.averaged import twin
+    from replicadnn.theory.closures.averaged.symmetric import Equations, State
 
     for scenario in ("teacher-student", "random"):
 
@@ -124,8 +124,8 @@ def rsb(bench: Bench) -> Iterator[Row]:
     """Broken replica symmetry."""
     from bench_rsb import solid_state, twin_map
 
-    from replicadnn.theory.rsb import solve_rsb
-    from replicadnn.theory.rsb_map import Mapper, Model, evaluate
+    from replicadnn.theory.broken.solve import solve_rsb
+    from replicadnn.theory.closures.averaged.broken import Mapper, Model, evaluate
     from replicadnn.theory.threads import Threads
 
     def one_map(L: int, K: int) -> Action:

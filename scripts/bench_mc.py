@@ -29,8 +29,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.kernels import weights as weights_kernel
 from replicadnn.kernels._simd import fma, splat, vload, vstore
+from replicadnn.kernels.sampler import weights as weights_kernel
 from replicadnn.montecarlo import gap, network, weights
 from replicadnn.montecarlo.simulation import pilot_step
 from replicadnn.montecarlo.spec import make_spec

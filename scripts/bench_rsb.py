@@ -19,16 +19,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from replicadnn.theory import flow, rsb_newton
-from replicadnn.theory.rsb import solve_rsb
-from replicadnn.theory.rsb_layout import make_layout
-from replicadnn.theory.rsb_map import Model, State, evaluate, make_state
+from replicadnn.theory import parisi as flow
+from replicadnn.theory.broken import minimise as rsb_newton
+from replicadnn.theory.broken.layout import make_layout
+from replicadnn.theory.broken.solve import solve_rsb
+from replicadnn.theory.closures.averaged.broken import Model, State, evaluate, make_state
 from replicadnn.theory.threads import Threads
 
 PARTS = {
-    "flows": ("kernels/layers.py", ("gap_flow", "spin_flow")),
-    "responses": ("kernels/layers.py", ("responses",)),
-    "blocks of the Hessian": ("kernels/newton.py", ("coupling_block", "spin_block")),
+    "flows": ("kernels/theory/layers.py", ("gap_flow", "spin_flow")),
+    "responses": ("kernels/theory/layers.py", ("responses",)),
+    "blocks of the Hessian": ("kernels/theory/newton.py", ("coupling_block", "spin_block")),
     "eigenvalues": ("_decomp.py", ("eigh",)),
     "all tasks of the layers": ("rsb_map.py", ("_call",)),
 }

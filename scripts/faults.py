@@ -36,7 +36,7 @@ import numpy as np
 from replicadnn.cli.main import run as command_line
 
 import replicadnn as rd
-from replicadnn import hdf5
+from replicadnn.storage import hdf5
 
 SOLVE = ("solve", "--alpha", "1:900:300:log", "--L", "12")
 SIMULATE = (

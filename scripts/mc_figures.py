@@ -23,7 +23,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.plot.style import save_figure, sequence, style
-from replicadnn.theory.solver import solve
+from replicadnn.theory.solve import solve
 
 
 def read(path: str) -> Any:

@@ -68,7 +68,7 @@ def widths(options: argparse.Namespace) -> dict[str, Any]:
 
 def theory(options: argparse.Namespace) -> dict[str, Any]:
     """Two-replica overlaps and shoulders beside the replica solution."""
-    from replicadnn.theory.solver import solve
+    from replicadnn.theory.solve import solve
 
     solution = solve(
         alpha=[options.alpha], L=options.L, scenario="teacher-student", beta=options.beta

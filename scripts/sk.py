@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from replicadnn.theory.flow import fast_flow, spin_boundary
+from replicadnn.theory.parisi import fast_flow, spin_boundary
 
 Array = NDArray[np.float64]
 SPIN = spin_boundary()

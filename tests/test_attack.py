@@ -12,7 +12,7 @@ import nested
 import numpy as np
 import pytest
 
-from replicadnn.theory import rsb
+from replicadnn.theory.broken import solve as rsb
 
 
 def test_two_levels_at_finite_beta() -> None:

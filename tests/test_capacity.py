@@ -16,14 +16,19 @@ from replicadnn.cli.main import run
 from scipy.integrate import quad
 
 import replicadnn as rd
-from replicadnn.theory import capacity as cap
+from replicadnn.questions import capacity as cap
+from replicadnn.theory.broken.climb import settle
+from replicadnn.theory.broken.curve import follow_branch
+from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
+from replicadnn.theory.broken.solve import solve_rsb
+from replicadnn.theory.closures.averaged.broken import Model
+from replicadnn.theory.closures.averaged.jamming import (
+    Chain,
+    Jamming,
+    contact_boundary,
+    frozen_boundary,
+)
 from replicadnn.theory.counting import counting_bound
-from replicadnn.theory.jamming import Chain, Jamming, contact_boundary, frozen_boundary
-from replicadnn.theory.rsb import solve_rsb
-from replicadnn.theory.rsb_climb import settle
-from replicadnn.theory.rsb_continuation import follow_branch
-from replicadnn.theory.rsb_levels import frozen_guess, relaxed_guess
-from replicadnn.theory.rsb_map import Model
 
 
 def _gardner(kappa: float) -> float:
@@ -109,8 +114,8 @@ def test_one_level_of_frozen_neurons_is_the_counting_bound() -> None:
 def test_frozen_branch_of_the_full_solver_dies_where_the_jamming_limit_says() -> None:
     """alpha(m*) of the certified branch, extrapolated to m* = 0 by a parabola."""
     alphas = np.array([8.7, 8.8, 8.9])
-    ends = [solve_rsb(float(a), 2, levels=1, branch="frozen")[0] for a in alphas]
-    assert all(one.converged and one.branch == "frozen" for one in ends)
+    ends = [solve_rsb(float(a), 2, levels=1, branch="saturated")[0] for a in alphas]
+    assert all(one.converged and one.branch == "saturated" for one in ends)
     m = np.array([float(one.x[-1]) for one in ends])
     found = cap.closing_rsb(2, 0.0, levels=1)
     assert found.alpha == pytest.approx(9.0866968, abs=1e-6)

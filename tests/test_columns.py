@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicadnn.kernels import columns
+from replicadnn.kernels.theory import columns
 
 Array = np.ndarray
 GROUP = columns.GROUP

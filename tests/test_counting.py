@@ -14,7 +14,7 @@ from replicadnn.cli.main import run
 import replicadnn as rd
 from replicadnn.plot.style import BEYOND
 from replicadnn.problem import Problem, Scenario
-from replicadnn.theory import capacity as cap
+from replicadnn.questions import capacity as cap
 from replicadnn.theory.counting import counting_bound, largest, objection, possible
 
 

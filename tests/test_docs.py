@@ -181,12 +181,13 @@ MODULES: list[ModuleType] = [
 
 def test_unknown_names_are_found() -> None:
     for name in (
-        "replicadnn.theory.rsb_frozen.frozen_end", "rd.plot.profile", "Status.remedy", "run.tau_S",
+        "replicadnn.theory.broken.saturated.frozen_end", "rd.plot.profile", "Status.remedy",
+        "run.tau_S",
         "concurrent.futures.Executor", "plot.profile", "CapacityPoint.possible",
     ):  # fmt: skip
         assert known(name), name
     for name in (
-        "replicadnn.theory.rsb_frozen.frozen_and", "rsb_frosen.frozen_end", "Status.cure",
+        "replicadnn.theory.broken.saturated.frozen_and", "rsb_frosen.frozen_end", "Status.cure",
         "rd.plot.profiles", "certificate.replicon", "run.tau",
     ):  # fmt: skip
         assert not known(name), name

@@ -210,7 +210,7 @@ def test_end_of_file_is_no_interrupt(
     def broken(*_: object, **__: object) -> None:
         raise EOFError("Ran out of input")
 
-    monkeypatch.setattr("replicadnn.theory.solver.plan", broken)
+    monkeypatch.setattr("replicadnn.theory.solve.plan", broken)
     assert run([*POINT]) == 1
     err = capsys.readouterr().err
     assert err.startswith("Error: unexpected RuntimeError: EOFError: Ran out of input")

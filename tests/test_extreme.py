@@ -15,12 +15,12 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.errors import InputError
-from replicadnn.theory import rs as twin
-from replicadnn.theory.rsb_certificate import certify
-from replicadnn.theory.rsb_levels import first_guess, relaxed_guess
-from replicadnn.theory.rsb_map import Model
-from replicadnn.theory.rsb_newton import minimise, polish
-from replicadnn.theory.saddle import floor_distance
+from replicadnn.theory.broken.certificate import certify
+from replicadnn.theory.broken.levels import first_guess, relaxed_guess
+from replicadnn.theory.broken.minimise import minimise, polish
+from replicadnn.theory.closures.averaged import twin
+from replicadnn.theory.closures.averaged.broken import Model
+from replicadnn.theory.closures.averaged.symmetric import floor_distance
 
 INF = math.inf
 

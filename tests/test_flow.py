@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_ndtr, roots_hermitenorm
 
-from replicadnn.kernels import layers
-from replicadnn.kernels import parisi as kernels
-from replicadnn.theory.flow import (
+from replicadnn.kernels.theory import layers
+from replicadnn.kernels.theory import parisi as kernels
+from replicadnn.theory.closures.averaged.broken import LayerFlow
+from replicadnn.theory.parisi import (
     Boundary,
     Grid,
     fast_flow,
@@ -23,7 +24,6 @@ from replicadnn.theory.flow import (
     parisi_flow,
     spin_boundary,
 )
-from replicadnn.theory.rsb_map import LayerFlow
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import sk

@@ -14,8 +14,8 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.problem import Problem
-from replicadnn.theory import rs as twin
-from replicadnn.theory.generalisation import Generalisation, log_correlation
+from replicadnn.questions.generalisation import Generalisation, log_correlation
+from replicadnn.theory.closures.averaged import twin
 
 
 def test_one_perceptron() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from replicadnn.theory.flow import fast_flow, gap_boundary
-from replicadnn.theory.response import resolvents
+from replicadnn.theory.parisi import fast_flow, gap_boundary
+from replicadnn.theory.spherical import resolvents
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import jamming  # isort: skip

@@ -18,7 +18,7 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
-from replicadnn.montecarlo.files import lock
+from replicadnn.storage.runs import lock
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -263,7 +263,7 @@ def test_resume_with_other_parameters(capsys: pytest.CaptureFixture[str], tmp_pa
 def test_file_in_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     code_text = (
-        "import sys, time\nfrom replicadnn.montecarlo.files import lock\n"
+        "import sys, time\nfrom replicadnn.storage.runs import lock\n"
         "with lock(sys.argv[1]):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     other = subprocess.Popen(

@@ -112,7 +112,7 @@ def test_gap_sampler_against_rejection_sampling():
 
 def test_flip_acceptance_is_metropolis():
     """All 2^6 states of a hidden layer, many copies: accepted fraction = min(1, e^(-beta dH))."""
-    from replicadnn.kernels import gap as kernel
+    from replicadnn.kernels.sampler import gap as kernel
     from replicadnn.montecarlo.gap import pack, seed_generator, thresholds
 
     beta, N, copies = 0.8, 6, 1600
@@ -151,7 +151,7 @@ def test_flip_acceptance_is_metropolis():
 @pytest.mark.parametrize("layer", [1, 2])
 def test_rotations_satisfy_detailed_balance(layer):
     """From exact equilibrium samples x0, one rotation a perceptron: <f0 g1> = <g0 f1>."""
-    from replicadnn.kernels import gap as kernel
+    from replicadnn.kernels.sampler import gap as kernel
     from replicadnn.montecarlo.gap import seed_generator, thresholds
 
     beta, L, N, M, step = 1.0, 2, 3, 4, 1.5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mc_exact import batch_error
 
-from replicadnn.kernels.random import fill_u32
+from replicadnn.kernels.sampler.random import fill_u32
 from replicadnn.montecarlo import gap, network, overlaps, weights
 
 MASK = (1 << 64) - 1
@@ -259,7 +259,7 @@ def test_flip_dynamics_commutes_with_the_sign_gauge():
 
 def test_weights_kernel_keeps_the_wrong_bits_of_every_pattern():
     """The bound behind the early end of a move is up to date after every accepted move."""
-    from replicadnn.kernels import weights as kernel
+    from replicadnn.kernels.sampler import weights as kernel
 
     L, N, M, beta = 3, 6, 40, 0.5
     net = network.plant_outputs(L, N, M, beta, np.random.default_rng(2))

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from replicadnn.cli.main import run as command
 
 import replicadnn as rd
-from replicadnn.montecarlo.files import Runs
 from replicadnn.plot.relaxation import overlap_name
+from replicadnn.storage.runs import Runs
 
 pytestmark = pytest.mark.usefixtures("compiled")
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
-from replicadnn import store
-from replicadnn.montecarlo.files import Runs, load_checkpoint, save_runs
 from replicadnn.montecarlo.result import MonteCarloResult
 from replicadnn.montecarlo.study import _Writer, make_jobs, run_study
+from replicadnn.storage import hdf5 as store
+from replicadnn.storage.runs import Runs, load_checkpoint, save_runs
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -148,7 +148,7 @@ def test_state_continues_the_run(reference: Path) -> None:
 
 
 def test_wrong_kind_is_named(reference: Path, data: Path) -> None:
-    from replicadnn.store import load_runs, load_solutions
+    from replicadnn.storage.readers import load_runs, load_solutions
 
     with pytest.raises(rd.FileError, match="holds 'mc' results"):
         load_solutions(reference)

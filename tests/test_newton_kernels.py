@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.linalg import block_diag
 
-from replicadnn.kernels import newton
-from replicadnn.theory import response
+from replicadnn.kernels.theory import newton
+from replicadnn.theory import spherical as response
 
 Array = np.ndarray
 

@@ -241,10 +241,10 @@ def test_slopes_are_the_marginal_mode() -> None:
 
     Layer 1 has a plateau where the zero overlap of layer 2 is marginal.
     """
-    from replicadnn.theory.replicon import replicon
-    from replicadnn.theory.rsb import solve_rsb
-    from replicadnn.theory.rsb_map import Model, evaluate
-    from replicadnn.theory.rsb_newton import zero_level_growth
+    from replicadnn.theory.broken.minimise import zero_level_growth
+    from replicadnn.theory.broken.solve import solve_rsb
+    from replicadnn.theory.closures.averaged.broken import Model, evaluate
+    from replicadnn.theory.closures.averaged.broken_replicon import replicon
 
     s = solve_rsb(40.0, 5, levels=12)[0]
     model = Model(40.0, 5)

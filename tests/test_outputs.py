@@ -16,10 +16,11 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
-from replicadnn import journal, store
-from replicadnn.locking import lock
-from replicadnn.outputs import atomic_file, check_target
-from replicadnn.tables import Column, Table, write_tables
+from replicadnn.storage import journal
+from replicadnn.storage import solutions as store
+from replicadnn.storage.locking import lock
+from replicadnn.storage.outputs import atomic_file, check_target
+from replicadnn.storage.tables import Column, Table, write_tables
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pipes and links")
 

@@ -17,7 +17,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
-from replicadnn.theory.rsb import RSBSolution, solve_rsb
+from replicadnn.theory.broken.solve import RSBSolution, solve_rsb
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(1200)
 NODES, WEIGHTS = 12.0 * NODES, 12.0 * WEIGHTS * np.exp(-72.0 * NODES**2) / np.sqrt(2.0 * np.pi)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replicadnn.theory.rsb import solve_rsb
-from replicadnn.theory.rsb_climb import settle
-from replicadnn.theory.rsb_levels import drop_collapsed, resample, split_cells
-from replicadnn.theory.rsb_map import Model, State, evaluate, make_state
-from replicadnn.theory.rsb_newton import ROUNDING_MESSAGE, minimise
+from replicadnn.theory.broken.climb import settle
+from replicadnn.theory.broken.levels import drop_collapsed, resample, split_cells
+from replicadnn.theory.broken.minimise import ROUNDING_MESSAGE, minimise
+from replicadnn.theory.broken.solve import solve_rsb
+from replicadnn.theory.closures.averaged.broken import Model, State, evaluate, make_state
 
 
 def state(m: list[float], rest: list[float]) -> State:

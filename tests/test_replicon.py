@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_rsb import random_state
 
-from replicadnn.theory import replicon as module
-from replicadnn.theory import response
-from replicadnn.theory.rsb_map import Evaluation, Model, evaluate, liquid_curvature
+from replicadnn.theory import spherical as response
+from replicadnn.theory.closures.averaged import broken_replicon as module
+from replicadnn.theory.closures.averaged.broken import Evaluation, Model, evaluate, liquid_curvature
 
 Array = np.ndarray
 

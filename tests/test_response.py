@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicadnn.kernels import couplings
-from replicadnn.theory import response as spherical
+from replicadnn.kernels.theory import couplings
+from replicadnn.theory import spherical
 
 
 def overlaps(seed: int, k: int, top: float) -> tuple[np.ndarray, np.ndarray]:

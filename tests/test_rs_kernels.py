@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_ndtr
 
-from replicadnn.kernels import rs as kernels
-from replicadnn.kernels.special import mills
+from replicadnn.kernels.theory import symmetric as kernels
+from replicadnn.kernels.theory.special import mills
 from replicadnn.problem import Problem
-from replicadnn.theory import rs as twin
-from replicadnn.theory.branches import _growth
-from replicadnn.theory.fixedpoint import contraction
-from replicadnn.theory.saddle import Equations, State, liquid_curvature
+from replicadnn.theory.closures.averaged import twin
+from replicadnn.theory.closures.averaged.symmetric import Equations, State, liquid_curvature
+from replicadnn.theory.symmetric.newton import contraction
+from replicadnn.theory.symmetric.search import _growth
 
 SCENARIOS = ("teacher-student", "random")
 overlaps = st.floats(1e-4, 0.98)

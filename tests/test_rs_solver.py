@@ -16,14 +16,15 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 
 import replicadnn as rd
+from replicadnn.certificate import Certificate
 from replicadnn.problem import BranchChoice, Problem, Scenario
-from replicadnn.solution import Certificate
-from replicadnn.theory import branches
-from replicadnn.theory import rs as twin
-from replicadnn.theory.branches import Settled, connected_to_liquid
-from replicadnn.theory.entropy import free_entropy, gradient
-from replicadnn.theory.saddle import Equations, State
-from replicadnn.theory.solver import Branch, _named, _remark, select
+from replicadnn.status import Branch
+from replicadnn.theory.closures.averaged import twin
+from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
+from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.symmetric import search as branches
+from replicadnn.theory.symmetric.point import Candidate, _named, _remark, select
+from replicadnn.theory.symmetric.search import Settled, connected_to_liquid
 
 SCENARIOS = ("teacher-student", "random")
 solve = functools.partial(rd.solve, ansatz="rs")
@@ -195,47 +196,47 @@ def test_sweep_equals_single_points() -> None:
 def test_branches_where_the_fronts_meet() -> None:
     """L = 20: hysteresis between 430 and 750, equal s near 545; frozen = 20 single layers."""
     at500 = {s.branch: s for s in solve(500.0, 20, branch="all")}
-    assert set(at500) == {"continuous", "filled", "frozen"}
+    assert set(at500) == {"continuous", "filled", "saturated"}
     assert at500["continuous"].free_entropy > at500["filled"].free_entropy
     assert solve(500.0, 20).branch == "continuous"
     assert solve(600.0, 20).branch == "filled"
     assert solve(600.0, 20, branch="continuous").branch == "continuous"
-    assert solve(600.0, 20, branch="equilibrium").branch == "frozen"
+    assert solve(600.0, 20, branch="equilibrium").branch == "saturated"
     single = solve(500.0, 1)
-    frozen = at500["frozen"]
+    frozen = at500["saturated"]
     assert frozen.free_entropy == pytest.approx(20 * single.free_entropy, rel=1e-12)
     assert frozen.one_minus_Q_ea == pytest.approx(single.one_minus_Q_ea[0], rel=1e-9)
     ended = solve(800.0, 20, branch="continuous")
     assert ended.status is rd.Status.NO_SOLUTION
     assert "ends below" in ended.message
     listed = {b.branch: b.free_entropy for b in solve(500.0, 20).other_branches}
-    assert set(listed) == {"filled", "frozen"}
+    assert set(listed) == {"filled", "saturated"}
     assert listed["filled"] == at500["filled"].free_entropy
 
 
-def _branch(name: str, s: float, found: bool = True) -> Branch:
+def _branch(name: str, s: float, found: bool = True) -> Candidate:
     settled = Settled(State.liquid(2), found, 0.0, 1, 1, 0.5)
-    return Branch(name, settled, s if found else math.nan)
+    return Candidate(Branch(name), settled, s if found else math.nan)
 
 
 @pytest.mark.parametrize(
     ("scenario", "asked", "names"),
     [
         ("teacher-student", "auto", ["filled"]),  # largest s without frozen layers
-        ("teacher-student", "equilibrium", ["frozen"]),  # largest s
+        ("teacher-student", "equilibrium", ["saturated"]),  # largest s
         ("teacher-student", "continuous", ["continuous"]),
-        ("teacher-student", "all", ["continuous", "filled", "frozen"]),
+        ("teacher-student", "all", ["continuous", "filled", "saturated"]),
         ("random", "auto", ["continuous"]),
         ("random", "equilibrium", ["filled"]),  # smallest s
         ("random", "continuous", ["continuous"]),
-        ("random", "all", ["continuous", "filled", "frozen"]),
+        ("random", "all", ["continuous", "filled", "saturated"]),
     ],
 )
 def test_what_branch_selects(scenario: str, asked: str, names: list[str]) -> None:
     if scenario == "random":
-        found = [_branch("continuous", -0.4), _branch("filled", -0.6), _branch("frozen", -0.5)]
+        found = [_branch("continuous", -0.4), _branch("filled", -0.6), _branch("saturated", -0.5)]
     else:
-        found = [_branch("continuous", -0.4), _branch("filled", -0.3), _branch("frozen", -0.2)]
+        found = [_branch("continuous", -0.4), _branch("filled", -0.3), _branch("saturated", -0.2)]
     problem = Problem(alpha=5.0, L=2, scenario=Scenario(scenario))
     assert [b.name for b in select(problem, found, BranchChoice(asked))] == names
 
@@ -243,8 +244,8 @@ def test_what_branch_selects(scenario: str, asked: str, names: list[str]) -> Non
 def test_what_branch_selects_without_a_continuous_branch() -> None:
     teacher, random = (Problem(alpha=5.0, L=2, scenario=s) for s in Scenario.__members__.values())
     teacher, random = (teacher, random) if teacher.teacher else (random, teacher)
-    filled, frozen = _branch("filled", -0.6), _branch("frozen", -0.2)
-    partly = _branch("partly frozen", -0.4)
+    filled, frozen = _branch("filled", -0.6), _branch("saturated", -0.2)
+    partly = _branch("partly saturated", -0.4)
     assert select(teacher, [filled, frozen], BranchChoice.CONTINUOUS) == []
     assert select(teacher, [filled, frozen], BranchChoice.AUTO) == [filled]
     assert select(teacher, [partly, frozen], BranchChoice.AUTO) == [frozen]
@@ -269,8 +270,8 @@ def test_distance_is_the_largest_difference_of_any_overlap() -> None:
 @pytest.mark.parametrize(
     ("inner", "lowest", "name"),
     [
-        ((0.96, 0.97, 0.96), False, "frozen"),
-        ((0.96, 0.94, 0.96), False, "partly frozen"),
+        ((0.96, 0.97, 0.96), False, "saturated"),
+        ((0.96, 0.94, 0.96), False, "partly saturated"),
         ((0.94, 0.93, 0.94), False, "filled"),
         ((0.94, 0.0, 0.94), False, "filled"),
         ((0.94, 0.0, 0.94), True, "continuous"),  # a liquid layer: the smallest one, not cut off
@@ -286,7 +287,7 @@ def test_names_of_branches(inner: tuple[float, ...], lowest: bool, name: str) ->
     assert _named(problem, equations, settled, lowest, (), 10).name == name
     for shift, carried in ((0.04, "known"), (0.06, name)):
         before = State(q, 1.0 - q, Q - shift, 1.0 - Q + shift)
-        previous = [Branch("known", Settled(before, True, 0.0, 1, 1, 0.5), -0.4)]
+        previous = [Candidate(Branch("filled"), Settled(before, True, 0.0, 1, 1, 0.5), -0.4)]
         if name != "continuous":
             found = _named(problem, equations, settled, lowest, previous, 10)
             assert found.name == carried
@@ -295,7 +296,13 @@ def test_names_of_branches(inner: tuple[float, ...], lowest: bool, name: str) ->
 @pytest.mark.parametrize(
     ("s", "frozen", "asked", "beta", "words"),
     [
-        (-0.4, -0.3, "auto", math.inf, "certified; a frozen branch (q -> 1) has larger s = -0.3"),
+        (
+            -0.4,
+            -0.3,
+            "auto",
+            math.inf,
+            "certified; a saturated branch (q -> 1) has larger s = -0.3",
+        ),
         (-0.4, -0.5, "auto", math.inf, "certified"),
         (-0.4, -0.3, "continuous", math.inf, "certified"),
         (2e-12, -0.5, "auto", math.inf, "certified, but s > 0 is impossible"),
@@ -305,7 +312,7 @@ def test_names_of_branches(inner: tuple[float, ...], lowest: bool, name: str) ->
 )
 def test_remarks(s: float, frozen: float, asked: str, beta: float, words: str) -> None:
     problem = Problem(alpha=500.0, L=2, beta=beta)
-    found = [_branch("continuous", s), _branch("frozen", frozen)]
+    found = [_branch("continuous", s), _branch("saturated", frozen)]
     said = _remark(problem, found[0], found, BranchChoice(asked))
     assert said.startswith(words)
     assert (said == "certified") is (words == "certified")

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.special import log_ndtr
 
-from replicadnn.theory.replicon import replicon
-from replicadnn.theory.rsb import RSBSolution, complexity, solve_rsb
-from replicadnn.theory.rsb_certificate import certify
-from replicadnn.theory.rsb_climb import ladder
-from replicadnn.theory.rsb_layout import Layout, apply_step, make_layout
-from replicadnn.theory.rsb_levels import first_guess, relaxed_guess, resample
-from replicadnn.theory.rsb_map import Model, State, evaluate, make_state, residual
-from replicadnn.theory.rsb_newton import gradient, minimise, polish, quadratic, unknowns
+from replicadnn.theory.broken.certificate import certify
+from replicadnn.theory.broken.climb import ladder
+from replicadnn.theory.broken.layout import Layout, apply_step, make_layout
+from replicadnn.theory.broken.levels import first_guess, relaxed_guess, resample
+from replicadnn.theory.broken.minimise import gradient, minimise, polish, quadratic, unknowns
+from replicadnn.theory.broken.solve import RSBSolution, complexity, solve_rsb
+from replicadnn.theory.closures.averaged.broken import Model, State, evaluate, make_state, residual
+from replicadnn.theory.closures.averaged.broken_replicon import replicon
 
 LN2 = float(np.log(2.0))
 
@@ -423,9 +423,9 @@ def test_bad_arguments_are_named(arguments: dict, name: str) -> None:
 
 def test_frozen_branch() -> None:
     """L = 20, alpha = 50: q(1) = 1 above m* in (0, 1), Q(1) < 1, stationary in q, Q and m*."""
-    frozen = solve_rsb(50.0, 20, levels=2, branch="frozen")[0]
+    frozen = solve_rsb(50.0, 20, levels=2, branch="saturated")[0]
     assert_certified(frozen)
-    assert frozen.branch == "frozen"
+    assert frozen.branch == "saturated"
     assert frozen.q[1, -1] == 1.0
     assert frozen.q[1, -2] < 0.9
     assert 0.9 < frozen.Q_ea[0] < 1.0

@@ -8,15 +8,24 @@ import numpy as np
 import pytest
 
 import replicadnn as rd
-from replicadnn.theory import rsb_climb
-from replicadnn.theory.rsb import RSBSolution, Status, solve_rsb
-from replicadnn.theory.rsb_certificate import Certificate, certify
-from replicadnn.theory.rsb_climb import Climb, Effort, Stage, assess, climb, leaps, one_more, settle
-from replicadnn.theory.rsb_connected import connected, few_level_curve, liquid, threshold
-from replicadnn.theory.rsb_continuation import follow_branch
-from replicadnn.theory.rsb_errors import level_errors
-from replicadnn.theory.rsb_map import Evaluation, Model, evaluate
-from replicadnn.theory.rsb_newton import Minimum, minimise, zero_level_growth
+from replicadnn.theory.broken import climb as rsb_climb
+from replicadnn.theory.broken.certificate import Certificate, certify
+from replicadnn.theory.broken.climb import (
+    Climb,
+    Effort,
+    Stage,
+    assess,
+    climb,
+    leaps,
+    one_more,
+    settle,
+)
+from replicadnn.theory.broken.connected import connected, few_level_curve, liquid, threshold
+from replicadnn.theory.broken.curve import follow_branch
+from replicadnn.theory.broken.level_errors import level_errors
+from replicadnn.theory.broken.minimise import Minimum, minimise, zero_level_growth
+from replicadnn.theory.broken.solve import RSBSolution, Status, solve_rsb
+from replicadnn.theory.closures.averaged.broken import Evaluation, Model, evaluate
 
 MARGIN = {"kappa": 0.037, "beta": 6.0}  # L = 3: another branch beside the liquid's from 13 on
 
@@ -144,7 +153,7 @@ def test_a_branch_that_does_not_begin_continuously_has_no_curve(
     """10 % above the threshold q_EA is 0.0188 at L = 3: below 0.1, above 0.01."""
     model = Model(8.0, 3)
     assert few_level_curve(model, 1, Effort())[1] is None
-    monkeypatch.setattr("replicadnn.theory.rsb_connected.SMALL", 0.01)
+    monkeypatch.setattr("replicadnn.theory.broken.connected.SMALL", 0.01)
     curve, end = few_level_curve(model, 1, Effort())
     assert curve == []
     assert end is not None
@@ -217,7 +226,7 @@ def test_a_layer_that_freezes_with_a_jump_ends_the_branch(levels: int, fold: flo
     assert below.converged
     assert below.q_ea[1] < 0.4
     auto = rd.solve(3.65805, 4, scenario="random", kappa=0.327, levels=levels)
-    assert auto.branch in ("discontinuous", "frozen")
+    assert auto.branch in ("discontinuous", "saturated")
     assert auto.free_entropy <= jumped.free_entropy + 1e-12
 
 
@@ -291,7 +300,7 @@ def test_levels_that_change_nothing_are_not_sought(two_levels: Stage) -> None:
 
 def test_an_unstable_answer_is_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A climb that stops below K levels although one more is not excluded."""
-    from replicadnn.theory import rsb
+    from replicadnn.theory.broken import solve as rsb
 
     climbed = connected(Model(4.0, 2), 2, Effort())[0]
     assert climbed is not None
@@ -424,7 +433,7 @@ def test_past_the_end_auto_is_the_smallest_s() -> None:
     """L = 3, alpha = 15 > 13.6: layer 1 saturated; `continuous` says where it ended."""
     auto = rd.solve(15.0, 3, scenario="random", levels=4)
     assert auto.converged
-    assert auto.branch == "frozen"
+    assert auto.branch == "saturated"
     assert auto.free_entropy == pytest.approx(-0.945716768, abs=1e-8)
     assert "the branch of the liquid with 4 levels ends in a fold at alpha = 14.0" in auto.message
     ended = rd.solve(15.0, 3, scenario="random", levels=4, branch="continuous")
@@ -432,7 +441,7 @@ def test_past_the_end_auto_is_the_smallest_s() -> None:
     assert "ends in a fold at alpha = 14.0" in ended.message
     assert "--branch all" in ended.message
     everything = rd.solve(15.0, 3, scenario="random", levels=4, branch="all")
-    assert [one.branch for one in everything] == ["frozen"]
+    assert [one.branch for one in everything] == ["saturated"]
 
 
 def test_where_both_exist_auto_is_continuous_and_equilibrium_the_smaller_s() -> None:
@@ -440,7 +449,7 @@ def test_where_both_exist_auto_is_continuous_and_equilibrium_the_smaller_s() -> 
     auto = rd.solve(13.0, 3, scenario="random", levels=4)
     assert auto.branch == "continuous"
     lowest = rd.solve(13.0, 3, scenario="random", levels=4, branch="equilibrium")
-    assert lowest.branch == "frozen"
+    assert lowest.branch == "saturated"
     assert lowest.free_entropy == pytest.approx(-0.751398689, abs=1e-8)
     assert lowest.free_entropy < auto.free_entropy - 0.01
 

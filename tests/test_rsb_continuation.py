@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replicadnn.theory.rsb import solve_rsb
-from replicadnn.theory.rsb_climb import settle
-from replicadnn.theory.rsb_continuation import BranchPath, follow_branch, gradient_by_ln_alpha
-from replicadnn.theory.rsb_layout import make_layout
-from replicadnn.theory.rsb_levels import first_guess, relaxed_guess
-from replicadnn.theory.rsb_map import Model, evaluate, residual
-from replicadnn.theory.rsb_newton import gradient
+from replicadnn.theory.broken.climb import settle
+from replicadnn.theory.broken.curve import BranchPath, follow_branch, gradient_by_ln_alpha
+from replicadnn.theory.broken.layout import make_layout
+from replicadnn.theory.broken.levels import first_guess, relaxed_guess
+from replicadnn.theory.broken.minimise import gradient
+from replicadnn.theory.broken.solve import solve_rsb
+from replicadnn.theory.closures.averaged.broken import Model, evaluate, residual
 
 
 def test_gradient_by_alpha() -> None:

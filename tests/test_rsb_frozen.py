@@ -9,13 +9,13 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
+from replicadnn.theory.broken.certificate import certify
+from replicadnn.theory.broken.climb import settle
+from replicadnn.theory.broken.levels import frozen_guess, refine, relaxed_guess
+from replicadnn.theory.broken.saturated import frozen_end
+from replicadnn.theory.broken.solve import solve_rsb
+from replicadnn.theory.closures.averaged.broken import Model
 from replicadnn.theory.counting import counting_bound
-from replicadnn.theory.rsb import solve_rsb
-from replicadnn.theory.rsb_certificate import certify
-from replicadnn.theory.rsb_climb import settle
-from replicadnn.theory.rsb_frozen import frozen_end
-from replicadnn.theory.rsb_levels import frozen_guess, refine, relaxed_guess
-from replicadnn.theory.rsb_map import Model
 
 
 def test_counting_bound() -> None:
@@ -34,10 +34,10 @@ def test_counting_bound() -> None:
 
 def test_frozen_branch_with_many_levels() -> None:
     """K = 2, 4, 8 at L = 2: certified, s falls, differences shrink."""
-    one = [solve_rsb(7.0, 2, levels=K, branch="frozen")[0] for K in (2, 4, 8)]
+    one = [solve_rsb(7.0, 2, levels=K, branch="saturated")[0] for K in (2, 4, 8)]
     for solution in one:
         assert solution.converged
-        assert solution.branch == "frozen"
+        assert solution.branch == "saturated"
         assert solution.q[1, -1] == 1.0
         assert solution.Q_ea[0] < 1.0
         assert solution.residual < 1e-10

@@ -13,9 +13,9 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.problem import Ansatz, BranchChoice, Problem, Scenario
-from replicadnn.theory import rsb_solver
-from replicadnn.theory.rsb import RSBSolution, Status, solve_rsb
-from replicadnn.theory.rsb_solver import _frozen
+from replicadnn.theory.broken import point as rsb_solver
+from replicadnn.theory.broken.point import _frozen
+from replicadnn.theory.broken.solve import RSBSolution, Status, solve_rsb
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +109,8 @@ def test_parisi_figure_of_a_symmetric_solution(
 def test_branches_with_several_frozen_layers() -> None:
     """L = 20, alpha = 100: layer 1 alone has closed, 5 layers have not begun; s rises."""
     found = rd.solve(100.0, 20, scenario="random", branch="all", levels=2)
-    frozen = [one for one in found if one.branch.startswith("frozen")]
-    assert [one.branch for one in frozen] == ["frozen 2", "frozen 3", "frozen 4"]
+    frozen = [one for one in found if one.branch.startswith("saturated")]
+    assert [one.branch for one in frozen] == ["saturated 2", "saturated 3", "saturated 4"]
     assert all(one.converged for one in frozen)
     assert np.all(np.diff([one.free_entropy for one in frozen]) > 0.0)
     for depth, one in enumerate(frozen, start=2):
@@ -126,7 +126,7 @@ def test_a_next_layer_beyond_0999_is_frozen_too(
     next_layer: float, branches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Layer 2 of the first branch at 0.9995: two frozen layers would be the same state again."""
-    one = solve_rsb(20.0, 4, levels=2, branch="frozen")[0]
+    one = solve_rsb(20.0, 4, levels=2, branch="saturated")[0]
     assert one.converged
     assert one.q_ea[2] > 0.999
     q = one.q.copy()
@@ -134,7 +134,7 @@ def test_a_next_layer_beyond_0999_is_frozen_too(
     one = dataclasses.replace(one, q=q)
     monkeypatch.setattr(rsb_solver, "_search", lambda *arguments: one)
     found = _frozen(Problem(alpha=20.0, L=4, scenario=Scenario.RANDOM), 2, 1e-8, 60.0, 1)
-    assert [b.branch for b in found] == ["frozen", "frozen 2"][:branches]
+    assert [b.branch for b in found] == ["saturated", "saturated 2"][:branches]
 
 
 def test_no_frozen_branch_beyond_the_counting_bound() -> None:
@@ -169,14 +169,14 @@ def one() -> RSBSolution:
     [
         ("auto", False, -0.9, ["continuous"], False),
         ("continuous", False, -0.9, ["continuous"], False),
-        ("equilibrium", False, -0.9, ["frozen"], True),  # smallest s
+        ("equilibrium", False, -0.9, ["saturated"], True),  # smallest s
         ("equilibrium", False, -0.7, ["continuous"], True),
-        ("all", False, -0.9, ["continuous", "frozen", "frozen 2"], True),
-        ("auto", True, -0.9, ["frozen"], True),  # past the end: smallest s of what is left
-        ("auto", True, -0.5, ["frozen 2"], True),
-        ("equilibrium", True, -0.9, ["frozen"], True),
+        ("all", False, -0.9, ["continuous", "saturated", "saturated 2"], True),
+        ("auto", True, -0.9, ["saturated"], True),  # past the end: smallest s of what is left
+        ("auto", True, -0.5, ["saturated 2"], True),
+        ("equilibrium", True, -0.9, ["saturated"], True),
         ("continuous", True, -0.9, ["none"], False),
-        ("all", True, -0.9, ["frozen", "frozen 2"], True),
+        ("all", True, -0.9, ["saturated", "saturated 2"], True),
     ],
 )
 def test_what_branch_selects(
@@ -188,7 +188,7 @@ def test_what_branch_selects(
     liquid = dataclasses.replace(one, branch="liquid", free_entropy=-0.8, status=status)
     frozen = [
         dataclasses.replace(one, branch=name, free_entropy=s)
-        for name, s in (("frozen", s_frozen), ("frozen 2", -0.6))
+        for name, s in (("saturated", s_frozen), ("saturated 2", -0.6))
     ]
     calls: list[object] = []
     monkeypatch.setattr(rsb_solver, "_search", lambda *arguments: liquid)

@@ -12,8 +12,8 @@ from replicadnn.cli.main import run
 from scipy.optimize import brentq
 
 import replicadnn as rd
-from replicadnn.theory.complexity import frozen_point, planted, planted_range
-from replicadnn.theory.rsb import solve_rsb
+from replicadnn.questions.complexity import frozen_point, planted, planted_range
+from replicadnn.theory.broken.solve import solve_rsb
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_teacher_student_solutions_are_stable() -> None:
         rho = [p.rho for p in found.points]
         assert np.all(np.array(rho) < 1.0)
         for p in found.points:  # on the Nishimori line the replicon map is the saddle-point map
-            if p.branch in ("filled", "frozen"):  # contraction: solid layers only, 2-3 digits
+            if p.branch in ("filled", "saturated"):  # contraction: solid layers only, 2-3 digits
                 assert p.rho == pytest.approx(p.contraction, rel=0.02)
-    assert {p.branch for p in found.points} == {"continuous", "filled", "frozen"}
+    assert {p.branch for p in found.points} == {"continuous", "filled", "saturated"}
     one = rd.stability([1e4], 1, scenario="teacher-student").points[0]
     assert one.rho == pytest.approx(0.5, abs=1e-4)
 

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
-from replicadnn import journal, store
-from replicadnn.outputs import atomic_file
+from replicadnn.storage import journal
+from replicadnn.storage import solutions as store
+from replicadnn.storage.outputs import atomic_file
 
 REFERENCE = Path(__file__).resolve().parent.parent / "data" / "solve_v1.h5"
 

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
-from replicadnn import journal, locking
+from replicadnn.storage import journal, locking
 from replicadnn.sweeps import driver, executors, file
 from replicadnn.sweeps.plan import make_plan
 from replicadnn.sweeps.tasks import SimulateTask, SolveTask

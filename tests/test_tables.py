@@ -11,8 +11,8 @@ import pytest
 import xarray
 
 import replicadnn as rd
-from replicadnn.store import TABLE_KINDS, describe
-from replicadnn.tables import Column, Table, read_tables, write_tables
+from replicadnn.storage.readers import TABLE_KINDS, describe
+from replicadnn.storage.tables import Column, Table, read_tables, write_tables
 
 
 def _tables() -> list[Table]:

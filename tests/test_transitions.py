@@ -16,11 +16,12 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
-from replicadnn.store import describe
-from replicadnn.theory import transitions, transitions_rsb
-from replicadnn.theory.curve import Curve
-from replicadnn.theory.saddle import Equations, State
-from replicadnn.theory.transitions import Threshold, Transitions, fit_thresholds, ordering_path
+from replicadnn.questions import transitions
+from replicadnn.questions import transitions_broken as transitions_rsb
+from replicadnn.questions.transitions import Threshold, Transitions, fit_thresholds, ordering_path
+from replicadnn.storage.readers import describe
+from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.symmetric.curve import Curve
 
 SCENARIOS = ("teacher-student", "random")
 PI2 = math.pi**2
@@ -204,7 +205,7 @@ def test_liquid_centre_of_twenty_layers(deep: dict[str, Transitions]) -> None:
         s = branches(step.coexistence * (1 + sign * 1e-4))
         assert (s["filled"] - s["continuous"]) * sign > 0.0
         s = branches(found.frozen * (1 + sign * 1e-4))
-        assert (s["frozen"] - s["continuous"]) * sign > 0.0
+        assert (s["saturated"] - s["continuous"]) * sign > 0.0
 
 
 def test_random_step_is_also_first_order(deep: dict[str, Transitions]) -> None:
@@ -229,7 +230,7 @@ def test_shallow_networks() -> None:
             x.branch: x.free_entropy
             for x in rd.solve(frozen.coexistence * (1 + sign * 1e-4), 4, branch="all")
         }
-        assert (s["frozen"] - s["continuous"]) * sign > 0.0
+        assert (s["saturated"] - s["continuous"]) * sign > 0.0
     assert rd.transitions(6).steps == ()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numba
 
-from ._cache import KernelCache, say_once
+from replicadnn.kernels._cache import KernelCache, say_once
 
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 

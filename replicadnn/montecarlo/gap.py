@@ -1,7 +1,7 @@
 """The gap sampler: Metropolis moves of couplings and hidden neurons at inverse temperature beta.
 
 One sweep, layer by layer: N rotations of a random coupling pair in every perceptron, then one
-flip attempt of every hidden neuron for every pattern.  Compiled in `replicadnn.kernels.gap`;
+flip attempt of every hidden neuron for every pattern.  Compiled in `kernels.sampler.gap`;
 `sweep_numpy` is the same sweep in plain numpy.
 """
 
@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.kernels import gap as kernel
-from replicadnn.kernels import soft
-from replicadnn.kernels.random import RNG_LANES, fill_u32
+from replicadnn.kernels.sampler import gap as kernel
+from replicadnn.kernels.sampler import soft
+from replicadnn.kernels.sampler.random import RNG_LANES, fill_u32
 from replicadnn.montecarlo.network import Network, Signs
 
 RECOMPUTE_EVERY = 256

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.kernels.random import fill_u32
+from replicadnn.kernels.sampler.random import fill_u32
 from replicadnn.montecarlo import network, overlaps
 from replicadnn.montecarlo.gap import drawn_signs, seed_generator
 from replicadnn.montecarlo.network import Network, start_random

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn import saving
 from replicadnn.errors import FileError
 from replicadnn.montecarlo import relaxation
 from replicadnn.montecarlo.spec import Sampler, Spec, Start
@@ -105,17 +106,12 @@ class MonteCarloResult:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the result to an HDF5 file of kind "mc"; FileError if it exists already."""
-        from replicadnn.montecarlo.files import Runs
-
-        complete = self.status is RunStatus.COMPLETE
-        return Runs((self,), finished=complete).save(path, overwrite=overwrite)
+        return saving.save(self, path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> MonteCarloResult:
         """Read a file that holds one run; for several use `replicadnn.load`."""
-        from replicadnn.montecarlo.files import load_runs
-
-        runs = load_runs(path)
+        runs = saving.load(path)
         only = runs[0] if len(runs) == 1 else None
         if not isinstance(only, MonteCarloResult):
             raise FileError(path, "does not hold exactly one relaxation run (use replicadnn.load)")

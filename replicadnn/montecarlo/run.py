@@ -16,7 +16,7 @@ from replicadnn.montecarlo.result import MonteCarloResult
 from replicadnn.montecarlo.simulation import Simulation
 from replicadnn.montecarlo.spec import Parameters, make_spec
 from replicadnn.montecarlo.tempering import TemperingResult
-from replicadnn.problem import real, whole
+from replicadnn.validate import real, whole
 
 
 @interrupt.safely()

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 from replicadnn.errors import InputError
-from replicadnn.problem import Scenario, choice, real, whole
+from replicadnn.problem import Scenario
+from replicadnn.validate import choice, real, whole
 
 DEFAULT_BETA = 3.0
 

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
 from replicadnn.montecarlo.drive import drive
-from replicadnn.montecarlo.files import (
+from replicadnn.montecarlo.result import MonteCarloResult, RunStatus
+from replicadnn.montecarlo.run import compare_starts
+from replicadnn.montecarlo.simulation import Simulation
+from replicadnn.montecarlo.spec import Spec, Start, make_spec
+from replicadnn.montecarlo.tempering import Tempering, check_ladder, needs_round_trips
+from replicadnn.provenance import provenance as make_provenance
+from replicadnn.storage.outputs import check_target
+from replicadnn.storage.runs import (
     Result,
     Runs,
     load_checkpoint,
@@ -27,18 +34,7 @@ from replicadnn.montecarlo.files import (
     mode_of,
     save_runs,
 )
-from replicadnn.montecarlo.result import MonteCarloResult, RunStatus
-from replicadnn.montecarlo.run import compare_starts
-from replicadnn.montecarlo.simulation import Simulation
-from replicadnn.montecarlo.spec import Spec, Start, make_spec
-from replicadnn.montecarlo.tempering import (
-    Tempering,
-    check_ladder,
-    needs_round_trips,
-)
-from replicadnn.outputs import check_target
-from replicadnn.problem import real, whole
-from replicadnn.provenance import provenance as make_provenance
+from replicadnn.validate import real, whole
 
 #: Least number of seconds between checkpoints, and the largest share of time they may take.
 SAVE_EVERY = 10.0

@@ -26,7 +26,7 @@ from replicadnn.montecarlo.relaxation import mean_error
 from replicadnn.montecarlo.result import RunStatus, has_collapsed, plain
 from replicadnn.montecarlo.simulation import check_state, pilot_step
 from replicadnn.montecarlo.spec import Spec, Start, make_spec
-from replicadnn.problem import whole
+from replicadnn.validate import whole
 
 Array = NDArray[np.float64]
 MIN_ROUND_TRIPS = 5

@@ -4,7 +4,7 @@
 
 beta = inf is the greedy rule: a rotation is accepted if it does not raise E.  One sweep is N
 rotations of a random coupling pair in every perceptron, layer by layer.  Compiled in
-`replicadnn.kernels.weights`; `sweep_numpy` is the same sweep with full forward passes.
+`replicadnn.kernels.sampler.weights`; `sweep_numpy` is the same sweep with full forward passes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.kernels import weights as kernel
+from replicadnn.kernels.sampler import weights as kernel
 from replicadnn.montecarlo.gap import (
     RECOMPUTE_EVERY,
     Draw,
@@ -33,7 +33,7 @@ def _padded(n: int) -> int:
 
 @dataclass(slots=True)
 class WeightsChain:
-    """One Markov chain of the weights sampler; array layout in `replicadnn.kernels.weights`.
+    """One Markov chain of the weights sampler; array layout in `kernels.sampler.weights`.
 
     energy_now is E of the present couplings, counters (L,) the accepted rotations, done the sweeps.
     """

@@ -27,12 +27,7 @@ from replicadnn.plot.relaxation import (
 )
 from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
-from replicadnn.plot.transitions import (
-    save_transitions,
-    thickness,
-    transitions,
-    transitions_figure,
-)
+from replicadnn.plot.transitions import save_transitions, thickness, transitions, transitions_figure
 from replicadnn.plot.tree import save_tree, tree, tree_figure
 
 __all__ = [

@@ -18,7 +18,7 @@ from replicadnn.plot.style import BEYOND, save_figure, sequence, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn.theory.capacity import Capacity, CapacityPoint
+    from replicadnn.questions.capacity import Capacity, CapacityPoint
 
 
 def capacity(
@@ -41,7 +41,7 @@ def capacity(
     InputError
         Unknown ``against``, or nothing to draw.
     """
-    from replicadnn.theory.capacity import Capacity  # with the solvers
+    from replicadnn.questions.capacity import Capacity  # with the solvers
     from replicadnn.theory.counting import counting_bound
 
     tables = [found] if isinstance(found, Capacity) else list(found)

@@ -14,7 +14,7 @@ from replicadnn.plot.style import BEYOND, save_figure, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn.theory.complexity import Complexity
+    from replicadnn.questions.complexity import Complexity
 
 
 def complexity(found: Complexity, ax: Axes | None = None, *, against: str = "m") -> Axes:

@@ -17,7 +17,7 @@ from replicadnn.solution import Solution
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn.theory.gaps import GapDistribution
+    from replicadnn.questions.gaps import GapDistribution
 
 _MOST = 8
 
@@ -72,8 +72,8 @@ def save_gaps(
 
     Mirror images (l and L + 1 - l) are drawn once; at most 8 curves, evenly chosen.
     """
+    from replicadnn.questions.gaps import gap_distribution  # with the solvers
     from replicadnn.theory.counting import counting_bound
-    from replicadnn.theory.gaps import gap_distribution  # with the solvers
 
     items = [solutions] if isinstance(solutions, Solution) else list(solutions)
     good = [s for s in items if s.converged]

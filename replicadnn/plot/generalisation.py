@@ -17,7 +17,7 @@ from replicadnn.plot.style import colour_bar, save_figure, sequence, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn.theory.generalisation import Generalisation
+    from replicadnn.questions.generalisation import Generalisation
 
 #: Most curves with a legend entry of their own.
 _LEGEND_MAX = 8

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import BEYOND, save_figure, sequence, style
-from replicadnn.solution import FloatArray, Solution
+from replicadnn.solution import Solution
+from replicadnn.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,7 @@ from replicadnn.solution import Solution
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn import MonteCarloResult
+    from replicadnn.montecarlo.result import MonteCarloResult
 
 Kind = Literal["S", "J"]
 Results: TypeAlias = "MonteCarloResult | Iterable[Any]"
@@ -33,7 +33,9 @@ _DODGE = 0.08
 
 def _runs(results: Results) -> list[MonteCarloResult]:
     """The relaxation runs among ``results``; InputError if there is none."""
-    from replicadnn import MonteCarloResult  # with the sampler, which a phase diagram needs not
+    from replicadnn.montecarlo.result import (
+        MonteCarloResult,  # with the sampler, which a phase diagram needs not
+    )
 
     items = [results] if isinstance(results, MonteCarloResult) else list(results)
     runs = [run for run in items if isinstance(run, MonteCarloResult)]

@@ -16,7 +16,7 @@ from replicadnn.plot.style import BEYOND, save_figure, sequence, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn.theory.stability import Stability, StabilityPoint
+    from replicadnn.questions.stability import Stability, StabilityPoint
 
 _SYMBOLS = {"L": "L", "kappa": r"\kappa", "beta": r"\beta"}
 _LEGEND_MAX = 10

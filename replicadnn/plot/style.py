@@ -17,7 +17,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from replicadnn.outputs import atomic_file, check_figure_name
+from replicadnn.storage.outputs import atomic_file, check_figure_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

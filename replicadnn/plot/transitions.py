@@ -17,11 +17,11 @@ from replicadnn.plot.style import BEYOND, save_figure, sequence, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn.theory.transitions import Transitions
+    from replicadnn.questions.transitions import Transitions
 
 
 def _items(found: Transitions | Iterable[Transitions]) -> list[Transitions]:
-    from replicadnn.theory.transitions import Transitions  # with the solvers
+    from replicadnn.questions.transitions import Transitions  # with the solvers
 
     items = [found] if isinstance(found, Transitions) else list(found)
     good = [t for t in items if np.any(np.isfinite(t.alpha))]

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from replicadnn.errors import InputError
 from replicadnn.plot.parisi import headline, solid_layers
 from replicadnn.plot.style import save_figure, style
-from replicadnn.solution import FloatArray, Solution
+from replicadnn.solution import Solution
 from replicadnn.theory.cascade import IntArray, leaf_order, sample_clusters
+from replicadnn.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,11 +13,11 @@ from typing import Any
 
 from replicadnn import interrupt
 from replicadnn.errors import InputError, ReplicaDNNError, WriteError
-from replicadnn.locking import lock
-from replicadnn.problem import whole
+from replicadnn.storage.locking import lock
 from replicadnn.sweeps import executors, file
 from replicadnn.sweeps.plan import Plan, Point, make_plan
 from replicadnn.sweeps.tasks import task_named
+from replicadnn.validate import whole
 
 logger = logging.getLogger(__name__)
 

@@ -19,11 +19,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn import hdf5, journal, store
 from replicadnn.errors import FileError, InputError
-from replicadnn.outputs import atomic_file
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.ranges import equal
+from replicadnn.storage import files, hdf5, journal
+from replicadnn.storage.outputs import atomic_file
+from replicadnn.storage.runs import Runs
 from replicadnn.sweeps.plan import Plan, Point
 from replicadnn.sweeps.tasks import TASKS, Column, Task
 
@@ -89,13 +90,13 @@ class Sweep(Sequence[Any]):
 
     def _read(self) -> bool:
         """Read file and journal; False if the writer has moved the one into the other meanwhile."""
-        with store.open_checked(self.path, None) as file, _one_error(self.path):
+        with files.open_checked(self.path, None) as file, _one_error(self.path):
             if not is_sweep(file):
                 raise FileError(self.path, "is not the store of a sweep")
             self._task = _task_of(file)
             self._rows = _read_rows(file, self._task)
             self._finished = bool(file.attrs["finished"])
-            self.provenance: Mapping[str, str] = store.provenance_of(file)
+            self.provenance: Mapping[str, str] = files.provenance_of(file)
             self._places: dict[int, tuple[int, int]] = {}
             self.damaged = 0
             try:
@@ -103,9 +104,9 @@ class Sweep(Sequence[Any]):
                     name = str(file.attrs["journal"])
                     self._overlay(journal.Scan(journal.journal_path(self.path), name))
             except OSError:
-                if not store.replaced(self.path, file):
+                if not files.replaced(self.path, file):
                     raise
-            return not store.replaced(self.path, file)
+            return not files.replaced(self.path, file)
 
     def _overlay(self, scan: journal.Scan) -> None:
         """Points that are in the journal alone."""
@@ -188,7 +189,7 @@ class Sweep(Sequence[Any]):
             return None
         if k in self._places:
             return self._from_journal(k)
-        with store.open_checked(self.path, None) as file, _one_error(self.path):
+        with files.open_checked(self.path, None) as file, _one_error(self.path):
             return _result(file, self._task, k, self._rows["checksum"][k])
 
     def _from_journal(self, number: int) -> Any:
@@ -203,7 +204,7 @@ class Sweep(Sequence[Any]):
 
     def results(self) -> Iterator[tuple[int, Any]]:
         """(number, result) of every point that has one; the file is opened once."""
-        with store.open_checked(self.path, None) as file:
+        with files.open_checked(self.path, None) as file:
             for k in np.flatnonzero(self.has_result).tolist():
                 if k in self._places:
                     yield k, self._from_journal(k)
@@ -212,11 +213,16 @@ class Sweep(Sequence[Any]):
                     found = _result(file, self._task, k, self._rows["checksum"][k])
                 yield k, found
 
+    def runs(self) -> Runs:
+        """Every run that there is, of a sweep of the sampler."""
+        items = tuple(run for _, run in self.results())
+        return Runs(items, self.provenance, bool(self.converged.all()))
+
     def describe(self) -> dict[str, Any]:
         """Contents in plain values (``replicadnn info``)."""
         return {
             "kind": self._task.kind,
-            "schema_version": store.SCHEMA_VERSION,
+            "schema_version": files.SCHEMA_VERSION,
             "finished": self.finished,
             "sweep": {
                 "task": self.task,
@@ -355,7 +361,7 @@ class Writer:
         self._name: str | None = secrets.token_hex(16)
         with (
             atomic_file(self.path, overwrite=overwrite) as temporary,
-            store.new_file(
+            files.new_file(
                 temporary, self.task.kind, False, make_provenance(), {"journal": self._name}
             ) as file,
         ):
@@ -364,7 +370,7 @@ class Writer:
         self._journal.remove()
 
     def _continue(self, plan: Plan) -> None:
-        with store.open_checked(self.path, None) as file, _one_error(self.path):
+        with files.open_checked(self.path, None) as file, _one_error(self.path):
             if not is_sweep(file):
                 raise FileError(
                     self.path, "exists and is not the store of a sweep (--overwrite replaces it)"
@@ -435,7 +441,7 @@ class Writer:
                 self._forget_lost()
                 del file["index"]
                 self._write_index(file)
-                store.root_attributes(file, {"finished": self.finished, "journal": name})
+                files.root_attributes(file, {"finished": self.finished, "journal": name})
         self._journal.remove()
         self._name = name
         self._open_journal()
@@ -455,7 +461,7 @@ class Writer:
     def _write_index(self, file: h5py.File) -> None:
         if self.task.kind == "mc":  # what a reader of single files expects
             widths = np.array(self._rows["N"], np.int64)
-            store.root_attributes(file, {"widths": widths})
+            files.root_attributes(file, {"widths": widths})
         kinds = columns(self.task)
         arrays = {name: _column(kinds[name], values) for name, values in self._rows.items()}
         group = file.create_group("index")

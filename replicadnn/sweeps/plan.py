@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from replicadnn.errors import FileError, InputError
-from replicadnn.problem import Problem, whole
+from replicadnn.problem import Problem
 from replicadnn.ranges import MAX_NUMBERS as MAX_POINTS
 from replicadnn.ranges import expand
 from replicadnn.sweeps.tasks import Task, task_named
+from replicadnn.validate import whole
 
 #: Short names of the command line.
 _TASK_ALIASES = {"mc": "mc-simulate", "simulate": "mc-simulate"}

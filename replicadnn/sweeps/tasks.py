@@ -15,7 +15,9 @@ import h5py
 import numpy as np
 
 from replicadnn.errors import InputError
-from replicadnn.problem import whole
+from replicadnn.storage.runs import read_run, write_run
+from replicadnn.storage.solutions import read_solution, write_solution
+from replicadnn.validate import whole
 
 Params = dict[str, Any]
 
@@ -74,7 +76,7 @@ class SolveTask:
 
     def complete(self, given: Mapping[str, Any]) -> Params:
         """All parameters, checked; raises InputError."""
-        from replicadnn.theory.solver import plan
+        from replicadnn.theory.solve import plan
 
         for name in ("alpha", "L"):
             if name not in given:
@@ -105,7 +107,7 @@ class SolveTask:
 
     def compute(self, params: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
         """The `Solution` of one point."""
-        from replicadnn import solve
+        from replicadnn.theory.solve import solve
 
         values = dict(params) | dict(how)
         if values["ansatz"] != "rsb":
@@ -136,16 +138,12 @@ class SolveTask:
 
     def write(self, file: h5py.File, name: str, result: Any) -> str:
         """Write the groups of a point; returns their checksum."""
-        from replicadnn.store import write_solution
-
         group = _new_group(file, "solutions", name)
         write_solution(group, result)
         return str(group.attrs["sha256"])
 
     def read(self, file: h5py.File, name: str) -> tuple[Any, str]:
         """The result of a point and its checksum."""
-        from replicadnn.store import read_solution
-
         group = file["solutions"][name]
         return read_solution(group), str(group.attrs["sha256"])
 
@@ -209,7 +207,7 @@ class SimulateTask:
 
     def compute(self, params: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
         """The `MonteCarloResult` of one point."""
-        from replicadnn import simulate
+        from replicadnn.montecarlo.run import simulate
 
         values = dict(params) | dict(how)
         del values["M"]
@@ -235,8 +233,6 @@ class SimulateTask:
 
     def write(self, file: h5py.File, name: str, result: Any) -> str:
         """Write the groups of a point; returns their checksum."""
-        from replicadnn.montecarlo.files import write_run
-
         params = _new_group(file, "params", name)
         series = _new_group(file, "series", name)
         write_run(params, series, result, result.params.get("step"))
@@ -244,8 +240,6 @@ class SimulateTask:
 
     def read(self, file: h5py.File, name: str) -> tuple[Any, str]:
         """The result of a point and its checksum."""
-        from replicadnn.montecarlo.files import read_run
-
         params, series = file["params"][name], file["series"][name]
         return read_run(params, series), _joined(params, series)
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from replicadnn.errors import InputError
+from replicadnn.types import FloatArray
 
-FloatArray = NDArray[np.float64]
 #: A cell this many times wider than its neighbours and the median cell is a plateau of q(x).
 _PLATEAU = 3.0
 #: With fewer levels than this no curve is drawn through them: each level is a delta.

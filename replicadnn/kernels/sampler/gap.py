@@ -1,0 +1,311 @@
+"""Sweeps of the gap sampler: couplings J and hidden neurons S both move.
+
+Energy: H = number of gaps with r = S_{l,i} h_{l,i} < kappa, at inverse temperature beta.
+
+Layout.  Patterns are cut into nb blocks of W = 32 (the last one padded):
+
+    S (L+1, nb, N, W)   neurons, +1 or -1 as float32; 0 in the padding
+    h (L, nb, N, W)     h[l-1] = J_l S_{l-1} / sqrt(N) of layer l; 0 in the padding
+    J (L, N, N)         J[l-1, i, k], each row of square norm N
+
+A padded pattern has S = 0 and h = 0 for ever: its gaps never change, so it enters no decision.
+
+Random numbers per sweep, in order, for l = 1..L: for each perceptron i, 4 N uint32 (rounded up to
+a multiple of 16) for its N rotations; then, if l < L, for each block N W uint32 for the flips.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from replicadnn.kernels._jit import jit_strict
+from replicadnn.kernels._simd import (
+    add,
+    at_most,
+    blend,
+    count_below,
+    fma,
+    iadd,
+    isub,
+    izero,
+    keep_f,
+    less,
+    negative,
+    negative_mask,
+    popcount,
+    select_i,
+    splat,
+    vload,
+    vload_mask,
+    vload_u32,
+    vstore,
+    vstore_u32,
+)
+from replicadnn.kernels.sampler.random import fill_u32
+from replicadnn.kernels.sampler.sphere import draw_rotations, refused, renormalise, rotated
+
+W = 32
+_F = np.float32
+_U = np.uint64
+
+
+@jit_strict
+def couplings_transposed(J, l, out):
+    """out[k * N + i] = -2 J[l, i, k] / sqrt(N): what a flip of S_{l, k} = +1 adds to h[l, i]."""
+    N = J.shape[1]
+    scale = -2.0 / np.sqrt(N)
+    for i in range(N):
+        for k in range(N):
+            out[k * N + i] = _F(scale * J[l, i, k])
+
+
+@jit_strict
+def largest_costs(u, n, thresholds):
+    """Replace every random number u[0..n-1] by the largest cost that it lets pass.
+
+    That is the number of d >= 1 with u < thresholds[d-1] = 2^32 exp(-beta d).
+    """
+    n_thresholds = thresholds.shape[0]
+    for at in range(0, n, 32):
+        r0 = vload_u32(u, at)
+        r1 = vload_u32(u, at + 16)
+        e0 = izero()
+        e1 = izero()
+        for k in range(n_thresholds):
+            e0 = count_below(e0, r0, thresholds[k])
+            e1 = count_below(e1, r1, thresholds[k])
+        vstore_u32(u, at, e0)
+        vstore_u32(u, at + 16, e1)
+
+
+@jit_strict
+def flip_layer(S, h, l, column, thresholds, kappa, rng, u):
+    """One Metropolis flip attempt of every neuron of hidden layer l (1..L-1), all patterns.
+
+    column : (N*N,) from couplings_transposed(J, l).
+    thresholds : uint32, thresholds[d-1] = 2^32 exp(-beta d); a flip that costs d > 0 is accepted
+        when u32 < thresholds[d-1]; beyond the end of the array it is refused.
+    u : uint32 scratch, at least N * W.
+    Returns the number of accepted flips, padded patterns (always accepted) included.
+    """
+    nb = S.shape[1]
+    N = S.shape[2]
+    Sf = S.reshape(-1)
+    hf = h.reshape(-1)
+    offset = splat(_F(0.0 - kappa))
+    minus_two = splat(_F(-2.0))
+    accepted = 0
+    for b in range(nb):
+        fill_u32(rng, u, N * W)
+        largest_costs(u, N * W, thresholds)
+        s_own = (l * nb + b) * N * W
+        h_own = ((l - 1) * nb + b) * N * W
+        h_up = (l * nb + b) * N * W
+        s_up = ((l + 1) * nb + b) * N * W
+        old0 = izero()
+        old1 = izero()
+        for j in range(N):
+            p = h_up + j * W
+            q = s_up + j * W
+            old0 = iadd(old0, negative(vload(hf, p), vload(Sf, q), offset))
+            old1 = iadd(old1, negative(vload(hf, p + 16), vload(Sf, q + 16), offset))
+        for i in range(N):
+            at = s_own + i * W
+            s0 = vload(Sf, at)
+            s1 = vload(Sf, at + 16)
+            new0 = izero()
+            new1 = izero()
+            c = i * N
+            for j in range(N):
+                p = h_up + j * W
+                q = s_up + j * W
+                step = splat(column[c + j])
+                x0 = fma(step, s0, vload(hf, p))
+                new0 = iadd(new0, negative(x0, vload(Sf, q), offset))
+                x1 = fma(step, s1, vload(hf, p + 16))
+                new1 = iadd(new1, negative(x1, vload(Sf, q + 16), offset))
+            # own gap: r -> -r
+            g = h_own + i * W
+            g0 = vload(hf, g)
+            g1 = vload(hf, g + 16)
+            t0 = fma(minus_two, s0, s0)
+            t1 = fma(minus_two, s1, s1)
+            d0 = iadd(isub(new0, old0), isub(negative(g0, t0, offset), negative(g0, s0, offset)))
+            d1 = iadd(isub(new1, old1), isub(negative(g1, t1, offset), negative(g1, s1, offset)))
+            m0 = at_most(d0, vload_u32(u, i * W))
+            m1 = at_most(d1, vload_u32(u, i * W + 16))
+            n_accepted = popcount(m0) + popcount(m1)
+            if n_accepted == 0:
+                continue
+            accepted += n_accepted
+            f0 = keep_f(m0, s0)
+            f1 = keep_f(m1, s1)
+            old0 = select_i(m0, new0, old0)
+            old1 = select_i(m1, new1, old1)
+            vstore(Sf, at, fma(minus_two, f0, s0))
+            vstore(Sf, at + 16, fma(minus_two, f1, s1))
+            for j in range(N):
+                p = h_up + j * W
+                step = splat(column[c + j])
+                vstore(hf, p, fma(step, f0, vload(hf, p)))
+                vstore(hf, p + 16, fma(step, f1, vload(hf, p + 16)))
+    return accepted
+
+
+@jit_strict
+def pack_signs(Sf, start, nb, N, out):
+    """Sign bits of one layer: out[i * 2 nb + c] holds patterns 16 c .. 16 c + 15 of neuron i.
+
+    Sf : flat S; start : where the layer begins.  A set bit means S = -1.
+    """
+    for b in range(nb):
+        for i in range(N):
+            p = start + (b * N + i) * W
+            q = i * 2 * nb + 2 * b
+            out[q] = np.uint16(negative_mask(vload(Sf, p)))
+            out[q + 1] = np.uint16(negative_mask(vload(Sf, p + 16)))
+
+
+@jit_strict
+def rotate_layer(J, S, h, M, l, n_rotations, step, thresholds, kappa, rng, row):
+    """n_rotations Metropolis rotations of a random coupling pair, for every perceptron of layer l.
+
+    Proposal: `replicadnn.kernels.sampler.sphere.draw_rotations`.
+    M : number of patterns without padding.  thresholds : uint32, as in flip_layer.
+    row : float32 scratch (nb * W).
+    Returns the number of accepted rotations.
+
+    While perceptron i is at work its gaps r = S_{l,i} h stay in ``row``, and the signs of
+    S_{l,i} S_{l-1,k} are bits, so that the inner loop loads 64 + 4 bytes for 16 patterns.  Padded
+    patterns get the gap 1e30 meanwhile: no rotation changes its sign.
+    """
+    nb = S.shape[1]
+    N = S.shape[2]
+    chunks = 2 * nb
+    Sf = S.reshape(-1)
+    hf = h.reshape(-1)
+    limit = splat(_F(kappa))
+    h_own = (l - 1) * nb * N * W
+    s_own = l * nb * N * W
+    down = np.empty(N * chunks, np.uint16)
+    own = np.empty(N * chunks, np.uint16)
+    product = np.empty(N * chunks, np.uint16)
+    pack_signs(Sf, (l - 1) * nb * N * W, nb, N, down)
+    pack_signs(Sf, s_own, nb, N, own)
+    u = np.empty(4 * n_rotations + 16, np.uint32)
+    pick = np.empty((n_rotations, 2), np.int64)
+    turn = np.empty((n_rotations, 2), np.float64)
+    accepted = 0
+    for i in range(N):
+        fill_u32(rng, u, (4 * n_rotations + 15) // 16 * 16)
+        draw_rotations(u, n_rotations, N, step, pick, turn)
+        for k in range(N):
+            for c in range(chunks):  # unsigned: no check for negative indices, so it vectorises
+                at = _U(k * chunks + c)
+                product[at] = down[at] ^ own[_U(i * chunks + c)]
+        n_old = load_gaps(Sf, s_own, hf, h_own, i, nb, N, M, limit, row)
+        for move in range(n_rotations):
+            a = pick[move, 0]
+            k = pick[move, 1]
+            new_a, new_k, da, dk = rotated(J, l, i, a, k, turn, move)
+            plus_plus = splat(_F(da + dk))
+            plus_minus = splat(_F(da - dk))
+            minus_plus = splat(_F(dk - da))
+            minus_minus = splat(_F(-da - dk))
+            pa = a * chunks
+            pk = k * chunks
+            n_new = np.int64(0)
+            for c in range(chunks):
+                minus_a = vload_mask(product, pa + c)
+                minus_k = vload_mask(product, pk + c)
+                plus = blend(minus_k, plus_minus, plus_plus)
+                minus = blend(minus_k, minus_minus, minus_plus)
+                x = add(vload(row, 16 * c), blend(minus_a, minus, plus))
+                n_new += popcount(less(x, limit))
+            if refused(n_new - n_old, u[4 * move + 3], thresholds):
+                continue
+            accepted += 1
+            n_old = n_new
+            J[l - 1, i, a] = new_a
+            J[l - 1, i, k] = new_k
+            for c in range(chunks):
+                minus_a = vload_mask(product, pa + c)
+                minus_k = vload_mask(product, pk + c)
+                plus = blend(minus_k, plus_minus, plus_plus)
+                minus = blend(minus_k, minus_minus, minus_plus)
+                vstore(row, 16 * c, add(vload(row, 16 * c), blend(minus_a, minus, plus)))
+        store_fields(Sf, s_own, hf, h_own, i, nb, N, row)
+    return accepted
+
+
+@jit_strict
+def load_gaps(Sf, s_own, hf, h_own, i, nb, N, M, limit, row):
+    """row[mu] = gap of perceptron i for every pattern, 1e30 in the padding; returns violations."""
+    zero = splat(_F(0.0))
+    count = np.int64(0)
+    for b in range(nb):
+        p = (b * N + i) * W
+        for half in range(0, W, 16):
+            r = fma(vload(hf, h_own + p + half), vload(Sf, s_own + p + half), zero)
+            vstore(row, b * W + half, r)
+    for m in range(M, nb * W):
+        row[_U(m)] = _F(1e30)
+    for c in range(2 * nb):
+        count += popcount(less(vload(row, 16 * c), limit))
+    return count
+
+
+@jit_strict
+def store_fields(Sf, s_own, hf, h_own, i, nb, N, row):
+    """Put h = S r of perceptron i back; S = 0 in the padding puts the 0 back there."""
+    zero = splat(_F(0.0))
+    for b in range(nb):
+        p = (b * N + i) * W
+        for half in range(0, W, 16):
+            x = fma(vload(row, b * W + half), vload(Sf, s_own + p + half), zero)
+            vstore(hf, h_own + p + half, x)
+
+
+@jit_strict
+def recompute_fields(J, S, h):
+    """h[l-1] = J_l S_{l-1} / sqrt(N) from scratch."""
+    L, nb, N = h.shape[0], h.shape[1], h.shape[2]
+    Sf = S.reshape(-1)
+    hf = h.reshape(-1)
+    inverse_root = 1.0 / np.sqrt(N)
+    for l in range(L):
+        for b in range(nb):
+            o = (l * nb + b) * N * W
+            for i in range(N):
+                x0 = splat(_F(0.0))
+                x1 = splat(_F(0.0))
+                for k in range(N):
+                    c = splat(_F(J[l, i, k] * inverse_root))
+                    x0 = fma(c, vload(Sf, o + k * W), x0)
+                    x1 = fma(c, vload(Sf, o + k * W + 16), x1)
+                vstore(hf, o + i * W, x0)
+                vstore(hf, o + i * W + 16, x1)
+
+
+@jit_strict
+def sweeps(J, S, h, M, rng, done, n, every, step, flip_thr, rotate_thr, kappa, acc_J, acc_S, row):
+    """Make n sweeps: N rotations per perceptron and one flip attempt per hidden neuron and pattern.
+
+    Layer by layer, l = 1..L: rotations of layer l, then flips of layer l if it is hidden.
+    done : sweeps made before this call; after every sweep whose running number is a multiple of
+        ``every`` the couplings are renormalised and the fields recomputed.
+    acc_J (L,), acc_S (L-1,) : int64 counters of accepted moves, added to.
+    row : float32 scratch (nb * W).
+    """
+    L, N = h.shape[0], h.shape[2]
+    column = np.empty(N * N, np.float32)
+    u = np.empty(N * W, np.uint32)
+    for t in range(n):
+        for l in range(1, L + 1):
+            acc_J[l - 1] += rotate_layer(J, S, h, M, l, N, step, rotate_thr, kappa, rng, row)
+            if l < L:
+                couplings_transposed(J, l, column)
+                acc_S[l - 1] += flip_layer(S, h, l, column, flip_thr, kappa, rng, u)
+        if (done + t + 1) % every == 0:
+            renormalise(J)
+            recompute_fields(J, S, h)

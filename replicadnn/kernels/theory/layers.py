@@ -1,0 +1,215 @@
+"""One layer of the saddle-point equations: grid, boundary and flow in one call, then responses.
+
+So threads share layers almost without meeting in the interpreter. Called by
+`replicadnn.theory.closures.averaged.broken`, which says what the results mean.
+"""
+
+import math
+
+import numpy as np
+
+from replicadnn.kernels._jit import jit_ieee_strict
+from replicadnn.kernels.theory import couplings, parisi
+
+REACH = 8.0
+MARGIN = 24
+MAX_STEP = 0.2
+SPIN = 1.2  # points of neurons on those of interactions
+RISE = 1.2
+TAIL = 7.0
+FLOOR = 0.28  # points for each width of the kink at the floor f = -beta, on those of other kinks
+MAX_POINTS = 4000.2  # for each point per width: 20001 by default
+MAX_POINTS_SYMMETRIC = 200000.2  # ... of one level, whose flow has no convolution
+MAX_POINTS_SPIN = 1600.2  # long windows come with long stencils
+
+
+@jit_ieee_strict
+def spacings(m, v, width, points):
+    """Largest grid spacing of every level of an interaction.
+
+    f_i varies on the scale sqrt(c_i), c_i = width^2 + sum_{j>i} m_j (v_j - v_{j-1}), and is
+    -h^2/(2 c_i) far to the left, where the density of level i has the variance
+    u_i = (c_i/c_{i-1})^2 u_{i-1} + (v_i - v_{i-1}) c_i/c_{i-1}. A band-limited stencil wants
+    exp(m f) to rise by less than e^RISE a point as far as TAIL standard deviations.
+    """
+    k = v.size - 1
+    c, out = np.empty(k + 1), np.empty(k + 1)
+    c[k] = width * width
+    for i in range(k, 0, -1):
+        c[i - 1] = c[i] + m[i] * (v[i] - v[i - 1])
+    u = v[0]
+    for i in range(k + 1):
+        out[i] = min(math.sqrt(c[i]) / points, MAX_STEP)
+        if i > 0:
+            dv, shrink = v[i] - v[i - 1], c[i] / c[i - 1]
+            gentle = RISE * c[i] / max(m[i] * TAIL * math.sqrt(u), 1e-300)
+            out[i] = min(out[i], max(gentle, math.sqrt(0.99 * dv / parisi.S_SAMPLED)))
+            u = shrink * shrink * u + dv * shrink
+    return out
+
+
+@jit_ieee_strict
+def coarsening(limits, step):
+    """How much coarser the grid of level i-1 may be than that of level i: powers of two."""
+    k = limits.size - 1
+    ratio = np.ones(k + 1, dtype=np.int64)
+    for i in range(k, 0, -1):
+        while 2.0 * step * ratio[i] <= limits[i - 1]:
+            ratio[i] *= 2
+        step *= ratio[i]
+    return ratio
+
+
+@jit_ieee_strict
+def _append(values, last):
+    out = np.empty(values.size + 1)
+    for i in range(values.size):
+        out[i] = values[i]
+    out[values.size] = last
+    return out
+
+
+@jit_ieee_strict
+def _flow(full, v, step, side, ratio, slope, width, tables, df_dm):
+    """The flow from row k of f, f1, f2 in `tables` (7, k+1, n), and what its responses need."""
+    k1, n = tables.shape[1:]
+    f, f1, f2, fbar, e, S, P = tables
+    T, C, mean, A = np.zeros(k1), np.zeros(k1), np.zeros(k1), np.zeros(k1 + 1)
+    F, error = parisi.flow(
+        full, v, step, side, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, mean
+    )
+    for i in range(1, k1):
+        A[i] = (mean[i] - mean[i - 1]) / full[i]
+    for h in range(n):
+        A[k1] += df_dm[h] * P[k1 - 1, h]
+    return (F, T, C, A, error), (full, v, step, side, ratio, slope, width, tables, df_dm)
+
+
+@jit_ieee_strict
+def gap_spacings(m, lam, width, kappa, beta, points):
+    """`spacings` with the kink of f at its floor -beta resolved, and how much that adds."""
+    sharper = 1.0
+    floor = math.sqrt(2.0 * beta)  # of f, in widths left of kappa; its kink is 1/floor wide
+    if floor * width < TAIL * math.sqrt(lam[lam.size - 1]) + kappa:
+        sharper = max(1.0, FLOOR * floor)
+    return spacings(m, lam, width, sharper * points), sharper
+
+
+@jit_ieee_strict
+def gap_flow(m, lam, kappa, beta, points):
+    """Interaction: f = ln[e^-beta + (1-e^-beta) Phi((h-kappa)/sqrt(1-lam_k))], variances lam."""
+    k1 = lam.size
+    top = lam[k1 - 1]
+    width = math.sqrt(max(1.0 - top, 1e-12))
+    reach = REACH * math.sqrt(top)
+    limits, _ = gap_spacings(m, lam, width, kappa, beta, points)
+    most = MAX_POINTS if k1 > 1 else MAX_POINTS_SYMMETRIC
+    step = max(limits.min(), 2.0 * reach / (most * points))
+    ratio = coarsening(limits, step)
+    block = 1
+    for r in ratio:
+        block *= r
+    side = block * (math.ceil(reach / (step * block)) + MARGIN)
+    n = 2 * side + 1
+    tables = np.empty((7, k1, n))
+    f, f1, f2 = tables[:3, k1 - 1]
+    parisi.gap_boundary(kappa, beta, width, step, side, f, f1, f2)
+    return _flow(_append(m, 1.0), lam, step, side, ratio, 0.0, width, tables, np.zeros(n))
+
+
+@jit_ieee_strict
+def spin_flow(m, eps, m_top, points):
+    """Neuron: f = (1/m_top) ln 2cosh(m_top h), variances eps; m_top < 1 on the frozen branch."""
+    k1 = eps.size
+    drift = 0.0
+    for i in range(1, k1):
+        drift += m[i] * (eps[i] - eps[i - 1])
+    reach = REACH * math.sqrt(eps[k1 - 1]) + drift
+    step = max(1.0 / (SPIN * m_top * points), 2.0 * reach / (MAX_POINTS_SPIN * points))
+    side = math.ceil(reach / step) + MARGIN
+    n = 2 * side + 1
+    tables, df_dm = np.empty((7, k1, n)), np.empty(n)
+    f, f1, f2 = tables[:3, k1 - 1]
+    parisi.spin_boundary(m_top, step, side, f, f1, f2, df_dm)
+    if m_top >= 1.0:
+        df_dm[:] = 0.0
+    ratio = np.ones(k1, dtype=np.int64)
+    full = _append(m, m_top)
+    return _flow(full, eps, step, side, ratio, 1.0, 1.0 / m_top, tables, df_dm)
+
+
+@jit_ieee_strict
+def responses(T, C, work):
+    """dT/dv, dT/dm, dA/dv and dA/dm of a flow from what `_flow` has kept."""
+    full, v, step, side, ratio, slope, width, tables, df_dm = work
+    f, f1, _, fbar, e, S, P = tables
+    k1 = v.size
+    dTdv, dTdm = np.zeros((k1, k1)), np.zeros((k1, k1 + 1))
+    dAdv, dAdm = np.empty((k1 + 1, k1)), np.zeros((k1 + 1, k1 + 1))
+    parisi.hessian(
+        full, v, step, side, ratio, slope, width,
+        f, f1, fbar, e, S, P, C, df_dm, dTdv, dTdm, dAdm,
+    )  # fmt: skip
+    for j in range(k1):
+        for i in range(k1 + 1):
+            dAdv[i, j] = -0.5 * (full[j + 1] - full[j]) * dTdm[j, i]
+        dAdv[j + 1, j] -= 0.5 * T[j]
+        if j > 0:
+            dAdv[j, j] += 0.5 * T[j]
+    m_top = full[k1]
+    if slope > 0.0 and m_top < 1.0:  # <d^2 f_k/dm_top^2> of (1/m) ln 2cosh(m h)
+        curvature = 0.0
+        for x in range(f.shape[1]):
+            h, t = (x - side) * step, f1[k1 - 1, x]
+            second = 2.0 * f[k1 - 1, x] / m_top**2 - 2.0 * h * t / m_top**2
+            curvature += P[k1 - 1, x] * (second + h**2 * (1.0 - t * t) / m_top)
+        dAdm[k1, k1] += curvature
+        dAdv[k1, k1 - 1] += 0.5
+    return dTdv, dTdm, dAdv, dAdm
+
+
+@jit_ieee_strict
+def drives(q, Q, G, alpha):
+    """lam(l) = q(l-1) Q(l) q(l), the fields of the neurons and alpha q(l-1) q(l) G(l).
+
+    Field of hidden layer l: Q(l) G(l) q(l-1) + Q(l+1) G(l+1) q(l+1).
+    """
+    L, k1 = Q.shape
+    lam, field, pull = np.empty((L, k1)), np.zeros((L + 1, k1)), np.empty((L, k1))
+    for layer in range(L):
+        for i in range(k1):
+            a, b, drive = q[layer, i], q[layer + 1, i], Q[layer, i] * G[layer, i]
+            lam[layer, i] = a * b * Q[layer, i]
+            pull[layer, i] = alpha * (a * b * G[layer, i])
+            field[layer, i] += drive * b
+            field[layer + 1, i] += drive * a
+    field[0] = field[L] = 0.0
+    return lam, field, pull
+
+
+@jit_ieee_strict
+def sphere_terms(weight, Q, m, grad):
+    """S_sph(Q, m); adds weight dS_sph/dm_i to `grad`, i = 1..k."""
+    if not Q[-1] > 0.0:
+        return 0.0
+    value, by_m = couplings.entropy(Q, m)
+    for i in range(1, m.size):
+        grad[i] += weight * by_m[i - 1]
+    return value
+
+
+@jit_ieee_strict
+def field_terms(weight, A, eps, q, steps, m, grad):
+    """weight [sum_i (m_{i+1}-m_i)/2 eps_i q_i - m_top eps_top/2], and weight d(F + ...)/dm_i.
+
+    Levels i < A.size - 1 are free (below m_top); the derivatives are added to `grad`.
+    """
+    k1, top = m.size, A.size - 1
+    value = -(1.0 if top == k1 else m[top]) * eps[top - 1]
+    for i in range(top):
+        value += steps[i] * eps[i] * q[i]
+        if i > 0:
+            grad[i] += weight * (A[i] + 0.5 * (eps[i - 1] * q[i - 1] - eps[i] * q[i]))
+    if top < k1:
+        grad[top] += weight * (A[top] + 0.5 * (eps[top - 1] * q[top - 1] - eps[top - 1]))
+    return 0.5 * weight * value

@@ -1,0 +1,1 @@
+"""What users ask: one file a question."""

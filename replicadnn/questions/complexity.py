@@ -1,0 +1,289 @@
+"""Complexity of the frozen states: one step of replica-symmetry breaking with q = 1 inside a state.
+
+At a breakpoint m the number of states with entropy f(m) is exp(N M Sigma(m)),
+
+    Sigma(m) = -m^2 ds/dm,    internal entropy f(m) = s + m ds/dm,    m s = Sigma + m f.
+
+At the static point Sigma(1) = 0; beyond it Sigma(m*) = 0 at m* < 1.  At m = 1 the states are those
+around a planted configuration, which ties the random to the teacher-student scenario (tested):
+
+    Sigma(1) = -ln 2 - s_ts,   s_ts the teacher-student free entropy of the same branch,
+    dynamical point: where that branch appears (its lower spinodal),
+    static point: where s_ts = -ln 2; with all layers frozen L f_1(alpha) = -ln 2, f_1 of L = 1.
+
+States need Sigma(1) > 0, so a branch that appears with s_ts > -ln 2 makes no 1RSB-like jump.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from replicadnn import interrupt
+from replicadnn.errors import InputError
+from replicadnn.problem import Problem, Scenario
+from replicadnn.provenance import provenance as make_provenance
+from replicadnn.storage.tables import Column, Table, plain, reading, write_tables
+from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
+from replicadnn.theory.broken.minimise import adjust_levels, minimise
+from replicadnn.theory.closures.averaged import entropy
+from replicadnn.theory.closures.averaged.broken import FlowError, Model, evaluate, relax, residual
+from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.counting import possible
+from replicadnn.theory.solve import Progress
+from replicadnn.theory.symmetric import search as branches
+from replicadnn.types import FloatArray
+from replicadnn.validate import real, whole
+
+KIND = "complexity"
+_SCALARS = ("alpha", "L", "kappa", "m_star", "dynamical", "static", "appearing_entropy")
+_SWEEPS = 20_000
+#: Largest breakpoint that is solved as it is.
+_THICK = 0.999
+#: All inner overlaps above this: the frozen branch of the teacher-student scenario.
+_FROZEN = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complexity:
+    """Sigma(m) of the frozen states at one alpha, and the points where they appear and dominate.
+
+    Attributes
+    ----------
+    alpha, L, kappa : the point
+    m : array
+        Breakpoints asked for.
+    free_entropy, sigma, internal : arrays
+        s(m), Sigma(m) and f(m) with layer 1 and L-1 frozen; nan where not met to 1e-8.
+    residual : array
+        Residual of the saddle-point equations.
+    m_star : float
+        Where Sigma = 0 (linear between neighbours in m); nan if Sigma keeps its sign.
+    dynamical, static : float
+        alpha where the states frozen in every layer appear, and where their Sigma(1) vanishes
+        (kappa = 0); ``static`` is nan where they appear with Sigma(1) < 0: no such jump.
+    appearing_entropy : float
+        s_ts - (-ln 2) where the branch appears: negative if there is a 1RSB-like jump.
+    finished : bool
+        False if it was interrupted: m holds the breakpoints that were done.
+    """
+
+    alpha: float
+    L: int
+    kappa: float
+    m: FloatArray
+    free_entropy: FloatArray
+    sigma: FloatArray
+    internal: FloatArray
+    residual: FloatArray
+    m_star: float
+    dynamical: float
+    static: float
+    appearing_entropy: float
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    finished: bool = True
+
+    @property
+    def possible(self) -> bool | None:
+        """False beyond the counting bound: there are no such states; None: it does not tell."""
+        return possible(
+            Problem(alpha=self.alpha, L=self.L, scenario=Scenario.RANDOM, kappa=self.kappa)
+        )
+
+    @property
+    def converged(self) -> bool:
+        """Every point of the curve was solved."""
+        return bool(np.all(np.isfinite(self.sigma)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers under the keys of ``replicadnn complexity --json``."""
+        names = [n for n in self.__dataclass_fields__ if n != "provenance"]
+        found = {name: plain(getattr(self, name)) for name in names}
+        return found | {"possible": self.possible}
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write to HDF5 (kind "complexity", docs/file-format.md)."""
+        curve = Table(
+            "curve",
+            (
+                Column.of("m", self.m, "breakpoint"),
+                Column.of("free_entropy", self.free_entropy, "free entropy per N M"),
+                Column.of("sigma", self.sigma, "complexity per N M"),
+                Column.of("internal", self.internal, "internal entropy of a state per N M"),
+                Column.of("residual", self.residual, "residual"),
+            ),
+        )
+        scalars = {name: getattr(self, name) for name in _SCALARS}
+        if self.possible is not None:
+            scalars["possible"] = self.possible
+        return write_tables(
+            path, KIND, [curve], attributes=scalars,
+            provenance=self.provenance or None, finished=self.finished, overwrite=overwrite,
+        )  # fmt: skip
+
+
+def load_complexity(path: str | Path) -> Complexity:
+    """Read back what `Complexity.save` wrote; FileError if it is damaged or something else."""
+    with reading(path, KIND) as found:
+        curve: dict[str, Any] = {c.name: c.values for c in found["curve"].columns}
+        scalars: dict[str, Any] = {name: found.attributes[name] for name in _SCALARS}
+        origin: dict[str, Any] = {"provenance": found.provenance, "finished": found.finished}
+        return Complexity(**curve, **scalars, **origin)
+
+
+def frozen_point(alpha: float, L: int, m: float, kappa: float) -> tuple[float, float, float]:
+    """s, Sigma and residual at breakpoint m with q(1) = q(L-1) = 1 above it."""
+    model = Model(alpha, L, kappa)
+    try:
+        found = minimise(
+            model, relaxed_guess(model, frozen_guess(model, 1, m)), free_breakpoints=False
+        )
+        for _ in range(3):  # overlaps on their way to zero hold up the rest
+            changed = adjust_levels(model, found.evaluation)
+            if changed is None:
+                break
+            found = minimise(model, changed, free_breakpoints=False)
+        # near m = 1 the cell below m* has hardly any weight in s, and its overlaps are as little
+        # determined by the minimum: the map itself finishes them
+        ev = evaluate(model, relax(model, found.evaluation.state, 20, damping=1.0))
+    except FlowError:
+        return math.nan, math.nan, math.inf
+    return float(ev.free_entropy), float(-(m**2) * ev.ds_dm[1]), float(residual(model, ev))
+
+
+def planted(alpha: float, L: int) -> tuple[State, float] | None:
+    """Teacher-student solution frozen in every layer, with s; None where it does not exist."""
+    equations = Equations(Problem(alpha=alpha, L=L))
+    start = branches.full_order(equations.problem)
+    settled = branches.settle(equations, start, side=-1, max_sweeps=_SWEEPS)
+    if not settled.found or float(settled.state.q.min()) < _FROZEN:
+        return None
+    return settled.state, entropy.free_entropy(equations, settled.state).total
+
+
+def planted_range(L: int) -> tuple[float, float, float]:
+    """Dynamical point, static point (nan: none) and s_ts + ln 2 at the first (kappa = 0)."""
+    low, high = 1.0, 1.0
+    while planted(high, L) is None:
+        low, high = high, 1.5 * high
+    while high - low > 1e-6 * high:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if planted(middle, L) is None else (low, middle)
+    first = planted(high, L)
+    assert first is not None
+    excess = first[1] + math.log(2.0)
+    if excess >= 0.0:
+        return high, math.nan, excess
+
+    def value(alpha: float) -> float:
+        found = planted(alpha, L)
+        return math.nan if found is None else found[1] + math.log(2.0)
+
+    top = 2.0 * high
+    while value(top) < 0.0:
+        top *= 2.0
+    return high, float(brentq(value, high, top, rtol=1e-10)), excess
+
+
+def complexity(
+    alpha: float,
+    L: int,
+    *,
+    m: ArrayLike | None = None,
+    kappa: float = 0.0,
+    progress: Progress | None = None,
+) -> Complexity:
+    """Sigma(m) = -m^2 ds/dm of the frozen states of random data (one step, hard constraints).
+
+    Parameters
+    ----------
+    alpha : float
+        Patterns per coupling.
+    L : int
+        Depth, 2..200.
+    m : array, optional
+        Breakpoints in (0, 1]; default 0.1, 0.15, ..., 1; above 0.999 continued linearly.
+    kappa : float
+        Margin.
+    progress : callable, optional
+        Called with (breakpoints done, breakpoints in all).
+
+    Raises
+    ------
+    InputError
+        Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
+
+    Examples
+    --------
+    >>> import replicadnn as rd
+    >>> found = rd.complexity(6.0, 2, m=[0.8, 0.9])
+    >>> found.sigma.round(4).tolist()
+    [0.012, -0.0095]
+    """
+    problem = Problem(alpha=alpha, L=L, scenario=Scenario.RANDOM, kappa=kappa)
+    whole("L", L, 2, 200)
+    values = np.linspace(0.1, 1.0, 19) if m is None else np.atleast_1d(np.asarray(m, dtype=float))
+    if values.size == 0:
+        raise InputError("m", values.tolist(), "at least one number")
+    values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in values])
+    rows: list[tuple[float, float, float]] = []
+    ends = (math.nan, math.nan, math.nan)
+    with interrupt.keeping(lambda: (_result(problem, values, rows, ends, False), len(rows))):
+        for value in values:
+            rows.append(_row(problem, float(value)))
+            if progress is not None:
+                progress(len(rows), len(values))
+        if problem.kappa == 0.0:
+            ends = planted_range(L)
+    return _result(problem, values, rows, ends, True)
+
+
+def _result(
+    problem: Problem, m: FloatArray, rows: Sequence[tuple[float, float, float]],
+    ends: tuple[float, float, float], finished: bool,
+) -> Complexity:  # fmt: skip
+    """From the rows (s, Sigma, residual) at the first breakpoints and the `planted_range`."""
+    m = m[: len(rows)]
+    s, sigma, rest = np.array(rows, dtype=float).reshape(-1, 3).T.copy()
+    bad = ~(rest < 1e-8)
+    s[bad] = sigma[bad] = math.nan
+    dynamical, static, excess = ends
+    return Complexity(
+        alpha=problem.alpha, L=problem.L, kappa=problem.kappa, m=m, free_entropy=s, sigma=sigma,
+        internal=s - sigma / m, residual=rest, m_star=_zero(m, sigma),
+        dynamical=dynamical, static=static, appearing_entropy=excess,
+        provenance=make_provenance(), finished=finished,
+    )  # fmt: skip
+
+
+def _row(problem: Problem, m: float) -> tuple[float, float, float]:
+    """`frozen_point`; above 0.999, where the cell of the states closes, continued linearly."""
+    alpha, L, kappa = problem.alpha, problem.L, problem.kappa
+    if m <= _THICK:
+        return frozen_point(alpha, L, m, kappa)
+    low, high = (frozen_point(alpha, L, x, kappa) for x in (2.0 * _THICK - 1.0, _THICK))
+    part = (m - _THICK) / (1.0 - _THICK)
+    s, sigma = (high[i] + part * (high[i] - low[i]) for i in (0, 1))
+    return s, sigma, max(low[2], high[2])
+
+
+def _zero(m: FloatArray, sigma: FloatArray) -> float:
+    """Where sigma changes sign, by linear interpolation; nan if it does not."""
+    order = np.argsort(m)
+    m, sigma = m[order], sigma[order]
+    for i in range(m.size - 1):
+        if sigma[i] * sigma[i + 1] < 0.0:
+            return float(m[i] - sigma[i] * (m[i + 1] - m[i]) / (sigma[i + 1] - sigma[i]))
+    return math.nan
+
+
+__all__ = ["Complexity", "complexity", "load_complexity", "planted", "planted_range"]

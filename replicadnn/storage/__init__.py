@@ -1,0 +1,1 @@
+"""Files: complete or not there, one writer, nothing computed is lost."""

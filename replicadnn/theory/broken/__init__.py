@@ -1,0 +1,1 @@
+"""Engine of broken replica symmetry: minimisation, levels, curve, certificate."""

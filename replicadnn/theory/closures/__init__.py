@@ -1,0 +1,1 @@
+"""Equations that an engine can solve, one package a treatment of the neurons."""

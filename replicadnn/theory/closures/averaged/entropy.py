@@ -1,0 +1,116 @@
+"""Replica-symmetric free entropy and the certificate of a solution.
+
+    s = sum_{l=1..L} { F_int(l) + S_sph(l)/alpha } + sum_{l=1..L-1} F_spin(l)    (per N M)
+
+(docs/theory.md, eqs. 19, 20).  The certificate differentiates this functional numerically and
+so compares two independent quadratures: that of s and that of the map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from replicadnn.kernels.theory import symmetric as kernels
+from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.types import FloatArray
+
+_STENCIL = ((-2.0, 1.0 / 12.0), (-1.0, -2.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, -1.0 / 12.0))
+_RELATIVE_STEP = 2e-3
+_ROUNDING = 3e-5  # of F_int: its relative rounding, some 1e-16/_RELATIVE_STEP, on a limit of 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Entropy:
+    """Free entropy and its parts: interaction (L), couplings S_sph/alpha (L), neurons (L-1)."""
+
+    total: float
+    interaction: FloatArray
+    couplings: FloatArray
+    neurons: FloatArray
+
+
+def interaction_overlap(state: State) -> tuple[FloatArray, FloatArray]:
+    """lam(l) = q(l-1) Q(l) q(l) and 1 - lam(l), both (L,)."""
+    lam = state.q[:-1] * state.Q * state.q[1:]
+    inputs_and_outputs = state.p[:-1] + state.p[1:] - state.p[:-1] * state.p[1:]
+    return lam, inputs_and_outputs + state.P - inputs_and_outputs * state.P
+
+
+def neuron_field(equations: Equations, state: State) -> FloatArray:
+    """eps(l) = Q(l) q(l-1) G(l) + Q(l+1) q(l+1) G(l+1) for l = 1..L-1 (eq. 9)."""
+    G = equations.curvatures(state)
+    forward, backward = state.Q * state.q[:-1] * G, state.Q * state.q[1:] * G
+    return forward[:-1] + backward[1:]
+
+
+def _interaction(equations: Equations, lam: FloatArray, mu: FloatArray) -> FloatArray:
+    values = np.empty_like(lam)
+    kernels.interaction_terms(*equations.parameters, lam, mu, values)
+    return values
+
+
+def mass_error(equations: Equations, state: State) -> float:
+    """Largest error of Int Dz w(u) = c + b Phi(-kappa), which holds exactly in every layer."""
+    return float(kernels.mass_error(*equations.parameters, *interaction_overlap(state)))
+
+
+def free_entropy(equations: Equations, state: State) -> Entropy:
+    """s of a state at its own eps; stationary in q and Q at a solution."""
+    problem = equations.problem
+    interaction = _interaction(equations, *interaction_overlap(state))
+    filled = state.Q if problem.teacher else state.Q / state.P
+    couplings = (np.log(state.P) + filled) / (2.0 * problem.alpha)
+    eps = neuron_field(equations, state)
+    neurons = _neurons(equations, eps, state)
+    total = float(np.sum(interaction) + np.sum(couplings) + np.sum(neurons))
+    return Entropy(total, interaction, couplings, neurons)
+
+
+def gradient(equations: Equations, state: State) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """ds/d(logit q) (L-1), ds/d(logit Q) (L) and ds/d(ln eps) (L-1), the others held fixed.
+
+    s is taken as a function of q, Q and eps at eps(q, Q) of eq. 9.  The derivatives of F_int in
+    lam and of F_spin in eps are five-point differences of the free-entropy quadratures, which
+    share nothing with the quadratures of the map.  All three vanish at a solution.  Where the
+    terms that cancel exceed 1 (near saturation) their sum is given relative to them, where F_int
+    exceeds 3e4 (large beta) relative to `_ROUNDING` of it: differences carry its rounding.
+    """
+    problem = equations.problem
+    lam, mu = interaction_overlap(state)
+    step = _RELATIVE_STEP * np.minimum(lam, mu)
+    slope, size = np.zeros_like(lam), np.zeros_like(lam)
+    for offset, weight in _STENCIL:
+        values = _interaction(equations, lam + offset * step, mu - offset * step)
+        slope += weight * values
+        size = np.maximum(size, _ROUNDING * np.abs(values))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = np.where(lam > 0.0, slope / step, 0.0)
+    eps = neuron_field(equations, state)
+    in_log_eps = np.zeros_like(eps)
+    for offset, weight in _STENCIL:
+        in_log_eps += weight * _neurons(equations, eps * (1.0 + offset * _RELATIVE_STEP), state)
+    in_log_eps /= _RELATIVE_STEP * np.maximum(1.0, 0.5 * eps * state.p[1:-1])
+
+    sign = 1.0 if problem.teacher else -1.0  # eps is conjugate to -q/2 (+q/2) in s
+    forward, backward = slope * state.Q * state.q[:-1], slope * state.Q * state.q[1:]
+    width = state.q[1:-1] * state.p[1:-1]
+    in_q = _cancel(
+        width * (forward[:-1] + backward[1:]), -0.5 * sign * eps * width,
+        np.maximum(size[:-1], size[1:]),
+    )  # fmt: skip
+    spherical = -0.5 * state.Q if problem.teacher else 0.5 * state.Q / state.P
+    in_Q = state.Q * state.P * state.q[:-1] * state.q[1:] * slope
+    return in_q, _cancel(in_Q, spherical * state.Q / problem.alpha, size), in_log_eps
+
+
+def _cancel(one: FloatArray, other: FloatArray, size: FloatArray) -> FloatArray:
+    """The sum of two terms that should cancel, relative to them or ``size`` if they exceed 1."""
+    return (one + other) / np.maximum(np.maximum(1.0, size), np.abs(other))
+
+
+def _neurons(equations: Equations, eps: FloatArray, state: State) -> FloatArray:
+    values = np.empty_like(eps)
+    kernels.neuron_terms(equations.problem.teacher, eps, state.p[1:-1].copy(), values)
+    return values

@@ -1,0 +1,138 @@
+"""The replica-symmetric equations as they are written: the readable twin of the kernels.
+
+Plain numpy on a fixed grid of z, every integral as in docs/theory.md, section 4.  Slow and
+meant to be read; tests hold it together with `kernels.theory.symmetric`, benchmarks compare speed.
+Accurate to 1e-8 while sqrt((1 - lam)/lam) is resolved by the grid (lam below 0.999).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import erfcx, log_ndtr, ndtr
+
+from replicadnn.problem import Problem
+from replicadnn.types import FloatArray
+
+_Z = np.linspace(-10.0, 10.0, 4001)
+_SQRT_2PI = math.sqrt(2.0 * math.pi)
+_DZ = np.exp(-0.5 * _Z**2) / math.sqrt(2.0 * math.pi) * (_Z[1] - _Z[0])
+
+
+def log_weight(u: FloatArray, beta: float) -> FloatArray:
+    """ln w(u), w = exp(-beta) + (1 - exp(-beta)) Phi(u)."""
+    hard: FloatArray = log_ndtr(u)
+    if math.isinf(beta):
+        return hard
+    return np.logaddexp(-beta, math.log(-math.expm1(-beta)) + hard)
+
+
+def log_weight_slope(u: FloatArray, beta: float) -> FloatArray:
+    """w'(u)/w(u) = b/(exp(-beta)/phi + b Phi/phi): no large logarithms cancel."""
+    b = -math.expm1(-beta)
+    with np.errstate(over="ignore"):  # far on either side the slope is 0
+        out: FloatArray = b / (_SQRT_2PI * np.exp(0.5 * u**2 - beta) + b * _mills(u))
+    return out
+
+
+def log_weight_curvature(u: FloatArray, beta: float) -> FloatArray:
+    """(ln w)'' = -h (u + h), h = w'/w; at u < -200, where u + h cancels, by its series.
+
+    There phi/Phi = |u| + r, r = (1 - 2/u^2 + ...)/|u|, and h is the share of Phi in w times that.
+    """
+    h = log_weight_slope(u, beta)
+    out: FloatArray = -h * (u + h)
+    far = u < -200.0
+    v = -u[far]
+    r = (1.0 - (2.0 - 10.0 / v**2) / v**2) / v
+    with np.errstate(over="ignore"):
+        signal = -math.expm1(-beta) * _mills(-v) * np.exp(beta - 0.5 * v**2) / _SQRT_2PI
+    out[far] = -h[far] * (r - (v + r) / (1.0 + signal))
+    return out
+
+
+def _mills(u: FloatArray) -> FloatArray:
+    """Phi(u)/phi(u)."""
+    return np.asarray(math.sqrt(0.5 * math.pi) * erfcx(-u * math.sqrt(0.5)))
+
+
+def field(lam: FloatArray, kappa: float) -> FloatArray:
+    """u = (sqrt(lam) z - kappa)/sqrt(1 - lam), one row a layer."""
+    root = np.sqrt(np.maximum(lam, 0.0))  # a liquid overlap may round to -1e-17
+    out: FloatArray = (root[:, None] * _Z - kappa) / np.sqrt(1.0 - lam)[:, None]
+    return out
+
+
+def norm(problem: Problem) -> float:
+    """Average of w: exp(-beta) + (1 - exp(-beta)) Phi(-kappa)."""
+    c = math.exp(-problem.beta)
+    return c + (1.0 - c) * float(ndtr(-problem.kappa))
+
+
+def curvature(problem: Problem, lam: FloatArray) -> FloatArray:
+    """G(lam): Int Dz (w'/w)^2 / (1-lam), weighted by w/norm in the teacher-student scenario."""
+    u = field(lam, problem.kappa)
+    integrand = log_weight_slope(u, problem.beta) ** 2
+    if problem.teacher:
+        integrand = integrand * np.exp(log_weight(u, problem.beta)) / norm(problem)
+    out: FloatArray = integrand @ _DZ / (1.0 - lam)
+    return out
+
+
+def neurons(problem: Problem, eps: FloatArray) -> FloatArray:
+    """q(eps): Int Dz tanh(sqrt(eps) z + eps), or Int Dz tanh^2(sqrt(eps) z) for random data."""
+    x = np.sqrt(np.maximum(eps, 0.0))[:, None] * _Z
+    if problem.teacher:
+        return np.asarray(np.tanh(x + eps[:, None]) @ _DZ)
+    return np.asarray(np.tanh(x) ** 2 @ _DZ)
+
+
+def couplings(problem: Problem, B: FloatArray) -> FloatArray:
+    """Q(B): B/(1+B), or the root of Q/(1-Q)^2 = B for random data."""
+    if problem.teacher:
+        return B / (1.0 + B)
+    return B * (2.0 / (1.0 + np.sqrt(1.0 + 4.0 * B))) ** 2
+
+
+def saddle_map(problem: Problem, q: FloatArray, Q: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """One undamped step (q, Q) -> (q', Q') of the saddle-point equations."""
+    lam = q[:-1] * Q * q[1:]
+    G = curvature(problem, lam)
+    eps = (Q * q[:-1] * G)[:-1] + (Q * q[1:] * G)[1:]
+    new = q.copy()
+    new[1:-1] = neurons(problem, eps)
+    return new, couplings(problem, problem.alpha * q[:-1] * q[1:] * G)
+
+
+def free_entropy(problem: Problem, q: FloatArray, Q: FloatArray, eps: FloatArray) -> float:
+    """s(q, Q, eps) per N M, stationary in every argument (docs/theory.md, eqs. 19, 20)."""
+    lam = q[:-1] * Q * q[1:]
+    log_w = log_weight(field(lam, problem.kappa), problem.beta)
+    inner = q[1:-1]
+    if problem.teacher:
+        interaction = (np.exp(log_w) * log_w) @ _DZ / norm(problem)
+        spherical = 0.5 * (np.log(1.0 - Q) + Q)
+        x = np.sqrt(eps)[:, None] * _Z + eps[:, None]
+        spins = np.logaddexp(x, -x) @ _DZ - 0.5 * eps - 0.5 * eps * inner
+    else:
+        interaction = log_w @ _DZ
+        spherical = 0.5 * (np.log(1.0 - Q) + Q / (1.0 - Q))
+        x = np.sqrt(np.maximum(eps, 0.0))[:, None] * _Z
+        spins = np.logaddexp(x, -x) @ _DZ - 0.5 * eps * (1.0 - inner)
+    return float(np.sum(interaction) + np.sum(spherical) / problem.alpha + np.sum(spins))
+
+
+def iterate(
+    problem: Problem, q: FloatArray, Q: FloatArray, *, tol: float, max_steps: int = 100_000
+) -> tuple[FloatArray, FloatArray, int]:
+    """Plain iteration of `saddle_map` until no overlap moves by more than ``tol``."""
+    step = 0
+    while step < max_steps:
+        step += 1
+        new_q, new_Q = saddle_map(problem, q, Q)
+        change = max(np.max(np.abs(new_q - q)), np.max(np.abs(new_Q - Q)))
+        q, Q = new_q, new_Q
+        if change <= tol:
+            break
+    return q, Q, step

@@ -1,0 +1,249 @@
+"""The driver: from a `Problem` to certified `Solution` objects, one point or a sweep in alpha."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from replicadnn import interrupt
+from replicadnn.errors import InputError
+from replicadnn.problem import Ansatz, BranchChoice, Problem, Scenario
+from replicadnn.provenance import provenance
+from replicadnn.solution import (
+    Solution,
+    Solutions,
+    unsolved,
+)
+from replicadnn.status import Status
+from replicadnn.theory.broken import point as rsb_solver
+from replicadnn.theory.closures.averaged import broken as rsb_map
+from replicadnn.theory.closures.averaged import entropy
+from replicadnn.theory.symmetric.point import MAX_SWEEPS, Candidate, find_branches, solve_point
+from replicadnn.validate import choice, real, whole
+
+#: Called after every alpha with (points done, points in all).
+Progress = Callable[[int, int], None]
+
+TOL_RANGE = (1e-14, 1e-2)
+#: Grid of a flow, at its replica-symmetric overlaps, beyond which broken symmetry takes minutes.
+MAX_FLOOR_POINTS = 3000
+
+
+def _too_sharp(problem: Problem, tol: float) -> Solution | None:
+    """The answer to a point whose Parisi flows would need too fine a grid for a large beta.
+
+    Judged at the replica-symmetric solution; that of broken symmetry needs a grid two to three
+    times finer still, on which the time of a solution grows like the square of its points.
+    """
+    if math.isinf(problem.beta):
+        return None
+    symmetric = find_branches(replace(problem, ansatz=Ansatz.RS))[0].settled
+    if not symmetric.found:
+        return None
+    points = rsb_map.floor_points(
+        problem.kappa, problem.beta, *entropy.interaction_overlap(symmetric.state)
+    )
+    if points <= MAX_FLOOR_POINTS:
+        return None
+    found = unsolved(problem, Status.NOT_CONVERGED, "", tol=tol)
+    message = (
+        f"beta = {problem.beta:g} is too large for broken symmetry at this alpha: a flow wants a "
+        f"grid of more than {points:.0f} points (at most {MAX_FLOOR_POINTS}); to do: a smaller "
+        "beta, beta = inf, or --ansatz rs"
+    )
+    return replace(found, message=message)
+
+
+def default_ansatz(scenario: Scenario) -> Ansatz:
+    """rs for teacher-student data, where it is exact; rsb for random data."""
+    return Ansatz.RS if scenario is Scenario.TEACHER_STUDENT else Ansatz.RSB
+
+
+def solve(
+    alpha: ArrayLike,
+    L: int,
+    *,
+    scenario: str = "teacher-student",
+    ansatz: str | None = None,
+    kappa: float = 0.0,
+    beta: float = math.inf,
+    branch: str = "auto",
+    tol: float = 1e-8,
+    max_sweeps: int = MAX_SWEEPS,
+    levels: int = 16,
+    time_limit: float = 300.0,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Any:
+    """Solve the saddle-point equations q(l), Q(l) of docs/theory.md at one or many alpha.
+
+    Parameters
+    ----------
+    alpha : float or array
+        Patterns per coupling M/N, 1e-9..1e9.  A sweep is solved from small to large alpha, each
+        point started from the one before; results come back in the order given.
+    L : int
+        Depth, 1..1e6; the cost is linear in L.
+    scenario : {"teacher-student", "random"}
+    ansatz : {"rs", "1rsb", "rsb"}, optional
+        Default: rs for teacher-student data (exact there), rsb for random data.
+    kappa : float
+        Margin, -10..10.
+    beta : float
+        Inverse temperature of the violation-count potential, 1e-3..inf (hard constraint).
+    branch : {"auto", "equilibrium", "continuous", "all"}
+        Which solution, where there are several (docs/theory.md, section 5).
+    tol : float
+        Largest residual of a certified solution, 1e-14..1e-2.
+    max_sweeps : int
+        Gauss-Seidel passes allowed to each start.
+    levels : int
+        Number K of levels of the rsb ansatz, 1..512; q is K + 1 numbers a layer.
+    time_limit : float
+        Seconds allowed to each branch of each point (rsb).
+    threads : int
+        Threads over the layers (rsb).
+    progress : callable, optional
+        Called with (points done, points in all).
+
+    Returns
+    -------
+    Solution or Solutions
+        One `Solution` for a single number ``alpha`` (unless ``branch="all"``), else
+        `Solutions` in the order of ``alpha``.  Look at ``status`` before you use the numbers.
+
+    Raises
+    ------
+    InputError
+        Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C, between two kernels; its ``partial`` holds the `Solutions` of what is done.
+
+    Examples
+    --------
+    >>> import replicadnn as rd
+    >>> sol = rd.solve(25.0, L=20)
+    >>> sol.converged, sol.branch
+    (True, 'continuous')
+    >>> print(sol.q_ea[:4].round(5))
+    [1.      0.54243 0.18767 0.     ]
+    """
+    work = plan(
+        alpha,
+        L,
+        scenario=scenario,
+        ansatz=ansatz,
+        kappa=kappa,
+        beta=beta,
+        branch=branch,
+        tol=tol,
+        max_sweeps=max_sweeps,
+        levels=levels,
+        time_limit=time_limit,
+        threads=threads,
+    )
+    results: dict[int, list[Solution]] = {}
+
+    def collected() -> Solutions:
+        return Solutions([s for i in sorted(results) for s in results[i]], provenance())
+
+    with interrupt.keeping(lambda: (collected(), len(results))):
+        for index, found in solve_plan(work):
+            results[index] = found
+            if progress is not None:
+                progress(len(results), len(work.problems))
+    if np.ndim(alpha) == 0 and work.asked is not BranchChoice.ALL:
+        return results[0][0]
+    return collected()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A validated sweep in alpha: what `solve_plan` works through."""
+
+    problems: tuple[Problem, ...]
+    asked: BranchChoice
+    tol: float
+    max_sweeps: int
+    levels: int
+    time_limit: float
+    threads: int
+
+
+def plan(
+    alpha: ArrayLike,
+    L: int,
+    *,
+    scenario: str = "teacher-student",
+    ansatz: str | None = None,
+    kappa: float = 0.0,
+    beta: float = math.inf,
+    branch: str = "auto",
+    tol: float = 1e-8,
+    max_sweeps: int = MAX_SWEEPS,
+    levels: int = 16,
+    time_limit: float = 300.0,
+    threads: int = 1,
+) -> Plan:
+    """Validate the arguments of `solve` without computing anything."""
+    asked = choice(BranchChoice, "branch", branch)
+    setting = choice(Scenario, "scenario", scenario)
+    structure = default_ansatz(setting) if ansatz is None else choice(Ansatz, "ansatz", ansatz)
+    if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
+        raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
+    levels = whole("levels", levels, 1, 512)
+    threads = whole("threads", threads, 1, 1024)
+    time_limit = real("time_limit", time_limit, 0.0, math.inf, "a number of seconds from 0 up")
+    tol = real("tol", tol, *TOL_RANGE, f"a number from {TOL_RANGE[0]:g} to {TOL_RANGE[1]:g}")
+    max_sweeps = whole("max_sweeps", max_sweeps, 1, 10**9)
+    problems = tuple(
+        Problem(alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta)
+        for a in _alphas(alpha)
+    )
+    return Plan(problems, asked, tol, max_sweeps, levels, time_limit, threads)
+
+
+def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
+    """Solve point by point from small to large alpha; yields (position asked for, solutions)."""
+    previous: list[Candidate] = []
+    order = sorted(range(len(work.problems)), key=lambda i: work.problems[i].alpha)
+    for i in order:
+        if work.problems[i].ansatz is not Ansatz.RS:
+            refused = _too_sharp(work.problems[i], work.tol)
+            if refused is not None:
+                yield i, [refused]
+                continue
+            yield (
+                i,
+                rsb_solver.solve_point(
+                    work.problems[i],
+                    work.asked,
+                    levels=work.levels,
+                    tol=work.tol,
+                    time_limit=work.time_limit,
+                    threads=work.threads,
+                ),
+            )
+            continue
+        found, previous = solve_point(
+            work.problems[i], work.asked, tol=work.tol, previous=previous,
+            max_sweeps=work.max_sweeps,
+        )  # fmt: skip
+        if not all(b.settled.found for b in previous):
+            previous = []
+        yield i, found
+
+
+def _alphas(alpha: ArrayLike) -> list[float]:
+    values: Iterable[Any] = alpha if np.ndim(alpha) else [alpha]  # type: ignore[assignment]
+    points = list(values)
+    if not points:
+        raise InputError("alpha", points, "at least one number")
+    if any(np.ndim(a) for a in points):
+        raise InputError("alpha", points, "a number or a flat list of numbers")
+    return [a.item() if isinstance(a, np.generic) else a for a in points]

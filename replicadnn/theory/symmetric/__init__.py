@@ -1,0 +1,1 @@
+"""Engine of the replica-symmetric solutions: search, Newton, curve."""

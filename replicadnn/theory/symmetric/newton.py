@@ -1,0 +1,104 @@
+"""Newton iteration for a fixed point y = F(y) with a banded Jacobian.  Knows no physics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg.lapack import dgbsv
+
+from replicadnn.types import FloatArray
+
+#: ``evaluate(y) -> (F(y) - y, bands of 1 - dF/dy)`` in the layout of scipy's ``solve_banded``.
+Evaluate = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+
+
+@dataclass(frozen=True, slots=True)
+class NewtonResult:
+    """Last iterate, its residual max|F(y) - y|, whether that is below ``tol``, and the bands."""
+
+    y: FloatArray
+    residual: float
+    converged: bool
+    iterations: int
+    bands: FloatArray
+
+
+def bandwidth(bands: FloatArray) -> int:
+    """Number of sub- (and super-) diagonals of a symmetric band layout."""
+    return (len(bands) - 1) // 2
+
+
+def solve_bands(bands: FloatArray, right: FloatArray) -> FloatArray | None:
+    """Solve a banded system (layout of scipy's ``solve_banded``); None if it is singular.
+
+    LAPACK's gbsv without the checks of the wrapper, which cost more than a small system does.
+    """
+    width = bandwidth(bands)
+    work = np.zeros((bands.shape[0] + width, bands.shape[1]))
+    work[width:] = bands
+    _, _, solution, info = dgbsv(width, width, work, right, overwrite_ab=True)
+    return solution if info == 0 else None
+
+
+def newton(
+    evaluate: Evaluate,
+    y: FloatArray,
+    *,
+    tol: float,
+    cap: float,
+    max_iter: int,
+    floor: float | FloatArray = -np.inf,
+) -> NewtonResult:
+    """Solve F(y) = y by y <- y + (1 - F')^{-1} (F - y), every component moving by at most ``cap``.
+
+    Iterates past ``tol`` as long as the residual still halves, so that a converged result sits
+    at rounding level.  Stops early when a component falls below ``floor``
+    (one number, or one a component).
+    """
+    best = np.inf
+    residual, bands = evaluate(y)
+    size = float(np.max(np.abs(residual), initial=0.0))
+    for iteration in range(max_iter):
+        if not np.isfinite(size) or size == 0.0 or (size <= tol and size > 0.5 * best):
+            return NewtonResult(y, size, bool(size <= tol), iteration, bands)
+        best = min(best, size)
+        step = solve_bands(bands, residual)
+        if step is None:
+            return NewtonResult(y, size, bool(size <= tol), iteration, bands)
+        trial = y + np.clip(step, -cap, cap)
+        if not np.all(trial > floor):
+            return NewtonResult(y, size, bool(size <= tol), iteration, bands)
+        new_residual, new_bands = evaluate(trial)
+        new_size = float(np.max(np.abs(new_residual), initial=0.0))
+        if size <= tol and not new_size < size:
+            return NewtonResult(y, size, True, iteration, bands)
+        y, residual, bands, size = trial, new_residual, new_bands, new_size
+    return NewtonResult(y, size, bool(size <= tol), max_iter, bands)
+
+
+def contraction(bands: FloatArray, iterations: int = 30) -> float:
+    """Spectral radius of a non-negative F' from the bands of 1 - F', by inverse iteration.
+
+    For F' >= 0 the map contracts if and only if (1 - F')^{-1} 1 > 0 (an M-matrix); the inverse
+    iteration then converges to 1/(1 - rho), here to three digits.  A vector that is not positive
+    means rho >= 1 and returns inf; negative entries of F' are not covered and return nan.
+    """
+    width = bandwidth(bands)
+    if bands.shape[1] == 0:
+        return 0.0
+    off_diagonal = np.delete(bands, width, axis=0)
+    if np.any(off_diagonal > 1e-9) or np.any(bands[width] > 1.0 + 1e-9):
+        return float("nan")
+    vector = np.ones(bands.shape[1])
+    growth = 1.0
+    for _ in range(iterations):
+        image = solve_bands(bands, vector)
+        if image is None or not np.all(image > 0.0):
+            return float("inf")
+        last, growth = growth, float(np.max(image / vector))
+        vector = image / np.max(image)
+        if abs(growth - last) < 1e-3 * growth:
+            break
+    return 1.0 - 1.0 / growth
