@@ -80,7 +80,8 @@ def rs(bench: Bench) -> Iterator[Row]:
     import replicadnn as rd
     from replicadnn.problem import Problem
     from replicadnn.theory.closures.averaged import twin
-    from replicadnn.theory.closures.averaged.symmetric import Equations, State
+    from replicadnn.theory.closures.averaged.equations import Equations
+    from replicadnn.theory.symmetric.state import State
 
     for scenario in ("teacher-student", "random"):
 

@@ -20,7 +20,7 @@ from replicadnn.theory.broken.levels import first_guess, relaxed_guess
 from replicadnn.theory.broken.minimise import minimise, polish
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.broken import Model
-from replicadnn.theory.closures.averaged.symmetric import floor_distance
+from replicadnn.theory.closures.averaged.weight import floor_distance
 
 INF = math.inf
 

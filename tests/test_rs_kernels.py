@@ -15,9 +15,11 @@ from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.kernels.theory.special import mills
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged import twin
-from replicadnn.theory.closures.averaged.symmetric import Equations, State, liquid_curvature
+from replicadnn.theory.closures.averaged.equations import Equations
+from replicadnn.theory.closures.averaged.weight import liquid_curvature
 from replicadnn.theory.symmetric.newton import contraction
 from replicadnn.theory.symmetric.search import _growth
+from replicadnn.theory.symmetric.state import State
 
 SCENARIOS = ("teacher-student", "random")
 overlaps = st.floats(1e-4, 0.98)

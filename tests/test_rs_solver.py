@@ -21,10 +21,11 @@ from replicadnn.problem import BranchChoice, Problem, Scenario
 from replicadnn.status import Branch
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
-from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.symmetric import search as branches
 from replicadnn.theory.symmetric.point import Candidate, _named, _remark, select
 from replicadnn.theory.symmetric.search import Settled, connected_to_liquid
+from replicadnn.theory.symmetric.state import State
 
 SCENARIOS = ("teacher-student", "random")
 solve = functools.partial(rd.solve, ansatz="rs")

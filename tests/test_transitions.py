@@ -20,8 +20,9 @@ from replicadnn.questions import transitions
 from replicadnn.questions import transitions_broken as transitions_rsb
 from replicadnn.questions.transitions import Threshold, Transitions, fit_thresholds, ordering_path
 from replicadnn.storage.readers import describe
-from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.symmetric.curve import Curve
+from replicadnn.theory.symmetric.state import State
 
 SCENARIOS = ("teacher-student", "random")
 PI2 = math.pi**2

@@ -43,10 +43,11 @@ from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, KAPPA_MAX, Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.storage.tables import Column, Table, plain, reading, write_tables
+from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.averaged.jamming import SOLVED, Chain, Jamming, Point
-from replicadnn.theory.closures.averaged.symmetric import Equations, State
 from replicadnn.theory.counting import counting_bound
 from replicadnn.theory.symmetric import search as branches
+from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
 from replicadnn.validate import choice, real, whole
 

@@ -35,10 +35,11 @@ from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
 from replicadnn.theory.broken.minimise import adjust_levels, minimise
 from replicadnn.theory.closures.averaged import entropy
 from replicadnn.theory.closures.averaged.broken import FlowError, Model, evaluate, relax, residual
-from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.counting import possible
 from replicadnn.theory.solve import Progress
 from replicadnn.theory.symmetric import search as branches
+from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
 from replicadnn.validate import real, whole
 

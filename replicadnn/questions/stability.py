@@ -21,11 +21,12 @@ from replicadnn.errors import InputError
 from replicadnn.problem import Problem, Scenario
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.storage.tables import Column, Table, plain, reading, write_tables
+from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.averaged.replicon import MAX_DEPTH, replicon
-from replicadnn.theory.closures.averaged.symmetric import Equations, State
 from replicadnn.theory.counting import possible
 from replicadnn.theory.symmetric import search as branches
 from replicadnn.theory.symmetric.point import Candidate, find_branches
+from replicadnn.theory.symmetric.state import State
 from replicadnn.validate import choice
 
 KIND = "stability"

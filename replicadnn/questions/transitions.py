@@ -29,10 +29,12 @@ from replicadnn.problem import ALPHA_RANGE, Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.storage.tables import Column, Plain, Table, plain, reading, seconds, write_tables
 from replicadnn.theory.closures.averaged import entropy
-from replicadnn.theory.closures.averaged.symmetric import Equations, State, liquid_curvature
+from replicadnn.theory.closures.averaged.equations import Equations
+from replicadnn.theory.closures.averaged.weight import liquid_curvature
 from replicadnn.theory.counting import largest
 from replicadnn.theory.symmetric import search as branches
 from replicadnn.theory.symmetric.curve import Curve, Point
+from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
 from replicadnn.validate import choice, real, whole
 

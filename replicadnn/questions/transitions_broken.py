@@ -24,7 +24,7 @@ from replicadnn.questions.transitions import (
 )
 from replicadnn.theory.broken import solve as rsb
 from replicadnn.theory.closures.averaged.broken import FlowError
-from replicadnn.theory.closures.averaged.symmetric import liquid_curvature
+from replicadnn.theory.closures.averaged.weight import liquid_curvature
 
 #: The threshold is extrapolated from this close below it (value of the criterion).
 _CLOSE = 2e-3

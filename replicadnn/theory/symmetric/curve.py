@@ -18,8 +18,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from replicadnn.problem import ALPHA_RANGE, Problem
-from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.symmetric.newton import solve_bands
+from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
 
 _TOL = 1e-12
@@ -76,10 +77,7 @@ class Curve:
             equations = Equations(self.at_alpha(log_alpha))
             active = equations.active(state)
             residual, bands = equations.linearise(state, active)
-            # dF/d ln alpha: only B(l) depends on alpha, and d logit Q/d ln B is 1 or 1/(1+Q)
-            by_alpha = np.zeros(active.size)
-            by_alpha[0::2] = 1.0 if self.problem.teacher else 1.0 / (1.0 + state.Q)
-            by_alpha[~active] = 0.0
+            by_alpha = equations.by_log_alpha(state, active)
             if self.symmetric:
                 residual, bands, by_alpha = _fold(residual, bands, by_alpha)
             size = float(np.max(np.abs(residual)))

@@ -14,10 +14,11 @@ from replicadnn.problem import BranchChoice, Problem
 from replicadnn.solution import OtherBranch, Solution, unsolved
 from replicadnn.status import Branch, Status
 from replicadnn.theory.closures.averaged import entropy, replicon
-from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.counting import objection
 from replicadnn.theory.symmetric import search as branches
 from replicadnn.theory.symmetric.search import Settled
+from replicadnn.theory.symmetric.state import State
 
 MAX_SWEEPS = 50_000
 #: Two solutions closer than this in every overlap are the same one.

@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from replicadnn.problem import Problem
-from replicadnn.theory.closures.averaged.symmetric import LIQUID_FLOOR, Equations, State
+from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.symmetric.newton import contraction
+from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State
 
 #: Newton aims below the tolerance asked for, since it costs one more step only.
 NEWTON_TOL = 1e-10

@@ -8,27 +8,17 @@ so compares two independent quadratures: that of s and that of the map.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from replicadnn.kernels.theory import symmetric as kernels
-from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.closures.averaged.saddle import SaddlePoint
+from replicadnn.theory.contract import Entropy
+from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
 
 _STENCIL = ((-2.0, 1.0 / 12.0), (-1.0, -2.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, -1.0 / 12.0))
 _RELATIVE_STEP = 2e-3
 _ROUNDING = 3e-5  # of F_int: its relative rounding, some 1e-16/_RELATIVE_STEP, on a limit of 1e-7
-
-
-@dataclass(frozen=True, slots=True)
-class Entropy:
-    """Free entropy and its parts: interaction (L), couplings S_sph/alpha (L), neurons (L-1)."""
-
-    total: float
-    interaction: FloatArray
-    couplings: FloatArray
-    neurons: FloatArray
 
 
 def interaction_overlap(state: State) -> tuple[FloatArray, FloatArray]:
@@ -38,25 +28,25 @@ def interaction_overlap(state: State) -> tuple[FloatArray, FloatArray]:
     return lam, inputs_and_outputs + state.P - inputs_and_outputs * state.P
 
 
-def neuron_field(equations: Equations, state: State) -> FloatArray:
+def neuron_field(equations: SaddlePoint, state: State) -> FloatArray:
     """eps(l) = Q(l) q(l-1) G(l) + Q(l+1) q(l+1) G(l+1) for l = 1..L-1 (eq. 9)."""
     G = equations.curvatures(state)
     forward, backward = state.Q * state.q[:-1] * G, state.Q * state.q[1:] * G
     return forward[:-1] + backward[1:]
 
 
-def _interaction(equations: Equations, lam: FloatArray, mu: FloatArray) -> FloatArray:
+def _interaction(equations: SaddlePoint, lam: FloatArray, mu: FloatArray) -> FloatArray:
     values = np.empty_like(lam)
     kernels.interaction_terms(*equations.parameters, lam, mu, values)
     return values
 
 
-def mass_error(equations: Equations, state: State) -> float:
+def mass_error(equations: SaddlePoint, state: State) -> float:
     """Largest error of Int Dz w(u) = c + b Phi(-kappa), which holds exactly in every layer."""
     return float(kernels.mass_error(*equations.parameters, *interaction_overlap(state)))
 
 
-def free_entropy(equations: Equations, state: State) -> Entropy:
+def free_entropy(equations: SaddlePoint, state: State) -> Entropy:
     """s of a state at its own eps; stationary in q and Q at a solution."""
     problem = equations.problem
     interaction = _interaction(equations, *interaction_overlap(state))
@@ -68,7 +58,7 @@ def free_entropy(equations: Equations, state: State) -> Entropy:
     return Entropy(total, interaction, couplings, neurons)
 
 
-def gradient(equations: Equations, state: State) -> tuple[FloatArray, FloatArray, FloatArray]:
+def gradient(equations: SaddlePoint, state: State) -> tuple[FloatArray, FloatArray, FloatArray]:
     """ds/d(logit q) (L-1), ds/d(logit Q) (L) and ds/d(ln eps) (L-1), the others held fixed.
 
     s is taken as a function of q, Q and eps at eps(q, Q) of eq. 9.  The derivatives of F_int in
@@ -110,7 +100,7 @@ def _cancel(one: FloatArray, other: FloatArray, size: FloatArray) -> FloatArray:
     return (one + other) / np.maximum(np.maximum(1.0, size), np.abs(other))
 
 
-def _neurons(equations: Equations, eps: FloatArray, state: State) -> FloatArray:
+def _neurons(equations: SaddlePoint, eps: FloatArray, state: State) -> FloatArray:
     values = np.empty_like(eps)
     kernels.neuron_terms(equations.problem.teacher, eps, state.p[1:-1].copy(), values)
     return values

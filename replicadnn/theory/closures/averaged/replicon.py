@@ -23,8 +23,9 @@ import numpy as np
 
 from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.theory.closures.averaged.entropy import interaction_overlap, neuron_field
-from replicadnn.theory.closures.averaged.symmetric import Equations, State
+from replicadnn.theory.closures.averaged.saddle import SaddlePoint
 from replicadnn.theory.closures.averaged.twin import log_weight, log_weight_curvature
+from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
 
 #: Depth up to which the replicon is computed, by dense linear algebra.
@@ -32,7 +33,7 @@ MAX_DEPTH = 500
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
-def interaction_curvature(equations: Equations, lam: float, mu: float) -> float:
+def interaction_curvature(equations: SaddlePoint, lam: float, mu: float) -> float:
     """<f''^2>_int of one layer at lam, mu = 1 - lam."""
     teacher, _, kappa, beta, drop, _, norm = equations.parameters
     if lam == 0.0:
@@ -64,7 +65,7 @@ def neuron_curvature(teacher: bool, eps: float) -> float:
     return float(np.sum(values)) * 0.1 * scale / math.sqrt(2.0 * math.pi * eps)
 
 
-def replicon_matrix(equations: Equations, state: State) -> FloatArray:
+def replicon_matrix(equations: SaddlePoint, state: State) -> FloatArray:
     """The map of (delta q(0..L), delta Q(1..L)) of the module docstring, (2L+1, 2L+1)."""
     problem = equations.problem
     L, q, Q = problem.L, state.q, state.Q
@@ -94,6 +95,6 @@ def replicon_matrix(equations: Equations, state: State) -> FloatArray:
     return np.vstack([spin[:, None] * d_eps, state.P[:, None] ** 2 * d_B])
 
 
-def replicon(equations: Equations, state: State) -> float:
+def replicon(equations: SaddlePoint, state: State) -> float:
     """rho of a replica-symmetric state, accurate to about 1e-10."""
     return float(np.max(np.abs(np.linalg.eigvals(replicon_matrix(equations, state)))))

@@ -13,81 +13,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_ndtr, ndtr
 
 from replicadnn import interrupt
 from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.problem import Problem
+from replicadnn.theory.closures.averaged.weight import floor_distance, liquid_curvature, mean_weight
 from replicadnn.theory.symmetric.newton import NewtonResult, newton
+from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State
 from replicadnn.types import FloatArray
 
-#: An overlap below this that is not unstable is a liquid layer: exactly 0.
-LIQUID_FLOOR = 1e-10
 _SATURATED = 1e-280
 #: Layers that moved by less than this part of the largest change are left alone in a pass.
 _REST = 1e-3
 
 
 @dataclass(slots=True)
-class State:
-    """Overlaps q (L+1), Q (L) and their distances p = 1 - q, P = 1 - Q from 1."""
-
-    q: FloatArray
-    p: FloatArray
-    Q: FloatArray
-    P: FloatArray
-
-    @classmethod
-    def uniform(cls, L: int, rest: float, coupling_rest: float | None = None) -> State:
-        """Every inner overlap at 1 - ``rest`` (couplings at 1 - ``coupling_rest`` if given)."""
-        other = rest if coupling_rest is None else coupling_rest
-        state = cls(
-            np.full(L + 1, 1.0 - rest), np.full(L + 1, rest), np.full(L, 1.0 - other),
-            np.full(L, other),
-        )  # fmt: skip
-        state.q[[0, L]] = 1.0
-        state.p[[0, L]] = 0.0
-        return state
-
-    @classmethod
-    def liquid(cls, L: int) -> State:
-        """No order anywhere but in the data: q = Q = 0 inside."""
-        return cls.uniform(L, 1.0)
-
-    def copy(self) -> State:
-        return State(self.q.copy(), self.p.copy(), self.Q.copy(), self.P.copy())
-
-    @property
-    def logits(self) -> FloatArray:
-        """Interleaved logits, -inf for 0 and +inf for 1."""
-        y = np.empty(2 * self.Q.size - 1)
-        with np.errstate(divide="ignore"):
-            y[0::2] = np.log(self.Q) - np.log(self.P)
-            y[1::2] = np.log(self.q[1:-1]) - np.log(self.p[1:-1])
-        return y
-
-    def with_logits(self, active: NDArray[np.bool_], y: FloatArray) -> State:
-        """Copy of this state in which the logits marked ``active`` are those of ``y``."""
-        filled, empty = expit(y), expit(-y)
-        new = self.copy()
-        for x, rest, part in (
-            (new.Q, new.P, slice(0, None, 2)),
-            (new.q[1:-1], new.p[1:-1], slice(1, None, 2)),
-        ):
-            np.copyto(x, filled[part], where=active[part])
-            np.copyto(rest, empty[part], where=active[part])
-        return new
-
-    def drop(self, below: float) -> None:
-        """Make every hidden layer with q < ``below`` liquid, in place."""
-        small = np.flatnonzero(self.q < below)
-        self.q[small], self.p[small] = 0.0, 1.0
-        for couplings in (small - 1, small):
-            self.Q[couplings], self.P[couplings] = 0.0, 1.0
-
-
-@dataclass(slots=True)
-class Equations:
+class SaddlePoint:
     """The replica-symmetric map of one `Problem` (docs/theory.md, eqs. 8-18)."""
 
     problem: Problem
@@ -177,6 +118,13 @@ class Equations:
         )
         return values, bands
 
+    def by_log_alpha(self, state: State, active: NDArray[np.bool_]) -> FloatArray:
+        """dF/d ln alpha: only B(l) depends on alpha, and d logit Q/d ln B is 1 or 1/(1+Q)."""
+        out = np.zeros(active.size)
+        out[0::2] = 1.0 if self.problem.teacher else 1.0 / (1.0 + state.Q)
+        out[~active] = 0.0
+        return out
+
     def residual(self, state: State) -> float:
         """max |logit F(x) - logit x| over all overlaps: bounds |dx| / (x (1 - x))."""
         return float(np.max(np.abs(self.linearise(state, self.active(state))[0])))
@@ -198,28 +146,3 @@ class Equations:
             floor[1::2] = math.log(LIQUID_FLOOR)
         start = np.where(active, state.logits, 0.0)
         return newton(evaluate, start, tol=tol, cap=cap, max_iter=max_iter, floor=floor)
-
-
-def mean_weight(kappa: float, beta: float) -> float:
-    """Average of w: exp(-beta) + (1 - exp(-beta)) Phi(-kappa)  (docs/theory.md, eq. 2)."""
-    return math.exp(-beta) - math.expm1(-beta) * float(ndtr(-kappa))
-
-
-def floor_distance(beta: float) -> float:
-    """d with (1 - exp(-beta)) Phi(-d) = exp(-beta): where ln w(-d) levels off at -beta.
-
-    d = sqrt(2 beta) to leading order; 0 at beta <= ln 2, inf for the hard constraint.
-    """
-    if math.isinf(beta):
-        return math.inf
-    limit = beta + math.log(-math.expm1(-beta))
-    d = math.sqrt(2.0 * beta)
-    for _ in range(12):  # a factor 1/d^2 each
-        d = math.sqrt(max(0.0, 2.0 * (limit + float(log_ndtr(-d)) + 0.5 * d * d)))
-    return d
-
-
-def liquid_curvature(kappa: float, beta: float) -> float:
-    """G(0) = (b phi(kappa)/norm)^2; (2/pi) tanh^2(beta/2) at kappa = 0 (eq. 21)."""
-    density = math.exp(-0.5 * kappa * kappa) / math.sqrt(2.0 * math.pi)
-    return float((-math.expm1(-beta) * density / mean_weight(kappa, beta)) ** 2)
