@@ -404,7 +404,7 @@ def _follow(
         last = here
     if alphas:
         equations = Equations(_problem(alphas[-1], L, kappa))
-        active = equations.active(state)
+        active = state.active
         if equations.unstable_liquid_layers(state.with_logits(active, here[:-1])):
             return [], []
     return alphas, rests
@@ -414,7 +414,7 @@ def _pinned(L: int, kappa: float, guess: FloatArray, state: State, pin: int) -> 
     """Newton at fixed logit guess[pin]; unknown: the other logits and ln alpha (last)."""
     u = guess.copy()
     size, h = u.size - 1, 1e-6
-    active = Equations(_problem(math.exp(u[-1]), L, kappa)).active(state)
+    active = state.active
     u[:-1] = np.where(active, u[:-1], 0.0)
     change = math.inf
     for _ in range(40):

@@ -39,7 +39,7 @@ from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.counting import possible
 from replicadnn.theory.solve import Progress
 from replicadnn.theory.symmetric import search as branches
-from replicadnn.theory.symmetric.state import State
+from replicadnn.theory.symmetric.state import State, full_order
 from replicadnn.types import FloatArray
 from replicadnn.validate import real, whole
 
@@ -162,7 +162,7 @@ def frozen_point(alpha: float, L: int, m: float, kappa: float) -> tuple[float, f
 def planted(alpha: float, L: int) -> tuple[State, float] | None:
     """Teacher-student solution frozen in every layer, with s; None where it does not exist."""
     equations = Equations(Problem(alpha=alpha, L=L))
-    start = branches.full_order(equations.problem)
+    start = full_order(equations.problem)
     settled = branches.settle(equations, start, side=-1, max_sweeps=_SWEEPS)
     if not settled.found or float(settled.state.q.min()) < _FROZEN:
         return None

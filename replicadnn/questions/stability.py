@@ -21,11 +21,12 @@ from replicadnn.errors import InputError
 from replicadnn.problem import Problem, Scenario
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.storage.tables import Column, Table, plain, reading, write_tables
+from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.averaged.replicon import MAX_DEPTH, replicon
 from replicadnn.theory.counting import possible
 from replicadnn.theory.symmetric import search as branches
-from replicadnn.theory.symmetric.point import Candidate, find_branches
+from replicadnn.theory.symmetric.branches import Candidate, find_branches
 from replicadnn.theory.symmetric.state import State
 from replicadnn.validate import choice
 
@@ -171,13 +172,13 @@ def scan(problem: Problem, alphas: Sequence[float], points: list[StabilityPoint]
     )  # fmt: skip
     for alpha in sorted(alphas):
         here = replace(problem, alpha=alpha)
-        found = find_branches(here, previous=previous)
+        found = find_branches(symmetric_equations(here), previous=previous)
         previous = found if all(b.settled.found for b in found) else []
         equations = Equations(here)
         for branch in found:
             good = branch.settled.found
             rho = replicon(equations, branch.settled.state) if good else math.nan
-            empty = "UNSAT" in branch.settled.reason
+            empty = branch.settled.stop is branches.Stop.UNSAT
             points.append(
                 StabilityPoint(
                     L=here.L, kappa=here.kappa, beta=here.beta, alpha=alpha, branch=branch.name,
@@ -211,7 +212,7 @@ def _cross(
         here = Equations(replace(problem, alpha=math.exp(log_alpha)))
         settled = branches.settle(here, start, side=+1, max_sweeps=_SWEEPS)
         if not settled.found:
-            raise ArithmeticError(settled.reason)
+            raise ArithmeticError(settled.message)
         return replicon(here, settled.state) - 1.0
 
     try:

@@ -28,13 +28,12 @@ from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.storage.tables import Column, Plain, Table, plain, reading, seconds, write_tables
-from replicadnn.theory.closures.averaged import entropy
-from replicadnn.theory.closures.averaged.equations import Equations
-from replicadnn.theory.closures.averaged.weight import liquid_curvature
+from replicadnn.theory.closures import fronts, symmetric_equations
+from replicadnn.theory.contract import Stage
 from replicadnn.theory.counting import largest
 from replicadnn.theory.symmetric import search as branches
 from replicadnn.theory.symmetric.curve import Curve, Point
-from replicadnn.theory.symmetric.state import State
+from replicadnn.theory.symmetric.state import SATURATED, State, full_order, neuron_logit
 from replicadnn.types import FloatArray
 from replicadnn.validate import choice, real, whole
 
@@ -425,17 +424,16 @@ class Segment:
     folds are among them.  ``complete`` is False where alpha_max or a failure came first.
     """
 
-    layer: int
+    stage: Stage
     curve: Curve
     points: list[Point]
     folds: list[int]
     complete: bool = False
 
-
-def first_threshold(problem: Problem) -> float:
-    """1/G(0)^2, or half of it for L = 2 (both neighbours of its one layer are data)."""
-    limit = 1.0 / liquid_curvature(problem.kappa, problem.beta) ** 2
-    return 0.5 * limit if problem.L == 2 else limit
+    @property
+    def layer(self) -> int:
+        """Solid layers a front."""
+        return self.stage.layer
 
 
 def ordering_path(problem: Problem, alpha_max: float) -> Iterator[Segment]:
@@ -444,33 +442,32 @@ def ordering_path(problem: Problem, alpha_max: float) -> Iterator[Segment]:
     While the next layer is liquid the curve is that of the chain q(0) = 1, ..., q(layer+1) = 0;
     with the centre solid it is that of the whole (symmetric) network.
     """
-    centre = problem.L // 2
-    log_G0 = math.log(liquid_curvature(problem.kappa, problem.beta))
-    log_alpha = math.log(first_threshold(problem))
-    front = State.liquid(1)
-    front.q[-1], front.p[-1] = 0.0, 1.0
+    growth = fronts(problem)
+    log_alpha = math.log(growth.first_threshold)
+    front: State | None = None
     log_max = math.log(alpha_max)
     near_one = _NEAR_ONE[problem.teacher]
-    for layer in range(1, centre + 1):
+    for layer in range(1, len(growth.layers) + 1):
         if log_alpha > log_max:
             return
-        closed = layer == centre
-        depth = problem.L if closed else layer + 1
-        curve = Curve(_replace_depth(problem, depth), layer, closed)
-        start = curve.solve(_seeded(curve, front, log_alpha, log_G0), log_alpha)
+        stage = growth.stage(layer)
+        curve = Curve(
+            symmetric_equations(stage.problem), neuron_logit(stage.newest), stage.mirrored
+        )
+        start = curve.solve(stage.seed(front, log_alpha, math.exp(_START)), log_alpha)
         if start is None:
             return
-        segment = Segment(layer, curve, [start], [])
-        # the centre of an even network has two solid neighbours
-        both = math.log(2.0) if layer + 1 == centre and problem.L % 2 == 0 else 0.0
+        segment = Segment(stage, curve, [start], [])
 
-        def excess(point: Point, n: int = layer, both: float = both) -> float:
-            return point.log_alpha + 2.0 * (log_G0 + math.log(point.state.q[n])) + both
+        def excess(point: Point, stage: Stage = stage) -> float:
+            return stage.excess(point.state, point.log_alpha)
 
-        def over(point: Point, closed: bool = closed, n: int = layer, excess: Any = excess) -> bool:
+        def over(point: Point, stage: Stage = stage, excess: Any = excess) -> bool:
             if point.log_alpha > log_max:
                 return True
-            return bool(point.state.p[n] < near_one) if closed else bool(excess(point) >= 0.0)
+            if stage.closed:
+                return bool(point.state.p[stage.newest] < near_one)
+            return bool(excess(point) >= 0.0)
 
         for point in curve.trace(start, over):
             before = segment.points[-1]
@@ -478,7 +475,7 @@ def ordering_path(problem: Problem, alpha_max: float) -> Iterator[Segment]:
                 segment.folds.append(len(segment.points))
                 segment.points.append(curve.fold(before, point))
             segment.points.append(point)
-        if not closed and excess(segment.points[-1]) >= 0.0:
+        if not stage.closed and excess(segment.points[-1]) >= 0.0:
             # a fold may lie between the onset of the next layer and the last point
             end = next(j for j, point in enumerate(segment.points) if excess(point) >= 0.0)
             onset = curve.root(segment.points[end - 1], segment.points[end], excess)
@@ -489,35 +486,6 @@ def ordering_path(problem: Problem, alpha_max: float) -> Iterator[Segment]:
         yield segment
         if not segment.complete:
             return
-
-
-def _replace_depth(problem: Problem, depth: int) -> Problem:
-    return replace(problem, L=depth, ansatz=Ansatz.RS)
-
-
-def _seeded(curve: Curve, front: State, log_alpha: float, log_G0: float) -> State:
-    """``front`` (ending in a liquid layer) with that layer just frozen, as a state of ``curve``."""
-    depth, layer = curve.problem.L, curve.layer
-    state = State.liquid(depth)
-    state.q[-1], state.p[-1] = (1.0, 0.0) if curve.symmetric else (0.0, 1.0)
-    gain = math.exp(log_alpha + log_G0)
-    seed = math.exp(_START)
-    for target, source in ((state.q, front.q), (state.p, front.p)):
-        target[:layer] = source[:layer]
-    for target, source in ((state.Q, front.Q), (state.P, front.P)):
-        target[: layer - 1] = source[: layer - 1]
-    state.q[layer], state.p[layer] = seed, 1.0 - seed
-    state.Q[layer - 1] = gain * seed * state.q[layer - 1]
-    state.P[layer - 1] = 1.0 - state.Q[layer - 1]
-    if curve.symmetric:
-        if depth % 2:
-            state.Q[layer] = gain * seed * seed
-            state.P[layer] = 1.0 - state.Q[layer]
-        state.q[depth - layer :] = state.q[: layer + 1][::-1]
-        state.p[depth - layer :] = state.p[: layer + 1][::-1]
-        state.Q[depth - layer :] = state.Q[:layer][::-1]
-        state.P[depth - layer :] = state.P[:layer][::-1]
-    return state
 
 
 @dataclass(slots=True)
@@ -547,12 +515,10 @@ class SolutionPath:
     def entropy(self, found: Found) -> float:
         """s of the whole network at a point of the curve."""
         segment = self.segments[found.place[0]]
-        problem = segment.curve.at_alpha(found.point.log_alpha)
-        state = found.point.state
-        if not segment.curve.symmetric:
-            problem = _replace_depth(problem, self.problem.L)
-            state = _mirrored(state, self.problem.L, segment.layer)
-        return entropy.free_entropy(Equations(problem), state).total
+        network = symmetric_equations(
+            replace(self.problem, alpha=found.point.alpha, ansatz=Ansatz.RS)
+        )
+        return network.free_entropy(segment.stage.expand(found.point.state)).total
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,18 +527,6 @@ class Found:
 
     place: tuple[int, int]
     point: Point
-
-
-def _mirrored(front: State, L: int, layer: int) -> State:
-    """Both fronts, ``layer`` solid layers each, in a network of depth L."""
-    state = State.liquid(L)
-    for target, source in ((state.q, front.q), (state.p, front.p)):
-        target[: layer + 1] = source[: layer + 1]
-        target[L - layer :] = source[: layer + 1][::-1]
-    for target, source in ((state.Q, front.Q), (state.P, front.P)):
-        target[:layer] = source[:layer]
-        target[L - layer :] = source[:layer][::-1]
-    return state
 
 
 # -- what the curve says ----------------------------------------------------------------------
@@ -633,7 +587,7 @@ def _thresholds(
     highest, highest_width = -math.inf, 0.0
     for layer in range(1, problem.L // 2 + 1):
         if layer == 1:
-            onset = first_threshold(problem)
+            onset = fronts(problem).first_threshold
             width = _ROUNDING * onset
         elif layer - 2 < len(segments) and segments[layer - 2].complete:
             last = segments[layer - 2].points[-1]
@@ -720,7 +674,7 @@ def _step(path: SolutionPath, place: tuple[int, int]) -> Step:
 
 
 def _centre_overlap(segment: Segment, point: Point, problem: Problem) -> float:
-    return float(point.state.q[problem.L // 2]) if segment.curve.symmetric else 0.0
+    return float(segment.stage.expand(point.state).q[fronts(problem).layers[-1]])
 
 
 def _coexistence(
@@ -769,19 +723,18 @@ def _frozen_overtakes(
     if not problem.teacher or not path.segments:
         return math.nan, math.nan
     end = path.segments[-1]
-    if steps and _centre_overlap(end, end.points[-1], problem) > branches.FROZEN:
+    if steps and _centre_overlap(end, end.points[-1], problem) > SATURATED:
         return steps[-1].coexistence, steps[-1].uncertainty
 
     def gain(log_alpha: float) -> float:
-        equations = Equations(path.segments[-1].curve.at_alpha(log_alpha))
-        equations = Equations(_replace_depth(equations.problem, problem.L))
-        top = branches.settle(
-            equations, branches.full_order(equations.problem), side=-1, max_sweeps=20_000
+        equations = symmetric_equations(
+            replace(problem, alpha=math.exp(log_alpha), ansatz=Ansatz.RS)
         )
+        top = branches.settle(equations, full_order(equations.problem), side=-1, max_sweeps=20_000)
         first = path.crossing(log_alpha)
-        if not top.found or first is None or np.any(top.state.q < branches.FROZEN):
+        if not top.found or first is None or np.any(top.state.q < SATURATED):
             return -math.inf
-        return entropy.free_entropy(equations, top.state).total - path.entropy(first)
+        return equations.free_entropy(top.state).total - path.entropy(first)
 
     low = math.log(path.segments[0].points[0].alpha) + 1e-6
     grid = np.arange(low, math.log(alpha_max), 0.25)

@@ -19,10 +19,10 @@ from replicadnn.questions.transitions import (
     Progress,
     Threshold,
     Transitions,
-    first_threshold,
     fit_thresholds,
 )
 from replicadnn.theory.broken import solve as rsb
+from replicadnn.theory.closures import fronts
 from replicadnn.theory.closures.averaged.broken import FlowError
 from replicadnn.theory.closures.averaged.weight import liquid_curvature
 
@@ -56,7 +56,7 @@ def broken_transitions(
         return _result(problem, found, reason, levels, threads, seconds, finished), len(found)
 
     reason = ""
-    alpha = coarse = first_threshold(problem)
+    alpha = coarse = fronts(problem).first_threshold
     with interrupt.keeping(lambda: result("interrupted", False)):
         for layer in range(1, centre + 1):
             error = 1e-12 * alpha
