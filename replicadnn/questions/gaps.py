@@ -29,15 +29,15 @@ from replicadnn.errors import InputError
 from replicadnn.kernels.theory import layers
 from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.problem import Scenario
+from replicadnn.quadrature import log_weight, on_panels
 from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.broken import POINTS_PER_WIDTH
-from replicadnn.theory.closures.averaged.twin import log_weight
 from replicadnn.theory.closures.averaged.weight import floor_distance
 from replicadnn.theory.parisi import fast_flow, gap_boundary, make_grid
 from replicadnn.types import FloatArray
 from replicadnn.validate import whole
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_ORDER = 16
 _REACH = 9.0
 _LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -173,9 +173,8 @@ def _panels(low: float, high: float, *sharp: tuple[float, float]) -> tuple[Float
         near = steps[steps < 1.0]
         edges += [centre - near, centre + near]
     cuts = np.unique(np.clip(np.concatenate(edges), low, high))
-    half = 0.5 * np.diff(cuts)
-    nodes = (cuts[:-1] + half)[:, None] + half[:, None] * _NODES
-    return nodes.ravel(), (half[:, None] * _WEIGHTS).ravel()
+    nodes, weights = on_panels(cuts, _ORDER)
+    return nodes.ravel(), weights.ravel()
 
 
 def _nodes(kappa: float, width: float, beta: float) -> tuple[FloatArray, FloatArray]:

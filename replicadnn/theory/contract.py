@@ -167,5 +167,11 @@ class Closure(Protocol):
     def symmetric(self, problem: Problem) -> SymmetricEquations:
         """The replica-symmetric equations."""
 
+    def flow_points(self, problem: Problem, state: State) -> float:
+        """Points of the finest grid that a Parisi flow without levels needs at these overlaps.
+
+        0 where the closure sets no grid.
+        """
+
     def fronts(self, problem: Problem) -> Fronts:
         """How order grows in the network of ``problem``."""
