@@ -78,7 +78,12 @@ def capacity(
 
 
 def _series(
-    ax: Axes, items: list[CapacityPoint], against: str, top: float, colour: str, marker: str
+    ax: Axes,
+    items: list[CapacityPoint],
+    against: str,
+    top: float,
+    colour: tuple[float, ...],
+    marker: str,
 ) -> None:
     """Points of one ansatz and depth or margin; an arrow below ``top`` where there is no end."""
     from replicadnn.questions.capacity import End  # with the solvers

@@ -71,7 +71,7 @@ def replicon(found: Stability, ax: Axes | None = None) -> Axes:
 
 
 def _curve(
-    ax: Axes, items: list[StabilityPoint], label: str, colour: str, marker: str
+    ax: Axes, items: list[StabilityPoint], label: str, colour: tuple[float, ...], marker: str
 ) -> None:
     """rho of one branch, dashed from the last point within the counting bound on."""
     known = sum(p.possible is not False for p in items)  # these have the smallest alpha

@@ -89,7 +89,9 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
     return ax
 
 
-def _thresholds(ax: Axes, item: Transitions, label: str, colour: str, marker: str) -> None:
+def _thresholds(
+    ax: Axes, item: Transitions, label: str, colour: tuple[float, ...], marker: str
+) -> None:
     """Markers by order of the transition, and the fit."""
     from replicadnn.questions.transitions import Order  # with the solvers
 

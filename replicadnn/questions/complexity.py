@@ -36,8 +36,8 @@ from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.averaged.broken import FlowError, Model, evaluate, relax, residual
 from replicadnn.theory.counting import possible
 from replicadnn.theory.solve import Progress
-from replicadnn.theory.symmetric.search import full_order, settle
-from replicadnn.theory.symmetric.state import State
+from replicadnn.theory.symmetric.search import settle
+from replicadnn.theory.symmetric.state import State, full_order
 from replicadnn.types import FloatArray
 from replicadnn.validate import numbers, real, whole
 
@@ -128,7 +128,7 @@ class Complexity(Answer):
     @classmethod
     def read(cls, file: Tables) -> Complexity:
         """What a file holds."""
-        curve = {item.attribute: file["curve"][item.key] for item in _CURVE}
+        curve: dict[str, Any] = {c.attribute: file["curve"][c.key] for c in _CURVE}
         scalars: dict[str, Any] = {name: file.attributes[name] for name in _SCALARS}
         return cls(**curve, **scalars, **origin(file))
 
@@ -279,4 +279,3 @@ def _zero(m: FloatArray, sigma: FloatArray) -> float:
         if sigma[i] * sigma[i + 1] < 0.0:
             return float(m[i] - sigma[i] * (m[i + 1] - m[i]) / (sigma[i + 1] - sigma[i]))
     return math.nan
-

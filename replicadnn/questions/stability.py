@@ -26,8 +26,8 @@ from replicadnn.storage.tables import Plain, Table, Tables
 from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.contract import SymmetricEquations
 from replicadnn.theory.counting import possible
-from replicadnn.theory.symmetric.point import Candidate, find_branches
-from replicadnn.theory.symmetric.search import Settled, settle
+from replicadnn.theory.symmetric.branches import Candidate, find_branches
+from replicadnn.theory.symmetric.search import Settled, Stop, settle
 from replicadnn.theory.symmetric.state import State
 from replicadnn.validate import choice, numbers
 
@@ -147,9 +147,7 @@ class Stability(Answer):
         for row in _POINTS.read(file["points"]):
             setting = {name: row[name] for name in ("alpha", "L", "kappa", "beta")}
             known = possible(Problem(scenario=scenario, **setting))
-            points.append(
-                StabilityPoint(**row | {"branch": Branch(row["branch"])}, possible=known)
-            )
+            points.append(StabilityPoint(**row | {"branch": Branch(row["branch"])}, possible=known))
         lines = tuple(StabilityLine(**row) for row in _LINES.read(file["lines"]))
         return cls(scenario, tuple(points), lines, **origin(file))
 
@@ -166,7 +164,7 @@ def _rho(equations: SymmetricEquations, state: State) -> float:
 def _point(problem: Problem, branch: Candidate) -> StabilityPoint:
     settled = branch.settled
     rho = _rho(symmetric_equations(problem), settled.state) if settled.found else math.nan
-    empty = "UNSAT" in settled.reason
+    empty = settled.stop is Stop.UNSAT
     return StabilityPoint(
         L=problem.L, kappa=problem.kappa, beta=problem.beta, alpha=problem.alpha,
         branch=branch.name, free_entropy=-math.inf if empty else branch.free_entropy, rho=rho,
@@ -185,7 +183,7 @@ def scan(problem: Problem, alphas: Sequence[float], points: list[StabilityPoint]
     )  # fmt: skip
     for alpha in sorted(alphas):
         here = replace(problem, alpha=alpha)
-        found = find_branches(here, previous=previous)
+        found = find_branches(symmetric_equations(here), previous=previous)
         previous = found if all(b.settled.found for b in found) else []
         new = [_point(here, branch) for branch in found]
         points += new
@@ -216,7 +214,7 @@ def _cross(
     def excess(log_alpha: float) -> float:
         here, settled = climb(math.exp(log_alpha))
         if not settled.found:
-            raise ArithmeticError(settled.reason)
+            raise ArithmeticError(settled.message)
         return _rho(here, settled.state) - 1.0
 
     try:
@@ -300,8 +298,6 @@ def plan(
             raise InputError("L", depth, f"a whole number from 1 to {MAX_DEPTH}")
     problems = [
         Problem(alpha=alphas[0], L=depth, scenario=setting, kappa=k, beta=b)
-        for depth, k, b in itertools.product(
-            depths, numbers("kappa", kappa), numbers("beta", beta)
-        )
+        for depth, k, b in itertools.product(depths, numbers("kappa", kappa), numbers("beta", beta))
     ]
     return problems, [replace(problems[0], alpha=a).alpha for a in alphas]

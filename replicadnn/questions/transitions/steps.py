@@ -14,8 +14,8 @@ from replicadnn.questions.transitions.path import Segment, SolutionPath
 from replicadnn.questions.transitions.result import Step
 from replicadnn.theory.closures import fronts, symmetric_equations
 from replicadnn.theory.symmetric.curve import Point
-from replicadnn.theory.symmetric.search import FROZEN as SATURATED
-from replicadnn.theory.symmetric.search import full_order, settle
+from replicadnn.theory.symmetric.search import settle
+from replicadnn.theory.symmetric.state import SATURATED, full_order
 
 _SWEEPS = 20_000
 #: Grid in ln alpha of the search for the saturated branch, and where it ends.

@@ -47,11 +47,13 @@ def find_thresholds(
         if segment is not None:
             start = segment.points[0]
             second = second and start.slope > 0.0
-            growth = float(start.state.q[segment.stage.newest]) / start.slope if second else math.nan
+            if second:
+                growth = float(start.state.q[segment.stage.newest]) / start.slope
         order = Order.SECOND if second else Order.FIRST
         out.append(Threshold(layer, highest, highest_width, onset, order, growth))
-        for j in segment.folds if segment is not None else ():
-            fold = segment.points[j]
+        if segment is None:
+            continue
+        for fold in (segment.points[j] for j in segment.folds):
             if fold.alpha > highest:
                 highest, highest_width = fold.alpha, _width(segment.curve, fold)
     return tuple(out)

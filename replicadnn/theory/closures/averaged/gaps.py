@@ -71,7 +71,7 @@ class GapDensity:
         kappa, beta = self.problem.kappa, self.problem.beta
         if self.lam[-1] == 0.0 or self.problem.teacher:
             log_free = -0.5 * r**2 - _LOG_ROOT_2PI - log_weight(np.array([-kappa]), beta)
-            return np.exp(log_free - cost(r, kappa, beta))
+            return np.exp(log_free - _cost(r, kappa, beta))
         if self.x.size > 1:
             return self._behind_levels(r)
         density = np.empty(r.size)
@@ -111,22 +111,15 @@ def sum_over_fields(
     h, P = h[live], P[live]
     log_w = log_weight((h - kappa) / width, beta)
     density = np.empty(r.size)
-    cost = cost(r, kappa, beta)
+    paid = _cost(r, kappa, beta)
     for k in range(0, r.size, _BLOCK):
         u = (r[k : k + _BLOCK, None] - h) / width
-        exponent = -0.5 * u * u - log_w - _LOG_ROOT_2PI - cost[k : k + _BLOCK, None]
+        exponent = -0.5 * u * u - log_w - _LOG_ROOT_2PI - paid[k : k + _BLOCK, None]
         density[k : k + _BLOCK] = np.exp(exponent) @ P / width
     return density
 
 
-def cost(r: FloatArray, kappa: float, beta: float) -> FloatArray:
-    """beta below the margin, else 0."""
-    cost = np.zeros(r.size)
-    cost[r < kappa] = beta
-    return cost
-
-
-def cost(r: FloatArray, kappa: float, beta: float) -> FloatArray:
+def _cost(r: FloatArray, kappa: float, beta: float) -> FloatArray:
     """beta below the margin, else 0."""
     below = np.zeros(r.size)
     below[r < kappa] = beta
