@@ -20,9 +20,9 @@ from replicadnn.questions import transitions
 from replicadnn.questions import transitions_broken as transitions_rsb
 from replicadnn.questions.transitions import Threshold, Transitions, fit_thresholds, ordering_path
 from replicadnn.storage.readers import describe
-from replicadnn.theory.closures.averaged.equations import Equations
+from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.symmetric.curve import Curve
-from replicadnn.theory.symmetric.state import State
+from replicadnn.theory.symmetric.state import State, neuron_logit
 
 SCENARIOS = ("teacher-student", "random")
 PI2 = math.pi**2
@@ -258,14 +258,13 @@ def test_limit_of_the_range() -> None:
 def test_tangent_and_fold_of_the_curve() -> None:
     """d ln alpha/dy of a point is that of finite differences; alpha is a maximum at a fold."""
     for symmetric in (False, True):
-        problem = Problem(alpha=1.0, L=4)
-        curve = Curve(problem, 2, symmetric)
+        curve = Curve(symmetric_equations(Problem(alpha=1.0, L=4)), neuron_logit(2), symmetric)
         state = State.uniform(4, 0.6)
         if not symmetric:
             state.q[-1], state.p[-1] = 0.3, 0.7
         point = curve.solve(state, math.log(20.0))
         assert point is not None
-        equations = Equations(curve.at_alpha(point.log_alpha))
+        equations = curve.equations.at(point.alpha)
         assert equations.residual(point.state) < 1e-12
         ends = [curve.at(point.y + sign * 1e-4, point) for sign in (-1, 1)]
         assert ends[0] is not None
@@ -283,7 +282,7 @@ def test_tangent_and_fold_of_the_curve() -> None:
 
 def test_steps_along_a_curve_are_as_short_as_its_bend_asks_for() -> None:
     """The tangent predicts ln alpha of the next point within 0.02: no branch is jumped over."""
-    curve = Curve(Problem(alpha=1.0, L=4), 2, symmetric=True)
+    curve = Curve(symmetric_equations(Problem(alpha=1.0, L=4)), neuron_logit(2), mirrored=True)
     point = curve.solve(State.uniform(4, 0.9), math.log(20.0))
     assert point is not None
     misses, steps = [], []

@@ -21,9 +21,11 @@ from replicadnn.solution import (
 )
 from replicadnn.status import Status
 from replicadnn.theory.broken import point as rsb_solver
+from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.averaged import broken as rsb_map
 from replicadnn.theory.closures.averaged import entropy
-from replicadnn.theory.symmetric.point import MAX_SWEEPS, Candidate, find_branches, solve_point
+from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_branches
+from replicadnn.theory.symmetric.point import solve_point
 from replicadnn.validate import choice, real, whole
 
 #: Called after every alpha with (points done, points in all).
@@ -42,7 +44,7 @@ def _too_sharp(problem: Problem, tol: float) -> Solution | None:
     """
     if math.isinf(problem.beta):
         return None
-    symmetric = find_branches(replace(problem, ansatz=Ansatz.RS))[0].settled
+    symmetric = find_branches(symmetric_equations(replace(problem, ansatz=Ansatz.RS)))[0].settled
     if not symmetric.found:
         return None
     points = rsb_map.floor_points(
@@ -231,7 +233,7 @@ def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
             )
             continue
         found, previous = solve_point(
-            work.problems[i], work.asked, tol=work.tol, previous=previous,
+            symmetric_equations(work.problems[i]), work.asked, tol=work.tol, previous=previous,
             max_sweeps=work.max_sweeps,
         )  # fmt: skip
         if not all(b.settled.found for b in previous):

@@ -20,6 +20,7 @@ from replicadnn.theory.broken import solve as rsb
 from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
 from replicadnn.theory.broken.minimise import CLOSING_MESSAGE
 from replicadnn.theory.closures.averaged.broken import FlowError, Model, State
+from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.counting import beyond, counting_bound, objection
 from replicadnn.theory.symmetric.point import solve_point as solve_symmetric
 
@@ -75,7 +76,7 @@ def solve_point(
 
 def _convex(problem: Problem, tol: float) -> Solution:
     """One perceptron with kappa >= 0 and hard constraints: convex, hence replica symmetric."""
-    symmetric = solve_symmetric(replace(problem, ansatz=Ansatz.RS), tol=tol)[0][0]
+    symmetric = solve_symmetric(Equations(replace(problem, ansatz=Ansatz.RS)), tol=tol)[0][0]
     message = f"{symmetric.message}; one convex perceptron: no replica-symmetry breaking"
     if not symmetric.converged:
         return replace(symmetric, problem=problem, message=message)
