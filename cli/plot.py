@@ -267,7 +267,7 @@ def stability(file: str, figure: Figure) -> int:
 
 @_subcommand("complexity")
 def complexity(file: str, figure: Figure) -> int:
-    """Complexity Sigma(m) and Sigma(f) of the frozen states."""
+    """Complexity Sigma(m) and Sigma(f) of the saturated states."""
     from replicadnn.plot import save_complexity
     from replicadnn.questions.complexity import load_complexity
 

@@ -4,10 +4,10 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 
 * `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
 * `capacity`, `stability` - where solutions end, and where replica symmetry breaks
-* `complexity` - number of frozen states
+* `complexity` - number of saturated states
 * `gap_distribution` - distribution of the gaps of one layer
 * `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
-* `transitions` - where the layers freeze, first-order steps; `Transitions`
+* `transitions` - where the layers become solid, first-order steps; `Transitions`
 * `sweep` - many points at once, in processes or on a cluster, into one store; `Sweep`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes

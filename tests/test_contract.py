@@ -16,7 +16,8 @@ import pytest
 import replicadnn as rd
 from replicadnn import plot
 from replicadnn.certificate import CHECKS
-from replicadnn.problem import Ansatz, Problem
+from replicadnn.problem import Problem, Scenario
+from replicadnn.questions.transitions.symmetric import symmetric_transitions
 from replicadnn.theory import closures
 from replicadnn.theory.contract import Entropy
 from replicadnn.theory.symmetric.curve import Curve
@@ -221,7 +222,7 @@ class ToyFronts:
 
     @property
     def first_threshold(self) -> float:
-        return float(self.equations.costs[-1])
+        return math.inf if self.equations.power > 1 else float(self.equations.costs[-1])
 
     def stage(self, layer: int) -> ToyStage:
         return ToyStage(self.equations, self.layers, layer)
@@ -236,17 +237,14 @@ class ToyClosure:
     coupling: int
 
     def check(self, problem: Problem) -> None:
-        if problem.ansatz is not Ansatz.RS:
-            raise rd.InputError("ansatz", str(problem.ansatz), f"rs with closure {self.name}")
+        if problem.kappa < 0.0:
+            raise rd.InputError("kappa", problem.kappa, f"0 or more with closure {self.name}")
 
     def symmetric(self, problem: Problem) -> Toy:
         return Toy(problem, self.power, self.coupling)
 
     def fronts(self, problem: Problem) -> ToyFronts:
         return ToyFronts(self.symmetric(problem))
-
-    def flow_points(self, problem: Problem, state: State) -> float:
-        return 0.0
 
 
 @pytest.fixture(autouse=True)
@@ -271,8 +269,12 @@ def test_names_of_closures() -> None:
         rd.solve(1.0, 2, closure="nobody")
     with pytest.raises(rd.InputError, match="closure = ''"):
         Problem(alpha=1.0, L=2, closure="")
-    with pytest.raises(rd.InputError, match="ansatz = 'rsb'"):
+    with pytest.raises(rd.InputError, match=r"ansatz = 'rsb'.*rs with closure second"):
         rd.solve(1.0, 2, closure="second", scenario="random")
+    with pytest.raises(rd.InputError, match=r"kappa = -1.0"):
+        rd.solve(1.0, 2, closure="second", kappa=-1.0)
+    with pytest.raises(rd.InputError, match="closure = 'second'"):
+        rd.gap_distribution(rd.solve(3.0, 2, closure="second"), 1)
     again = closures.closure_of(Problem(alpha=1.0, L=2, closure="second"))
     assert closures.register(again) is again
     with pytest.raises(ValueError, match="'second'"):
@@ -368,3 +370,35 @@ def test_files_and_figures_name_the_closure(tmp_path: Path) -> None:
     title = plot.profile_figure(found).get_suptitle()
     assert "closure second" in title
     assert "closure" not in plot.profile_figure(rd.solve(5.0, 4)).get_suptitle()
+
+
+@pytest.mark.parametrize(
+    ("closure", "thresholds"), [("second", [2.0, 5.0, 9.0]), ("stack", [1.0, 2.0, 3.0])]
+)
+def test_transitions_of_closures_without_mirror_symmetry(
+    closure: str, thresholds: list[float], tmp_path: Path
+) -> None:
+    """Stage n is the n-th layer from the outputs; q = 1 - c/alpha has d q/d ln alpha = 1 at c."""
+    problem = Problem(alpha=1.0, L=4, scenario=Scenario.RANDOM, closure=closure)
+    found = symmetric_transitions(problem, 1e4, None)
+    assert found.alpha == pytest.approx(thresholds, rel=1e-9)
+    assert [t.order for t in found.thresholds] == ["second"] * 3
+    # a layer of the stack: q = (alpha - n)/(alpha - n + 1), hence alpha = n
+    growth = [1.0, 1.0, 1.0] if closure == "second" else thresholds
+    assert [t.growth for t in found.thresholds] == pytest.approx(growth, rel=1e-5)
+    assert found.steps == ()
+    assert found.last_liquid == found.alpha[-1]
+    solid = found.thickness["solid_layers"]
+    assert set(solid) == {1.0, 2.0, 3.0}
+    at_end = found.thickness["sum_q"][-1], found.thickness["alpha"][-1]
+    inner = rd.solve(at_end[1], 4, closure=closure, scenario="random", ansatz="rs").q_ea[1:4]
+    assert at_end[0] == pytest.approx(float(inner.sum()), abs=1e-9)
+    back = rd.load(found.save(tmp_path / "toy.h5"))
+    assert np.array_equal(back.alpha, found.alpha)
+    assert plot.transitions(found).lines
+
+
+def test_transitions_of_a_closure_whose_liquid_is_stable() -> None:
+    """B ~ q^2 never wakes a liquid layer: the path starts at a threshold that is none."""
+    problem = Problem(alpha=1.0, L=2, scenario=Scenario.RANDOM, closure="first")
+    assert math.isnan(symmetric_transitions(problem, 1e4, None).alpha[0])

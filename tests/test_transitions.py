@@ -16,11 +16,11 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
-from replicadnn.questions import transitions
-from replicadnn.questions import transitions_broken as transitions_rsb
-from replicadnn.questions.transitions import Threshold, Transitions, fit_thresholds, ordering_path
+from replicadnn.questions.transitions import Order, Threshold, Transitions, broken
+from replicadnn.questions.transitions.path import ordering_path
+from replicadnn.questions.transitions.thresholds import find_thresholds, fit_thresholds
 from replicadnn.storage.readers import describe
-from replicadnn.theory.closures import symmetric_equations
+from replicadnn.theory.closures import fronts, symmetric_equations
 from replicadnn.theory.symmetric.curve import Curve
 from replicadnn.theory.symmetric.state import State, neuron_logit
 
@@ -128,24 +128,26 @@ def test_thresholds_do_not_depend_on_the_depth(deep: dict[str, Transitions]) -> 
     assert even.alpha[4] < shallow.alpha[4]
 
 
-def test_a_layer_behind_a_fold_freezes_at_the_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_behind_a_fold_becomes_solid_at_the_fold() -> None:
     """Layer 2 would set in at 12, but the curve passes alpha = 20 before it; layer 3 at 30."""
 
     def segment(*alphas: float, folds: tuple[int, ...] = (), rising: float = 1.0) -> Any:
-        points = [SimpleNamespace(alpha=alpha, slope=rising) for alpha in alphas]
-        return SimpleNamespace(points=points, folds=folds, complete=True, curve=None)
+        state = SimpleNamespace(q=[1.0, 1e-6])
+        points = [SimpleNamespace(alpha=a, slope=rising, y=-14.0, state=state) for a in alphas]
+        curve = SimpleNamespace(at=lambda y, near: SimpleNamespace(alpha=1.001 * near.alpha))
+        stage = SimpleNamespace(newest=1)
+        return SimpleNamespace(points=points, folds=folds, complete=True, curve=curve, stage=stage)
 
-    monkeypatch.setattr(transitions, "_width", lambda curve, point: 1e-3 * point.alpha)
     path = [segment(2.5, 20.0, 12.0, folds=(1,)), segment(12.0, 30.0), segment(30.0, 40.0)]
 
     def rows(path: list[Any], alpha_max: float) -> list[tuple[float, float, str]]:
-        found = transitions._thresholds(Problem(alpha=1.0, L=6), path, alpha_max)
+        found = find_thresholds(Problem(alpha=1.0, L=6), path, alpha_max)
         return [(t.alpha, t.uncertainty, t.order) for t in found]
 
     first, second, third = rows(path, 100.0)
     assert first == (pytest.approx(2.4674011), pytest.approx(2.4674011e-12), "second")
-    assert second == (20.0, 0.02, "first")
-    assert third == (30.0, 0.03, "second")
+    assert second == (20.0, pytest.approx(0.02), "first")
+    assert third == (30.0, pytest.approx(0.03), "second")
     assert [order for _, _, order in rows(path, 29.0)] == ["second", "first", ""]
     assert [order for _, _, order in rows(path, 19.0)] == ["second", "", ""]  # 12 < 19 < 20
     assert [order for _, _, order in rows(path, 2.0)] == ["", "", ""]
@@ -172,7 +174,7 @@ def test_layers_of_the_straight_line(L: int, orders: str, layers: tuple[int, ...
     for layer, order in enumerate(orders.split(), start=1):
         off = 0.0 if layers is None or layer in layers else 7.0
         alpha = math.exp(0.3 + 0.5 * layer + off)
-        thresholds.append(Threshold(layer, alpha, 0.0, alpha, order, 1.0))
+        thresholds.append(Threshold(layer, alpha, 0.0, alpha, Order(order), 1.0))
     fit = fit_thresholds(thresholds, L)
     assert (None if fit is None else fit.layers) == layers
     if fit is not None:
@@ -205,7 +207,7 @@ def test_liquid_centre_of_twenty_layers(deep: dict[str, Transitions]) -> None:
     for sign in (-1, 1):
         s = branches(step.coexistence * (1 + sign * 1e-4))
         assert (s["filled"] - s["continuous"]) * sign > 0.0
-        s = branches(found.frozen * (1 + sign * 1e-4))
+        s = branches(found.saturated * (1 + sign * 1e-4))
         assert (s["saturated"] - s["continuous"]) * sign > 0.0
 
 
@@ -216,20 +218,20 @@ def test_random_step_is_also_first_order(deep: dict[str, Transitions]) -> None:
     names = {s.branch for s in rd.solve(15000.0, 20, scenario="random", ansatz="rs", branch="all")}
     assert names == {"continuous", "filled"}
     assert step.down < step.coexistence < step.up
-    assert math.isnan(deep["random"].frozen)
+    assert math.isnan(deep["random"].saturated)
 
 
 def test_shallow_networks() -> None:
     assert rd.transitions(1).thresholds == ()
     two = rd.transitions(2)
     assert two.steps[0].up == pytest.approx(9.993, abs=1e-3)
-    assert two.frozen == two.steps[0].coexistence
+    assert two.saturated == two.steps[0].coexistence
     four = rd.transitions(4)
-    frozen = four.steps[0]
+    step = four.steps[0]
     for sign in (-1, 1):
         s = {
             x.branch: x.free_entropy
-            for x in rd.solve(frozen.coexistence * (1 + sign * 1e-4), 4, branch="all")
+            for x in rd.solve(step.coexistence * (1 + sign * 1e-4), 4, branch="all")
         }
         assert (s["saturated"] - s["continuous"]) * sign > 0.0
     assert rd.transitions(6).steps == ()
@@ -311,22 +313,24 @@ def test_threshold_with_levels_is_extrapolated(
     """With q(1) = sqrt(alpha/100): alpha (2/pi)^2 q(1)^2 = 1 at 5 pi, or 5 pi/sqrt 2."""
     depths = []
 
-    def solve(problem: Problem, alpha: float, depth: int, *rest: object) -> SimpleNamespace:
+    def solve(alpha: float, depth: int, **rest: object) -> list[SimpleNamespace]:
         depths.append(depth)
         q = np.full((depth + 1, 1), math.sqrt(alpha / 100.0))
-        return SimpleNamespace(q=q, levels=4, errors=SimpleNamespace(q=np.full(depth + 1, 1e-5)))
+        errors = SimpleNamespace(q=np.full(depth + 1, 1e-5))
+        return [SimpleNamespace(q=q, levels=4, errors=errors, converged=True, branch="continuous")]
 
-    monkeypatch.setattr(transitions_rsb, "_solve", solve)
+    monkeypatch.setattr(broken, "solve_rsb", solve)
     problem = Problem(alpha=1.0, L=L, scenario=Scenario.RANDOM)
-    root, error, reason = transitions_rsb._approach(problem, math.log(5.0), 1e3, layer, 4, 1)
-    assert reason == ""
-    assert math.exp(root) == pytest.approx(alpha, rel=1e-10)
+    search = broken._Search(problem, fronts(problem).stage(layer - 1), 1)
+    root = search.approach(math.log(5.0), 1e3, 4)
+    assert root.reason == ""
+    assert root.alpha == pytest.approx(alpha, rel=1e-10)
     # d ln alpha = 2 dq/q over d(value)/d ln alpha = 2
-    assert error == pytest.approx(1e-5 / math.sqrt(alpha / 100.0), rel=1e-2)
+    assert root.error == pytest.approx(1e-5 / math.sqrt(alpha / 100.0), rel=1e-2)
     assert set(depths) == {depth}
-    low = transitions_rsb._approach(problem, math.log(5.0), 10.0, layer, 4, 1)
-    assert math.isnan(low[0])
-    assert low[2] == "alpha_max = 10"
+    low = search.approach(math.log(5.0), 10.0, 4)
+    assert math.isnan(low.log_alpha)
+    assert low.reason == "alpha_max = 10"
 
 
 def test_file_and_document(

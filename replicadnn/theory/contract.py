@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from replicadnn.problem import Problem
+from replicadnn.solution import Solution
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import BoolArray, FloatArray
 
@@ -167,11 +168,39 @@ class Closure(Protocol):
     def symmetric(self, problem: Problem) -> SymmetricEquations:
         """The replica-symmetric equations."""
 
+    def fronts(self, problem: Problem) -> Fronts:
+        """How order grows in the network of ``problem``."""
+
+
+class GapDensity(Protocol):
+    """P(r): distribution of the gaps r of one layer at a solution."""
+
+    @property
+    def width(self) -> float:
+        """Scale of the peak above the margin."""
+
+    @property
+    def floor(self) -> float:
+        """r below which P falls off within a width at finite beta; -inf for hard constraints."""
+
+    def at(self, r: FloatArray) -> FloatArray:
+        """P at each ``r``, at the margin itself from above."""
+
+
+@runtime_checkable
+class KnowsGaps(Protocol):
+    """A closure that also knows the distribution of the gaps; not every one does."""
+
+    def gaps(self, solution: Solution, layer: int) -> GapDensity:
+        """That of ``layer`` (1..L) at a solution."""
+
+
+@runtime_checkable
+class KnowsLevels(Protocol):
+    """A closure that also has equations for broken replica symmetry; not every one does."""
+
     def flow_points(self, problem: Problem, state: State) -> float:
         """Points of the finest grid that a Parisi flow without levels needs at these overlaps.
 
         0 where the closure sets no grid.
         """
-
-    def fronts(self, problem: Problem) -> Fronts:
-        """How order grows in the network of ``problem``."""

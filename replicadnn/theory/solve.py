@@ -22,6 +22,7 @@ from replicadnn.solution import (
 from replicadnn.status import Status
 from replicadnn.theory.broken import point as rsb_solver
 from replicadnn.theory.closures import closure_of, symmetric_equations
+from replicadnn.theory.contract import KnowsLevels
 from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_branches
 from replicadnn.theory.symmetric.point import solve_point
 from replicadnn.validate import choice, real, whole
@@ -190,8 +191,10 @@ def plan(
         )
         for a in _alphas(alpha)
     )  # fmt: skip
-    for problem in problems:
-        closure_of(problem)  # there is one, and it covers the problem
+    for problem in problems:  # there is such a closure, and it covers them
+        known = closure_of(problem)
+        if structure is not Ansatz.RS and not isinstance(known, KnowsLevels):
+            raise InputError("ansatz", str(structure), f"rs with closure {known.name}")
     return Plan(problems, asked, tol, max_sweeps, levels, time_limit, threads)
 
 
@@ -245,7 +248,9 @@ def _too_sharp(problem: Problem, tol: float) -> Solution | None:
     settled = find_branches(symmetric_equations(symmetric))[0].settled
     if not settled.found:
         return None
-    points = closure_of(problem).flow_points(problem, settled.state)
+    closure = closure_of(problem)
+    assert isinstance(closure, KnowsLevels)  # `plan` asked
+    points = closure.flow_points(problem, settled.state)
     if points <= MAX_FLOW_POINTS:
         return None
     message = (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from replicadnn.errors import InputError
 from replicadnn.problem import Problem
+from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.closure import Averaged
-from replicadnn.theory.contract import Closure, Fronts, SymmetricEquations
+from replicadnn.theory.contract import Closure, Fronts, GapDensity, KnowsGaps, SymmetricEquations
 
 _CLOSURES: dict[str, Closure] = {}
 
@@ -39,6 +40,17 @@ def symmetric_equations(problem: Problem) -> SymmetricEquations:
 def fronts(problem: Problem) -> Fronts:
     """How order grows in the network of ``problem``."""
     return closure_of(problem).fronts(problem)
+
+
+def gap_density(solution: Solution, layer: int) -> GapDensity:
+    """Distribution of the gaps of ``layer`` (1..L) at a solution.
+
+    InputError if the closure does not know it.
+    """
+    closure = closure_of(solution.problem)
+    if not isinstance(closure, KnowsGaps):
+        raise InputError("closure", closure.name, "one that knows the distribution of the gaps")
+    return closure.gaps(solution, layer)
 
 
 register(Averaged())

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from replicadnn.problem import AVERAGED, Problem
+from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.broken import floor_points
 from replicadnn.theory.closures.averaged.entropy import interaction_overlap
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.averaged.fronts import Fronts
+from replicadnn.theory.closures.averaged.gaps import GapDensity
 from replicadnn.theory.symmetric.state import State
 
 
@@ -32,3 +34,7 @@ class Averaged:
     def fronts(self, problem: Problem) -> Fronts:
         """Two mirrored fronts."""
         return Fronts(problem)
+
+    def gaps(self, solution: Solution, layer: int) -> GapDensity:
+        """Distribution of the gaps of ``layer`` (1..L), of any ansatz."""
+        return GapDensity.of(solution, layer)
