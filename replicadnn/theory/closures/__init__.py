@@ -6,6 +6,7 @@ from replicadnn.errors import InputError
 from replicadnn.problem import Problem
 from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.closure import Averaged
+from replicadnn.theory.closures.exact.closure import Exact
 from replicadnn.theory.contract import Closure, Fronts, GapDensity, KnowsGaps, SymmetricEquations
 
 _CLOSURES: dict[str, Closure] = {}
@@ -54,3 +55,4 @@ def gap_density(solution: Solution, layer: int) -> GapDensity:
 
 
 register(Averaged())
+register(Exact())
