@@ -16,12 +16,13 @@ import numpy as np
 
 from replicadnn import interrupt
 from replicadnn.errors import InputError
+from replicadnn.quadrature import on_panels
 from replicadnn.solution import Solution
 from replicadnn.theory.closures import gap_density
 from replicadnn.types import FloatArray
 from replicadnn.validate import whole
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_ORDER = 16
 _REACH = 9.0
 
 
@@ -110,9 +111,8 @@ def _panels(low: float, high: float, *sharp: tuple[float, float]) -> tuple[Float
         near = steps[steps < 1.0]
         edges += [centre - near, centre + near]
     cuts = np.unique(np.clip(np.concatenate(edges), low, high))
-    half = 0.5 * np.diff(cuts)
-    nodes = (cuts[:-1] + half)[:, None] + half[:, None] * _NODES
-    return nodes.ravel(), (half[:, None] * _WEIGHTS).ravel()
+    nodes, weights = on_panels(cuts, _ORDER)
+    return nodes.ravel(), weights.ravel()
 
 
 def _nodes(kappa: float, width: float, floor: float) -> tuple[FloatArray, FloatArray]:

@@ -193,3 +193,14 @@ class KnowsGaps(Protocol):
 
     def gaps(self, solution: Solution, layer: int) -> GapDensity:
         """That of ``layer`` (1..L) at a solution."""
+
+
+@runtime_checkable
+class KnowsLevels(Protocol):
+    """A closure that also has equations for broken replica symmetry; not every one does."""
+
+    def flow_points(self, problem: Problem, state: State) -> float:
+        """Points of the finest grid that a Parisi flow without levels needs at these overlaps.
+
+        0 where the closure sets no grid.
+        """

@@ -23,9 +23,9 @@ import numpy as np
 from replicadnn.kernels.theory import layers
 from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.problem import Problem
+from replicadnn.quadrature import log_weight
 from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.broken import POINTS_PER_WIDTH
-from replicadnn.theory.closures.averaged.twin import log_weight
 from replicadnn.theory.closures.averaged.weight import floor_distance
 from replicadnn.theory.parisi import fast_flow, gap_boundary, make_grid
 from replicadnn.types import FloatArray
