@@ -184,6 +184,22 @@ def test_layers_of_the_straight_line(L: int, orders: str, layers: tuple[int, ...
         assert fit.residual_max < 1e-12
 
 
+def test_errors_of_the_straight_line() -> None:
+    """ln alpha = 1, 2, 4, 4: slope 1.1 +- sqrt(0.7/2/5), r^2 = 1 - 0.7/6.75."""
+    thresholds = [
+        Threshold(layer, math.exp(y), 0.0, math.exp(y), Order.SECOND, 1.0)
+        for layer, y in enumerate((1.0, 2.0, 4.0, 4.0), start=1)
+    ]
+    fit = fit_thresholds(thresholds, 9)
+    assert fit is not None
+    assert (fit.intercept, fit.slope) == pytest.approx((0.0, 1.1), abs=1e-12)
+    assert fit.slope_err == pytest.approx(math.sqrt(0.07))
+    assert fit.intercept_err == pytest.approx(math.sqrt(0.07 * 7.5))
+    assert fit.r_squared == pytest.approx(1.0 - 0.7 / 6.75)
+    assert fit.residual_max == pytest.approx(0.7)
+    assert (fit.slope_first, fit.slope_last) == pytest.approx((1.0, 0.0))
+
+
 def test_liquid_centre_of_twenty_layers(deep: dict[str, Transitions]) -> None:
     """Both spinodals and the coexistence, and the full solver on both sides of each."""
     found = deep["teacher-student"]
