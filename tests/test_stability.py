@@ -46,6 +46,7 @@ def test_lines_of_one_perceptron() -> None:
         line = rd.stability(grid, 1, kappa=kappa, beta=beta).lines[0]
         assert not line.onset
         assert line.alpha == pytest.approx(expected, abs=1e-4)
+        assert line.uncertainty == pytest.approx(1e-10 * line.alpha)
         flow = solve_rsb(line.alpha, 1, kappa=kappa, beta=beta, levels=0)[0]
         assert float(flow.certificate.replicon[0]) == pytest.approx(1.0, abs=1e-8)
 
@@ -56,6 +57,8 @@ def test_deep_random_networks_break_where_they_become_solid(L: int, onset: float
     line = found.lines[0]
     assert line.onset
     assert abs(line.alpha - onset) < line.uncertainty
+    assert line.uncertainty == pytest.approx(1e-6 * line.alpha)
+    assert line.message == "at the onset of order"
     rho = np.array([p.rho for p in found.points])
     assert rho[0] == pytest.approx(math.sqrt(0.8), rel=1e-10)
     assert np.all(rho[1:] > 1.0)
