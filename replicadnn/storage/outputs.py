@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from replicadnn.errors import FileError, WriteError
+from replicadnn.errors import FileError, WriteError, one_line
 
 
 def follow(path: str | Path) -> Path:
@@ -72,7 +72,7 @@ def _mode(path: str | Path) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
+    return one_line(getattr(error, "strerror", None) or error)
 
 
 @contextlib.contextmanager
