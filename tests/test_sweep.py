@@ -239,6 +239,16 @@ def test_other_files_are_not_continued(tmp_path: Path) -> None:
     assert rd.load(moved).finished
 
 
+def test_compiled_kernels_are_found_in_every_folder(tmp_path: Path) -> None:
+    """A pool compiles for itself first only where nothing has been compiled."""
+    folder = tmp_path / "theory" / "__pycache__"
+    folder.mkdir(parents=True)
+    (folder / "flow.pyc").touch()
+    assert not driver.are_compiled(tmp_path)
+    (folder / "flow.1.nbc").touch()
+    assert driver.are_compiled(tmp_path)
+
+
 def test_few_points_are_in_flight(tmp_path: Path) -> None:
     """However many points there are, the executor holds a few at a time."""
     most, flying, guard = 0, 0, threading.Lock()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replicadnn.registry import READERS, SWEEP, find
-from replicadnn.solution import Solutions
 from replicadnn.storage.files import open_checked
 from replicadnn.storage.tables import describe_tables
+
+if TYPE_CHECKING:
+    from replicadnn.solution import Solutions
 
 #: Keys of a point that `describe` shows.
 _SHOWN = (
@@ -59,6 +61,8 @@ def load_runs(path: str | Path) -> Any:
 def load_solutions(path: str | Path) -> Solutions:
     """Read a file of kind "solve"; of a sweep, every solution there is; see `load`."""
     if kind_of(path) == ("solve", True):
+        from replicadnn.solution import Solutions  # slow to import, a table does not need it
+
         sweep = load_sweep(path)
         return Solutions([result for _, result in sweep.results()], sweep.provenance)
     found: Solutions = load_kind("solve", path)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from pathlib import Path
 
-from replicadnn import interrupt
+from replicadnn import interrupt, kernels
 from replicadnn.errors import InputError, ReplicaDNNError, WriteError
 from replicadnn.storage.locking import lock
 from replicadnn.sweeps import executors
@@ -120,6 +120,11 @@ def sweep(
         return Sweep(output, computed)
 
 
+def are_compiled(folder: Path) -> bool:
+    """Whether kernels of this folder (or below it) have been compiled and kept."""
+    return any(folder.rglob("__pycache__/*.nbc"))
+
+
 def _workers(executor: Executor | None, scheduler: str | None, count: int) -> executors.Workers:
     if executor is not None:
         return executors.own(executor)
@@ -200,10 +205,7 @@ class _Run:
 
     def _warm_up(self) -> None:
         """With an empty cache of compiled kernels: compile them once, not once a worker."""
-        from replicadnn import kernels
-
-        folder = Path(str(kernels.__file__)).parent / "__pycache__"
-        if any(folder.glob("*.nbc")):
+        if are_compiled(Path(str(kernels.__file__)).parent):
             return
         task = self.plan.task
         first = self.todo[0]

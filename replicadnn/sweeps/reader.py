@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from replicadnn.errors import FileError, InputError
 from replicadnn.ranges import equal
 from replicadnn.storage import files, journal, records
-from replicadnn.storage.runs import Runs
 from replicadnn.sweeps.index import (
     FAILED,
     PENDING,
@@ -27,6 +26,9 @@ from replicadnn.sweeps.index import (
     task_in,
 )
 from replicadnn.sweeps.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from replicadnn.storage.runs import Runs
 
 
 class Sweep(Sequence[Any]):
@@ -197,6 +199,8 @@ class Sweep(Sequence[Any]):
 
     def runs(self) -> Runs:
         """Every run that there is, of a sweep of the sampler."""
+        from replicadnn.storage.runs import Runs  # slow to import, the table does not need it
+
         items = tuple(run for _, run in self.results())
         return Runs(items, self.provenance, bool(self.converged.all()))
 

@@ -1,4 +1,8 @@
-"""The task of simulating networks of one width from one seed."""
+"""The task of simulating networks of one width from one seed.
+
+The table of a store opens without what computes, writes and reads its results: that is slow to
+import, and imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ import h5py
 import numpy as np
 
 from replicadnn.errors import InputError
-from replicadnn.storage.runs import read_run, write_run
 from replicadnn.sweeps.tasks.contract import SHARED, Column, Params, new_group
 from replicadnn.validate import whole
 
@@ -49,7 +52,7 @@ class SimulateTask:
 
     def complete(self, given: Mapping[str, Any]) -> Params:
         """All parameters, checked; raises InputError."""
-        from replicadnn.montecarlo.study import make_jobs  # not to read a store: the kernels
+        from replicadnn.montecarlo.study import make_jobs
 
         values = dict(given)
         for name in ("alpha", "L", "N"):
@@ -75,7 +78,7 @@ class SimulateTask:
 
     def compute(self, params: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
         """The `MonteCarloResult` of one point."""
-        from replicadnn.montecarlo.run import simulate  # as in `complete`
+        from replicadnn.montecarlo.run import simulate
 
         values = dict(params) | dict(how)
         del values["M"]
@@ -105,6 +108,8 @@ class SimulateTask:
 
     def write(self, file: h5py.File, name: str, result: Any) -> str:
         """Write the groups of a point; returns their checksum."""
+        from replicadnn.storage.runs import write_run
+
         params = new_group(file, "params", name)
         series = new_group(file, "series", name)
         write_run(params, series, result, result.params.get("step"))
@@ -112,6 +117,8 @@ class SimulateTask:
 
     def read(self, file: h5py.File, name: str) -> tuple[Any, str]:
         """The result of a point and its checksum."""
+        from replicadnn.storage.runs import read_run
+
         params, series = file["params"][name], file["series"][name]
         return read_run(params, series), _joined(params, series)
 

@@ -1,4 +1,8 @@
-"""The task of solving the equations at one point."""
+"""The task of solving the equations at one point.
+
+The table of a store opens without what computes, writes and reads its results: that is slow to
+import, and imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ import h5py
 
 from replicadnn.errors import InputError
 from replicadnn.problem import Ansatz, BranchChoice
-from replicadnn.storage.solutions import read_solution, write_solution
 from replicadnn.sweeps.tasks.contract import SHARED, Column, Params, new_group
 
 
@@ -43,7 +46,7 @@ class SolveTask:
 
     def complete(self, given: Mapping[str, Any]) -> Params:
         """All parameters, checked; raises InputError."""
-        from replicadnn.theory.solve import plan  # not to read a store: it imports the kernels
+        from replicadnn.theory.solve import plan
 
         for name in ("alpha", "L"):
             if name not in given:
@@ -73,7 +76,7 @@ class SolveTask:
 
     def compute(self, params: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
         """The `Solution` of one point."""
-        from replicadnn.theory.solve import solve  # as in `complete`
+        from replicadnn.theory.solve import solve
 
         values = dict(params) | dict(how)
         if values["ansatz"] != Ansatz.RSB:
@@ -108,11 +111,15 @@ class SolveTask:
 
     def write(self, file: h5py.File, name: str, result: Any) -> str:
         """Write the groups of a point; returns their checksum."""
+        from replicadnn.storage.solutions import write_solution
+
         group = new_group(file, "solutions", name)
         write_solution(group, result)
         return str(group.attrs["sha256"])
 
     def read(self, file: h5py.File, name: str) -> tuple[Any, str]:
         """The result of a point and its checksum."""
+        from replicadnn.storage.solutions import read_solution
+
         group = file["solutions"][name]
         return read_solution(group), str(group.attrs["sha256"])
