@@ -16,7 +16,6 @@ from pathlib import Path
 
 from replicadnn.errors import FileError, WriteError, one_line
 
-
 #: What is being written has the name of its file, a dot before it, and this behind it.
 _PART = ".part"
 
