@@ -44,7 +44,7 @@ _PUBLIC = {
     "Branch": "replicadnn.status",
     "BranchKind": "replicadnn.status",
     "sweep": "replicadnn.sweeps.driver",
-    "Sweep": "replicadnn.sweeps.file",
+    "Sweep": "replicadnn.sweeps.reader",
     "generalisation_error": "replicadnn.theory.observables",
     "ReplicaDNNError": "replicadnn.errors",
     "InputError": "replicadnn.errors",
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from replicadnn.status import Status as Status
     from replicadnn.storage.readers import load as load
     from replicadnn.sweeps.driver import sweep as sweep
-    from replicadnn.sweeps.file import Sweep as Sweep
+    from replicadnn.sweeps.reader import Sweep as Sweep
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solve import solve as solve
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn import saving
+from replicadnn import registry
 from replicadnn.errors import FileError
 from replicadnn.montecarlo import relaxation
 from replicadnn.montecarlo.spec import Sampler, Spec, Start
@@ -106,12 +106,12 @@ class MonteCarloResult:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the result to an HDF5 file of kind "mc"; FileError if it exists already."""
-        return saving.save(self, path, overwrite=overwrite)
+        return registry.save(self, path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> MonteCarloResult:
         """Read a file that holds one run; for several use `replicadnn.load`."""
-        runs = saving.load(path)
+        runs = registry.load(path)
         only = runs[0] if len(runs) == 1 else None
         if not isinstance(only, MonteCarloResult):
             raise FileError(path, "does not hold exactly one relaxation run (use replicadnn.load)")

@@ -23,11 +23,8 @@ from replicadnn.montecarlo.result import HIDDEN_SERIES, SERIES, MonteCarloResult
 from replicadnn.montecarlo.tempering import TemperingResult
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.storage import files, hdf5
-from replicadnn.storage.journal import keep
 from replicadnn.storage.locking import lock as lock
 from replicadnn.storage.outputs import atomic_file
-
-keep(MonteCarloResult)
 
 Result = MonteCarloResult | TemperingResult
 Arrays = Mapping[str, NDArray[Any]]
@@ -154,7 +151,7 @@ class Runs(Sequence["Result"]):
 
 
 def save_result(result: Result, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write one run to an HDF5 file; see `replicadnn.saving`."""
+    """Write one run to an HDF5 file; see `replicadnn.registry`."""
     complete = result.status is RunStatus.COMPLETE
     return Runs((result,), finished=complete).save(path, overwrite=overwrite)
 
