@@ -14,6 +14,7 @@ from typing import Any
 _WRITERS = {
     "Solutions": ("replicadnn.storage.solutions", "save_solutions"),
     "MonteCarloResult": ("replicadnn.storage.runs", "save_result"),
+    "TemperingResult": ("replicadnn.storage.runs", "save_result"),
 }
 
 

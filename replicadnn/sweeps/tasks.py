@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from replicadnn.errors import InputError
-from replicadnn.storage.runs import read_run, write_run
+from replicadnn.storage.run_groups import read_run, write_run
 from replicadnn.storage.solutions import read_solution, write_solution
 from replicadnn.validate import whole
 
@@ -181,7 +181,7 @@ class SimulateTask:
 
     def complete(self, given: Mapping[str, Any]) -> Params:
         """All parameters, checked; raises InputError."""
-        from replicadnn.montecarlo.study import make_jobs
+        from replicadnn.montecarlo.runs.jobs import make_jobs
 
         values = dict(given)
         for name in ("alpha", "L", "N"):
@@ -207,7 +207,7 @@ class SimulateTask:
 
     def compute(self, params: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
         """The `MonteCarloResult` of one point."""
-        from replicadnn.montecarlo.run import simulate
+        from replicadnn.montecarlo.runs.simulate import simulate
 
         values = dict(params) | dict(how)
         del values["M"]
@@ -235,7 +235,7 @@ class SimulateTask:
         """Write the groups of a point; returns their checksum."""
         params = _new_group(file, "params", name)
         series = _new_group(file, "series", name)
-        write_run(params, series, result, result.params.get("step"))
+        write_run(params, series, result)
         return _joined(params, series)
 
     def read(self, file: h5py.File, name: str) -> tuple[Any, str]:
