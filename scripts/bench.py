@@ -5,7 +5,7 @@ usage: python scripts/bench.py [GROUP ...] [--runs N] [--quick] [--write]
 Groups: rs, rsb, sampler, sweep. A ratio compares two programs run alternately in this process (or
 as processes, for sweeps), N pairs (at least 5 unless --quick); min, median, max over the pairs.
 "twin" is the plain numpy statement of the same formula in this package. --write puts the table into
-docs/performance.md, between its markers. No result is judged: read the numbers.
+docs/notes/performance.md, between its markers. No result is judged: read the numbers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 SCRIPTS = Path(__file__).resolve().parent
-PAGE = SCRIPTS.parent / "docs" / "performance.md"
+PAGE = SCRIPTS.parent / "docs" / "notes" / "performance.md"
 MARKERS = ("<!-- table made by scripts/bench.py: begin -->", "<!-- table: end -->")
 Action = Callable[[], object]
 

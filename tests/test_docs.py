@@ -1,5 +1,8 @@
 """The documentation: links lead somewhere, examples run, nothing public is left out.
 
+Pages are kept up to date; the records in docs/notes are not: they say what was measured on their
+day with the names of that day, so names and files in them are not looked up.
+
 Fenced blocks ```python and ```bash of README.md and docs/ are examples: those of one page run in
 order, in one empty folder. In a bash block every line must be a replicadnn command (comments are
 skipped). `<!-- slow -->` on the line before a block moves its page's
@@ -21,9 +24,12 @@ import pytest
 from replicadnn.cli.main import cli, run
 
 import replicadnn as rd
+from replicadnn.montecarlo.equilibrium import Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTES = sorted((ROOT / "docs" / "notes").glob("*.md"))
+TEXTS = [*PAGES, *NOTES, ROOT / "CHANGELOG.md", ROOT / "data" / "README.md"]
 BLOCK = re.compile(r"^(?:<!-- (.*?) -->\n)?```(python|bash)\n(.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
@@ -41,7 +47,12 @@ def links(page: Path) -> list[Path]:
     return [(page.parent / one).resolve() for one in found if "://" not in one]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def label(page: Path) -> str:
+    """Name of a page from the top of the tree, for the names of tests."""
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=label)
 def test_links_lead_somewhere(page: Path) -> None:
     assert [str(one) for one in links(page) if not one.exists()] == []
 
@@ -62,11 +73,12 @@ def test_every_page_and_picture_is_reached_from_the_readme() -> None:
 #: "docs/physics.md, section 5.2", "[physics](physics.md), 5", "docs/theory.md, 5.1" (a bare number
 #: only behind the name of a page); "section 5" alone is one of the same page.
 ELSEWHERE = re.compile(
-    r"(?:docs/)?([\w-]+)\.md`?\)?(?:\]\([\w/]+\.md\))?,? (?:sections? )?(\d+(?:\.\d+)?)"
+    r"(?:docs/|\.\./)*((?:notes/)?[\w-]+)\.md`?\)?(?:\]\([\w/-]+\.md\))?,? (?:sections? )?"
+    r"(\d+(?:\.\d+)?)"
     r"(?:(?: and |-|, )(\d+(?:\.\d+)?)(?!\d|\.\d| \w))?"
 )
 HERE = re.compile(r"\bsections? (\d+(?:\.\d+)?)(?: and (\d+(?:\.\d+)?))?")
-EQUATION = re.compile(r"docs/(\w+)\.md,? eqs?\. \(?(\d+)\)?(?:(?:-|, | and )\(?(\d+))?")
+EQUATION = re.compile(r"docs/([\w/-]+)\.md,? eqs?\. \(?(\d+)\)?(?:(?:-|, | and )\(?(\d+))?")
 
 
 def headings(page: Path) -> set[str]:
@@ -78,8 +90,11 @@ def headings(page: Path) -> set[str]:
 def sections(text: str, own: Path | None) -> Iterator[tuple[Path, str]]:
     """(page, number) of every section that a text names."""
     text = " ".join(text.split())
+    docs = ROOT / "docs"
     for name, *numbers in ELSEWHERE.findall(text):
-        yield from ((ROOT / "docs" / f"{name}.md", one) for one in numbers if one)
+        beside = docs / "notes" / f"{name}.md"
+        page = beside if own in NOTES and beside.exists() else docs / f"{name}.md"
+        yield from ((page, one) for one in numbers if one)
     if own is not None:
         for numbers in HERE.findall(ELSEWHERE.sub("", text)):
             yield from ((own, one) for one in numbers if one)
@@ -89,18 +104,26 @@ def test_sections_are_found() -> None:
     """The rules of this file, on the forms in which sections are cited."""
     page = ROOT / "docs" / "parisi.md"
     text = """[theory](theory.md), section 5, says; [docs/theory.md](docs/theory.md), section 5.7);
-    docs/physics.md, 5.2, for d layers; `docs/theory.md`, section 4; docs/theory.md, sections 3
+    docs/physics.md, 5.2, for d layers; docs/notes/perceptron.md, section 2;
+    `docs/theory.md`, section 4; docs/theory.md, sections 3
     and 4; ([physics](physics.md), 1-3); (docs/theory.md,\n  section 6.3); (section 7) and
     section 2"""
     found = [(one.stem, number) for one, number in sections(text, page)]
     assert found == [
-        ("theory", "5"), ("theory", "5.7"), ("physics", "5.2"), ("theory", "4"), ("theory", "3"),
-        ("theory", "4"), ("physics", "1"), ("physics", "3"), ("theory", "6.3"), ("parisi", "7"),
-        ("parisi", "2"),
+        ("theory", "5"), ("theory", "5.7"), ("physics", "5.2"), ("perceptron", "2"),
+        ("theory", "4"), ("theory", "3"), ("theory", "4"), ("physics", "1"), ("physics", "3"),
+        ("theory", "6.3"), ("parisi", "7"), ("parisi", "2"),
+    ]  # fmt: skip
+    levels = ROOT / "docs" / "notes" / "parisi-levels.md"
+    text = "[ends](parisi-ends.md), section 1; [theory](../theory.md), section 6.4; section 2"
+    found = [(str(one.relative_to(ROOT)), number) for one, number in sections(text, levels)]
+    assert found == [
+        ("docs/notes/parisi-ends.md", "1"), ("docs/theory.md", "6.4"),
+        ("docs/notes/parisi-levels.md", "2"),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", TEXTS, ids=label)
 def test_sections_named_in_a_page_exist(page: Path) -> None:
     own = None if page.name == "command-line.md" else page
     cited = set(sections(page.read_text(encoding="utf-8"), own))
@@ -117,7 +140,7 @@ def test_sections_and_equations_named_in_the_code_exist() -> None:
         for page, number in sections(text, None):
             if not page.exists() or number not in headings(page):
                 lost.append(f"{source.name}: {page.name}, section {number}")
-        for name, title in re.findall(r'docs/([\w-]+)\.md(?:,| \() ?"([^"]+)"', text):
+        for name, title in re.findall(r'docs/([\w/-]+)\.md(?:,| \() ?"([^"]+)"', text):
             shown = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
             if not re.search(rf"^#+ {re.escape(title)}$", shown, re.M):
                 lost.append(f"{source.name}: {name}.md, {title}")
@@ -133,7 +156,9 @@ WORDS = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"\.(h5|png|py|md|toml|json|journal)$")
 PLACEHOLDERS = {"name_figure", "save_name"}
 DOTTED = re.compile(r"_?[A-Za-z]\w*(?:\.\w+)+")
-FOLDERS = "docs|scripts|tests|data|replicadnn|cli|kernels|theory|montecarlo|plot|sweeps"
+FOLDERS = (
+    "docs|scripts|tests|data|replicadnn|cli|kernels|theory|montecarlo|plot|sweeps|questions|storage"
+)
 
 
 def test_files_named_in_a_page_exist() -> None:
@@ -181,21 +206,21 @@ MODULES: list[ModuleType] = [
 
 def test_unknown_names_are_found() -> None:
     for name in (
-        "replicadnn.theory.broken.saturated.frozen_end", "rd.plot.profile", "Status.remedy",
+        "replicadnn.storage.readers.load", "readers.load", "rd.plot.profile", "Status.remedy",
         "run.tau_S",
         "concurrent.futures.Executor", "plot.profile", "CapacityPoint.possible",
     ):  # fmt: skip
         assert known(name), name
     for name in (
-        "replicadnn.theory.broken.saturated.frozen_and", "rsb_frosen.frozen_end", "Status.cure",
-        "rd.plot.profiles", "certificate.replicon", "run.tau",
+        "replicadnn.storage.readers.lead", "reader.load", "Status.cure", "rd.plot.profiles",
+        "certificate.replicas", "run.tau",
     ):  # fmt: skip
         assert not known(name), name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=label)
 def test_names_in_a_page_exist(page: Path) -> None:
-    """`replicadnn.x.y`, `rsb_frozen.frozen_end`, `Status.remedy`, `_improve_top(...)`."""
+    """`replicadnn.x.y`, `readers.load`, `Status.remedy`, `_improve_top(...)`."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     code = "\n".join(one.read_text(encoding="utf-8") for one in SOURCES if one != Path(__file__))
     lost = []
@@ -209,6 +234,52 @@ def test_names_in_a_page_exist(page: Path) -> None:
         elif re.fullmatch(r"[A-Za-z_]\w{3,}", name) and not re.search(rf"\b{name}\b", code):
             lost.append(name)
     assert lost == []
+
+
+# --- words -------------------------------------------------------------------------------------
+
+#: What may still be called frozen: keys of documents and files, names of old branches and files.
+FORMER = (
+    "`frozen`", "`frozen_uncertainty`", "`frozen_layers`", "`rsb_frozen.py`",
+    'Formerly "frozen"', 'called "frozen" in older files', 'Branch names with "frozen"',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("page", [one for one in TEXTS if one.name != "command-line.md"], ids=label)
+def test_a_layer_becomes_solid_and_a_state_is_saturated(page: Path) -> None:
+    """docs/glossary.md: "frozen" is a former name, "freeze" has become "become solid".
+
+    docs/command-line.md is written from the help texts.
+    """
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    for name in FORMER:
+        text = text.replace(name, "")
+    assert re.findall(r".{0,40}\b(?:un)?fr(?:oze|eez)\w*.{0,20}", text, re.I) == []
+
+
+def test_every_former_name_is_in_use() -> None:
+    everything = " ".join(" ".join(one.read_text(encoding="utf-8").split()) for one in TEXTS)
+    assert [one for one in FORMER if one not in everything] == []
+
+
+def test_the_glossary_explains_the_words_of_the_code() -> None:
+    """Every kind of branch and every number of the certificate that is checked."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    first = {row.strip() for row in re.findall(r"^\| ([^|]+) \|", text, re.M)}
+    assert {str(kind) for kind in rd.BranchKind} - first == set()
+    assert {"liquid", "solid", "wake", "replicon rho_i", "residual", "mass error"} <= first
+    assert {str(verdict) for verdict in Verdict} - first == set()
+    twice = [row for row in first if text.count(f"\n| {row} |") > 1 and row not in ("word", "name")]
+    assert [row for row in twice if row != "saturated"] == []  # of a layer, and of a branch
+
+
+@pytest.mark.parametrize("note", NOTES, ids=label)
+def test_a_record_has_a_date_and_a_command(note: Path) -> None:
+    text = note.read_text(encoding="utf-8")
+    assert re.search(r"\b\d{1,2} (and \d{1,2} )?[A-Z][a-z]+ 20\d\d\b", text), "no date"
+    assert re.search(r"^    (replicadnn|python) ", text, re.M), "no command"
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert f"(notes/{note.name})" in index
 
 
 # --- commands ----------------------------------------------------------------------------------
@@ -286,14 +357,14 @@ def pages_with(slow: bool) -> list[Path]:
     return [page for page in PAGES if any(late is slow for *_, late in examples(page))]
 
 
-@pytest.mark.parametrize("page", pages_with(False), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", pages_with(False), ids=label)
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     play(page, slow=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", pages_with(True), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", pages_with(True), ids=label)
 def test_slow_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     play(page, slow=True)

@@ -163,7 +163,12 @@ def test_every_source_file_counts(tmp_path: Path) -> None:
     (tmp_path / "b.py").write_text("x = 2\n")
     second = _cache.fingerprint(tmp_path)
     (tmp_path / "b.py").rename(tmp_path / "d.py")
-    assert len({first, second, _cache.fingerprint(tmp_path)}) == 3
+    third = _cache.fingerprint(tmp_path)
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "e.py").write_text("x = 1\n")
+    fourth = _cache.fingerprint(tmp_path)
+    (tmp_path / "room" / "e.py").write_text("x = 2\n")
+    assert len({first, second, third, fourth, _cache.fingerprint(tmp_path)}) == 5
 
 
 def test_entry_that_can_be_neither_read_nor_removed(
