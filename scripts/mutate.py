@@ -21,13 +21,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = ("solution.py", "problem.py", "theory/*.py", "montecarlo/*.py")
+PLACES = ("solution.py", "problem.py", "theory/*.py", "montecarlo/**/*.py")
 #: Modules (regular expression) and the tests of them, quick ones first; the first match holds.
 TESTS = """
-montecarlo/(relaxation|overlaps|network|equilibrium|schedule): mc_relaxation mc_tempering mc_run
-montecarlo/(gap|weights): mc_kernels mc_run mc_exact
-montecarlo/(files|study|result): mc_store mc_run mc_cli
-montecarlo/: mc_tempering mc_run
+montecarlo/measure/(observable|registry): mc_registry mc_run mc_store
+montecarlo/(measure|network|connectivity|runs/schedule): mc_relaxation mc_tempering mc_run
+montecarlo/chains/(gap|weights|common): mc_kernels mc_run mc_exact
+montecarlo/runs/(jobs|study|result): mc_store mc_run mc_cli mc_registry
+montecarlo/: mc_tempering mc_run mc_registry
 theory/(observables|cascade|counting): observables counting
 theory/(flow|response|threads|replicon): response replicon threads flow
 theory/(stability|complexity): stability

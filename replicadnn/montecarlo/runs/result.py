@@ -65,7 +65,7 @@ class RunResult:
             found = self.values.get(name)
             if found is not None:
                 return found
-        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
         return [*object.__dir__(self), *(name for name in self.values if "." not in name)]
