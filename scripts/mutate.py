@@ -34,8 +34,8 @@ theory/(stability|complexity): stability
 theory/(capacity|jamming): capacity
 theory/(curve|transitions): transitions
 theory/(generalisation|gaps): generalisation gaps
-theory/(rsb_solver|rsb_frozen): rsb_solve rsb_frozen
-theory/rsb: rsb rsb_continuation rsb_branch
+broken/(point|saturated): rsb_solve rsb_saturated
+(broken/|averaged/broken): rsb rsb_continuation rsb_branch
 solution: rs_solver observables rsb_solve
 .*: rs_solver rs_kernels counting
 """

@@ -16,6 +16,7 @@ FORBIDDEN = {
         "replicadnn.storage", "replicadnn.cli", "replicadnn.questions", "replicadnn.montecarlo",
         "replicadnn.plot", "replicadnn.sweeps",
     ),
+    "replicadnn.theory.broken": ("replicadnn.theory.closures",),
     "replicadnn.questions": (
         "replicadnn.kernels", "replicadnn.cli", "replicadnn.montecarlo", "replicadnn.plot",
         "replicadnn.sweeps",

@@ -2,13 +2,14 @@
 
 The criterion is that of `replicadnn.questions.transitions` with q_EA = q(x = 1): the overlaps of a
 liquid layer at every x are multiplied by alpha G(0)^2 q(l-1, x)^2, largest at x = 1.  q_EA(l-1)
-comes from the K-level solution of the network at each alpha (`replicadnn.theory.broken.solve`).
+comes from the K-level solution of the network at each alpha (`replicadnn.theory.broken.search`).
 """
 
 from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,8 +23,10 @@ from replicadnn.questions.transitions import (
     first_threshold,
     fit_thresholds,
 )
-from replicadnn.theory.broken import solve as rsb
-from replicadnn.theory.closures.averaged.broken import FlowError
+from replicadnn.status import BranchKind
+from replicadnn.theory.broken.search import Found, find
+from replicadnn.theory.broken.state import FlowError
+from replicadnn.theory.closures import broken_equations
 from replicadnn.theory.closures.averaged.weight import liquid_curvature
 
 #: The threshold is extrapolated from this close below it (value of the criterion).
@@ -153,18 +156,18 @@ def _approach(
     # as long as the layer is liquid a network just deeper than both fronts is enough
     depth = problem.L if layer == centre else 2 * layer + 2
     points: list[tuple[float, float]] = []
-    near: rsb.RSBSolution | None = None
+    near: Found | None = None
     step, error = first, math.nan
     while True:
         trial = log_alpha + step
         if trial > math.log(alpha_max):
             return math.nan, math.nan, f"alpha_max = {alpha_max:g}"
         found = _solve(problem, math.exp(trial), depth, levels, threads, near)
-        q = 0.0 if found is None else float(found.q[layer - 1, -1])
+        q = 0.0 if found is None else float(found.q_ea[layer - 1])
         value = trial + 2.0 * (log_G0 + math.log(q)) + both if q > 0.0 else math.nan
         if found is None or not value < 0.0 or (value > -_FAR and found.levels < levels):
             step *= 0.5
-            if step < _SMALLEST and points and found is not None and found.q[layer, -1] > 0.0:
+            if step < _SMALLEST and points and found is not None and found.q_ea[layer] > 0.0:
                 # another allocation of the levels, with a threshold between the two points
                 return 0.5 * (log_alpha + trial), error, ""
             if step < _SMALLEST:
@@ -189,17 +192,18 @@ def _approach(
 
 def _solve(
     problem: Problem, alpha: float, depth: int, levels: int, threads: int,
-    near: rsb.RSBSolution | None,
-) -> rsb.RSBSolution | None:  # fmt: skip
+    near: Found | None,
+) -> Found | None:  # fmt: skip
     """The continuous solution at one alpha, or None where none is certified."""
+    equations = broken_equations(replace(problem, alpha=alpha, L=depth))
     for start in [near, None] if near is not None else [None]:
         try:
-            found = rsb.solve_rsb(
-                alpha, depth, kappa=problem.kappa, beta=problem.beta, levels=levels, start=start,
+            found = find(
+                equations, levels=levels, start=None if start is None else start.state,
                 time_limit=_TIME_LIMIT, threads=threads,
-            )[0]  # fmt: skip
+            )  # fmt: skip
         except FlowError:
             continue
-        if found.converged and found.branch == "continuous":
+        if found.converged and found.kind is BranchKind.CONTINUOUS and not found.liquid:
             return found
     return None

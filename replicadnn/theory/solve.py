@@ -20,7 +20,9 @@ from replicadnn.solution import (
     unsolved,
 )
 from replicadnn.status import Status
-from replicadnn.theory.broken import point as rsb_solver
+from replicadnn.theory.broken.point import Settings
+from replicadnn.theory.broken.point import solve_point as solve_broken
+from replicadnn.theory.closures import broken_equations
 from replicadnn.theory.closures.averaged import broken as rsb_map
 from replicadnn.theory.closures.averaged import entropy
 from replicadnn.theory.symmetric.point import MAX_SWEEPS, Candidate, find_branches, solve_point
@@ -220,13 +222,10 @@ def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
                 continue
             yield (
                 i,
-                rsb_solver.solve_point(
-                    work.problems[i],
+                solve_broken(
+                    broken_equations(work.problems[i]),
                     work.asked,
-                    levels=work.levels,
-                    tol=work.tol,
-                    time_limit=work.time_limit,
-                    threads=work.threads,
+                    Settings(work.levels, work.tol, work.time_limit, work.threads),
                 ),
             )
             continue
