@@ -1,1 +1,0 @@
-"""Exact neurons: every neuron is summed over together with its own perceptron."""
