@@ -29,8 +29,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from replicadnn.kernels._jit import jit_strict
 from replicadnn.kernels.theory.exact_averages import (
     FOURTH,
@@ -217,42 +215,6 @@ def site_mass_error(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
 
 
 # -- all layers of a network --------------------------------------------------------------------
-@jit_strict
-def interaction_overlap(q, p, Q, P, lam, mu):
-    """lam = q(l-1) Q(l) and 1 - lam into ``lam``, ``mu`` (L); q, p (L+1), Q, P (L)."""
-    for l in range(Q.size):
-        lam[l] = q[l] * Q[l]
-        mu[l] = p[l] + P[l] - p[l] * P[l]
-
-
-@jit_strict
-def backward(teacher, kappa, beta, drop, b, q, p, Q, P, eps, new_q, log_rest, G, fine):
-    """One pass from the output to the input: eps(l) = Q(l+1) G(l+1), then q(l), G(l) of `site`.
-
-    q, p (L+1) and Q, P (L) are read; eps, new_q, log_rest, G (L) are written, entry l - 1 for
-    layer l; the output layer has eps = inf, q = 1.
-    """
-    L = Q.size
-    lam, mu = np.empty(L), np.empty(L)
-    interaction_overlap(q, p, Q, P, lam, mu)
-    eps[L - 1] = math.inf
-    for l in range(L - 1, -1, -1):
-        new_q[l], log_rest[l], G[l] = site(
-            teacher, kappa, beta, drop, b, lam[l], mu[l], eps[l], fine
-        )
-        if l > 0:
-            eps[l - 1] = Q[l] * G[l]
-
-
-@jit_strict
-def layer_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, slopes, fine):
-    """`site_slopes` of every layer into ``slopes`` (L, 6); lam, mu, eps (L)."""
-    for l in range(lam.size):
-        slopes[l, 0], slopes[l, 1], slopes[l, 2], slopes[l, 3], slopes[l, 4], slopes[l, 5] = (
-            site_slopes(teacher, kappa, beta, drop, b, lam[l], mu[l], eps[l], fine)
-        )
-
-
 @jit_strict
 def layer_potentials(teacher, kappa, beta, drop, b, lam, mu, eps, values, fine):
     """`potential` of every layer into ``values`` (L)."""

@@ -1,7 +1,7 @@
-"""Exact neurons, replica symmetric: passes over all layers of a network and the matrix of Newton.
+"""Exact neurons, replica symmetric: passes over all layers of a network, and the matrix of Newton.
 
-Layers l = 1..L stand at index l - 1; G and the variance eps of the field from above too, eps = inf at
-the output.  A hidden layer is liquid where q(l) = 0: then Q(l) = Q(l+1) = 0, and G(l) = 0.
+Layers l = 1..L stand at index l - 1, so do G and the variance eps of the field from above; at the
+output eps = inf.  A hidden layer is liquid where q(l) = 0: then Q(l) = Q(l+1) = 0, and G(l) = 0.
 Formulae: docs/theory.md, section 8; averages of one layer: `kernels.theory.exact`.
 """
 
@@ -88,7 +88,7 @@ def sweep(constants, alpha, c0, w2, q, p, Q, P, G, moves, rest_below, floor, for
     L) of them and their neighbours are below ``rest_below``.
     """
     L = Q.size
-    teacher, kappa, beta, drop, b = constants
+    teacher = constants[0]
     change = 0.0
     for i in range(L):
         l = i if forward else L - 1 - i
@@ -205,10 +205,12 @@ def add_overlap(row, size, q, p, Q, P, l):
 
 
 @jit_strict
-def newton_system(teacher, q, p, Q, P, active, new_q, log_rest, G, alpha, slopes, values, bands):
+def newton_system(
+    teacher, q, p, Q, P, active, new_q, log_rest, G, alpha, q_eps, q_lam, G_lam, values, bands
+):  # fmt: skip
     """F(y) - y and the bands (2 w + 1, 2L-1) of 1 - dF/dy on the ``active`` logits; unit elsewhere.
 
-    ``new_q``, ``log_rest``, ``G`` of `averages` and ``slopes`` (L, 3) = dq/deps, dq/dlam, dG/dlam.
+    ``new_q``, ``log_rest``, ``G`` of `averages`; q_eps = dq/deps, q_lam = dq/dlam = dG/deps, G_lam.
     """
     L = Q.size
     n = 2 * L - 1
@@ -216,7 +218,6 @@ def newton_system(teacher, q, p, Q, P, active, new_q, log_rest, G, alpha, slopes
     bands[:] = 0.0
     values[:] = 0.0
     row = np.zeros(n)
-    by_field, by_overlap = slopes[:, 1], slopes[:, 2]
     for i in range(n):
         if not active[i]:
             bands[width, i] = 1.0
@@ -230,15 +231,15 @@ def newton_system(teacher, q, p, Q, P, active, new_q, log_rest, G, alpha, slopes
             gain = 1.0 if teacher else 1.0 / (1.0 + new)
             if l > 0:
                 row[i - 1] += gain * p[l]
-            add_curvature(row, gain / G[l], q, p, Q, P, G, by_field, by_overlap, l)
+            add_curvature(row, gain / G[l], q, p, Q, P, G, q_lam, G_lam, l)
         else:  # q(l+1): neurons of the layer at index l
             rest = math.exp(log_rest[l])
             values[i] = math.log(new_q[l]) - log_rest[l] - math.log(q[l + 1]) + math.log(p[l + 1])
             gain = 1.0 / (new_q[l] * rest)
-            add_overlap(row, gain * slopes[l, 1], q, p, Q, P, l)
-            field = gain * slopes[l, 0]
+            add_overlap(row, gain * q_lam[l], q, p, Q, P, l)
+            field = gain * q_eps[l]
             row[2 * l + 2] += field * G[l + 1] * Q[l + 1] * P[l + 1]
-            add_curvature(row, field * Q[l + 1], q, p, Q, P, G, by_field, by_overlap, l + 1)
+            add_curvature(row, field * Q[l + 1], q, p, Q, P, G, q_lam, G_lam, l + 1)
         for j in range(max(0, i - width), min(n, i + width + 1)):
             value = -row[j] if active[j] else 0.0
             bands[width + i - j, j] = value + (1.0 if i == j else 0.0)

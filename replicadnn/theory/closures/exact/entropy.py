@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from replicadnn.kernels.theory import exact as kernels
-from replicadnn.problem import Problem
+from replicadnn.theory.closures.exact.site import Sites
 from replicadnn.theory.contract import Entropy
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
-
-Constants = tuple[bool, float, float, float, float]
 
 _STENCIL = ((-2.0, 1.0 / 12.0), (-1.0, -2.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, -1.0 / 12.0))
 _RELATIVE_STEP = 2e-3
@@ -30,26 +27,18 @@ def _overlaps(state: State) -> tuple[FloatArray, FloatArray]:
     return state.q[:-1] * state.Q, p + P - p * P
 
 
-def _potentials(
-    constants: Constants, lam: FloatArray, mu: FloatArray, eps: FloatArray
-) -> FloatArray:
-    values = np.empty_like(lam)
-    kernels.layer_potentials(*constants, lam, mu, eps, values, 1)
-    return values
-
-
-def free_entropy(problem: Problem, constants: Constants, state: State, eps: FloatArray) -> Entropy:
+def free_entropy(sites: Sites, state: State, eps: FloatArray) -> Entropy:
     """s at the fields ``eps`` (L, inf at the output); ``neurons`` is the term eps (1 - q)/2."""
-    F = _potentials(constants, *_overlaps(state), eps)
-    filled = state.Q if problem.teacher else state.Q / state.P
-    couplings = (np.log(state.P) + filled) / (2.0 * problem.alpha)
-    sign = 1.0 if problem.teacher else -1.0
+    F = sites.potentials(*_overlaps(state), eps)
+    filled = state.Q if sites.problem.teacher else state.Q / state.P
+    couplings = (np.log(state.P) + filled) / (2.0 * sites.problem.alpha)
+    sign = 1.0 if sites.problem.teacher else -1.0
     neurons = 0.5 * sign * eps[:-1] * state.p[1:-1]
     return Entropy(float(np.sum(F) + np.sum(couplings) + np.sum(neurons)), F, couplings, neurons)
 
 
 def gradient(
-    problem: Problem, constants: Constants, state: State, eps: FloatArray
+    sites: Sites, state: State, eps: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """ds/d(logit q) (L-1), ds/d(logit Q) (L), ds/d(ln eps) (L-1), the others held fixed.
 
@@ -57,16 +46,16 @@ def gradient(
     is given relative to them, where F is large relative to its rounding.
     """
     lam, mu = _overlaps(state)
-    sign = 1.0 if problem.teacher else -1.0
+    sign = 1.0 if sites.problem.teacher else -1.0
     step = _RELATIVE_STEP * np.minimum(lam, mu)
     slope, size = np.zeros_like(lam), np.zeros_like(lam)
     in_log_eps = np.zeros(eps.size - 1)
     for offset, weight in _STENCIL:
-        values = _potentials(constants, lam + offset * step, mu - offset * step, eps)
+        values = sites.potentials(lam + offset * step, mu - offset * step, eps)
         slope += weight * values
         size = np.maximum(size, _ROUNDING * np.abs(values))
         moved = eps * (1.0 + offset * _RELATIVE_STEP)
-        in_log_eps += weight * _potentials(constants, lam, mu, moved)[:-1]
+        in_log_eps += weight * sites.potentials(lam, mu, moved)[:-1]
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.where(lam > 0.0, slope / step, 0.0)
     hidden, rest = state.q[1:-1], state.p[1:-1]
@@ -75,9 +64,9 @@ def gradient(
     in_q = _cancel(
         hidden * rest * slope[1:] * state.Q[1:], -0.5 * sign * eps[:-1] * hidden * rest, size[1:]
     )
-    spherical = -0.5 * state.Q if problem.teacher else 0.5 * state.Q / state.P
+    spherical = -0.5 * state.Q if sites.problem.teacher else 0.5 * state.Q / state.P
     in_Q = _cancel(
-        state.Q * state.P * state.q[:-1] * slope, spherical * state.Q / problem.alpha, size
+        state.Q * state.P * state.q[:-1] * slope, spherical * state.Q / sites.problem.alpha, size
     )
     return in_q, in_Q, in_log_eps
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from replicadnn import interrupt
-from replicadnn.kernels.theory import exact as sites
 from replicadnn.kernels.theory import exact_map as kernels
 from replicadnn.problem import Problem
-from replicadnn.theory.closures.averaged.weight import floor_distance, mean_weight
+from replicadnn.theory.closures.averaged.weight import mean_weight
 from replicadnn.theory.closures.exact import entropy, replicon
+from replicadnn.theory.closures.exact.site import Pass, Sites, Slopes
 from replicadnn.theory.contract import Entropy
 from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State, full_order
 from replicadnn.types import BoolArray, FloatArray
@@ -30,36 +30,20 @@ _FRONT = 40
 
 
 @dataclass(slots=True)
-class Layers:
-    """One evaluation of F by layers l = 1..L (index l - 1)."""
-
-    lam: FloatArray
-    mu: FloatArray
-    eps: FloatArray
-    q: FloatArray
-    log_rest: FloatArray
-    G: FloatArray
-
-
-@dataclass(slots=True)
 class Equations:
     """Replica-symmetric equations of the exact closure for one `Problem`."""
 
     problem: Problem
-    #: teacher, kappa, beta, drop, b of `kernels.theory.exact`
-    constants: tuple[bool, float, float, float, float] = field(init=False)
+    sites: Sites = field(init=False)
     #: c0 = <w'>^2/<w>^2 and w2 = <w''>/<w> of a gap without signal
     c0: float = field(init=False)
     w2: float = field(init=False)
 
     def __post_init__(self) -> None:
         problem = self.problem
-        b = -math.expm1(-problem.beta)
-        self.constants = (
-            problem.teacher, problem.kappa, problem.beta, floor_distance(problem.beta), b,
-        )  # fmt: skip
+        self.sites = Sites(problem)
         density = math.exp(-0.5 * problem.kappa**2) / math.sqrt(2.0 * math.pi)
-        w1 = b * density / mean_weight(problem.kappa, problem.beta)
+        w1 = -math.expm1(-problem.beta) * density / mean_weight(problem.kappa, problem.beta)
         self.c0, self.w2 = w1 * w1, problem.kappa * w1
 
     @property
@@ -80,20 +64,13 @@ class Equations:
         L, full = self.problem.L, full_order(self.problem)
         return [full] if self.problem.teacher else [State.uniform(L, 0.1, 0.01)]
 
-    def layers(self, state: State, fine: int = 1) -> Layers:
+    def layers(self, state: State) -> Pass:
         """Averages of every layer at ``state``."""
-        out = Layers(*(np.empty(state.Q.size) for _ in range(6)))
-        kernels.averages(
-            self.constants, state.q, state.p, state.Q, state.P,
-            out.lam, out.mu, out.eps, out.q, out.log_rest, out.G, fine,
-        )  # fmt: skip
-        return out
+        return self.sites.backward(state.q, state.p, state.Q, state.P)
 
-    def slopes(self, at: Layers) -> FloatArray:
-        """dq/deps, dq/dlam = dG/deps, dG/dlam, <f_uu^2>, <f_uw^2>, <f_ww^2>; (L, 6)."""
-        out = np.empty((at.G.size, 6))
-        kernels.slopes_of_layers(self.constants, at.lam, at.mu, at.eps, out, 1)
-        return out
+    def slopes(self, at: Pass) -> Slopes:
+        """Their derivatives."""
+        return self.sites.slopes(at.lam, at.mu, at.eps)
 
     def sweep(self, state: State, pairs: int) -> float:
         """``pairs`` backward-and-forward Gauss-Seidel passes in place; last relative change."""
@@ -107,7 +84,7 @@ class Equations:
             change = 0.0
             for forward in (False, True):
                 moved = kernels.sweep(
-                    self.constants, self.problem.alpha, self.c0, self.w2,
+                    self.sites.parameters, self.problem.alpha, self.c0, self.w2,
                     state.q, state.p, state.Q, state.P, G, moves, rest_below, LIQUID_FLOOR, forward,
                 )  # fmt: skip
                 change = max(change, moved)
@@ -121,11 +98,12 @@ class Equations:
         at = self.layers(state)
         slopes = self.slopes(at)
         size = active.size
-        width = min(2 * kernels.reach(state.Q, at.G, slopes[:, 1]) + 2, max(size - 1, 1))
+        width = min(2 * kernels.reach(state.Q, at.G, slopes.q_lam) + 2, max(size - 1, 1))
         values, bands = np.empty(size), np.empty((2 * width + 1, size))
         kernels.newton_system(
             self.problem.teacher, state.q, state.p, state.Q, state.P, active,
-            at.q, at.log_rest, at.G, self.problem.alpha, slopes, values, bands,
+            at.q, at.log_rest, at.G, self.problem.alpha,
+            slopes.q_eps, slopes.q_lam, slopes.G_lam, values, bands,
         )  # fmt: skip
         return values, bands
 
@@ -159,23 +137,21 @@ class Equations:
 
     def free_entropy(self, state: State) -> Entropy:
         """s of a state at its own eps (docs/theory.md, eqs. 44, 45)."""
-        return entropy.free_entropy(self.problem, self.constants, state, self.layers(state).eps)
+        return entropy.free_entropy(self.sites, state, self.layers(state).eps)
 
     def gradient(self, state: State) -> tuple[FloatArray, FloatArray, FloatArray]:
         """ds/d(logit q), ds/d(logit Q), ds/d(ln eps), numerically."""
-        return entropy.gradient(self.problem, self.constants, state, self.layers(state).eps)
+        return entropy.gradient(self.sites, state, self.layers(state).eps)
 
     def mass_error(self, state: State) -> float:
         """Largest error of the normalisations of `kernels.theory.exact.site_mass_error`."""
         at = self.layers(state)
         solid = (at.lam > 0.0) | (at.eps > 0.0)
-        return float(
-            sites.mass_error(*self.constants, at.lam[solid], at.mu[solid], at.eps[solid], 1)
-        )
+        return self.sites.mass_error(at.lam[solid], at.mu[solid], at.eps[solid])
 
     def replicon(self, state: State) -> float | None:
         """rho; None in very deep networks (L > 500)."""
         if self.problem.L > replicon.MAX_DEPTH:
             return None
         at = self.layers(state)
-        return replicon.replicon(self.problem, state, at.G, self.slopes(at)[:, 3:])
+        return replicon.replicon(self.problem, state, at.G, self.slopes(at))

@@ -103,7 +103,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Fronts:
-    """Stages 1 .. L-1 (`theory.contract.Fronts`); alpha and the ansatz of ``problem`` are unused."""
+    """Stages 1 .. L-1 (`theory.contract.Fronts`).
+
+    alpha and the ansatz of ``problem`` are unused.
+    """
 
     problem: Problem
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from replicadnn.problem import Problem
+from replicadnn.theory.closures.exact.site import Slopes
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
 
@@ -19,16 +20,14 @@ from replicadnn.types import FloatArray
 MAX_DEPTH = 500
 
 
-def replicon_matrix(
-    problem: Problem, state: State, G: FloatArray, squares: FloatArray
-) -> FloatArray:
-    """The map of (delta q(0..L), delta Q(1..L)), (2L+1, 2L+1); ``squares`` (L, 3)."""
+def replicon_matrix(problem: Problem, state: State, G: FloatArray, slopes: Slopes) -> FloatArray:
+    """The map of (delta q(0..L), delta Q(1..L)), (2L+1, 2L+1)."""
     L, q, Q = problem.L, state.q, state.Q
     size = 2 * L + 1
     out = np.zeros((size, size))
     dG = np.zeros(size)
     for l in range(L, 0, -1):
-        uu, uw, ww = squares[l - 1]
+        uu, uw, ww = (float(x[l - 1]) for x in (slopes.f_uu, slopes.f_uw, slopes.f_ww))
         d_eps = np.zeros(size)
         if l < L:
             d_eps = Q[l] * dG
@@ -46,6 +45,6 @@ def replicon_matrix(
     return out
 
 
-def replicon(problem: Problem, state: State, G: FloatArray, squares: FloatArray) -> float:
+def replicon(problem: Problem, state: State, G: FloatArray, slopes: Slopes) -> float:
     """rho of a replica-symmetric state."""
-    return float(np.max(np.abs(np.linalg.eigvals(replicon_matrix(problem, state, G, squares)))))
+    return float(np.max(np.abs(np.linalg.eigvals(replicon_matrix(problem, state, G, slopes)))))

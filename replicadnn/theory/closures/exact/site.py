@@ -9,6 +9,7 @@ import numpy as np
 
 from replicadnn.errors import InputError
 from replicadnn.kernels.theory import exact as kernels
+from replicadnn.kernels.theory import exact_map as layers
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged.weight import floor_distance
 from replicadnn.types import FloatArray
@@ -84,15 +85,17 @@ class Sites:
 
     def backward(self, q: FloatArray, p: FloatArray, Q: FloatArray, P: FloatArray) -> Pass:
         """New q(l), eps(l), G(l) of the overlaps q(0..L), Q(1..L) and p = 1 - q, P = 1 - Q."""
-        lam, mu, eps, new, log_rest, G = np.empty((6, Q.size))
-        kernels.interaction_overlap(q, p, Q, P, lam, mu)
-        kernels.backward(*self.parameters, q, p, Q, P, eps, new, log_rest, G, self.fine)
-        return Pass(lam, mu, eps, new, log_rest, G)
+        out = Pass(*np.empty((6, Q.size)))
+        layers.averages(
+            self.parameters, q, p, Q, P,
+            out.lam, out.mu, out.eps, out.q, out.log_rest, out.G, self.fine,
+        )  # fmt: skip
+        return out
 
     def slopes(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> Slopes:
         """Derivatives of q and G in eps and lam; all (L,), eps = inf for an output layer."""
         out = np.empty((lam.size, 6))
-        kernels.layer_slopes(*self.parameters, lam, mu, eps, out, self.fine)
+        layers.slopes_of_layers(self.parameters, lam, mu, eps, out, self.fine)
         return Slopes(*out.T.copy())
 
     def potentials(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> FloatArray:

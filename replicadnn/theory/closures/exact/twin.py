@@ -13,12 +13,8 @@ import math
 import numpy as np
 
 from replicadnn.problem import Problem
-from replicadnn.theory.closures.averaged.twin import (
-    couplings,
-    log_weight,
-    log_weight_curvature,
-    log_weight_slope,
-)
+from replicadnn.quadrature import log_weight, log_weight_curvature, log_weight_slope
+from replicadnn.theory.closures.averaged.twin import couplings
 from replicadnn.types import FloatArray
 
 _STEP = 0.05
