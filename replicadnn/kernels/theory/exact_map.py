@@ -20,6 +20,7 @@ _LARGEST = 1e-3
 _REPEATS = 6
 _STILL = 1e-3
 _NEGLIGIBLE = 1e-17
+_TINY = 1e-200
 
 
 @jit_strict
@@ -62,12 +63,21 @@ def overlap_below(q, p, Q, P, l):
 
 
 @jit_strict
+def field_above(Q, G, l):
+    """eps(l) = Q(l+1) G(l+1) of the layer at index ``l``; inf at the output, 0 if it underflows."""
+    if l == Q.size - 1:
+        return math.inf
+    eps = Q[l + 1] * G[l + 1]
+    return eps if eps > _TINY else 0.0
+
+
+@jit_strict
 def update(constants, alpha, q, p, Q, P, G, l):
     """Site and couplings of the layer at index ``l`` from their neighbours; relative change."""
     teacher, kappa, beta, drop, b = constants
     L = Q.size
     lam, mu = overlap_below(q, p, Q, P, l)
-    eps = math.inf if l == L - 1 else Q[l + 1] * G[l + 1]
+    eps = field_above(Q, G, l)
     full, log_rest, G[l] = site(teacher, kappa, beta, drop, b, lam, mu, eps, 1)
     change = 0.0
     if l < L - 1:
@@ -131,7 +141,7 @@ def averages(constants, q, p, Q, P, lam, mu, eps, new_q, log_rest, G, fine):
     L = Q.size
     for l in range(L - 1, -1, -1):
         lam[l], mu[l] = overlap_below(q, p, Q, P, l)
-        eps[l] = math.inf if l == L - 1 else Q[l + 1] * G[l + 1]
+        eps[l] = field_above(Q, G, l)
         if lam[l] == 0.0 and eps[l] == 0.0:
             new_q[l], log_rest[l], G[l] = 0.0, 0.0, 0.0
         elif l < L - 1 and mu[l] == mu[l + 1] and eps[l] == eps[l + 1]:
