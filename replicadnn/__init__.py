@@ -29,12 +29,12 @@ _PUBLIC = {
     "stability": "replicadnn.questions.stability",
     "Stability": "replicadnn.questions.stability",
     "gap_distribution": "replicadnn.questions.gaps",
-    "simulate": "replicadnn.montecarlo.run",
+    "simulate": "replicadnn.montecarlo.runs.simulate",
     "transitions": "replicadnn.questions.transitions",
     "Transitions": "replicadnn.questions.transitions",
     "generalisation": "replicadnn.questions.generalisation",
     "Generalisation": "replicadnn.questions.generalisation",
-    "MonteCarloResult": "replicadnn.montecarlo.result",
+    "MonteCarloResult": "replicadnn.montecarlo.runs.result",
     "load": "replicadnn.storage.readers",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from replicadnn.errors import FileError as FileError
     from replicadnn.errors import InputError as InputError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
-    from replicadnn.montecarlo.result import MonteCarloResult as MonteCarloResult
-    from replicadnn.montecarlo.run import simulate as simulate
+    from replicadnn.montecarlo.runs.result import MonteCarloResult as MonteCarloResult
+    from replicadnn.montecarlo.runs.simulate import simulate as simulate
     from replicadnn.problem import Problem as Problem
     from replicadnn.questions.capacity import Capacity as Capacity
     from replicadnn.questions.capacity import capacity as capacity

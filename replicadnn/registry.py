@@ -14,6 +14,7 @@ from typing import Any
 WRITERS = {
     "Solutions": "replicadnn.storage.solutions:save_solutions",
     "MonteCarloResult": "replicadnn.storage.runs:save_result",
+    "TemperingResult": "replicadnn.storage.runs:save_result",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -38,7 +39,8 @@ RECORDS = {
     "Certificate": "replicadnn.certificate:Certificate",
     "OtherBranch": "replicadnn.solution:OtherBranch",
     "Problem": "replicadnn.problem:Problem",
-    "MonteCarloResult": "replicadnn.montecarlo.result:MonteCarloResult",
+    "MonteCarloResult": "replicadnn.montecarlo.runs.result:MonteCarloResult",
+    "Spec": "replicadnn.montecarlo.spec:Spec",
 }
 
 

@@ -52,7 +52,7 @@ class SimulateTask:
 
     def complete(self, given: Mapping[str, Any]) -> Params:
         """All parameters, checked; raises InputError."""
-        from replicadnn.montecarlo.study import make_jobs
+        from replicadnn.montecarlo.runs.jobs import make_jobs
 
         values = dict(given)
         for name in ("alpha", "L", "N"):
@@ -78,7 +78,7 @@ class SimulateTask:
 
     def compute(self, params: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
         """The `MonteCarloResult` of one point."""
-        from replicadnn.montecarlo.run import simulate
+        from replicadnn.montecarlo.runs.simulate import simulate
 
         values = dict(params) | dict(how)
         del values["M"]
@@ -108,16 +108,16 @@ class SimulateTask:
 
     def write(self, file: h5py.File, name: str, result: Any) -> str:
         """Write the groups of a point; returns their checksum."""
-        from replicadnn.storage.runs import write_run
+        from replicadnn.storage.run_groups import write_run
 
         params = new_group(file, "params", name)
         series = new_group(file, "series", name)
-        write_run(params, series, result, result.params.get("step"))
+        write_run(params, series, result)
         return _joined(params, series)
 
     def read(self, file: h5py.File, name: str) -> tuple[Any, str]:
         """The result of a point and its checksum."""
-        from replicadnn.storage.runs import read_run
+        from replicadnn.storage.run_groups import read_run
 
         params, series = file["params"][name], file["series"][name]
         return read_run(params, series), _joined(params, series)

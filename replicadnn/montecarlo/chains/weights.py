@@ -17,23 +17,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.kernels.sampler import weights as kernel
-from replicadnn.montecarlo.gap import (
+from replicadnn.montecarlo.chains.common import (
     RECOMPUTE_EVERY,
     Draw,
     aligned_zeros,
     seed_generator,
     thresholds,
 )
+from replicadnn.montecarlo.connectivity import moves_per_layer
 from replicadnn.montecarlo.network import Network, propagate
+
+#: Names of the arrays of `kernels.sampler.weights.State` in files.
+_IN_FILES = ("J", "C", "R", "S", "h", "Y")
 
 
 def _padded(n: int) -> int:
     return -(-n // 16) * 16
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class WeightsChain:
-    """One Markov chain of the weights sampler; array layout in `kernels.sampler.weights`.
+    """One Markov chain of the weights sampler; ``state``: see `kernels.sampler.weights.State`.
 
     energy_now is E of the present couplings, counters (L,) the accepted rotations, done the sweeps.
     """
@@ -41,12 +45,7 @@ class WeightsChain:
     sampler: ClassVar[str] = "weights"
     beta: float
     step: float
-    J: NDArray[np.float32]
-    C: NDArray[np.float32]
-    R: NDArray[np.float32]
-    S: NDArray[np.float32]
-    h: NDArray[np.float32]
-    Y: NDArray[np.float32]
+    state: kernel.State
     rng: NDArray[np.uint64]
     counters: NDArray[np.int64]
     energy_now: int
@@ -57,43 +56,51 @@ class WeightsChain:
         cls, net: Network, seed: np.random.SeedSequence, *, beta: float, step: float = 0.1
     ) -> WeightsChain:
         """Chain that begins at the couplings of ``net``, for the data S[0], S[L] of ``net``."""
-        L, N, _ = net.J.shape
+        L, N = net.J.shape[:2]
         M = net.S.shape[2]
         Np, Mp = _padded(N), _padded(M)
         J = np.ascontiguousarray(net.J, dtype=np.float32).copy()
-        R = aligned_zeros((L, N, Mp))
-        R[0, :, :M] = net.S[0]
-        Y = aligned_zeros((M, Np))
-        Y[:, :N] = net.S[L].T
-        C, S, h = (aligned_zeros(s) for s in ((L, N, Np), (L, M, Np), (L, M, Np)))
-        wrong = int(kernel.forward(J, C, R, S, h, Y))
-        counters = np.zeros(L, np.int64)
-        return cls(beta, step, J, C, R, S, h, Y, seed_generator(seed), counters, wrong)
+        below = aligned_zeros((L, N, Mp))
+        below[0, :, :M] = net.S[0]
+        outputs = aligned_zeros((M, Np))
+        outputs[:, :N] = net.S[L].T
+        columns, S, h = (aligned_zeros(s) for s in ((L, N, Np), (L, M, Np), (L, M, Np)))
+        state = kernel.State(J, columns, below, S, h, outputs)
+        wrong = int(kernel.forward(state))
+        return cls(
+            beta=beta, step=step, state=state, rng=seed_generator(seed),
+            counters=np.zeros(L, np.int64), energy_now=wrong,
+        )  # fmt: skip
+
+    @property
+    def J(self) -> NDArray[np.float32]:
+        """Couplings (L, N, c)."""
+        couplings: NDArray[np.float32] = self.state.J
+        return couplings
 
     def advance(self, n: int) -> None:
         """Make n sweeps."""
         accept = thresholds(self.beta, self.energy_scale())
-        self.energy_now = int(
-            kernel.sweeps(
-                self.J, self.C, self.R, self.S, self.h, self.Y, self.rng, self.done, n,
-                RECOMPUTE_EVERY, self.step, accept, self.counters, self.energy_now,
-            )
+        energy = kernel.sweeps(
+            self.state, self.rng, self.done, n, RECOMPUTE_EVERY, self.step, accept, self.counters,
+            self.energy_now,
         )  # fmt: skip
+        self.energy_now = int(energy)
         self.done += n
 
     def network(self) -> Network:
         """Copy of couplings and propagated neurons; S[L] is the network's own output."""
-        L, N, _ = self.J.shape
-        M = self.Y.shape[0]
+        L, N = self.J.shape[:2]
+        M = len(self.state.outputs)
         S = np.empty((L + 1, N, M), np.int8)
-        S[0] = self.R[0, :, :M]
-        S[1:] = self.S[:, :, :N].transpose(0, 2, 1)
+        S[0] = self.state.below[0, :, :M]
+        S[1:] = self.state.S[:, :, :N].transpose(0, 2, 1)
         return Network(self.J.copy(), S)
 
     def violations(self) -> NDArray[np.int64]:
         """Wrong output bits, in the place of layer L; zero in the others, (L,)."""
         counts = np.zeros(self.J.shape[0], np.int64)
-        counts[-1] = np.count_nonzero(self.S[-1] != self.Y)
+        counts[-1] = np.count_nonzero(self.state.S[-1] != self.state.outputs)
         return counts
 
     def energy(self) -> int:
@@ -102,22 +109,16 @@ class WeightsChain:
 
     def energy_scale(self) -> int:
         """Number of output bits, N M."""
-        return int(self.Y.shape[0] * self.J.shape[1])
+        return int(len(self.state.outputs) * self.J.shape[1])
 
     def acceptance(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Accepted fraction of the rotations (L,); there are no flips, so the second is empty."""
-        N = self.J.shape[1]
-        return self.counters / (max(self.done, 1) * N * N), np.empty(0)
+        return self.counters / (max(self.done, 1) * moves_per_layer(self.J)), np.empty(0)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that changes in time; `restore` reads it back."""
-        return {
-            "J": self.J,
-            "C": self.C,
-            "R": self.R,
-            "S": self.S,
-            "h": self.h,
-            "Y": self.Y,
+        out = dict(zip(_IN_FILES, self.state, strict=True))
+        return out | {
             "rng": self.rng,
             "counters": self.counters,
             "energy_now": np.array(self.energy_now, np.int64),
@@ -126,8 +127,10 @@ class WeightsChain:
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Continue from the arrays of another chain of the same shape."""
-        for name in ("J", "C", "R", "S", "h", "Y", "rng", "counters"):
-            getattr(self, name)[...] = arrays[name]
+        for name, own in zip(_IN_FILES, self.state, strict=True):
+            own[...] = arrays[name]
+        self.rng[...] = arrays["rng"]
+        self.counters[...] = arrays["counters"]
         self.energy_now = int(arrays["energy_now"])
         self.done = int(arrays["done"])
 

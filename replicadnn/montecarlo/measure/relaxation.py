@@ -1,6 +1,6 @@
 """Autocorrelations by layer and the times that they define, with errors over samples.
 
-    C_J(l, t) = (1/N^2) sum_{i,k} J_{l,i,k}(t0) J_{l,i,k}(t0 + t)
+    C_J(l, t) = (1/(N c)) sum_{i,k} J_{l,i,k}(t0) J_{l,i,k}(t0 + t)          (fan-in c)
     C_S(l, t) = (1/(N M)) sum_{i,mu} S_{l,i}^mu(t0) S_{l,i}^mu(t0 + t)
 
 tau is the time, in sweeps, at which the average curve falls to 1/e.  A curve that does not get
@@ -158,6 +158,21 @@ def layer_times(
         return np.array([of_curve(t, curve) for curve in chosen.mean(axis=0)])
 
     return statistic(c), bootstrap_error(c, statistic)
+
+
+def longest_time(times: Times, curves: Array) -> float:
+    """Longest time at which all curves (samples, layers, T) are known; nan if there is none."""
+    known = ~np.isnan(curves).any(axis=(0, 1)) if curves.shape[1] else np.zeros(len(times), bool)
+    return float(times[known][-1]) if known.any() else math.nan
+
+
+def second_half(values: Array) -> Array:
+    """Mean over the second half of the records made so far; values (samples, K, layers)."""
+    made = np.nonzero(~np.isnan(values).any(axis=(0, 2)))[0]
+    if values.shape[2] == 0 or len(made) == 0:
+        return np.full((values.shape[0], values.shape[2]), np.nan)
+    mean: Array = values[:, made[len(made) // 2 :]].mean(axis=1)
+    return mean
 
 
 def growth_exponent(widths: Array, tau: Array, error: Array) -> tuple[float, float, float]:

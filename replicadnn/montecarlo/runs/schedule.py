@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.montecarlo import relaxation
+from replicadnn.montecarlo.measure import relaxation
 from replicadnn.montecarlo.spec import Spec
 
 N_RECORDS = 64

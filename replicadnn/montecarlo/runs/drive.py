@@ -13,7 +13,7 @@ BLOCK_SECONDS = 0.5
 
 
 class Resumable(Protocol):
-    """What `drive` asks of a `Simulation` or a `tempering.Tempering`."""
+    """What `drive` asks of a `Simulation` or a `Tempering`."""
 
     @property
     def total(self) -> int: ...

@@ -8,7 +8,6 @@ flip attempt of every hidden neuron for every pattern.  Compiled in `kernels.sam
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,44 +16,17 @@ from numpy.typing import NDArray
 
 from replicadnn.kernels.sampler import gap as kernel
 from replicadnn.kernels.sampler import soft
-from replicadnn.kernels.sampler.random import RNG_LANES, fill_u32
-from replicadnn.montecarlo.network import Network, Signs
+from replicadnn.montecarlo.chains.common import (
+    RECOMPUTE_EVERY,
+    Draw,
+    aligned_zeros,
+    seed_generator,
+    thresholds,
+)
+from replicadnn.montecarlo.connectivity import moves_per_layer
+from replicadnn.montecarlo.network import Network
 
-RECOMPUTE_EVERY = 256
-Draw = Callable[[int], NDArray[np.uint32]]
 Floats = NDArray[np.floating[Any]]
-
-
-def seed_generator(seed: np.random.SeedSequence) -> NDArray[np.uint64]:
-    """State (4, 8) of the eight-lane xoshiro256++ of one chain."""
-    words = seed.generate_state(4 * RNG_LANES, np.uint64).astype(np.uint64)
-    return words.reshape(4, RNG_LANES)
-
-
-def drawn_signs(shape: tuple[int, ...], state: NDArray[np.uint64]) -> Signs:
-    """Independent fair +-1 from the bits of a chain's generator ``state``, which moves on."""
-    n = math.prod(shape)
-    words = np.empty(-(-n // 512) * 16, np.uint32)
-    fill_u32(state, words, len(words))
-    bits = np.unpackbits(words.view(np.uint8), count=n).reshape(shape)
-    return (2 * bits.view(np.int8) - 1).astype(np.int8)
-
-
-def thresholds(beta: float, n: int) -> NDArray[np.uint32]:
-    """floor(2^32 exp(-beta d)) for d = 1..n, cut where it falls to zero."""
-    with np.errstate(over="ignore"):
-        weight = np.exp(-beta * np.arange(1, n + 1))
-    values = np.minimum(np.floor(2.0**32 * weight), 2.0**32 - 1.0)
-    kept: NDArray[np.uint32] = values[values >= 1.0].astype(np.uint32)
-    return kept
-
-
-def aligned_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """float32 zeros that start on a 64-byte boundary (whole cache lines for the kernels)."""
-    n_bytes = 4 * math.prod(shape)
-    raw = np.zeros(n_bytes + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + n_bytes].view(np.float32).reshape(shape)
 
 
 def pack(a: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -74,11 +46,11 @@ def unpack(a: NDArray[np.float32], M: int) -> NDArray[np.float32]:
     return a.transpose(0, 2, 1, 3).reshape(layers, N, nb * width)[:, :, :M]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class GapChain:
     """One Markov chain of the gap sampler; every field but the numbers is an array.
 
-    J (L, N, N), S (L+1, nb, N, 32), h (L, nb, N, 32) float32; rng (4, 8) uint64;
+    J (L, N, c), S (L+1, nb, N, 32), h (L, nb, N, 32) float32; rng (4, 8) uint64;
     counters (2L-1,) int64: accepted rotations of layers 1..L, accepted flips of layers 1..L-1;
     done: sweeps made; potential: "count", v = theta(kappa - r), or "soft",
     v = (kappa - r)^2 theta(kappa - r) / 2.
@@ -114,13 +86,14 @@ class GapChain:
         h = aligned_zeros((L, *S.shape[1:]))
         J = np.ascontiguousarray(net.J, dtype=np.float32).copy()
         kernel.recompute_fields(J, S, h)
-        counters = np.zeros(2 * L - 1, np.int64)
-        generator, M = seed_generator(seed), net.S.shape[2]
-        return cls(beta, kappa, step, M, J, S, h, generator, counters, potential=potential)
+        return cls(
+            beta=beta, kappa=kappa, step=step, potential=potential, M=net.S.shape[2],
+            J=J, S=S, h=h, rng=seed_generator(seed), counters=np.zeros(2 * L - 1, np.int64),
+        )  # fmt: skip
 
     def advance(self, n: int) -> None:
         """Make n sweeps."""
-        L, N, _ = self.J.shape
+        L, N = self.J.shape[:2]
         if self.potential == "soft":
             soft.sweeps(
                 self.J, self.S, self.h, self.rng, self.done, n, RECOMPUTE_EVERY, self.step,
@@ -167,16 +140,16 @@ class GapChain:
 
     def energy_scale(self) -> int:
         """Number of gaps, L N M."""
-        L, N, _ = self.J.shape
+        L, N = self.J.shape[:2]
         return int(L * N * self.M)
 
     def acceptance(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Accepted fraction of the rotations (L,) and of the flips (L-1,) so far."""
-        L, N, _ = self.J.shape
+        L, N = self.J.shape[:2]
         n = max(self.done, 1)
         padding = self.S.shape[1] * kernel.W - self.M
         flips = self.counters[L:] - self.done * N * padding
-        return self.counters[:L] / (n * N * N), flips / (n * N * self.M)
+        return self.counters[:L] / (n * moves_per_layer(self.J)), flips / (n * N * self.M)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that changes in time; `restore` reads it back."""

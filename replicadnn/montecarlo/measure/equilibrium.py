@@ -59,7 +59,9 @@ def compare(
     sides : what the sentence calls the two.
     alternative : "greater" where only above > below speaks against equilibrium.
 
-    Refuted: a paired t test gives p below 0.01 after correction for the number of comparisons.
+    Refuted: a paired t test gives p below 0.01 after correction for the number of comparisons (a
+    layer that differs by the same amount in every sample has an infinite t; one that does not
+    differ at all is no comparison).
     Shown: not refuted, and in every overlap that decides |difference| + 2 standard errors is below
     a tenth of the way.  Not shown: neither.
     """
@@ -72,10 +74,7 @@ def compare(
             continue
         gap[name] = difference.mean(axis=0)
         error[name] = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
-        moved = np.ptp(difference, axis=0) > 0
-        if moved.any():
-            found = stats.ttest_1samp(difference[:, moved], 0.0, alternative=alternative)
-            p_values.extend(np.ravel(found.pvalue))
+        p_values.extend(_of_no_difference(difference, alternative))
     if way is None:
         way = {name: np.ones_like(d) for name, d in gap.items() if name[0] in "Rr"}
     decisive = [name for name in way if name in gap]
@@ -106,9 +105,23 @@ def halves_agree(series: Array) -> float:
         return float("nan")
     first = series[:, third : 2 * third].mean(axis=1)
     second = series[:, 2 * third :].mean(axis=1)
-    difference = second - first
-    moved = np.ptp(difference, axis=0) > 0
-    if not moved.any():
-        return 1.0
-    p = stats.ttest_1samp(difference[:, moved], 0.0).pvalue
-    return min(1.0, float(np.min(p)) * int(moved.sum()))
+    p_values = _of_no_difference(second - first, "two-sided")
+    return min(1.0, min(p_values) * len(p_values)) if p_values else 1.0
+
+
+def _of_no_difference(
+    difference: Array, alternative: Literal["two-sided", "greater"]
+) -> list[float]:
+    """p-value of "the mean is 0" for every layer with a difference; difference (samples, layers).
+
+    Student's t test; where all samples have the same difference t is infinite, and where it is
+    exactly 0 in all of them there is nothing to compare.
+    """
+    spread = np.ptp(difference, axis=0) > 0
+    same = difference[0, ~spread & (difference[0] != 0.0)]
+    against = same != 0.0 if alternative == "two-sided" else same > 0.0
+    p_values = [0.0 if speaks else 1.0 for speaks in against]
+    if spread.any():
+        found = stats.ttest_1samp(difference[:, spread], 0.0, alternative=alternative)
+        p_values.extend(np.ravel(found.pvalue).tolist())
+    return p_values

@@ -10,12 +10,12 @@ from typing import Any, Unpack
 from numpy.typing import NDArray
 
 from replicadnn import interrupt
-from replicadnn.montecarlo.drive import drive
-from replicadnn.montecarlo.equilibrium import TwoSided, compare
-from replicadnn.montecarlo.result import MonteCarloResult
-from replicadnn.montecarlo.simulation import Simulation
+from replicadnn.montecarlo.measure.equilibrium import TwoSided
+from replicadnn.montecarlo.runs import statement
+from replicadnn.montecarlo.runs.drive import drive
+from replicadnn.montecarlo.runs.result import MonteCarloResult
+from replicadnn.montecarlo.runs.simulation import Simulation
 from replicadnn.montecarlo.spec import Parameters, make_spec
-from replicadnn.montecarlo.tempering import TemperingResult
 from replicadnn.validate import real, whole
 
 
@@ -75,23 +75,9 @@ def two_sided(
 ) -> tuple[TwoSided, MonteCarloResult, MonteCarloResult]:
     """Was equilibrium reached within ``sweeps``?  Planted and random starts on the same data.
 
-    Returns the statement (`equilibrium.compare` of energies and matched overlaps with the teacher
-    over the second halves; the way is their difference at the first record) and both results.
+    Returns the statement (`statement.of_two_starts`) and both results.
     Arguments as in `simulate`, without start.
     """
     planted = simulate(L, N, alpha, **arguments, start="planted")
     random = simulate(L, N, alpha, **arguments, start="random")
-    return compare_starts(planted, random), planted, random
-
-
-def compare_starts(
-    planted: MonteCarloResult | TemperingResult, random: MonteCarloResult | TemperingResult
-) -> TwoSided:
-    """`equilibrium.compare` of two runs on the same data."""
-    names = ("energy", "R_matched", "r_matched")
-    first = {name: planted.samples[name] for name in names}
-    way = {
-        name: planted.series[name][0] - random.series[name][0]
-        for name in ("R_matched", "r_matched")
-    }
-    return compare(first, random.samples, way)
+    return statement.of_two_starts(planted, random), planted, random

@@ -1,6 +1,6 @@
 """Overlaps between two networks on the same inputs, raw and after matching their neurons.
 
-    Q(l) = (1/N^2) sum_{i,k} J^a_{l,i,k} J^b_{l,i,k},      l = 1..L
+    Q(l) = (1/(N c)) sum_{i,k} J^a_{l,i,k} J^b_{l,i,k},    l = 1..L  (fan-in c)
     q(l) = (1/(N M)) sum_{i,mu} S^a_{l,i}^mu S^b_{l,i}^mu,  l = 1..L-1
 
 Hidden neurons may be permuted and flipped without any consequence, so between networks that were
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from replicadnn.montecarlo.network import Network, Signs, permute, plant, propagate, start_random
+from replicadnn.montecarlo.connectivity import Signs
+from replicadnn.montecarlo.network import Network, permute, plant, propagate, start_random
 
 Array = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ Array = NDArray[np.float64]
 def coupling_overlap(a: Network, b: Network) -> Array:
     """Q(l) for l = 1..L, shape (L,)."""
     product = a.J.astype(np.float64) * b.J
-    overlap: Array = product.mean(axis=(1, 2)) * 1.0
+    overlap: Array = product.mean(axis=(1, 2))
     return overlap
 
 
