@@ -14,7 +14,7 @@ _COMMANDS = {
     "capacity": "largest alpha with a solution (random data), and how the solution ends",
     "stability": "replicon and de Almeida-Thouless line of the replica-symmetric solutions",
     "complexity": "number of saturated states of random data, Sigma(m)",
-    "transitions": "where the layers become solid: thresholds alpha(l) and first-order steps",
+    "transitions": "where the layers become solid: thresholds alpha(l), first-order steps",
     "generalisation": "error of the typical student on fresh inputs",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",

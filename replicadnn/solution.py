@@ -223,6 +223,7 @@ class Solution:
             "L": problem.L,
             "scenario": str(problem.scenario),
             "ansatz": str(problem.ansatz),
+            "closure": problem.closure,
             "kappa": problem.kappa,
             "beta": _finite(problem.beta) if np.isfinite(problem.beta) else "inf",
             "status": str(self.status),

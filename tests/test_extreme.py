@@ -14,11 +14,11 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
+from replicadnn import quadrature
 from replicadnn.errors import InputError
 from replicadnn.theory.broken.certificate import certify
 from replicadnn.theory.broken.levels import first_guess, relaxed_guess
 from replicadnn.theory.broken.minimise import minimise, polish
-from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.broken import Model
 from replicadnn.theory.closures.averaged.weight import floor_distance
 
@@ -183,5 +183,8 @@ def test_slope_and_curvature_of_the_weight(u: float, beta: float) -> None:
         x = mp.mpf(u)
         h = (1 - c) * mp.npdf(x) / (c + (1 - c) * mp.erfc(-x / mp.sqrt(2)) / 2)
         exact = float(h), float(-h * (x + h))
-    found = (f(np.array([u]), beta)[0] for f in (twin.log_weight_slope, twin.log_weight_curvature))
+    found = (
+        f(np.array([u]), beta)[0]
+        for f in (quadrature.log_weight_slope, quadrature.log_weight_curvature)
+    )
     assert tuple(found) == pytest.approx(exact, rel=1e-9, abs=1e-300)

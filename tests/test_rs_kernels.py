@@ -17,8 +17,7 @@ from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.averaged.weight import liquid_curvature
-from replicadnn.theory.symmetric.newton import contraction
-from replicadnn.theory.symmetric.search import _growth
+from replicadnn.theory.symmetric.newton import contraction, growth
 from replicadnn.theory.symmetric.state import State
 
 SCENARIOS = ("teacher-student", "random")
@@ -148,7 +147,7 @@ def test_newton_system_is_the_derivative_of_the_map(
     equations = Equations(problem)
     rng = np.random.default_rng(1)
     state = State.uniform(5, 0.5)
-    active = equations.active(state)
+    active = state.active
     y = rng.uniform(-1.5, 1.5, active.size)
     _, bands = equations.linearise(state.with_logits(active, y), active)
 
@@ -175,7 +174,7 @@ def test_map_equals_twin(scenario: str, seed: int, beta: float) -> None:
     new_q, new_Q = twin.saddle_map(problem, q, Q)
     equations = Equations(problem)
     state = State(q, 1.0 - q, Q, 1.0 - Q)
-    values, _ = equations.linearise(state, equations.active(state))
+    values, _ = equations.linearise(state, state.active)
     image = state.logits + values
     assert 1 / (1 + np.exp(-image[0::2])) == pytest.approx(new_Q, rel=1e-8)
     assert 1 / (1 + np.exp(-image[1::2])) == pytest.approx(new_q[1:-1], rel=1e-8)
@@ -224,11 +223,11 @@ def test_growth(jacobian: list[list[float]], by_iteration: float, exact: float) 
     """Inverse iteration is for F' >= 0 and says when it is not; then the largest real part."""
     found = contraction(_bands(jacobian))
     assert found == pytest.approx(by_iteration, rel=1e-3, nan_ok=True)
-    assert _growth(_bands(jacobian)) == pytest.approx(exact, rel=1e-9)
+    assert growth(_bands(jacobian)) == pytest.approx(exact, rel=1e-9)
 
 
 def test_spectral_radius_of_many_unknowns_is_not_judged() -> None:
     bands = np.zeros((3, 800))
     bands[1] = 0.75
-    assert _growth(bands) == pytest.approx(0.25, rel=1e-12)
-    assert math.isnan(_growth(np.pad(bands, ((0, 0), (0, 1)), constant_values=1.0)))
+    assert growth(bands) == pytest.approx(0.25, rel=1e-12)
+    assert math.isnan(growth(np.pad(bands, ((0, 0), (0, 1)), constant_values=1.0)))

@@ -72,6 +72,12 @@ def test_identity_depends_on_every_parameter(changes: dict[str, Any]) -> None:
     assert one != other
 
 
+def test_problem_of_a_closure_that_a_sweep_does_not_know_is_refused() -> None:
+    assert make_plan([rd.Problem(alpha=3.0, L=4, closure="averaged")]).points[0].params["L"] == 4
+    with pytest.raises(rd.InputError, match="closure = 'exact': no parameter of solve"):
+        make_plan([rd.Problem(alpha=3.0, L=4, closure="exact")])
+
+
 def test_grids_are_products_and_unions() -> None:
     plan = make_plan({"grid": [{"alpha": "1:100:3:log", "L": [2, 3]}, {"alpha": [10, 7], "L": 2}]})
     found = [(round(p.params["alpha"], 9), p.params["L"]) for p in plan.points]

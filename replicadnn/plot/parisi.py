@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
 from replicadnn.solution import Solution
 from replicadnn.types import FloatArray
 
@@ -96,6 +96,7 @@ def headline(solution: Solution) -> str:
     """One line: the point, the branch and the number of levels."""
     problem = solution.problem
     words = [f"{problem.scenario}", f"$L = {problem.L}$", rf"$\alpha = {problem.alpha:g}$"]
+    words += closure_words(problem)
     if problem.kappa != 0.0:
         words.append(rf"$\kappa = {problem.kappa:g}$")
     if np.isfinite(problem.beta):

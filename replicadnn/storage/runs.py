@@ -16,9 +16,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.errors import FileError, InputError
-from replicadnn.montecarlo.runs.result import MonteCarloResult, RunStatus
-from replicadnn.montecarlo.spec import Spec
+from replicadnn.errors import FileError
+from replicadnn.montecarlo.runs.result import RunStatus
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.storage import files, hdf5
 from replicadnn.storage.outputs import atomic_file

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.certificate import Certificate
-from replicadnn.problem import Problem
+from replicadnn.problem import AVERAGED, Problem
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.solution import OtherBranch, Solution, Solutions
 from replicadnn.status import Branch, Status
@@ -183,7 +183,7 @@ def _attributes(solution: Solution) -> dict[str, Any]:
     problem, certificate = solution.problem, solution.certificate
     found: dict[str, Any] = {"L": problem.L, "converged": solution.converged}
     found |= {name: float(getattr(problem, name)) for name in ("alpha", "kappa", "beta")}
-    found |= {name: str(getattr(problem, name)) for name in ("scenario", "ansatz")}
+    found |= {name: str(getattr(problem, name)) for name in ("scenario", "ansatz", "closure")}
     found |= {name: float(getattr(solution, name)) for name in ("free_entropy", "tol", "residual")}
     found |= {name: str(getattr(solution, name)) for name in ("status", "message", "branch")}
     if solution.possible is not None:
@@ -235,6 +235,7 @@ def read_solution(group: h5py.Group) -> Solution:
         ansatz=_word(attributes["ansatz"]),
         kappa=float(attributes["kappa"]),
         beta=float(attributes["beta"]),
+        closure=_word(attributes.get("closure", AVERAGED)),
     )
     L = problem.L
     x = _array(arrays, "x", (None,))

@@ -21,7 +21,6 @@ from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
 from replicadnn.theory.broken.minimise import CLOSING_MESSAGE
 from replicadnn.theory.closures.averaged.broken import FlowError, Model, State
 from replicadnn.theory.counting import beyond, counting_bound, objection
-from replicadnn.theory.symmetric.point import solve_point as solve_symmetric
 
 #: Levels of the frozen branch at most: s to 3e-6; K = 16 gains 2e-6 in s for five times the time.
 FROZEN_LEVELS = 8
@@ -50,8 +49,6 @@ def solve_point(
     the other branches too: discontinuous (reached by a jump of q_EA only), and q = 1 above a
     breakpoint m* in the first 1, 2, ... layers from either boundary.
     """
-    if problem.L == 1 and problem.kappa >= 0.0 and math.isinf(problem.beta):
-        return [_convex(problem, tol)]
     count = 1 if problem.ansatz is Ansatz.ONE_RSB else levels
     continuous = _search(problem, "continuous", count, tol, time_limit, threads)
     if continuous is None:
@@ -71,20 +68,6 @@ def solve_point(
         chosen = [continuous]
     why = continuous.message if ended else ""
     return [_solution(problem, one, good, tol, why) for one in chosen]
-
-
-def _convex(problem: Problem, tol: float) -> Solution:
-    """One perceptron with kappa >= 0 and hard constraints: convex, hence replica symmetric."""
-    symmetric = solve_symmetric(replace(problem, ansatz=Ansatz.RS), tol=tol)[0][0]
-    message = f"{symmetric.message}; one convex perceptron: no replica-symmetry breaking"
-    if not symmetric.converged:
-        return replace(symmetric, problem=problem, message=message)
-    own = symmetric.certificate
-    return replace(
-        symmetric, problem=problem, message=message,
-        certificate=replace(own, levels_error_s=0.0, levels_error_q=0.0, levels_error_Q=0.0),
-        q_ea_error=np.zeros(2), Q_ea_error=np.zeros(1),
-    )  # fmt: skip
 
 
 def _discontinuous(
