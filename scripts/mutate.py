@@ -27,11 +27,11 @@ PLACES = (
 )  # fmt: skip
 #: Modules (regular expression) and the tests of them, quick ones first; the first match holds.
 TESTS = """
-montecarlo/.*(relaxation|overlaps|network|schedule|measure): mc_relaxation mc_tempering mc_run
-montecarlo/.*equilibrium: mc_relaxation mc_tempering mc_run
-montecarlo/.*(gap|weights|chains): mc_kernels mc_run mc_exact
-montecarlo/.*(study|result|runs): mc_store mc_run mc_cli
-montecarlo/: mc_tempering mc_run
+montecarlo/measure/(observable|registry): mc_registry mc_run mc_store
+montecarlo/(measure|network|connectivity|runs/schedule): mc_relaxation mc_tempering mc_run
+montecarlo/chains/(gap|weights|common): mc_kernels mc_run mc_exact
+montecarlo/runs/(jobs|study|result): mc_store mc_run mc_cli mc_registry
+montecarlo/: mc_tempering mc_run mc_registry
 storage/runs: mc_store mc_run
 storage/(journal|records|files|outputs|locking): outputs registry store sweep
 storage/: tables registry store outputs

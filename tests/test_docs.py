@@ -22,9 +22,9 @@ from types import ModuleType
 import click
 import pytest
 from replicadnn.cli.main import cli, run
-from replicadnn.montecarlo.equilibrium import Verdict
 
 import replicadnn as rd
+from replicadnn.montecarlo.measure.equilibrium import Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

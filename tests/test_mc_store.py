@@ -17,6 +17,7 @@ import replicadnn as rd
 from replicadnn.montecarlo.runs.jobs import make_jobs
 from replicadnn.montecarlo.runs.result import MonteCarloResult
 from replicadnn.montecarlo.runs.study import _Writer, run_study
+from replicadnn.montecarlo.spec import Exchange
 from replicadnn.storage import hdf5 as store
 from replicadnn.storage.runs import Runs, load_checkpoint, save_runs
 
@@ -80,14 +81,19 @@ def test_reference_file_of_schema_1(data: Path) -> None:
 
 
 def test_early_files_of_schema_1(data: Path) -> None:
-    """Files of version 0.1.0 hold fewer quantities: what they lack is nan."""
+    """Made before some quantities were measured: what they lack is nan."""
     runs = rd.load(data / "mc_v1_early.h5")
     assert runs[0].params["M"] == 12
     np.testing.assert_allclose(runs[0].C_S[:, 0], 1.0)
     assert np.isnan(runs[0].test_error).all()
+    assert runs[0].test_error.shape == (2,)
+    assert runs[0].params["test_patterns"] == 0
     ladder = rd.load(data / "tempering_v1_early.h5")[0]
     assert np.isfinite(ladder.swap_acceptance).all()
     assert np.isnan(ladder.Q_matched).all()
+    assert ladder.exchange == Exchange((0.5, 1.0, 2.0), 4, 10)
+    assert len(ladder.series_times) == 0
+    assert ladder.to_json()["Q_matched"] == [None, None]
 
 
 def test_incomplete_run_is_marked(tmp_path: Path) -> None:

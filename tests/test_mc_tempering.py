@@ -261,6 +261,25 @@ def test_only_the_side_that_matters_counts():
     assert equilibrium.compare(b, a, way, alternative="greater").verdict is Verdict.REFUTED
 
 
+@pytest.mark.parametrize(
+    ("steps", "alternative", "p", "verdict"),
+    [
+        ([0.01, 0.0], "two-sided", 0.0, "refuted"),  # the same in every sample: t is infinite
+        ([-0.01, 0.0], "two-sided", 0.0, "refuted"),
+        ([0.01, 0.0], "greater", 0.0, "refuted"),
+        ([-0.01, 0.0], "greater", 1.0, "shown"),
+        ([0.0, 0.0], "two-sided", math.nan, "not shown"),  # nothing differs: nothing to compare
+    ],
+)
+def test_the_same_difference_in_every_sample(steps, alternative, p, verdict):
+    below = {"Q": np.linspace(0.2, 0.4, 8).reshape(4, 2)}
+    above = {"Q": below["Q"] + 0.0}
+    above["Q"][:, 0], below["Q"][:, 0] = 0.5 + steps[0], 0.5
+    found = equilibrium.compare(above, below, {"Q": np.ones(2)}, alternative=alternative)
+    np.testing.assert_equal(found.p_value, p)
+    assert found.verdict == verdict
+
+
 def test_false_alarms_are_rare():
     """Same distribution on both sides: refuted in about 1 % of the cases."""
     rng = np.random.default_rng(1)
@@ -290,6 +309,13 @@ def test_drift_is_that_of_the_last_two_thirds(moves, p):
     beside = np.stack([np.zeros((4, 9)), series], axis=2)  # a layer that does not move is none
     assert equilibrium.halves_agree(beside) == pytest.approx(p, abs=1e-4)
     assert equilibrium.halves_agree(beside[:, :, :1]) == 1.0
+    constant = np.zeros((4, 9))
+    constant[:, 6:] = 1e-3  # the same step in all samples: t is infinite
+    assert equilibrium.halves_agree(constant[:, :, None]) == 0.0
+    rounding = 1e-13 * np.array([1.0, 2.0, 2.0, 1.0])[:, None]
+    assert equilibrium.halves_agree((constant + rounding * constant)[:, :, None]) == 0.0
+    assert equilibrium.halves_agree((rounding * np.arange(9))[:, :, None]) == 1.0
+    assert equilibrium.halves_agree(np.stack([constant, series], axis=2)) == 0.0
     assert np.isnan(equilibrium.halves_agree(series[:1, :, None]))
     assert np.isnan(equilibrium.halves_agree(series[:, :2, None]))
 

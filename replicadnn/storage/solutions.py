@@ -276,7 +276,8 @@ def read_solution(group: h5py.Group) -> Solution:
         )
     }  # fmt: skip
     if status is Status.CONVERGED:
-        if certificate.failures(tol):
+        # files that do not name the closure were certified with derivatives up to 1e-7
+        if certificate.failures(tol if "closure" in attributes else max(tol, 1e-7)):
             raise ValueError("marked converged but the certificate fails")
         total = sum(float(np.sum(part)) for part in parts.values())
         if not math.isclose(total, entropy, rel_tol=1e-9, abs_tol=1e-9):

@@ -24,7 +24,7 @@ _F = np.float32
 
 
 class State(NamedTuple):
-    """Everything that a sweep changes, float32; or flat views of the same arrays.
+    """Everything that a sweep changes, float32.
 
     J        (L, N, N)    J[l-1, i, k]
     columns  (L, N, Np)   columns[l-1, k, i] = J[l-1, i, k] / sqrt(N): what input k adds to fields
@@ -108,16 +108,14 @@ def forward(state):
 
 
 @jit_strict
-def propagate(flat, shape, l, i, m, memory):
+def propagate(S, h, columns, outputs, shape, l, i, m, trial, bits, top):
     """Consequences of flipping S_{l,i} for pattern m; returns the change of E.
 
-    flat : `State` of flat views; shape : (L, M, N, Np); memory : `Scratch`.
+    S, h, columns, outputs : flat views of the arrays of `State`; shape : (L, M, N, Np).
     New fields of layers l+1.. go to trial[m, layer-1], flipped neurons to the words
     bits[m, layer-1], the last layer that was touched to top[m]; nothing else is written.
     """
     L, M, N, Np = shape
-    S, h, columns, outputs = flat.S, flat.h, flat.columns, flat.outputs
-    trial, bits, top = memory.trial, memory.bits, memory.top
     n_vec = Np // 16
     change = 0
     # layer l itself has the single flipped neuron i
@@ -159,36 +157,59 @@ def propagate(flat, shape, l, i, m, memory):
 
 
 @jit_strict
-def commit(flat, below, shape, l, m, memory):
+def commit(S, h, below, shape, l, m, trial, bits, top):
     """Make the trial of `propagate` for pattern m the state; ``below`` in its own shape."""
     L, M, _, Np = shape
-    trial, bits = memory.trial, memory.bits
     n_vec = Np // 16
-    for q in range(l, memory.top[m] + 1):
+    for q in range(l, top[m] + 1):
         here = ((q - 1) * M + m) * Np
         if q > l:
             at = (m * L + q - 1) * Np
             for v in range(n_vec):
-                vstore(flat.h, here + 16 * v, vload(trial, at + 16 * v))
+                vstore(h, here + 16 * v, vload(trial, at + 16 * v))
         for v in range(n_vec):
             left = bits[(m * L + q - 1) * n_vec + v]
             while left != 0:
                 k = 16 * v + lowest_bit(left)
                 left &= left - 1
-                flat.S[here + k] = -flat.S[here + k]
+                S[here + k] = -S[here + k]
                 if q < L:
                     below[q, k, m] = -below[q, k, m]
 
 
 @jit_strict
-def count_wrong(flat, shape, m):
-    """Wrong output bits of pattern m."""
+def count_wrong(S, outputs, shape, m):
+    """Wrong output bits of pattern m, from flat views."""
     L, M, _, Np = shape
     count = 0
     at = ((L - 1) * M + m) * Np
     for v in range(0, Np, 16):
-        count += bit_count(sign_bits(vload(flat.S, at + v), vload(flat.outputs, m * Np + v)))
+        count += bit_count(sign_bits(vload(S, at + v), vload(outputs, m * Np + v)))
     return count
+
+
+@jit_strict
+def turned_patterns(row, new_row, sign, below, pa, pk, da, dk, flipped, wrong):
+    """Fields after a rotation, and the patterns whose sign they change.
+
+    new_row = row + da S_a + dk S_k, with the inputs a, k at places pa, pk of the flat ``below``.
+    The patterns go to ``flipped``; returns their number and the sum of their ``wrong``.
+    """
+    da_all, dk_all = splat(da), splat(dk)
+    n_flipped = 0
+    total = 0
+    for at in range(0, row.shape[0], 16):
+        x = fma(da_all, vload(below, pa + at), vload(row, at))
+        x = fma(dk_all, vload(below, pk + at), x)
+        vstore(new_row, at, x)
+        left = sign_bits(x, vload(sign, at))
+        while left != 0:
+            m = at + lowest_bit(left)
+            left &= left - 1
+            flipped[n_flipped] = m
+            n_flipped += 1
+            total += wrong[m]
+    return n_flipped, total
 
 
 @jit_strict
@@ -203,20 +224,18 @@ def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
     Returns the number of accepted rotations and the change of E.
     """
     J, columns, below, S, h, outputs = state
-    u, row, new_row, sign, _, _, _, flipped, wrong = memory
+    u, row, new_row, sign, trial, bits, top, flipped, wrong = memory
     L, M, Np = h.shape
     N = J.shape[1]
     Mp = below.shape[2]
     shape = (L, M, N, Np)
-    flat = State(
-        J.reshape(-1), columns.reshape(-1), below.reshape(-1), S.reshape(-1), h.reshape(-1),
-        outputs.reshape(-1),
-    )  # fmt: skip
+    columns1, below1, outputs1 = columns.reshape(-1), below.reshape(-1), outputs.reshape(-1)
+    S1, h1 = S.reshape(-1), h.reshape(-1)
     inverse_root = 1.0 / np.sqrt(J.shape[2])
     pick = np.empty((n_rotations, 2), np.int64)
     turn = np.empty((n_rotations, 2), np.float64)
     for m in range(M):
-        wrong[m] = count_wrong(flat, shape, m)
+        wrong[m] = count_wrong(S1, outputs1, shape, m)
     accepted = 0
     energy = 0
     for i in range(N):
@@ -232,30 +251,20 @@ def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
             a = pick[move, 0]
             k = pick[move, 1]
             new_a, new_k, da, dk = rotated(J, l, i, a, k, turn, move)
-            da_all, dk_all = splat(_F(da)), splat(_F(dk))
             pa = ((l - 1) * N + a) * Mp
             pk = ((l - 1) * N + k) * Mp
             limit = largest_cost(u[4 * move + 3], thresholds)
-            n_flipped = 0
-            hope = 0  # the most that the patterns still to come can take off the cost
-            for at in range(0, Mp, 16):
-                x = fma(da_all, vload(flat.below, pa + at), vload(row, at))
-                x = fma(dk_all, vload(flat.below, pk + at), x)
-                vstore(new_row, at, x)
-                left = sign_bits(x, vload(sign, at))
-                while left != 0:
-                    m = at + lowest_bit(left)
-                    left &= left - 1
-                    flipped[n_flipped] = m
-                    n_flipped += 1
-                    hope += wrong[m]
+            # hope: the most that the patterns still to come can take off the cost
+            n_flipped, hope = turned_patterns(
+                row, new_row, sign, below1, pa, pk, _F(da), _F(dk), flipped, wrong
+            )
             cost = 0
             for f in range(n_flipped):
                 m = flipped[f]
                 if l == L:
                     cost += 1 if sign[m] == outputs[m, i] else -1
                     continue
-                cost += propagate(flat, shape, l, i, m, memory)
+                cost += propagate(S1, h1, columns1, outputs1, shape, l, i, m, trial, bits, top)
                 hope -= wrong[m]
                 if cost - hope > limit:
                     break
@@ -273,8 +282,8 @@ def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
                 m = flipped[f]
                 sign[m] = -sign[m]
                 if l < L:
-                    commit(flat, below, shape, l, m, memory)
-                    wrong[m] = count_wrong(flat, shape, m)
+                    commit(S1, h1, below, shape, l, m, trial, bits, top)
+                    wrong[m] = count_wrong(S1, outputs1, shape, m)
         for m in range(M):
             h[l - 1, m, i] = row[m]
             S[l - 1, m, i] = sign[m]

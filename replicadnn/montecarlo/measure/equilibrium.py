@@ -17,8 +17,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Array = NDArray[np.float64]
+#: Probability below which agreement is refuted, and share of the way that a difference (with two
+#: standard errors) may be where it is shown.
 SIGNIFICANCE = 0.01
 RESOLUTION = 0.1
+#: Energies and overlaps (of order 1) that differ by less are equal: averages of the same numbers.
+ROUNDING = 1e-12
 
 
 class Verdict(enum.StrEnum):
@@ -114,11 +118,11 @@ def _of_no_difference(
 ) -> list[float]:
     """p-value of "the mean is 0" for every layer with a difference; difference (samples, layers).
 
-    Student's t test; where all samples have the same difference t is infinite, and where it is
-    exactly 0 in all of them there is nothing to compare.
+    Student's t test; where all samples have the same difference t is infinite, and where it is 0 in
+    all of them there is nothing to compare (both up to `ROUNDING`).
     """
-    spread = np.ptp(difference, axis=0) > 0
-    same = difference[0, ~spread & (difference[0] != 0.0)]
+    spread = np.ptp(difference, axis=0) > ROUNDING
+    same = difference[0, ~spread & (np.abs(difference[0]) > ROUNDING)]
     against = same != 0.0 if alternative == "two-sided" else same > 0.0
     p_values = [0.0 if speaks else 1.0 for speaks in against]
     if spread.any():

@@ -21,8 +21,7 @@ from replicadnn.montecarlo.measure import registry
 from replicadnn.montecarlo.measure.equilibrium import Verdict
 from replicadnn.montecarlo.measure.observable import Dataset
 from replicadnn.montecarlo.spec import Exchange, Spec
-from replicadnn.registry import load as load_file
-from replicadnn.registry import save as save_result
+from replicadnn.registry import load, save
 
 
 class RunStatus(enum.StrEnum):
@@ -66,7 +65,7 @@ class RunResult:
             found = self.values.get(name)
             if found is not None:
                 return found
-        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
         return [*object.__dir__(self), *(name for name in self.values if "." not in name)]
@@ -110,12 +109,12 @@ class RunResult:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the result to an HDF5 file of kind "mc"; FileError if it exists already."""
-        return save_result(self, path, overwrite=overwrite)
+        return save(self, path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a file that holds one run of this kind; for several use `replicadnn.load`."""
-        runs = load_file(path)
+        runs = load(path)
         only = runs[0] if len(runs) == 1 else None
         if not isinstance(only, cls):
             kind = "relaxation" if cls is MonteCarloResult else "tempering"

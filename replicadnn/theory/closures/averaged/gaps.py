@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replicadnn.kernels.theory import averages as kernels
 from replicadnn.kernels.theory import layers
-from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.problem import Problem
 from replicadnn.quadrature import log_weight
 from replicadnn.solution import Solution

@@ -21,7 +21,7 @@ import math
 
 import numpy as np
 
-from replicadnn.kernels.theory import symmetric as kernels
+from replicadnn.kernels.theory import averages as kernels
 from replicadnn.quadrature import SQRT_2PI, log_weight, log_weight_curvature, on_panels
 from replicadnn.theory.closures.averaged.entropy import interaction_overlap, neuron_field
 from replicadnn.theory.closures.averaged.saddle import SaddlePoint

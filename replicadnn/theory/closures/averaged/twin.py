@@ -1,7 +1,7 @@
 """The replica-symmetric equations as they are written: the readable twin of the kernels.
 
 Plain numpy on a fixed grid of z, every integral as in docs/theory.md, section 4.  Slow and
-meant to be read; tests hold it together with `kernels.theory.symmetric`, benchmarks compare speed.
+meant to be read; tests hold it together with `kernels.theory.averages`, benchmarks compare speed.
 Accurate to 1e-8 while sqrt((1 - lam)/lam) is resolved by the grid (lam below 0.999).
 """
 
