@@ -48,7 +48,7 @@ theory/closures/.*(broken|replicon): replicon rsb flow
 theory/closures/: rs_kernels rs_solver
 theory/symmetric/curve: transitions
 theory/symmetric/: rs_solver
-theory/broken/(point|saturated): rsb_solve rsb_frozen perceptron_end
+theory/broken/(point|saturated): rsb_solve rsb_saturated perceptron_end
 theory/broken/: rsb rsb_continuation rsb_branch
 (solution|certificate|status): rs_solver observables rsb_solve
 .*: rs_solver rs_kernels counting

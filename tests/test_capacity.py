@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from broken_cases import branch_at, equations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from replicadnn.cli.main import run
@@ -23,11 +24,11 @@ from replicadnn.questions.capacity.broken import closing_rsb
 from replicadnn.questions.capacity.closed_forms import chain_eigenvalue, reduced_rs
 from replicadnn.questions.capacity.result import possible
 from replicadnn.questions.capacity.symmetric import _end, closing
+from replicadnn.status import BranchKind
 from replicadnn.theory.broken.climb import settle
 from replicadnn.theory.broken.curve import follow_branch
-from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
-from replicadnn.theory.broken.solve import solve_rsb
-from replicadnn.theory.closures.averaged.broken import Model
+from replicadnn.theory.broken.guess import relaxed_guess, saturated_guess
+from replicadnn.theory.broken.stop import StopReason
 from replicadnn.theory.closures.averaged.jamming import (
     Chain,
     Jamming,
@@ -120,9 +121,9 @@ def test_one_level_of_frozen_neurons_is_the_counting_bound() -> None:
 def test_frozen_branch_of_the_full_solver_dies_where_the_jamming_limit_says() -> None:
     """alpha(m*) of the certified branch, extrapolated to m* = 0 by a parabola."""
     alphas = np.array([8.7, 8.8, 8.9])
-    ends = [solve_rsb(float(a), 2, levels=1, branch="saturated")[0] for a in alphas]
-    assert all(one.converged and one.branch == "saturated" for one in ends)
-    m = np.array([float(one.x[-1]) for one in ends])
+    ends = [branch_at(float(a), 2, levels=1, branch="saturated") for a in alphas]
+    assert all(one.converged and one.kind is BranchKind.SATURATED for one in ends)
+    m = np.array([float(one.state.m[-1]) for one in ends])
     found = closing_rsb(2, 0.0, levels=1)
     assert found.alpha == pytest.approx(9.0866968, abs=1e-6)
     assert np.polyfit(m, alphas, 2)[-1] == pytest.approx(found.alpha, abs=0.005)
@@ -199,13 +200,13 @@ def test_two_frozen_layers_a_side_end_where_the_limit_says() -> None:
         _, end, residual = model.capacity(model.relax(model.start(alpha), alpha), alpha)
         assert residual < 1e-8
         assert end == pytest.approx(120.501211, abs=1e-5)
-    full = Model(110.0, 20)
-    found = settle(full, relaxed_guess(full, frozen_guess(full, 2, depth=2)))
+    full = equations(110.0, 20)
+    found = settle(full, relaxed_guess(full, saturated_guess(full, 2, depth=2)))
     path = follow_branch(
         full, found.evaluation.state, max_points=120, step=0.1,
         stop=lambda p: bool(p.state.m[-1] < 0.04), deadline=time.perf_counter() + 60.0,
     )  # fmt: skip
-    assert path.reason == "stop"
+    assert path.reason is StopReason.ASKED
     alpha, m = np.array([(p.alpha, p.state.m[-1]) for p in path.points[-3:]]).T
     assert float(np.polynomial.Polynomial.fit(m, alpha, 1)(0.0)) == pytest.approx(end, abs=0.15)
 
