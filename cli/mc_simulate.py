@@ -14,7 +14,7 @@ from replicadnn.cli import options as opt
 from replicadnn import interrupt
 
 if TYPE_CHECKING:
-    from replicadnn.montecarlo.study import Job
+    from replicadnn.montecarlo.runs.jobs import Job
     from replicadnn.storage.runs import Runs
 
 #: Contract keys that replica exchange does not measure: null in its JSON document.
@@ -80,6 +80,7 @@ _NOT_MEASURED = (
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 @opt.config_option
 def command(
+    *,
     L: int,
     N: list[float],
     alpha: float,
@@ -98,8 +99,9 @@ def command(
     The first Ctrl-C saves and ends (exit code 130), the second ends at once.  Exit code 3: the time
     limit came first; continue with --resume.
     """
+    from replicadnn.montecarlo.runs.jobs import make_jobs
+    from replicadnn.montecarlo.runs.study import run_study
     from replicadnn.montecarlo.spec import default_beta
-    from replicadnn.montecarlo.study import make_jobs, run_study
     from replicadnn.storage.outputs import check_target
 
     if output is not None:
@@ -162,7 +164,7 @@ def _progress(jobs: Sequence[Job]) -> Iterator[Callable[[int, int, int], None]]:
             if job != current or report is None:
                 bar.close()
                 which = f" ({job + 1}/{len(jobs)})" if len(jobs) > 1 else ""
-                unit = "round" if jobs[job].betas else "sweep"
+                unit = "round" if jobs[job].exchange else "sweep"
                 report = bar.enter_context(opt.progress(unit, f"N = {jobs[job].spec.N}{which}"))
                 current = job
             report(done, total)
@@ -186,11 +188,11 @@ def _growth(runs: Runs) -> dict[str, list[dict[str, float | None]]] | None:
     """Exponents of tau ~ N^z over the widths simulated, with error and chi^2 per dof."""
     import numpy as np
 
-    from replicadnn.montecarlo.relaxation import growth_exponent
-    from replicadnn.montecarlo.result import MonteCarloResult, plain
+    from replicadnn.montecarlo.measure.relaxation import growth_exponent
+    from replicadnn.montecarlo.runs.result import MonteCarloResult, plain
 
     rows = [r for r in runs if isinstance(r, MonteCarloResult)]
-    widths = np.array([r.params["N"] for r in rows], float)
+    widths = np.array([r.spec.N for r in rows], float)
     if len(set(widths)) != len(runs) or len(rows) < 3:
         return None
     out: dict[str, list[dict[str, float | None]]] = {}
@@ -212,7 +214,7 @@ def _number(value: float, error: float, bound: float = math.nan) -> str:
 
 
 def _print_tables(runs: Runs) -> None:
-    from replicadnn.montecarlo.result import MonteCarloResult
+    from replicadnn.montecarlo.runs.result import MonteCarloResult
 
     for run in runs:
         p = run.params
@@ -228,14 +230,16 @@ def _print_tables(runs: Runs) -> None:
 
 
 def _print_relaxation(run: Any) -> None:
+    from replicadnn.montecarlo.spec import Start
+
     click.echo(f"equilibrium {run.equilibrium}")
     # without a common start only matched neurons can be compared with the teacher's
-    teacher = "R" if run.params["start"] == "planted" else "R_matched"
+    teacher = "R" if run.spec.start is Start.PLANTED else "R_matched"
     R, R_err = getattr(run, teacher), getattr(run, f"{teacher}_err")
     head = ("layer", "tau_S", "tau_J", teacher.replace("_", " "), "violated", "acc. J", "acc. S")
     widths = (5, 20, 20, 18, 18, 8, 8)
     click.echo(" ".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)))
-    L = run.params["L"]
+    L = run.spec.L
     for l in range(L):
         hidden = l < L - 1
         cells = (
@@ -267,7 +271,7 @@ def _print_ladder(run: Any) -> None:
     click.echo("largest beta, neurons matched:")
     head = [f"{letter} {end}" for *letters, end in columns for letter in letters]
     click.echo("layer " + " ".join(f"{h.replace('matched', ''):>18}" for h in head))
-    for l in range(run.params["L"]):
+    for l in range(run.spec.L):
         cells = []
         for *letters, end in columns:
             for letter in letters:

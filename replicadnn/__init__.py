@@ -29,12 +29,12 @@ _PUBLIC = {
     "stability": "replicadnn.questions.stability",
     "Stability": "replicadnn.questions.stability",
     "gap_distribution": "replicadnn.questions.gaps",
-    "simulate": "replicadnn.montecarlo.run",
+    "simulate": "replicadnn.montecarlo.runs.simulate",
     "transitions": "replicadnn.questions.transitions",
     "Transitions": "replicadnn.questions.transitions",
     "generalisation": "replicadnn.questions.generalisation",
     "Generalisation": "replicadnn.questions.generalisation",
-    "MonteCarloResult": "replicadnn.montecarlo.result",
+    "MonteCarloResult": "replicadnn.montecarlo.runs.result",
     "load": "replicadnn.storage.readers",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
@@ -44,7 +44,7 @@ _PUBLIC = {
     "Branch": "replicadnn.status",
     "BranchKind": "replicadnn.status",
     "sweep": "replicadnn.sweeps.driver",
-    "Sweep": "replicadnn.sweeps.file",
+    "Sweep": "replicadnn.sweeps.reader",
     "generalisation_error": "replicadnn.theory.observables",
     "ReplicaDNNError": "replicadnn.errors",
     "InputError": "replicadnn.errors",
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from replicadnn.errors import FileError as FileError
     from replicadnn.errors import InputError as InputError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
-    from replicadnn.montecarlo.result import MonteCarloResult as MonteCarloResult
-    from replicadnn.montecarlo.run import simulate as simulate
+    from replicadnn.montecarlo.runs.result import MonteCarloResult as MonteCarloResult
+    from replicadnn.montecarlo.runs.simulate import simulate as simulate
     from replicadnn.problem import Problem as Problem
     from replicadnn.questions.capacity import Capacity as Capacity
     from replicadnn.questions.capacity import capacity as capacity
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from replicadnn.status import Status as Status
     from replicadnn.storage.readers import load as load
     from replicadnn.sweeps.driver import sweep as sweep
-    from replicadnn.sweeps.file import Sweep as Sweep
+    from replicadnn.sweeps.reader import Sweep as Sweep
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solve import solve as solve
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn import saving
+from replicadnn import registry
 from replicadnn.certificate import Certificate, no_certificate
 from replicadnn.errors import InputError
 from replicadnn.problem import Problem
@@ -380,4 +380,4 @@ class Solutions(Sequence[Solution]):
         FileError
             The file exists (without ``overwrite``), the folder is missing, or writing fails.
         """
-        return saving.save(self, path, overwrite=overwrite)
+        return registry.save(self, path, overwrite=overwrite)

@@ -31,8 +31,10 @@ from numpy.typing import NDArray
 
 from replicadnn.kernels._simd import fma, splat, vload, vstore
 from replicadnn.kernels.sampler import weights as weights_kernel
-from replicadnn.montecarlo import gap, network, weights
-from replicadnn.montecarlo.simulation import pilot_step
+from replicadnn.montecarlo import network
+from replicadnn.montecarlo.chains import gap, weights
+from replicadnn.montecarlo.chains.common import aligned_zeros
+from replicadnn.montecarlo.chains.start import pilot_step
 from replicadnn.montecarlo.spec import make_spec
 
 SHAPES = ((20, 128), (20, 384), (40, 384))
@@ -86,8 +88,8 @@ def best(
 
 def limits() -> dict[str, float]:
     """Multiply-adds a second from registers; bytes a second from 512 KiB and from 16 KiB."""
-    y = gap.aligned_zeros((192,))
-    big, small = gap.aligned_zeros((131072,)), gap.aligned_zeros((4096,))
+    y = aligned_zeros((192,))
+    big, small = aligned_zeros((131072,)), aligned_zeros((4096,))
     return {
         "fma_per_s": 12 * 16 * 200_000 / best(lambda: multiply_adds(y, 200_000)),
         "l2_bytes_per_s": 10 * big.nbytes / best(lambda: read(big, 10)),
@@ -186,9 +188,7 @@ def weights_row() -> dict[str, float]:
     net = chain.network()
     per_move = best(lambda: chain.advance(5), 60) / (5 * chain.J.size)
     forward = best(lambda: network.propagate(net.J, net.S[0]), 200)
-    compiled = best(
-        lambda: weights_kernel.forward(chain.J, chain.C, chain.R, chain.S, chain.h, chain.Y), 200
-    )
+    compiled = best(lambda: weights_kernel.forward(chain.state), 200)
     return {
         "step": chain.step,
         "acceptance_J": float(chain.acceptance()[0].mean()),

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import io
 import json
 import logging
@@ -163,7 +162,7 @@ class Command:
                 os._exit(code)
 
     def _child(self, folder: Path, limit: int | None) -> None:
-        from replicadnn.montecarlo import study
+        from replicadnn.montecarlo.runs import drive, study
 
         os.chdir(folder)
         os.dup2(self._errors.fileno(), 2)
@@ -174,11 +173,7 @@ class Command:
         # the checkpoints of the sampler at every block instead of every 10 s
         study.SAVE_SHARE = 1e9
         study.run_study.__kwdefaults__["save_every"] = 0.0
-        for name in ("drive", "run"):
-            with contextlib.suppress(ImportError):
-                module = importlib.import_module("replicadnn.montecarlo." + name)
-                if hasattr(module, "BLOCK_SECONDS"):
-                    module.BLOCK_SECONDS = 0.05
+        drive.BLOCK_SECONDS = 0.05
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -473,12 +468,12 @@ def examples(folder: Path) -> list[Path]:
         rd.sweep({"grid": grid}, made[2], executor=pool)
         grid = {"alpha": [2.0], "L": [2], "N": [4, 5], "sweeps": 20, "samples": 2}
         rd.sweep({"task": "mc-simulate", "grid": grid}, made[3], executor=pool)
-    from replicadnn.sweeps import file
-    from replicadnn.sweeps.driver import run_point
     from replicadnn.sweeps.plan import make_plan
+    from replicadnn.sweeps.worker import run_point
+    from replicadnn.sweeps.writer import Writer
 
     work = make_plan({"grid": {"alpha": [2.0, 50.0], "L": [3, 4]}})
-    writer = file.Writer(made[4], work, overwrite=False, retry=False)
+    writer = Writer(made[4], work, overwrite=False, retry=False)
     writer.begin()
     for point in work.points:
         writer.record(run_point("solve", dict(point.params), {}))

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from replicadnn.montecarlo import relaxation
-from replicadnn.montecarlo.result import MonteCarloResult, plain
-from replicadnn.montecarlo.run import simulate
+from replicadnn.montecarlo.measure import relaxation
+from replicadnn.montecarlo.runs.result import MonteCarloResult, plain
+from replicadnn.montecarlo.runs.simulate import simulate
 
 
 def run(N: int, options: argparse.Namespace, replicas: int) -> MonteCarloResult:

@@ -28,7 +28,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def compiled() -> None:
     """Both samplers compiled (about 20 s with an empty numba cache): no test is timed with it."""
-    from replicadnn.montecarlo.run import simulate
+    from replicadnn.montecarlo.runs.simulate import simulate
 
     for sampler in ("gap", "weights"):
         simulate(2, 2, 1.0, sampler=sampler, sweeps=1, samples=1)

@@ -24,7 +24,7 @@ import pytest
 from replicadnn.cli.main import cli, run
 
 import replicadnn as rd
-from replicadnn.montecarlo.equilibrium import Verdict
+from replicadnn.montecarlo.measure.equilibrium import Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -18,7 +18,7 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
-from replicadnn.storage.runs import lock
+from replicadnn.storage.locking import lock
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -263,7 +263,7 @@ def test_resume_with_other_parameters(capsys: pytest.CaptureFixture[str], tmp_pa
 def test_file_in_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     code_text = (
-        "import sys, time\nfrom replicadnn.storage.runs import lock\n"
+        "import sys, time\nfrom replicadnn.storage.locking import lock\n"
         "with lock(sys.argv[1]):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     other = subprocess.Popen(
@@ -307,7 +307,7 @@ LONG = ("mc-simulate", "--L", "3", "--N", "8,9", "--alpha", "6", "--beta", "2", 
 LONG = (*LONG, "--sweeps", "20000", "--seed", "3")
 KILLED = """
 import sys
-from replicadnn.montecarlo import drive, study
+from replicadnn.montecarlo.runs import drive, study
 drive.BLOCK_SECONDS = 0.01
 study.SAVE_SHARE = 1e9
 study.run_study.__kwdefaults__["save_every"] = 0.0

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from mc_exact import batch_error, cone_overlap, enumerate_gap, enumerate_weights
 
-from replicadnn.montecarlo import network
-from replicadnn.montecarlo.gap import GapChain
+from replicadnn.montecarlo import connectivity, network
+from replicadnn.montecarlo.chains.gap import GapChain
+from replicadnn.montecarlo.chains.weights import WeightsChain
 from replicadnn.montecarlo.network import Network
-from replicadnn.montecarlo.run import simulate
-from replicadnn.montecarlo.weights import WeightsChain
+from replicadnn.montecarlo.runs.simulate import simulate
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -92,7 +92,7 @@ def test_gap_sampler_against_rejection_sampling():
     kept = []
     for _ in range(12):
         n = 100_000
-        J = network.normalised(rng.standard_normal((n, L, N, N)))
+        J = connectivity.normalised(rng.standard_normal((n, L, N, N)))
         S1 = rng.choice(np.array([-1, 1], np.int8), size=(n, N, M))
         v1 = ((J[:, 0] @ S0) * S1 < 0).sum(axis=(1, 2))
         v2 = ((J[:, 1] @ S1) * SL < 0).sum(axis=(1, 2))
@@ -113,11 +113,12 @@ def test_gap_sampler_against_rejection_sampling():
 def test_flip_acceptance_is_metropolis():
     """All 2^6 states of a hidden layer, many copies: accepted fraction = min(1, e^(-beta dH))."""
     from replicadnn.kernels.sampler import gap as kernel
-    from replicadnn.montecarlo.gap import pack, seed_generator, thresholds
+    from replicadnn.montecarlo.chains.common import seed_generator, thresholds
+    from replicadnn.montecarlo.chains.gap import pack
 
     beta, N, copies = 0.8, 6, 1600
     rng = np.random.default_rng(4)
-    J = network.random_couplings(2, N, rng)
+    J = connectivity.random_couplings(2, N, rng)
     states = np.array(np.meshgrid(*[[-1, 1]] * N)).reshape(N, -1)
     M = states.shape[1] * copies
     S = np.empty((3, N, M), np.int8)
@@ -152,7 +153,7 @@ def test_flip_acceptance_is_metropolis():
 def test_rotations_satisfy_detailed_balance(layer):
     """From exact equilibrium samples x0, one rotation a perceptron: <f0 g1> = <g0 f1>."""
     from replicadnn.kernels.sampler import gap as kernel
-    from replicadnn.montecarlo.gap import seed_generator, thresholds
+    from replicadnn.montecarlo.chains.common import seed_generator, thresholds
 
     beta, L, N, M, step = 1.0, 2, 3, 4, 1.5
     rng = np.random.default_rng(31)
@@ -205,7 +206,7 @@ def test_soft_potential_against_weighted_sampling():
     S0, SL = DATA[3]
     rng = np.random.default_rng(41)
     n = 400_000
-    J = network.normalised(rng.standard_normal((n, L, N, N)))
+    J = connectivity.normalised(rng.standard_normal((n, L, N, N)))
     S1 = rng.choice(np.array([-1, 1], np.int8), size=(n, N, M))
     r1 = (J[:, 0] @ S0) * S1 / np.sqrt(N)
     r2 = (J[:, 1] @ S1) * SL / np.sqrt(N)

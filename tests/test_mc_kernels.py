@@ -7,7 +7,10 @@ import pytest
 from mc_exact import batch_error
 
 from replicadnn.kernels.sampler.random import fill_u32
-from replicadnn.montecarlo import gap, network, overlaps, weights
+from replicadnn.montecarlo import network
+from replicadnn.montecarlo.chains import gap, weights
+from replicadnn.montecarlo.chains.common import seed_generator, thresholds
+from replicadnn.montecarlo.measure import overlaps
 
 MASK = (1 << 64) - 1
 
@@ -30,7 +33,7 @@ def xoshiro(state, n):
 
 
 def test_generator_is_xoshiro256pp():
-    state = gap.seed_generator(np.random.SeedSequence(1))
+    state = seed_generator(np.random.SeedSequence(1))
     expected = np.array([xoshiro(state[:, lane], 5) for lane in range(8)], dtype=np.uint64).T
     out = np.empty(80, np.uint32)
     fill_u32(state, out, 32)
@@ -50,7 +53,7 @@ def test_generator_known_answer():
 
 
 def draws(seed):
-    state = gap.seed_generator(seed)
+    state = seed_generator(seed)
 
     def draw(n):
         out = np.empty(n, np.uint32)
@@ -84,11 +87,11 @@ def test_gap_sweep_equals_numpy(L, N, M, beta, kappa):
 
 def test_thresholds_of_costs():
     """floor(2^32 e^(-beta d)); costs with a weight below 2^-32 (e^-22.18) are refused."""
-    found = gap.thresholds(1.0, 100)
+    found = thresholds(1.0, 100)
     assert found.size == 22
     assert found[[0, 21]].tolist() == [1580030168, 1]
-    assert gap.thresholds(np.inf, 100).size == 0
-    assert gap.thresholds(1e-12, 1).tolist() == [2**32 - 1]
+    assert thresholds(np.inf, 100).size == 0
+    assert thresholds(1e-12, 1).tolist() == [2**32 - 1]
 
 
 @pytest.mark.parametrize("sampler", ["gap", "weights"])
@@ -171,7 +174,7 @@ def test_weights_running_state_equals_recomputation():
         now = chain.network()
         np.testing.assert_array_equal(now.S, network.propagate(now.J, net.S[0]))
         np.testing.assert_allclose(
-            chain.h[:, :, :N], network.fields(now.J, now.S).transpose(0, 2, 1), atol=3e-5
+            chain.state.h[:, :, :N], network.fields(now.J, now.S).transpose(0, 2, 1), atol=3e-5
         )
         np.testing.assert_allclose(np.square(now.J).sum(-1), N, rtol=3e-5)
         assert chain.energy() == chain.violations()[-1] == np.count_nonzero(now.S[L] != net.S[L])
@@ -264,15 +267,11 @@ def test_weights_kernel_keeps_the_wrong_bits_of_every_pattern():
     L, N, M, beta = 3, 6, 40, 0.5
     net = network.plant_outputs(L, N, M, beta, np.random.default_rng(2))
     c = weights.WeightsChain.start(net, np.random.SeedSequence(6), beta=beta, step=1.0)
-    Np, Mp = 16, 48
-    row, new_row, sign = np.zeros((3, Mp), np.float32)
-    wrong, top, flipped = np.zeros(M, np.int64), np.zeros(M, np.int64), np.zeros(Mp, np.int64)
+    memory = kernel.scratch(L, M, N, 16, 48)
     accepted, change = kernel.rotate_layer(
-        c.J, c.C, c.R, c.S, c.h, c.Y, 1, N, 1.0, gap.thresholds(beta, N * M), c.rng,
-        np.zeros(4 * N + 16, np.uint32), row, new_row, sign, np.zeros(M * L * Np, np.float32),
-        np.zeros(M * L, np.int64), top, flipped, wrong,
-    )  # fmt: skip
+        c.state, 1, N, 1.0, thresholds(beta, N * M), c.rng, memory
+    )
     assert accepted > 5
     expected = np.count_nonzero(c.network().S[L] != net.S[L], axis=0)
-    np.testing.assert_array_equal(wrong, expected)
+    np.testing.assert_array_equal(memory.wrong, expected)
     assert change == expected.sum() - c.energy()

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replicadnn.montecarlo import network, overlaps, relaxation
-from replicadnn.montecarlo.gap import drawn_signs, seed_generator
+from replicadnn.montecarlo import connectivity, network
+from replicadnn.montecarlo.chains.common import drawn_signs, seed_generator
+from replicadnn.montecarlo.measure import overlaps, relaxation
 from replicadnn.montecarlo.network import Network
 
 
@@ -203,9 +204,9 @@ def test_disagreement_of_one_layer_is_the_angle():
     rng = np.random.default_rng(12)
     N, P, batches = 150, 1500, 40
     none = np.empty((2, N, 0), np.int8)
-    teacher = Network(network.random_couplings(1, N, rng), none)
-    mixed = 0.8 * teacher.J + 0.6 * network.random_couplings(1, N, rng)
-    student = Network(network.normalised(mixed), none)
+    teacher = Network(connectivity.random_couplings(1, N, rng), none)
+    mixed = 0.8 * teacher.J + 0.6 * connectivity.random_couplings(1, N, rng)
+    student = Network(connectivity.normalised(mixed), none)
     found = np.array([
         overlaps.disagreement(teacher, student, network.random_signs((N, P), rng))[0]
         for _ in range(batches)

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo import drive, network, relaxation
-from replicadnn.montecarlo.result import RunStatus, has_collapsed
-from replicadnn.montecarlo.run import simulate
-from replicadnn.montecarlo.schedule import make_schedule
-from replicadnn.montecarlo.simulation import Simulation
+from replicadnn.montecarlo import network
+from replicadnn.montecarlo.measure import relaxation
+from replicadnn.montecarlo.runs import drive
+from replicadnn.montecarlo.runs.result import RunStatus
+from replicadnn.montecarlo.runs.schedule import make_schedule
+from replicadnn.montecarlo.runs.simulate import simulate
+from replicadnn.montecarlo.runs.simulation import Simulation
+from replicadnn.montecarlo.runs.statement import has_collapsed
 from replicadnn.montecarlo.spec import Parameters, make_spec
 
 CASES = {
@@ -33,14 +36,11 @@ CASES = {
 def equal(a, b):
     """Every array of two results, bit by bit; timings apart."""
     for name in a.__dataclass_fields__:
-        x, y = getattr(a, name), getattr(b, name)
-        if isinstance(x, np.ndarray):
-            np.testing.assert_array_equal(x, y, err_msg=name)
-        elif name in ("series", "acceptance", "samples"):
-            for key in x:
-                np.testing.assert_array_equal(x[key], y[key], err_msg=key)
-        elif name != "timings":
-            assert x == y, name
+        if name not in ("values", "timings"):
+            assert getattr(a, name) == getattr(b, name), name
+    assert a.values.keys() == b.values.keys()
+    for name in a.values:
+        np.testing.assert_array_equal(a.values[name], b.values[name], err_msg=name)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -145,7 +145,7 @@ def test_curve_is_what_it_says():
     sim.run(t)
     now = sim.samples[0].chains[0].network()
     sim.run(40)
-    C_J, C_S = sim.samples[0].curves_J[0, 0], sim.samples[0].curves_S[0, 0]
+    C_J, C_S = (sim.samples[0].curves[letter][0, 0] for letter in "JS")
     k = len(sim.schedule.lags) - 3
     np.testing.assert_allclose(C_J[:, k], (first.J * now.J).mean(axis=(1, 2)), rtol=1e-5)
     expected = (first.S[1:-1] * now.S[1:-1]).mean(axis=(1, 2))
@@ -298,8 +298,8 @@ def test_planted_overlap_is_the_first_curve():
     sim = Simulation(spec)
     sim.run(64)
     sample = sim.samples[0]
-    np.testing.assert_allclose(sample.series["R"][-1], sample.curves_J[0, 0, :, -1], rtol=1e-6)
-    np.testing.assert_allclose(sample.series["r"][-1], sample.curves_S[0, 0, :, -1], rtol=1e-12)
+    np.testing.assert_allclose(sample.series["R"][-1], sample.curves["J"][0, 0, :, -1], rtol=1e-6)
+    np.testing.assert_allclose(sample.series["r"][-1], sample.curves["S"][0, 0, :, -1], rtol=1e-12)
 
 
 def test_test_error_follows_from_the_overlap():
@@ -345,7 +345,7 @@ def test_labels_of_an_unrelated_student_are_matched_first(start, low, high):
     rng = np.random.default_rng(13)
     signs = np.array([-1, 1, -1, 1, -1, -1], np.int8)
     student = network.permute(sample.teacher, 1, rng.permutation(6), signs)
-    sample._record(0, [student])
+    sample.record(0, [student])
     error = sample.series["test_error"][0]
     assert low <= error[0] <= high
     np.testing.assert_array_equal(error[1:], 0.0)

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from replicadnn.montecarlo.run import simulate
+from replicadnn.montecarlo.runs.simulate import simulate
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +64,7 @@ def test_soft_potential_collapses_and_says_so():
 PORTABLE = """
 import hashlib
 import numpy as np
-from replicadnn.montecarlo.simulation import Simulation
+from replicadnn.montecarlo.runs.simulation import Simulation
 from replicadnn.montecarlo.spec import make_spec
 digest = hashlib.sha256()
 for extra in ({"alpha": 5.0}, {"alpha": 3.0, "sampler": "weights"}):

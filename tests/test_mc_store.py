@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
-from replicadnn.montecarlo.result import MonteCarloResult
-from replicadnn.montecarlo.study import _Writer, make_jobs, run_study
+from replicadnn.montecarlo.runs.jobs import make_jobs
+from replicadnn.montecarlo.runs.result import MonteCarloResult
+from replicadnn.montecarlo.runs.study import _Writer, run_study
+from replicadnn.montecarlo.spec import Exchange
 from replicadnn.storage import hdf5 as store
 from replicadnn.storage.runs import Runs, load_checkpoint, save_runs
 
@@ -34,16 +36,13 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def same(one: MonteCarloResult, other: MonteCarloResult) -> None:
     for entry in fields(MonteCarloResult):
         a, b = getattr(one, entry.name), getattr(other, entry.name)
-        if isinstance(a, dict) and entry.name != "params":
-            assert set(a) == set(b)
-            for key in a:
-                np.testing.assert_array_equal(a[key], b[key], err_msg=f"{entry.name} {key}")
-        elif isinstance(a, np.ndarray):
-            np.testing.assert_array_equal(a, b, err_msg=entry.name)
-            assert a.dtype == b.dtype
-        else:
+        if entry.name != "values":
             assert a == b, entry.name
             assert type(a) is type(b)
+    assert one.values.keys() == other.values.keys()
+    for name, a in one.values.items():
+        np.testing.assert_array_equal(a, other.values[name], err_msg=name)
+        assert a.dtype == other.values[name].dtype
 
 
 @pytest.mark.parametrize(
@@ -82,14 +81,19 @@ def test_reference_file_of_schema_1(data: Path) -> None:
 
 
 def test_early_files_of_schema_1(data: Path) -> None:
-    """Files of version 0.1.0 hold fewer quantities: what they lack is nan."""
+    """Made before some quantities were measured: what they lack is nan."""
     runs = rd.load(data / "mc_v1_early.h5")
     assert runs[0].params["M"] == 12
     np.testing.assert_allclose(runs[0].C_S[:, 0], 1.0)
     assert np.isnan(runs[0].test_error).all()
+    assert runs[0].test_error.shape == (2,)
+    assert runs[0].params["test_patterns"] == 0
     ladder = rd.load(data / "tempering_v1_early.h5")[0]
     assert np.isfinite(ladder.swap_acceptance).all()
     assert np.isnan(ladder.Q_matched).all()
+    assert ladder.exchange == Exchange((0.5, 1.0, 2.0), 4, 10)
+    assert len(ladder.series_times) == 0
+    assert ladder.to_json()["Q_matched"] == [None, None]
 
 
 def test_incomplete_run_is_marked(tmp_path: Path) -> None:
@@ -135,11 +139,11 @@ def test_xarray_opens_it(L: int, tmp_path: Path) -> None:
 
 def test_state_continues_the_run(reference: Path) -> None:
     """The arrays of the file are those of the simulation, bit by bit."""
-    _, states, steps, widths = load_checkpoint(reference)
+    runs, states, widths = load_checkpoint(reference)
     job = make_jobs(2, [4], 3.0, beta=1.0, sweeps=40, samples=2, replicas=2)[0]
     sim = job.begin(None)
     sim.run(40)
-    assert (steps, widths) == ([None, None], [4, 5])
+    assert ([run.spec.step for run in runs], widths) == ([None, None], [4, 5])
     assert states[0] is not None
     assert set(states[0]) == set(sim.arrays())
     for name, values in sim.arrays().items():
@@ -159,10 +163,10 @@ def test_wrong_kind_is_named(reference: Path, data: Path) -> None:
 def right_or_refused(path: Path, original: Path) -> None:
     """Either the file is refused, or everything read is what was written."""
     try:
-        loaded, states, _, _ = load_checkpoint(path)
+        loaded, states, _ = load_checkpoint(path)
     except rd.FileError:
         return
-    first, good, _, _ = load_checkpoint(original)
+    first, good, _ = load_checkpoint(original)
     assert len(loaded) == len(first)
     for a, b in zip(loaded, first, strict=True):
         same(a, b)  # type: ignore[arg-type]
@@ -303,8 +307,10 @@ def test_checkpoints_take_a_small_share_of_the_time(
 ) -> None:
     """A checkpoint that costs 3 s is due again after 300 s, a quick one after ten."""
     clock = [100.0]
-    monkeypatch.setattr("replicadnn.montecarlo.study.time.monotonic", lambda: clock[0])
-    writer = _Writer(tmp_path / "a.h5", make_jobs(1, [4], 1.0), False, 10.0, 1)
+    monkeypatch.setattr("replicadnn.montecarlo.runs.study.time.monotonic", lambda: clock[0])
+    writer = _Writer(
+        tmp_path / "a.h5", make_jobs(1, [4], 1.0), overwrite=False, save_every=10.0, threads=1
+    )
     for cost, wait in ((3.0, 300.0), (0.01, 10.0)):
         assert writer.due()
         with writer.timed():

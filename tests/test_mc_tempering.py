@@ -9,18 +9,19 @@ import pytest
 from mc_exact import batch_error, enumerate_gap
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo import equilibrium, tempering
-from replicadnn.montecarlo.equilibrium import Verdict
-from replicadnn.montecarlo.run import simulate, two_sided
-from replicadnn.montecarlo.spec import make_spec
-from replicadnn.montecarlo.tempering import Tempering, temper
+from replicadnn.montecarlo.measure import equilibrium
+from replicadnn.montecarlo.measure.equilibrium import Verdict
+from replicadnn.montecarlo.runs import statement
+from replicadnn.montecarlo.runs.simulate import simulate, two_sided
+from replicadnn.montecarlo.runs.tempering import Tempering, geometric_ladder, temper
+from replicadnn.montecarlo.spec import Exchange, make_spec
 
 
 def test_every_rung_against_enumeration():
     """Energies by layer on three rungs, 16 random data sets, each with its own exact value."""
     betas, rounds = (0.4, 1.0, 2.5), 1500
     spec = make_spec(2, 2, 1.0, scenario="random", beta=betas[-1], samples=16, seed=20, step=0.8)
-    job = Tempering(spec, betas, rounds, 3)
+    job = Tempering(spec, Exchange(betas, rounds, 3))
     job.run(rounds)
     off = []
     for sample in job.samples:
@@ -42,7 +43,7 @@ def test_every_rung_against_enumeration():
 def test_round_trips_by_hand():
     """bottom, top, bottom is one trip; starting at the top and falling is none."""
     spec = make_spec(2, 2, 1.0, samples=1, beta=2.0, step=0.5)
-    ladder = Tempering(spec, (1.0, 2.0), 1, 1).samples[0].ladders[0]
+    ladder = Tempering(spec, Exchange((1.0, 2.0), 1, 1)).samples[0].ladders[0]
     for place in ([0, 1], [1, 0], [0, 1], [1, 0]):
         ladder.place[:] = place
         ladder._mark_ends()
@@ -51,13 +52,13 @@ def test_round_trips_by_hand():
 
 def test_resume_is_bit_identical():
     spec = make_spec(3, 5, 4.0, beta=2.0, samples=2, seed=3, replicas=2)
-    through = Tempering(spec, (1.8, 1.9, 2.0), 40, 5)
+    through = Tempering(spec, Exchange((1.8, 1.9, 2.0), 40, 5))
     through.run(40)
-    first = Tempering(spec, (1.8, 1.9, 2.0), 40, 5)
+    first = Tempering(spec, Exchange((1.8, 1.9, 2.0), 40, 5))
     first.run(17)
     saved = {name: array.copy() for name, array in first.arrays().items()}
     first.run(40)
-    second = Tempering(spec, (1.8, 1.9, 2.0), 40, 5, saved)
+    second = Tempering(spec, Exchange((1.8, 1.9, 2.0), 40, 5), saved)
     assert second.done == 17
     second.run(40)
     for name, array in through.arrays().items():
@@ -68,7 +69,7 @@ def test_resume_is_bit_identical():
 
 
 def test_rounds_done_are_those_of_the_slowest_sample():
-    job = Tempering(make_spec(2, 4, 3.0, beta=2.0, samples=2, step=0.3), (1.0, 2.0), 6, 1)
+    job = Tempering(make_spec(2, 4, 3.0, beta=2.0, samples=2, step=0.3), Exchange((1.0, 2.0), 6, 1))
     job.samples[0].run(6, 1)
     assert (job.done, job.finished) == (0, False)
     job.run(4)
@@ -88,7 +89,7 @@ def test_threads_leave_no_trace():
 def test_infinite_beta_on_top_against_enumeration():
     """L = 1: the hard constraint on the last rung, reached from random starts through swaps."""
     spec = make_spec(1, 2, 1.5, beta=math.inf, samples=16, seed=8, step=0.8, start="random")
-    job = Tempering(spec, (1.0, 4.0, math.inf), 600, 3)
+    job = Tempering(spec, Exchange((1.0, 4.0, math.inf), 600, 3))
     job.run(600)
     off, energy = [], []
     for sample in job.samples:
@@ -112,7 +113,7 @@ def test_random_start_reaches_the_hard_constraint_where_a_quench_sticks():
     quench = simulate(1, 20, 2.0, beta=math.inf, start="random", sweeps=500, samples=4)
     assert quench.equilibrium.startswith("refuted")
     assert "--tempering" in quench.equilibrium
-    betas = (*tempering.geometric_ladder(2.0, 8.0, 4), math.inf)
+    betas = (*geometric_ladder(2.0, 8.0, 4), math.inf)
     ladder = temper(1, 20, 2.0, betas=betas, rounds=200, samples=4, start="random")
     assert np.all(ladder.energy[-1] == 0.0)
     planted = simulate(1, 20, 2.0, sweeps=2000, samples=4)
@@ -190,12 +191,12 @@ def test_refuted_below_one_per_cent_of_all_comparisons(p_value, verdict):
 
 def test_five_round_trips_in_the_slowest_sample():
     shown = (Verdict.SHOWN, "shown: agree")
-    verdict, message = tempering.needs_round_trips(*shown, np.array([40, 4]))
+    verdict, message = statement.needs_round_trips(*shown, np.array([40, 4]))
     assert verdict is Verdict.NOT_SHOWN
     assert message.endswith("4 round trips in the slowest sample, 5 asked for")
-    assert tempering.needs_round_trips(*shown, np.array([40, 5])) == shown
+    assert statement.needs_round_trips(*shown, np.array([40, 5])) == shown
     refuted = (Verdict.REFUTED, "refuted: disagree")
-    assert tempering.needs_round_trips(*refuted, np.array([0])) == refuted
+    assert statement.needs_round_trips(*refuted, np.array([0])) == refuted
 
 
 WOBBLE = np.array([-1.0, 1.0, -1.0, 1.0])[:, None]
@@ -214,7 +215,7 @@ def said_of_one_start(
     late = {"energy": np.array([[energy], [0.0], [0.0], [energy]])}
     late |= dict.fromkeys(("Q_self", "q_self"), above + 0.002 * WOBBLE)
     late |= {name: np.full((4, 1), below) for name in ("Q_matched", "q_matched")}
-    return tempering._statement(spec, series, late, np.array(trips))
+    return statement.of_ladders(spec, series, late, np.array(trips))
 
 
 def test_statement_of_two_ladders():
@@ -260,6 +261,25 @@ def test_only_the_side_that_matters_counts():
     assert equilibrium.compare(b, a, way, alternative="greater").verdict is Verdict.REFUTED
 
 
+@pytest.mark.parametrize(
+    ("steps", "alternative", "p", "verdict"),
+    [
+        ([0.01, 0.0], "two-sided", 0.0, "refuted"),  # the same in every sample: t is infinite
+        ([-0.01, 0.0], "two-sided", 0.0, "refuted"),
+        ([0.01, 0.0], "greater", 0.0, "refuted"),
+        ([-0.01, 0.0], "greater", 1.0, "shown"),
+        ([0.0, 0.0], "two-sided", math.nan, "not shown"),  # nothing differs: nothing to compare
+    ],
+)
+def test_the_same_difference_in_every_sample(steps, alternative, p, verdict):
+    below = {"Q": np.linspace(0.2, 0.4, 8).reshape(4, 2)}
+    above = {"Q": below["Q"] + 0.0}
+    above["Q"][:, 0], below["Q"][:, 0] = 0.5 + steps[0], 0.5
+    found = equilibrium.compare(above, below, {"Q": np.ones(2)}, alternative=alternative)
+    np.testing.assert_equal(found.p_value, p)
+    assert found.verdict == verdict
+
+
 def test_false_alarms_are_rare():
     """Same distribution on both sides: refuted in about 1 % of the cases."""
     rng = np.random.default_rng(1)
@@ -289,6 +309,13 @@ def test_drift_is_that_of_the_last_two_thirds(moves, p):
     beside = np.stack([np.zeros((4, 9)), series], axis=2)  # a layer that does not move is none
     assert equilibrium.halves_agree(beside) == pytest.approx(p, abs=1e-4)
     assert equilibrium.halves_agree(beside[:, :, :1]) == 1.0
+    constant = np.zeros((4, 9))
+    constant[:, 6:] = 1e-3  # the same step in all samples: t is infinite
+    assert equilibrium.halves_agree(constant[:, :, None]) == 0.0
+    rounding = 1e-13 * np.array([1.0, 2.0, 2.0, 1.0])[:, None]
+    assert equilibrium.halves_agree((constant + rounding * constant)[:, :, None]) == 0.0
+    assert equilibrium.halves_agree((rounding * np.arange(9))[:, :, None]) == 1.0
+    assert equilibrium.halves_agree(np.stack([constant, series], axis=2)) == 0.0
     assert np.isnan(equilibrium.halves_agree(series[:1, :, None]))
     assert np.isnan(equilibrium.halves_agree(series[:, :2, None]))
 
@@ -302,7 +329,7 @@ def test_drift_is_seen():
 
 def test_random_labels_need_two_ladders_and_round_trips():
     """Overlaps with earlier states (from above) and between ladders (from below) must meet."""
-    betas = tempering.geometric_ladder(0.5, 1.5, 3)
+    betas = geometric_ladder(0.5, 1.5, 3)
     arguments = {"betas": betas, "samples": 8, "scenario": "random"}
     few = temper(2, 4, 3.0, **arguments, rounds=12, replicas=2)
     assert few.verdict is not Verdict.SHOWN
@@ -311,7 +338,7 @@ def test_random_labels_need_two_ladders_and_round_trips():
     assert "replicas" in one.message
     two = temper(2, 4, 3.0, **arguments, rounds=400, replicas=2)
     assert two.verdict is Verdict.SHOWN
-    assert two.round_trips.min() >= tempering.MIN_ROUND_TRIPS
+    assert two.round_trips.min() >= 5
     assert np.abs(two.Q_self - two.Q_matched).max() < 0.05
     assert np.isfinite(two.q_matched_err).all()
     assert "R" not in two.to_json()
@@ -329,7 +356,7 @@ def test_stuck_ladders_are_refuted_though_energy_is_flat():
 def test_size_of_the_state_does_not_grow_with_the_run():
     spec = make_spec(2, 4, 3.0, beta=2.0, samples=1, replicas=2)
     sizes = [
-        sum(a.nbytes for a in Tempering(spec, (1.0, 2.0), rounds, 10).arrays().values())
+        sum(a.nbytes for a in Tempering(spec, Exchange((1.0, 2.0), rounds, 10)).arrays().values())
         for rounds in (64, 10**6)
     ]
     assert sizes[0] == sizes[1]
@@ -340,10 +367,10 @@ def test_collapse_is_seen_under_replica_exchange():
     run = temper(2, 6, 3.0, betas=(1.0, 2.0), rounds=3, samples=2, start="random", potential="soft")
     assert not run.collapsed
     assert run.spin_correlation.shape == (1,)
-    copies = Tempering(make_spec(2, 6, 3.0, beta=2.0, samples=1), (1.0, 2.0), 2, 1)
+    copies = Tempering(make_spec(2, 6, 3.0, beta=2.0, samples=1), Exchange((1.0, 2.0), 2, 1))
     for chain in copies.samples[0].ladders[0].chains:
         chain.S[1] = chain.S[1][:, :1]  # every neuron a copy of the first
-    copies.samples[0]._measure(1, last=False)
+    copies.samples[0].measure(1, last=False)
     assert copies.result().collapsed
 
 

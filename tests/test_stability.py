@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from broken_cases import branch_at
 from replicadnn.cli.main import run
 from scipy.optimize import brentq
 
 import replicadnn as rd
 from replicadnn.questions.complexity import planted, planted_range, saturated_point
-from replicadnn.theory.broken.solve import solve_rsb
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from replicadnn.theory.broken.solve import solve_rsb
 )  # fmt: skip
 def test_replicon_against_the_flows(L: int, alpha: float, kappa: float, beta: float) -> None:
     """The same spectral radius from the Parisi flow at K = 0: other quadrature, other assembly."""
-    flow = solve_rsb(alpha, L, kappa=kappa, beta=beta, levels=0)[0]
+    flow = branch_at(alpha, L, kappa=kappa, beta=beta, levels=0)
     assert flow.converged
     found = rd.stability([alpha], L, kappa=kappa, beta=beta).points[0]
     assert found.rho == pytest.approx(float(flow.certificate.replicon[0]), rel=1e-8)
@@ -46,7 +46,8 @@ def test_lines_of_one_perceptron() -> None:
         line = rd.stability(grid, 1, kappa=kappa, beta=beta).lines[0]
         assert not line.onset
         assert line.alpha == pytest.approx(expected, abs=1e-4)
-        flow = solve_rsb(line.alpha, 1, kappa=kappa, beta=beta, levels=0)[0]
+        assert line.uncertainty == pytest.approx(1e-10 * line.alpha)
+        flow = branch_at(line.alpha, 1, kappa=kappa, beta=beta, levels=0)
         assert float(flow.certificate.replicon[0]) == pytest.approx(1.0, abs=1e-8)
 
 
@@ -56,6 +57,8 @@ def test_deep_random_networks_break_where_they_become_solid(L: int, onset: float
     line = found.lines[0]
     assert line.onset
     assert abs(line.alpha - onset) < line.uncertainty
+    assert line.uncertainty == pytest.approx(1e-6 * line.alpha)
+    assert line.message == "at the onset of order"
     rho = np.array([p.rho for p in found.points])
     assert rho[0] == pytest.approx(math.sqrt(0.8), rel=1e-10)
     assert np.all(rho[1:] > 1.0)

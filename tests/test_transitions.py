@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
-from replicadnn.questions.transitions import Order, Threshold, Transitions, broken
+from replicadnn.questions.transitions import Order, Step, Threshold, Transitions, broken
 from replicadnn.questions.transitions.path import ordering_path
 from replicadnn.questions.transitions.thresholds import find_thresholds, fit_thresholds
 from replicadnn.storage.readers import describe
@@ -181,6 +182,22 @@ def test_layers_of_the_straight_line(L: int, orders: str, layers: tuple[int, ...
         assert (fit.intercept, fit.slope) == pytest.approx((0.3, 0.5), abs=1e-12)
         assert (fit.slope_first, fit.slope_last) == pytest.approx((0.5, 0.5), abs=1e-12)
         assert fit.residual_max < 1e-12
+
+
+def test_errors_of_the_straight_line() -> None:
+    """ln alpha = 1, 2, 4, 4: slope 1.1 +- sqrt(0.7/2/5), r^2 = 1 - 0.7/6.75."""
+    thresholds = [
+        Threshold(layer, math.exp(y), 0.0, math.exp(y), Order.SECOND, 1.0)
+        for layer, y in enumerate((1.0, 2.0, 4.0, 4.0), start=1)
+    ]
+    fit = fit_thresholds(thresholds, 9)
+    assert fit is not None
+    assert (fit.intercept, fit.slope) == pytest.approx((0.0, 1.1), abs=1e-12)
+    assert fit.slope_err == pytest.approx(math.sqrt(0.07))
+    assert fit.intercept_err == pytest.approx(math.sqrt(0.07 * 7.5))
+    assert fit.r_squared == pytest.approx(1.0 - 0.7 / 6.75)
+    assert fit.residual_max == pytest.approx(0.7)
+    assert (fit.slope_first, fit.slope_last) == pytest.approx((1.0, 0.0))
 
 
 def test_liquid_centre_of_twenty_layers(deep: dict[str, Transitions]) -> None:
@@ -404,3 +421,62 @@ def test_deep_network() -> None:
     assert last.up == pytest.approx(1046.774317, rel=1e-8)
     assert last.down == pytest.approx(552.0015, rel=1e-6)
     assert last.q_after == pytest.approx(0.2664, abs=1e-4)
+
+
+# --- decisions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("coarse", "fine", "levels", "error"),
+    [
+        (10.0, 10.4, 8, 0.4 + 2e-3 * 10.4),  # 0.42 < 5 % of 10.4
+        (10.0, 10.6, 8, None),  # 0.62 > 5 %
+        (10.0, 9.7, 8, 0.3 + 2e-3 * 9.7),
+        (math.nan, 10.0, 8, None),
+        (10.0, 10.4, 1, 4e-6 * 10.4),
+    ],
+)
+def test_error_of_a_threshold_with_levels(
+    coarse: float, fine: float, levels: int, error: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """|K - K/2| plus 0.2 %; above 5 % it is not reported; one level has no half."""
+    asked = []
+
+    def approach(
+        self: Any, log_alpha: float, alpha_max: float, count: int, first: float = 0.4
+    ) -> broken._Root:
+        asked.append((count, alpha_max, first))
+        value = coarse if count < levels else fine
+        return broken._Root(math.log(value), 0.0) if value > 0 else broken._Root.none("lost")
+
+    monkeypatch.setattr(broken._Search, "approach", approach)
+    problem = Problem(alpha=1.0, L=6, scenario=Scenario.RANDOM)
+    search = broken._Search(problem, fronts(problem).stage(1), 1)
+    found = search.threshold(broken._Layer(2.5, 1e-12, 2.5), 1e9, levels)
+    if error is None:
+        assert math.isnan(found.alpha)
+        assert found.reason
+    else:
+        assert found.alpha == pytest.approx(fine, rel=1e-12)
+        assert found.error == pytest.approx(error, rel=1e-9)
+    counts = [count for count, _, _ in asked]
+    assert counts == ([1] if levels == 1 else [4] if math.isnan(coarse) else [4, 8])
+    if len(asked) == 2:
+        assert asked[1][1:] == (pytest.approx(15.0), 1e-6)
+
+
+def test_the_step_that_fills_the_centre_is_the_last_with_a_thin_one() -> None:
+    steps = tuple(
+        Step(up, 0.5 * up, 0.7 * up, 0.0, 1, 2, q_before, 0.9)
+        for up, q_before in ((10.0, 0.05), (20.0, 0.09), (30.0, 0.11))
+    )
+    found = replace(rd.transitions(2), steps=steps)
+    assert found.filling is steps[1]
+    assert replace(found, steps=steps[2:]).filling is None
+
+
+def test_limits_of_the_arguments() -> None:
+    with pytest.raises(rd.InputError, match="from 1 to 1000"):
+        rd.transitions(1001)
+    with pytest.raises(rd.InputError, match="from 1 to 512"):
+        rd.transitions(2, scenario="random", levels=513)

@@ -1,9 +1,10 @@
 """A finite network of sign neurons: state, data, teacher, energy; all in plain numpy.
 
-    h_{l,i}^mu = sum_k J_{l,i}^k S_{l-1,k}^mu / sqrt(N),   r_{l,i}^mu = S_{l,i}^mu h_{l,i}^mu,
-    H = sum_{l,i,mu} theta(kappa - r_{l,i}^mu),            sum_k (J_{l,i}^k)^2 = N.
+    h_{l,i}^mu = sum_k J_{l,i}^k S_{l-1,k}^mu / sqrt(c),   r_{l,i}^mu = S_{l,i}^mu h_{l,i}^mu,
+    H = sum_{l,i,mu} theta(kappa - r_{l,i}^mu),            sum_k (J_{l,i}^k)^2 = c.
 
-Arrays: J (L, N, N), J[l-1, i, k]; S (L+1, N, M) of +-1; h and r (L, N, M), h[l-1] of layer l.
+Arrays: J (L, N, c), J[l-1, i, k], with the fan-in c of `connectivity`; S (L+1, N, M) of +-1; h and
+r (L, N, M), h[l-1] of layer l.
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Signs = NDArray[np.int8]
+from replicadnn.montecarlo.connectivity import (
+    Floats,
+    Signs,
+    fields,
+    random_couplings,
+    weighted_sums,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """Couplings and neurons of one network on one data set.
 
-    J : (L, N, N) float32, rows of square norm N.
+    J : (L, N, c) float32, rows of square norm c.
     S : (L+1, N, M) int8 of +-1; S[0] inputs, S[L] outputs.
     """
 
@@ -41,25 +47,6 @@ def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> Signs:
     return signs.astype(np.int8)
 
 
-def random_couplings(L: int, N: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """J (L, N, N), every row uniform on the sphere of square norm N."""
-    return normalised(rng.standard_normal((L, N, N)))
-
-
-def normalised(J: Floats) -> NDArray[np.float32]:
-    """J with every row rescaled to square norm N."""
-    J64 = J.astype(np.float64)
-    J64 *= np.sqrt(J.shape[-1] / np.square(J64).sum(axis=-1, keepdims=True))
-    return J64.astype(np.float32)
-
-
-def fields(J: Floats, S: Signs) -> NDArray[np.float64]:
-    """Fields h (L, N, M), h[l-1] = J_l S_{l-1} / sqrt(N)."""
-    N = J.shape[-1]
-    h: NDArray[np.float64] = np.matmul(J.astype(np.float64), S[:-1].astype(np.float64))
-    return h / math.sqrt(N)
-
-
 def gaps(J: Floats, S: Signs) -> NDArray[np.float64]:
     """Gaps r (L, N, M), r = S_l h_l."""
     return fields(J, S) * S[1:]
@@ -75,11 +62,11 @@ def propagate(
     J: Floats, inputs: Signs, p: float = 0.0, rng: np.random.Generator | None = None
 ) -> Signs:
     """S (L+1, N, M) by forward propagation; every neuron errs with probability p."""
-    L, N, _ = J.shape
+    L, N = J.shape[:2]
     S = np.empty((L + 1, N, inputs.shape[1]), dtype=np.int8)
     S[0] = inputs
     for layer in range(1, L + 1):
-        h = J[layer - 1].astype(np.float64) @ S[layer - 1].astype(np.float64)
+        h = weighted_sums(J[layer - 1], S[layer - 1])
         S[layer] = np.where(h >= 0.0, 1, -1)
         if p > 0.0:
             if rng is None:
@@ -119,7 +106,7 @@ def start_random(data: Network, rng: np.random.Generator, *, hidden: str = "rand
 
     hidden="propagated" puts the forward pass of the new couplings there instead.
     """
-    L, N, _ = data.J.shape
+    L, N = data.J.shape[:2]
     J = random_couplings(L, N, rng)
     if hidden == "propagated":
         S = propagate(J, data.S[0])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 from replicadnn.errors import InputError
+from replicadnn.montecarlo.connectivity import Connectivity
 from replicadnn.problem import Scenario
 from replicadnn.validate import choice, real, whole
 
@@ -44,7 +47,7 @@ class Potential(enum.StrEnum):
 class Spec:
     """What is asked of a run; two runs with equal Spec are bit-identical.
 
-    M = alpha N rounded; ``alpha`` is the value after rounding, M / N.
+    M = alpha c rounded, with the fan-in c of `connectivity`; ``alpha`` is M / c, after rounding.
     step None: chosen by a short pilot run for an acceptance of rotations of about 0.15.
     origins : number of measurement origins; replicas : chains from each starting state.
     test_patterns : fresh inputs for the test error at every record; 0: not measured.
@@ -70,9 +73,14 @@ class Spec:
     test_patterns: int
 
     @property
+    def connectivity(self) -> Connectivity:
+        """Who reads whom."""
+        return Connectivity(self.N)
+
+    @property
     def alpha(self) -> float:
-        """M / N."""
-        return self.M / self.N
+        """Patterns per coupling of a perceptron, M / c."""
+        return self.connectivity.alpha(self.M)
 
     def parameters(self) -> dict[str, Any]:
         """Plain numbers and strings, beta = inf as the string "inf"."""
@@ -83,6 +91,61 @@ class Spec:
         if math.isinf(self.beta):
             out["beta"] = "inf"
         return out
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Spec:
+        """The Spec of these `parameters`; raises KeyError, ValueError or TypeError.
+
+        A run made before the error on fresh inputs was measured lacks ``test_patterns``: 0.
+        """
+        whole_numbers = (
+            "L", "N", "M", "sweeps", "samples", "seed", "burn_in", "origins", "replicas",
+            "per_decade",
+        )  # fmt: skip
+        step = parameters.get("step")
+        return cls(
+            **{name: int(parameters[name]) for name in whole_numbers},
+            test_patterns=int(parameters.get("test_patterns", 0)),
+            scenario=Scenario(parameters["scenario"]),
+            sampler=Sampler(parameters["sampler"]),
+            start=Start(parameters["start"]),
+            potential=Potential(parameters["potential"]),
+            beta=float(parameters["beta"]),
+            kappa=float(parameters["kappa"]),
+            step=None if step is None else float(step),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Replica exchange: the ladder of inverse temperatures, and when rungs swap.
+
+    betas : ascending, at least two, above 0; only the last may be inf.
+    rounds : swaps attempted; every : sweeps of every chain before each, so rounds * every in all.
+    """
+
+    betas: tuple[float, ...]
+    rounds: int
+    every: int
+
+    def parameters(self) -> dict[str, Any]:
+        """Plain numbers, as they stand beside those of the Spec."""
+        return {"betas": list(self.betas), "rounds": self.rounds, "every": self.every}
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Exchange:
+        """The Exchange of these `parameters`; raises KeyError, ValueError or TypeError."""
+        betas = tuple(float(b) for b in parameters["betas"])
+        return cls(betas, int(parameters["rounds"]), int(parameters["every"]))
+
+
+def check_ladder(betas: Sequence[float]) -> tuple[float, ...]:
+    """Ascending, positive, at least two, only the last may be inf; raises InputError."""
+    ladder = tuple(float(b) for b in betas)
+    ascending = all(a < b for a, b in itertools.pairwise(ladder))
+    if len(ladder) < 2 or not ascending or not ladder[0] > 0:
+        raise InputError("tempering", list(betas), "two or more ascending numbers above 0")
+    return ladder
 
 
 class Parameters(TypedDict, total=False):
@@ -136,7 +199,7 @@ def make_spec(
         beta = default_beta(L, potential)
     N = whole("N", N, 2, 100_000)
     alpha = real("alpha", alpha, 1e-9, 1e9, "a number above 0")
-    M = round(alpha * N)
+    M = Connectivity(N).patterns(alpha)
     if not 1 <= M <= 10_000_000:
         raise InputError("alpha", alpha, f"alpha * N must round to 1..10000000 patterns (N = {N})")
     kind = choice(Scenario, "scenario", scenario)
@@ -170,7 +233,8 @@ def make_spec(
 
 def _check_memory(spec: Spec) -> None:
     """Refuse what cannot fit: 4 bytes a coupling (and one a snapshot origin), 9 a neuron."""
-    J, S = spec.L * spec.N**2, (spec.L + 1) * spec.N * spec.M
+    J = math.prod(spec.connectivity.shape(spec.L))
+    S = (spec.L + 1) * spec.N * spec.M
     needed = spec.samples * spec.replicas * (J * (8 + 4 * spec.origins) + S * (9 + spec.origins))
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -73,9 +73,9 @@ def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | Non
     for layer, (colour, marker) in zip(solid, sequence(len(solid)), strict=True):
         values = rows[layer]
         ax.stairs(values, edges, baseline=None, color=colour, linewidth=1.3)
-        frozen = values > 1e-12  # a zero overlap is zero to rounding only
+        positive = values > 1e-12  # a zero overlap is zero to rounding only
         ax.plot(
-            0.5 * (edges[1:] + edges[:-1])[frozen], values[frozen], linestyle="none",
+            0.5 * (edges[1:] + edges[:-1])[positive], values[positive], linestyle="none",
             marker=marker, ms=3, color=colour, markerfacecolor="none", label=rf"$l = {layer}$",
         )  # fmt: skip
     ax.set_xlabel(r"$x$  (fraction of pairs with a smaller overlap)")

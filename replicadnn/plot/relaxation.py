@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -13,13 +13,14 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
+from replicadnn.montecarlo.spec import Potential, Spec, Start
 from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn.montecarlo.result import MonteCarloResult
+    from replicadnn.montecarlo.runs.result import MonteCarloResult
 
 Kind = Literal["S", "J"]
 Results: TypeAlias = "MonteCarloResult | Iterable[Any]"
@@ -33,7 +34,7 @@ _DODGE = 0.08
 
 def _runs(results: Results) -> list[MonteCarloResult]:
     """The relaxation runs among ``results``; InputError if there is none."""
-    from replicadnn.montecarlo.result import (
+    from replicadnn.montecarlo.runs.result import (
         MonteCarloResult,  # with the sampler, which a phase diagram needs not
     )
 
@@ -58,19 +59,19 @@ def _new_axes() -> Axes:
 
 
 def _layers(run: MonteCarloResult, quantity: str) -> NDArray[np.int64]:
-    L = int(run.params["L"])
+    L = run.spec.L
     return np.arange(1, L + 1 if quantity == "J" else L)
 
 
 def _name(run: MonteCarloResult, others: list[MonteCarloResult]) -> str:
     """N, and the start where runs of both starts are drawn."""
-    starts = {r.params["start"] for r in others}
-    end = f", {run.params['start']} start" if len(starts) > 1 else ""
-    return f"$N = {run.params['N']}${end}"
+    starts = {r.spec.start for r in others}
+    end = f", {run.spec.start} start" if len(starts) > 1 else ""
+    return f"$N = {run.spec.N}${end}"
 
 
 def _layer_axis(ax: Axes, runs: list[MonteCarloResult]) -> None:
-    depth = max(int(r.params["L"]) for r in runs)
+    depth = max(r.spec.L for r in runs)
     ax.set_xlabel(r"layer  $l$")
     ax.set_xlim(0.6, depth + 0.4)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -125,9 +126,7 @@ def correlation(
     layers = _layers(run, quantity)
     curves, errors = getattr(run, f"C_{quantity}"), getattr(run, f"C_{quantity}_err")
     later = run.times > 0
-    for row, (l, (colour, marker)) in enumerate(
-        zip(layers, sequence(int(run.params["L"])), strict=False)
-    ):
+    for row, (l, (colour, marker)) in enumerate(zip(layers, sequence(run.spec.L), strict=False)):
         known = later & np.isfinite(curves[row])
         bars = np.where(np.isfinite(errors[row]), errors[row], 0.0)
         step = max(1, int(np.count_nonzero(known)) // 16)
@@ -184,7 +183,7 @@ def overlaps(
             marker=marker, capsize=2, linestyle="none", markerfacecolor="none",
             label=_name(run, runs),
         )  # fmt: skip
-    if drawn == 0 and int(runs[0].params["L"]) > 1:
+    if drawn == 0 and runs[0].spec.L > 1:
         raise InputError("runs", f"{len(runs)} runs", "with overlaps (replicas, or a teacher)")
     _layer_axis(ax, runs)
     ax.set_ylabel("overlap of " + _WHAT[quantity] + "  " + ", ".join(map(_symbol, sorted(names))))
@@ -194,9 +193,9 @@ def overlaps(
 def overlap_name(run: MonteCarloResult, quantity: Kind) -> str:
     """q, Q of two replicas; r, R with the teacher, matched for a random start."""
     replicas, teacher = ("q", "r") if quantity == "S" else ("Q", "R")
-    if int(run.params["replicas"]) > 1:
+    if run.spec.replicas > 1:
         return replicas
-    return teacher if run.params["start"] == "planted" else f"{teacher}_matched"
+    return teacher if run.spec.start is Start.PLANTED else f"{teacher}_matched"
 
 
 def _symbol(name: str) -> str:
@@ -208,30 +207,30 @@ def _symbol(name: str) -> str:
 # --- whole figures -------------------------------------------------------------------------
 
 
-def _headline(params: Mapping[str, Any], *, width: bool) -> str:
-    beta = r"\infty" if params["beta"] == "inf" else f"{float(params['beta']):g}"
+def _headline(spec: Spec, *, width: bool) -> str:
+    beta = r"\infty" if math.isinf(spec.beta) else f"{spec.beta:g}"
     words = [
-        str(params["scenario"]), f"$L = {params['L']}$", rf"$\alpha = {params['alpha']:g}$",
+        str(spec.scenario), f"$L = {spec.L}$", rf"$\alpha = {spec.alpha:g}$",
         rf"$\beta = {beta}$",
     ]  # fmt: skip
     if width:
-        words.insert(2, f"$N = {params['N']}$")
-    if params["kappa"]:
-        words.append(rf"$\kappa = {params['kappa']:g}$")
-    if params["potential"] != "count":
-        words.append(f"{params['potential']} potential")
+        words.insert(2, f"$N = {spec.N}$")
+    if spec.kappa:
+        words.append(rf"$\kappa = {spec.kappa:g}$")
+    if spec.potential is not Potential.COUNT:
+        words.append(f"{spec.potential} potential")
     return ", ".join(words)
 
 
 def _about(runs: list[MonteCarloResult]) -> str:
-    first = runs[0].params
-    starts = " and ".join(sorted({str(r.params["start"]) for r in runs}))
-    samples = sorted({int(r.params["samples"]) for r in runs})
+    first = runs[0].spec
+    starts = " and ".join(sorted({str(r.spec.start) for r in runs}))
+    samples = sorted({r.spec.samples for r in runs})
     count = str(samples[0]) if len(samples) == 1 else f"{samples[0]}-{samples[-1]}"
     plural = "s" if samples[-1] > 1 else ""
     stopped = [r for r in runs if str(r.status) != "complete"]
     end = f"; {len(stopped)} of {len(runs)} runs not complete" if stopped else ""
-    return f"{first['sampler']} sampler, {starts} start, {count} sample{plural}{end}"
+    return f"{first.sampler} sampler, {starts} start, {count} sample{plural}{end}"
 
 
 def relaxation_figure(results: Results, *, N: int | None = None) -> Figure:
@@ -240,13 +239,13 @@ def relaxation_figure(results: Results, *, N: int | None = None) -> Figure:
     N : width of the curves, the largest by default.
     """
     runs = _runs(results)
-    widths = [int(r.params["N"]) for r in runs]
+    widths = [r.spec.N for r in runs]
     if N is None:
         N = max(widths)
     if N not in widths:
         raise InputError("N", N, "one of " + ", ".join(map(str, sorted(set(widths)))))
     chosen = runs[widths.index(N)]
-    kinds: list[Kind] = ["S", "J"] if int(chosen.params["L"]) > 1 else ["J"]
+    kinds: list[Kind] = ["S", "J"] if chosen.spec.L > 1 else ["J"]
     many = len(runs) > 1
     with style():
         figure = Figure(figsize=(4.7 * len(kinds), 7.0), layout="constrained")
@@ -268,14 +267,14 @@ def relaxation_figure(results: Results, *, N: int | None = None) -> Figure:
         if len(handles) <= _LEGEND_MAX:
             figure.legend(handles, labels, loc="outside right lower", title="layer")
         _letters(list(grid.flat))
-        figure.suptitle(_headline(runs[0].params, width=not many) + "\n" + _about(runs))
+        figure.suptitle(_headline(runs[0].spec, width=not many) + "\n" + _about(runs))
     return figure
 
 
 def overlaps_figure(results: Results, *, theory: Solution | None = None) -> Figure:
     """Overlaps of neurons and couplings side by side, every run with its own markers."""
     runs = _runs(results)
-    kinds: list[Kind] = ["S", "J"] if int(runs[0].params["L"]) > 1 else ["J"]
+    kinds: list[Kind] = ["S", "J"] if runs[0].spec.L > 1 else ["J"]
     with style():
         figure = Figure(figsize=(4.5 * len(kinds), 3.6), layout="constrained")
         grid = figure.subplots(1, len(kinds), squeeze=False)[0]
@@ -284,10 +283,10 @@ def overlaps_figure(results: Results, *, theory: Solution | None = None) -> Figu
         if len(runs) > 1 or theory is not None:
             grid[-1].legend()
         _letters(list(grid))
-        lengths = sorted({int(r.params["sweeps_done"]) for r in runs})
+        lengths = sorted({r.sweeps_done for r in runs})
         when = ", ".join(map(str, lengths))
         figure.suptitle(
-            _headline(runs[0].params, width=len(runs) == 1)
+            _headline(runs[0].spec, width=len(runs) == 1)
             + f"\n{_about(runs)}, mean over the second half of {when} sweeps"
         )
     return figure

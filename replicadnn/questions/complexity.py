@@ -26,14 +26,16 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from replicadnn import interrupt
-from replicadnn.problem import Problem, Scenario
+from replicadnn.problem import Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Item, origin
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
-from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
-from replicadnn.theory.broken.minimise import adjust_levels, minimise
-from replicadnn.theory.closures import symmetric_equations
-from replicadnn.theory.closures.averaged.broken import FlowError, Model, evaluate, relax, residual
+from replicadnn.theory.broken.accuracy import residual
+from replicadnn.theory.broken.active import adjust_levels
+from replicadnn.theory.broken.guess import relax, relaxed_guess, saturated_guess
+from replicadnn.theory.broken.minimise import minimise
+from replicadnn.theory.broken.state import FlowError
+from replicadnn.theory.closures import broken_equations, symmetric_equations
 from replicadnn.theory.counting import possible
 from replicadnn.theory.solve import Progress
 from replicadnn.theory.symmetric.search import settle
@@ -138,22 +140,23 @@ load_complexity = Complexity.load
 
 def saturated_point(alpha: float, L: int, m: float, kappa: float) -> tuple[float, float, float]:
     """s, Sigma and residual at breakpoint m with q(1) = q(L-1) = 1 above it."""
-    model = Model(alpha, L, kappa)
+    levels = broken_equations(
+        Problem(alpha=alpha, L=L, scenario=Scenario.RANDOM, ansatz=Ansatz.ONE_RSB, kappa=kappa)
+    )
     try:
-        found = minimise(
-            model, relaxed_guess(model, frozen_guess(model, 1, m)), free_breakpoints=False
-        )
+        guess = relaxed_guess(levels, saturated_guess(levels, 1, m))
+        found = minimise(levels, guess, free_breakpoints=False)
         for _ in range(3):  # overlaps on their way to zero hold up the rest
-            changed = adjust_levels(model, found.evaluation)
+            changed = adjust_levels(levels, found.evaluation)
             if changed is None:
                 break
-            found = minimise(model, changed, free_breakpoints=False)
+            found = minimise(levels, changed, free_breakpoints=False)
         # near m = 1 the cell below m* has hardly any weight in s, and its overlaps are as little
         # determined by the minimum: the map itself finishes them
-        ev = evaluate(model, relax(model, found.evaluation.state, 20, damping=1.0))
+        ev = levels.evaluate(relax(levels, found.evaluation.state, 20, damping=1.0))
     except FlowError:
         return math.nan, math.nan, math.inf
-    return float(ev.free_entropy), float(-(m**2) * ev.ds_dm[1]), float(residual(model, ev))
+    return float(ev.free_entropy), float(-(m**2) * ev.ds_dm[1]), float(residual(levels, ev))
 
 
 def planted(alpha: float, L: int) -> tuple[State, float] | None:

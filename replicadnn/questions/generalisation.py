@@ -129,7 +129,7 @@ class Generalisation(Answer):
                 "kappa": self.kappa,
                 "beta": beta_value(self.beta),
                 "branch": self.branch,
-                "noisy": self.noisy,
+                "noisy": str(self.noisy),
                 "timings": self.timings,
                 "finished": self.finished,
             }

@@ -47,6 +47,11 @@ class Item:
         """Name in files and documents."""
         return self.name or self.attribute
 
+    def key_in(self, stored: set[str]) -> str:
+        """Name in a file with these columns."""
+        older = self.key not in stored and self.former in stored
+        return self.former if older else self.key
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -83,7 +88,7 @@ class Schema:
         hints = get_type_hints(self.row)
         stored = {column.name for column in table.columns}
         names = {
-            item.attribute: item.key if item.key in stored or not item.former else item.former
+            item.attribute: item.key_in(stored)
             for item in self.items
             if hints[item.attribute] != bool | None
         }
@@ -94,7 +99,8 @@ class Schema:
 
     def document(self, row: Any) -> dict[str, Any]:
         """One row as JSON values under the names of the columns."""
-        return {item.key: plain(getattr(row, item.attribute)) for item in self.items}
+        values = ((item.key, getattr(row, item.attribute)) for item in self.items)
+        return {key: str(v) if isinstance(v, str) else plain(v) for key, v in values}
 
 
 def _column(item: Item, values: list[Any], hint: Any) -> Column:

@@ -17,103 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
-from replicadnn.montecarlo import ladder
-from replicadnn.montecarlo.equilibrium import Verdict
-from replicadnn.montecarlo.result import HIDDEN_SERIES, SERIES, MonteCarloResult, RunStatus
-from replicadnn.montecarlo.tempering import TemperingResult
+from replicadnn.montecarlo.runs.result import RunStatus
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.storage import files, hdf5
-from replicadnn.storage.journal import keep
 from replicadnn.storage.locking import lock as lock
 from replicadnn.storage.outputs import atomic_file
+from replicadnn.storage.run_groups import Result, read_run, write_run
 
-keep(MonteCarloResult)
-
-Result = MonteCarloResult | TemperingResult
 Arrays = Mapping[str, NDArray[Any]]
-Table = dict[str, tuple[tuple[str, ...], str, str]]
-
-J, S = "coupling_layer", "hidden_layer"
-_MEANING = {
-    "energy": "fraction of violated gaps; weights sampler: of wrong outputs, in the last layer",
-    "rms_h": "root mean square of the field h",
-    "spin_correlation": "rms overlap of pairs of neurons of a layer; near 1: the layer collapsed",
-    "R": "overlap of the couplings with the teacher",
-    "r": "overlap of the neurons with the teacher",
-    "R_matched": "overlap of the couplings with the teacher, neurons matched",
-    "r_matched": "overlap of the neurons with the teacher, neurons matched",
-    "test_error": "disagreement with the noiseless teacher on fresh inputs, last layer: eps_g",
-    "Q": "overlap of the couplings of two replicas from one start",
-    "q": "overlap of the neurons of two replicas from one start",
-}
-
-
-def _relaxation_table() -> Table:
-    """Dataset name -> (dimensions, long_name, units) of a relaxation run."""
-    table: Table = {}
-    for letter, layer, what in (("J", J, "couplings"), ("S", S, "neurons")):
-        correlation = f"autocorrelation of the {what} of layer l after t sweeps"
-        table[f"C_{letter}"] = ((layer, "times"), correlation, "1")
-        table[f"samples_C_{letter}"] = (("sample", layer, "times"), correlation, "1")
-        table[f"origins_C_{letter}"] = (("origin", layer, "times"), correlation, "1")
-        table[f"tau_{letter}"] = ((layer,), f"time where C_{letter} is 1/e, nan: beyond", "sweeps")
-        bound = f"lower bound where tau_{letter} is nan"
-        table[f"tau_{letter}_bound"] = ((layer,), bound, "sweeps")
-        area = f"area under C_{letter} down to 0.05"
-        table[f"integral_{letter}"] = ((layer,), area, "sweeps")
-        rate = f"accepted fraction of the moves of the {what}"
-        table[f"acceptance.{letter}"] = ((layer,), rate, "1")
-    for names, layer in ((SERIES, J), (HIDDEN_SERIES, S)):
-        for name in names:
-            table[name] = ((layer,), _MEANING[name] + ", second half of the run", "1")
-            table[f"series.{name}"] = (("series_times", layer), _MEANING[name], "1")
-            table[f"samples.{name}"] = (("sample", layer), _MEANING[name], "1")
-    with_error = ["C_J", "C_S", "tau_J", "tau_S", "integral_J", "integral_S", "energy"]
-    with_error += ["R", "r", "R_matched", "r_matched", "Q", "q", "test_error"]
-    for name in with_error:
-        dims, _, units = table[name]
-        table[f"{name}_err"] = (dims, f"standard error of {name} over samples", units)
-    return table
-
-
-_MEANING |= {
-    "Q_matched": "overlap of the couplings of two ladders of one data set, neurons matched",
-    "q_matched": "overlap of the neurons of two ladders of one data set, neurons matched",
-    "Q_self": "overlap of the couplings with those in the middle of the run, neurons matched",
-    "q_self": "overlap of the neurons with those in the middle of the run, neurons matched",
-}
-_TEMPERING: Table = {
-    "steps": (("betas",), "step of the rotations by rung", "1"),
-    "swap_acceptance": (("pair",), "accepted fraction of swaps of rungs k and k + 1", "1"),
-    "round_trips": (("sample",), "ways from the lowest rung to the highest and back", "1"),
-    "energy": (("betas", J), "fraction of violated gaps by rung", "1"),
-}
-for _names, _layer in ((ladder.SERIES, J), (ladder.HIDDEN_SERIES, S)):
-    for _name in _names:
-        _text = _MEANING[_name] + ", largest beta"
-        _TEMPERING.setdefault(_name, ((_layer,), _text + ", second half of the run", "1"))
-        _TEMPERING[f"series.{_name}"] = (("series_times", _layer), _text, "1")
-        _TEMPERING[f"samples.{_name}"] = (("sample", _layer), _text, "1")
-        if _name not in ("energy", "spin_correlation"):
-            _TEMPERING[f"{_name}_err"] = ((_layer,), f"standard error of {_name} over samples", "1")
-_TABLES = {"relaxation": _relaxation_table(), "tempering": _TEMPERING}
-#: Scales that are fields of the result, and their meaning; the others count from 0 or 1.
-_OWN_SCALES = {
-    "relaxation": {
-        "times": ("time since the origin", "sweeps"),
-        "series_times": ("time since the start", "sweeps"),
-    },
-    "tempering": {
-        "betas": ("inverse temperature of the rung", "1"),
-        "series_times": ("end of the block of rounds that is averaged", "sweeps"),
-    },
-}
-_WHOLE = ("times", "series_times", "round_trips")
-_GROWING = ("times", "series_times")
-_WORDS = {
-    "relaxation": ("status", "message", "equilibrium"),
-    "tempering": ("status", "message", "verdict"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +65,9 @@ class Runs(Sequence["Result"]):
 
 
 def save_result(result: Result, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write one run to an HDF5 file; see `replicadnn.saving`."""
+    """Write one run to an HDF5 file; see `replicadnn.registry`."""
     complete = result.status is RunStatus.COMPLETE
     return Runs((result,), finished=complete).save(path, overwrite=overwrite)
-
-
-def mode_of(result: Result) -> str:
-    """The kind of run: tempering or relaxation."""
-    return "tempering" if isinstance(result, TemperingResult) else "relaxation"
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -172,7 +78,6 @@ def save_runs(
     results: Sequence[Result],
     *,
     states: Sequence[Arrays | None] | None = None,
-    asked_steps: Sequence[float | None] | None = None,
     widths: Sequence[int] | None = None,
     provenance: Mapping[str, str],
     overwrite: bool,
@@ -180,119 +85,23 @@ def save_runs(
 ) -> Path:
     """Write ``results`` and, where given, the arrays to continue from.
 
-    asked_steps : the step asked for, None: by pilot run; widths : N of all runs asked for, also of
-    those that have not begun.
+    widths : N of all runs asked for, also of those that have not begun.
     """
     states = states or [None] * len(results)
-    asked_steps = asked_steps or [r.params.get("step") for r in results]
-    widths = widths or [r.params["N"] for r in results]
+    widths = widths or [r.spec.N for r in results]
     more = {"widths": np.array(widths, np.int64)}
     with (
         atomic_file(path, overwrite=overwrite) as temporary,
         files.new_file(temporary, "mc", finished, provenance, more) as file,
     ):
         groups = {name: file.create_group(name) for name in ("params", "series", "state")}
-        for k, (result, state, step) in enumerate(zip(results, states, asked_steps, strict=True)):
+        for k, (result, state) in enumerate(zip(results, states, strict=True)):
             name = f"{k:04d}"
             params, series = (groups[part].create_group(name) for part in ("params", "series"))
-            write_run(params, series, result, step)
+            write_run(params, series, result)
             if state is not None:
                 _write_state(groups["state"].create_group(name), state)
     return Path(path)
-
-
-def write_run(
-    params: h5py.Group, series: h5py.Group, result: Result, asked_step: float | None
-) -> None:
-    """Fill two new groups with a run, without a state to continue from."""
-    _write_params(params, result, asked_step)
-    _write_series(series, result)
-
-
-def _write_params(group: h5py.Group, result: Result, asked_step: float | None) -> None:
-    mode = mode_of(result)
-    group.attrs["mode"] = mode
-    group.attrs["asked_step"] = np.nan if asked_step is None else float(asked_step)
-    for name, value in result.params.items():
-        if value is not None:
-            group.attrs[f"param_{name}"] = value
-    for name in _WORDS[mode]:
-        group.attrs[name] = str(getattr(result, name))
-    group.attrs["collapsed"] = result.collapsed
-    if isinstance(result, TemperingResult):
-        group.attrs["rounds_done"] = result.rounds_done
-    for name, seconds in result.timings.items():
-        group.attrs[f"timing_{name}"] = float(seconds)
-    group.attrs["sha256"] = hdf5.digest(group)
-
-
-def _value(result: Result, name: str) -> NDArray[Any]:
-    head, _, tail = name.partition(".")
-    found = getattr(result, head)
-    return np.asarray(found[tail] if tail else found)
-
-
-def _sizes(result: Result) -> dict[str, int]:
-    L = int(result.params["L"])
-    sizes = {J: L, S: L - 1, "sample": int(result.params["samples"])}
-    if isinstance(result, MonteCarloResult):
-        return sizes | {
-            "times": len(result.times),
-            "series_times": len(result.series_times),
-            "origin": len(result.origins_C_J),
-        }
-    return sizes | {
-        "betas": len(result.betas),
-        "pair": len(result.betas) - 1,
-        "series_times": len(result.series_times),
-    }
-
-
-_SCALES = {
-    J: "layer of perceptrons l = 1..L",
-    S: "hidden layer of neurons l = 1..L-1",
-    "sample": "independent data set, from 0",
-    "origin": "measurement origin, from 0",
-    "pair": "pair of neighbouring rungs k, k + 1, from 0",
-}
-
-
-def _create(
-    group: h5py.Group, name: str, values: NDArray[Any], dims: Sequence[str]
-) -> h5py.Dataset:
-    """Dataset that can be made longer along its time axes (a dataset without numbers cannot)."""
-    growing = tuple(None if d in _GROWING else n for d, n in zip(dims, values.shape, strict=True))
-    if 0 in values.shape or None not in growing:
-        return group.create_dataset(name, data=values)
-    return group.create_dataset(name, data=values, maxshape=growing, chunks=values.shape)
-
-
-def recorded(result: Result) -> int:
-    """Number of entries along ``series_times`` that hold measurements."""
-    return int(np.count_nonzero(~np.isnan(result.series["energy"]).any(axis=-1)))
-
-
-def _write_series(group: h5py.Group, result: Result) -> None:
-    mode = mode_of(result)
-    for name, size in _sizes(result).items():
-        if name in _OWN_SCALES[mode]:
-            values, (long_name, units) = _value(result, name), _OWN_SCALES[mode][name]
-        else:
-            values = np.arange(size) + (1 if name in (J, S) else 0)
-            long_name, units = _SCALES[name], "1"
-        scale = _create(group, name, np.asarray(values), (name,))
-        scale.attrs["long_name"], scale.attrs["units"] = long_name, units
-        scale.make_scale(name)
-    for name, (dims, long_name, units) in _TABLES[mode].items():
-        dataset = _create(group, name, _value(result, name), dims)
-        dataset.attrs["long_name"], dataset.attrs["units"] = long_name, units
-        dataset.attrs["equation"] = "docs/sampler.md, Definitions"
-        for axis, dimension in enumerate(dims):
-            dataset.dims[axis].attach_scale(group[dimension])
-    counter = group.create_dataset("counter", data=np.int64(recorded(result)))  # after the numbers
-    counter.attrs["long_name"] = "entries along series_times that hold measurements"
-    counter.attrs["units"] = "1"
-    group.attrs["sha256"] = hdf5.digest(group)
 
 
 def _write_state(group: h5py.Group, state: Arrays) -> None:
@@ -343,7 +152,7 @@ def load_runs(path: str | Path) -> Runs:
         if not isinstance(finished, bool | np.bool_):
             raise ValueError("finished is not true or false")
         widths = [int(n) for n in np.atleast_1d(file.attrs["widths"])]
-        if widths[: len(items)] != [r.params["N"] for r in items]:
+        if widths[: len(items)] != [r.spec.N for r in items]:
             raise ValueError("widths and params disagree")
         complete = len(items) == len(widths) and all(r.status is RunStatus.COMPLETE for r in items)
         if bool(finished) and not complete:
@@ -353,19 +162,16 @@ def load_runs(path: str | Path) -> Runs:
 
 def load_checkpoint(
     path: str | Path,
-) -> tuple[Runs, list[dict[str, NDArray[Any]] | None], list[float | None], list[int]]:
-    """Results, arrays to continue from, steps asked for, and all widths asked for."""
+) -> tuple[Runs, list[dict[str, NDArray[Any]] | None], list[int]]:
+    """Results, arrays to continue from, and all widths asked for."""
     with _reading(path) as file:
         if "state" not in file:
             raise FileError(path, "holds no state to continue from")
     runs = load_runs(path)
     with _reading(path) as file:
         states: list[dict[str, NDArray[Any]] | None] = []
-        steps: list[float | None] = []
         for k in range(len(runs)):
             name = f"{k:04d}"
-            step = float(file["params"][name].attrs["asked_step"])
-            steps.append(None if np.isnan(step) else step)
             group = file["state"].get(name)
             if group is None:
                 states.append(None)
@@ -373,81 +179,18 @@ def load_checkpoint(
             if group.attrs["sha256"] != hdf5.digest(group):
                 raise ValueError("checksum of a state does not match its numbers")
             states.append({n.replace(".", "/"): np.asarray(group[n][()]) for n in group})
-        return runs, states, steps, [int(n) for n in file.attrs["widths"]]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def read_run(params: h5py.Group, series: h5py.Group) -> Result:
-    """The run of two groups, every value checked."""
-    for group in (params, series):
-        if group.attrs["sha256"] != hdf5.digest(group):
-            raise ValueError("checksum of a run does not match its numbers")
-    attributes = {name: _plain(value) for name, value in params.attrs.items()}
-    mode = attributes["mode"]
-    asked = {
-        name.removeprefix("param_"): value
-        for name, value in attributes.items()
-        if name.startswith("param_")
-    }
-    timings = {
-        name.removeprefix("timing_"): value
-        for name, value in attributes.items()
-        if name.startswith("timing_")
-    }
-    early = "counter" not in series  # by version 0.1.0: what it did not measure is nan
-    fields: dict[str, Any] = {
-        name: series[name][()] if name in series or not early else np.zeros(0, dtype=np.int64)
-        for name in _OWN_SCALES[mode]
-    }
-    for name, (dims, _, _) in _TABLES[mode].items():
-        head, _, tail = name.partition(".")
-        if early and name not in series:
-            shape = tuple(series[d].shape[0] if d in series else 0 for d in dims)
-            values = np.full(shape, np.nan)
-        else:
-            values = series[name][()]
-        if values.dtype.kind != ("i" if name in _WHOLE else "f"):
-            raise ValueError(f"{name} holds {values.dtype}")
-        if tail:
-            fields.setdefault(head, {})[tail] = values
-        else:
-            fields[head] = values
-    fields |= {name: attributes[name] for name in _WORDS[mode]}
-    fields["status"] = RunStatus(attributes["status"])
-    fields["collapsed"] = bool(
-        attributes.get("collapsed", False) if early else attributes["collapsed"]
-    )
-    result: Result
-    if mode == "relaxation":
-        result = MonteCarloResult(params=asked, timings=timings, **fields)
-    else:
-        asked.setdefault("step", None)
-        fields |= {"verdict": Verdict(attributes["verdict"])}
-        fields["rounds_done"] = attributes["rounds_done"]
-        result = TemperingResult(params=asked, timings=timings, **fields)
-    sizes = _sizes(result)
-    for name, (dims, _, _) in _TABLES[mode].items():
-        expected = tuple(sizes[d] for d in dims)
-        if _value(result, name).shape != expected:
-            raise ValueError(f"{name} has shape {_value(result, name).shape}, not {expected}")
-    if not early and int(series["counter"][()]) != recorded(result):
-        raise ValueError("the counter does not match the measurements")
-    return result
+        return runs, states, [int(n) for n in file.attrs["widths"]]
 
 
 def summary(result: Result) -> dict[str, Any]:
     """The main facts of a run in plain values (``replicadnn info``)."""
-    keys = ("N", "L", "alpha", "scenario", "sampler", "beta", "kappa", "start", "potential")
-    out = {key: result.params[key] for key in keys}
-    out |= {key: result.params[key] for key in ("sweeps", "samples", "seed")}
-    tempering = isinstance(result, TemperingResult)
-    return out | {
-        "mode": "tempering" if tempering else "relaxation",
+    keys = (
+        "N", "L", "alpha", "scenario", "sampler", "beta", "kappa", "start", "potential", "sweeps",
+        "samples", "seed",
+    )  # fmt: skip
+    params = result.params
+    return {key: params[key] for key in keys} | {
+        "mode": str(result.mode),
         "status": str(result.status),
         "message": result.message,
         "equilibrium": result.equilibrium,

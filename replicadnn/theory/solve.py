@@ -20,8 +20,9 @@ from replicadnn.solution import (
     unsolved,
 )
 from replicadnn.status import Status
-from replicadnn.theory.broken import point as rsb_solver
-from replicadnn.theory.closures import closure_of, symmetric_equations
+from replicadnn.theory.broken.point import Settings
+from replicadnn.theory.broken.point import solve_point as solve_broken
+from replicadnn.theory.closures import broken_equations, closure_of, symmetric_equations
 from replicadnn.theory.contract import KnowsLevels
 from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_branches
 from replicadnn.theory.symmetric.point import solve_point
@@ -226,14 +227,8 @@ def _broken_point(work: Plan, problem: Problem) -> list[Solution]:
         return [refused]
     if problem.L == 1 and problem.kappa >= 0.0 and math.isinf(problem.beta):
         return [_convex(problem, work.tol)]
-    return rsb_solver.solve_point(
-        problem,
-        work.asked,
-        levels=work.levels,
-        tol=work.tol,
-        time_limit=work.time_limit,
-        threads=work.threads,
-    )
+    settings = Settings(work.levels, work.tol, work.time_limit, work.threads)
+    return solve_broken(broken_equations(problem), work.asked, settings)
 
 
 def _too_sharp(problem: Problem, tol: float) -> Solution | None:

@@ -288,24 +288,37 @@ def recompute_fields(J, S, h):
 
 
 @jit_strict
-def sweeps(J, S, h, M, rng, done, n, every, step, flip_thr, rotate_thr, kappa, acc_J, acc_S, row):
+def sweeps(
+    J, S, h, M, rng, done, n, every, step, flip_thresholds, rotate_thresholds, kappa,
+    rotations, flips, row,
+):  # fmt: skip
     """Make n sweeps: N rotations per perceptron and one flip attempt per hidden neuron and pattern.
 
     Layer by layer, l = 1..L: rotations of layer l, then flips of layer l if it is hidden.
-    done : sweeps made before this call; after every sweep whose running number is a multiple of
-        ``every`` the couplings are renormalised and the fields recomputed.
-    acc_J (L,), acc_S (L-1,) : int64 counters of accepted moves, added to.
+
+    J, S, h : couplings, neurons and fields in the layout of this module, changed in place.
+    M : number of patterns without padding.
+    rng : generator (4, 8), which moves on.
+    done, every : after every sweep whose running number (``done`` were made before) is a multiple
+        of ``every`` the couplings are renormalised and the fields recomputed.
+    step : a rotation turns by 2 atan(t), t uniform in (-step, step).
+    flip_thresholds, rotate_thresholds : uint32, 2^32 exp(-beta d) for a cost d = 1..
+    kappa : a gap below it is violated.
+    rotations (L,), flips (L-1,) : int64 counters of accepted moves, added to.
     row : float32 scratch (nb * W).
     """
     L, N = h.shape[0], h.shape[2]
-    column = np.empty(N * N, np.float32)
+    c = J.shape[2]
+    column = np.empty(N * c, np.float32)
     u = np.empty(N * W, np.uint32)
     for t in range(n):
         for l in range(1, L + 1):
-            acc_J[l - 1] += rotate_layer(J, S, h, M, l, N, step, rotate_thr, kappa, rng, row)
+            rotations[l - 1] += rotate_layer(
+                J, S, h, M, l, c, step, rotate_thresholds, kappa, rng, row
+            )
             if l < L:
                 couplings_transposed(J, l, column)
-                acc_S[l - 1] += flip_layer(S, h, l, column, flip_thr, kappa, rng, u)
+                flips[l - 1] += flip_layer(S, h, l, column, flip_thresholds, kappa, rng, u)
         if (done + t + 1) % every == 0:
             renormalise(J)
             recompute_fields(J, S, h)

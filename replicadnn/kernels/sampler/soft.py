@@ -90,17 +90,17 @@ def rotate_layer(J, S, h, l, n_rotations, step, beta, kappa, rng):
 
 
 @jit_strict
-def sweeps(J, S, h, rng, done, n, every, step, beta, kappa, acc_J, acc_S):
+def sweeps(J, S, h, rng, done, n, every, step, beta, kappa, rotations, flips):
     """Make n sweeps; arguments as in `replicadnn.kernels.sampler.gap.sweeps`."""
     L, N = h.shape[0], h.shape[2]
     column = np.empty(N * N, np.float32)
     u = np.empty(N * W, np.uint32)
     for t in range(n):
         for l in range(1, L + 1):
-            acc_J[l - 1] += rotate_layer(J, S, h, l, N, step, beta, kappa, rng)
+            rotations[l - 1] += rotate_layer(J, S, h, l, N, step, beta, kappa, rng)
             if l < L:
                 couplings_transposed(J, l, column)
-                acc_S[l - 1] += flip_layer(S, h, l, column, beta, kappa, rng, u)
+                flips[l - 1] += flip_layer(S, h, l, column, beta, kappa, rng, u)
         if (done + t + 1) % every == 0:
             renormalise(J)
             recompute_fields(J, S, h)

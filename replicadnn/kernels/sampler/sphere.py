@@ -1,4 +1,4 @@
-"""Moves on the sphere sum_k J_k^2 = N: rotation of a random pair of couplings."""
+"""Moves on the sphere sum_k J_k^2 = c, c the fan-in: rotation of a random pair of couplings."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _F = np.float32
 
 
 @jit_strict
-def draw_rotations(u, n, N, step, pick, turn):
+def draw_rotations(u, n, c, step, pick, turn):
     """Draw n random rotations from the uint32 u[4 r .. 4 r + 2], r < n.
 
-    pick (n, 2) int64: two different indices below N, uniform up to N / 2^32;
+    pick (n, 2) int64: two different indices below c, uniform up to c / 2^32;
     turn (n, 2) float64: cosine and sine of the angle 2 atan(t), t uniform in (-step, step).
     The inverse rotation is as probable and a rotation keeps the uniform measure of the sphere, so
     the proposal is symmetric.
     """
     for r in range(n):
-        a = np.int64((np.uint64(u[4 * r]) * np.uint64(N)) >> np.uint64(32))
-        k = np.int64((np.uint64(u[4 * r + 1]) * np.uint64(N - 1)) >> np.uint64(32))
+        a = np.int64((np.uint64(u[4 * r]) * np.uint64(c)) >> np.uint64(32))
+        k = np.int64((np.uint64(u[4 * r + 1]) * np.uint64(c - 1)) >> np.uint64(32))
         pick[r, 0] = a
         pick[r, 1] = k + np.int64(k >= a)
         t = step * (2.0 * (np.float64(u[4 * r + 2]) + 0.5) * 2.0**-32 - 1.0)
@@ -31,7 +31,7 @@ def draw_rotations(u, n, N, step, pick, turn):
 
 @jit_strict
 def rotated(J, l, i, a, k, turn, move):
-    """J_{l,i,a}, J_{l,i,k} after rotation ``move`` (float32), and their changes / sqrt(N)."""
+    """J_{l,i,a}, J_{l,i,k} after rotation ``move`` (float32), and their changes / sqrt(c)."""
     Ja = np.float64(J[l - 1, i, a])
     Jk = np.float64(J[l - 1, i, k])
     new_a = _F(Ja * turn[move, 0] - Jk * turn[move, 1])
@@ -62,13 +62,13 @@ def largest_cost(u, thresholds):
 
 @jit_strict
 def renormalise(J):
-    """Put every perceptron back on the sphere sum_k J^2 = N."""
-    L, N = J.shape[0], J.shape[1]
+    """Put every perceptron back on the sphere sum_k J^2 = c, c = J.shape[2]."""
+    L, N, c = J.shape
     for l in range(L):
         for i in range(N):
             norm = 0.0
-            for k in range(N):
+            for k in range(c):
                 norm += np.float64(J[l, i, k]) * np.float64(J[l, i, k])
-            scale = np.sqrt(N / norm)
-            for k in range(N):
+            scale = np.sqrt(c / norm)
+            for k in range(c):
                 J[l, i, k] = _F(J[l, i, k] * scale)

@@ -2,7 +2,7 @@
 
 The criterion is (22) with q_EA = q(x = 1): the overlaps of a liquid layer at every x are multiplied
 by alpha G(0)^2 q(l-1, x)^2, largest at x = 1.  q_EA(l-1) comes from the K-level solution of the
-network at each alpha (`replicadnn.theory.broken.solve`).
+network at each alpha (`replicadnn.theory.broken.search`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from replicadnn.questions.transitions.thresholds import (
     fit_thresholds,
 )
 from replicadnn.status import BranchKind
-from replicadnn.theory.broken.solve import RSBSolution, solve_rsb
-from replicadnn.theory.closures import fronts
-from replicadnn.theory.closures.averaged.broken import FlowError
+from replicadnn.theory.broken.search import Found, find
+from replicadnn.theory.broken.state import FlowError
+from replicadnn.theory.closures import broken_equations, fronts
 from replicadnn.theory.contract import Stage
 from replicadnn.theory.solve import Progress
 
@@ -182,18 +182,18 @@ class _Search:
         """
         newest, beyond = self.stage.newest, self.stage.newest + 1
         points: list[tuple[float, float]] = []
-        near: RSBSolution | None = None
+        near: Found | None = None
         step, error = first, math.nan
         while True:
             trial = log_alpha + step
             if trial > math.log(alpha_max):
                 return _Root.none(f"alpha_max = {alpha_max:g}")
             found = _solve(self, math.exp(trial), levels, near)
-            q = 0.0 if found is None else float(found.q[newest, -1])
+            q = 0.0 if found is None else float(found.q_ea[newest])
             value = self.stage.excess_of(q, trial) if q > 0.0 else math.nan
             if found is None or not value < 0.0 or (value > -_FAR and found.levels < levels):
                 step *= 0.5
-                if step < _SMALLEST and points and found is not None and found.q[beyond, -1] > 0.0:
+                if step < _SMALLEST and points and found is not None and found.q_ea[beyond] > 0.0:
                     # another allocation of the levels, with a threshold between the two points
                     return _Root(0.5 * (log_alpha + trial), error)
                 if step < _SMALLEST:
@@ -215,22 +215,21 @@ class _Search:
             step = min(_APPROACH * distance, _LARGEST)
 
 
-def _solve(
-    search: _Search, alpha: float, levels: int, near: RSBSolution | None
-) -> RSBSolution | None:
+def _solve(search: _Search, alpha: float, levels: int, near: Found | None) -> Found | None:
     """The continuous solution at one alpha, or None where none is certified.
 
     As long as the next layer is liquid a network just deeper than the fronts is enough.
     """
-    problem, depth = search.problem, search.stage.network_depth
+    depth = search.stage.network_depth
+    equations = broken_equations(replace(search.problem, alpha=alpha, L=depth))
     for start in [near, None] if near is not None else [None]:
         try:
-            found = solve_rsb(
-                alpha, depth, kappa=problem.kappa, beta=problem.beta, levels=levels, start=start,
+            found = find(
+                equations, levels=levels, start=None if start is None else start.state,
                 time_limit=_TIME_LIMIT, threads=search.threads,
-            )[0]  # fmt: skip
+            )  # fmt: skip
         except FlowError:
             continue
-        if found.converged and found.branch == BranchKind.CONTINUOUS:
+        if found.converged and found.kind is BranchKind.CONTINUOUS and not found.liquid:
             return found
     return None

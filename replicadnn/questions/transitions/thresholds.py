@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import linregress
 
 from replicadnn.problem import Problem
 from replicadnn.questions.transitions.path import Segment
@@ -116,18 +115,22 @@ def fit_thresholds(thresholds: Sequence[Threshold], L: int) -> Fit | None:
         return None
     layers = np.array([t.layer for t in used], float)
     logs = np.log([t.alpha for t in used])
-    line = linregress(layers, logs)
-    slopes = np.diff(logs) / np.diff(layers)
+    x, y = layers - layers.mean(), logs - logs.mean()
+    spread = float(x @ x)
+    slope = float(x @ y) / spread
+    rest = y - slope * x
+    slope_err = math.sqrt(float(rest @ rest) / (len(used) - 2) / spread)
+    local = np.diff(logs) / np.diff(layers)
     return Fit(
         layers=tuple(t.layer for t in used),
-        intercept=float(line.intercept),
-        intercept_err=float(line.intercept_stderr),
-        slope=float(line.slope),
-        slope_err=float(line.stderr),
-        r_squared=float(line.rvalue) ** 2,
-        residual_max=float(np.max(np.abs(logs - line.intercept - line.slope * layers))),
-        slope_first=float(slopes[0]),
-        slope_last=float(slopes[-1]),
+        intercept=float(logs.mean() - slope * layers.mean()),
+        intercept_err=slope_err * math.sqrt(spread / len(used) + float(layers.mean()) ** 2),
+        slope=slope,
+        slope_err=slope_err,
+        r_squared=1.0 - float(rest @ rest) / float(y @ y),
+        residual_max=float(np.max(np.abs(rest))),
+        slope_first=float(local[0]),
+        slope_last=float(local[-1]),
     )
 
 

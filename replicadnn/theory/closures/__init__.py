@@ -6,7 +6,15 @@ from replicadnn.errors import InputError
 from replicadnn.problem import Problem
 from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.closure import Averaged
-from replicadnn.theory.contract import Closure, Fronts, GapDensity, KnowsGaps, SymmetricEquations
+from replicadnn.theory.contract import (
+    BrokenEquations,
+    Closure,
+    Fronts,
+    GapDensity,
+    KnowsGaps,
+    KnowsLevels,
+    SymmetricEquations,
+)
 
 _CLOSURES: dict[str, Closure] = {}
 
@@ -51,6 +59,14 @@ def gap_density(solution: Solution, layer: int) -> GapDensity:
     if not isinstance(closure, KnowsGaps):
         raise InputError("closure", closure.name, "one that knows the distribution of the gaps")
     return closure.gaps(solution, layer)
+
+
+def broken_equations(problem: Problem) -> BrokenEquations:
+    """The K-level equations of ``problem`` (random data); InputError if the closure has none."""
+    closure = closure_of(problem)
+    if not isinstance(closure, KnowsLevels):
+        raise InputError("ansatz", str(problem.ansatz), f"rs with closure {closure.name}")
+    return closure.broken(problem)
 
 
 register(Averaged())

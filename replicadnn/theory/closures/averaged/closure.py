@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from replicadnn.problem import AVERAGED, Problem
 from replicadnn.solution import Solution
-from replicadnn.theory.closures.averaged.broken import floor_points
+from replicadnn.theory.closures.averaged.broken import LevelEquations, floor_points
 from replicadnn.theory.closures.averaged.entropy import interaction_overlap
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.averaged.fronts import Fronts
@@ -26,6 +26,10 @@ class Averaged:
     def symmetric(self, problem: Problem) -> Equations:
         """The replica-symmetric equations of docs/theory.md, sections 3 and 4."""
         return Equations(problem)
+
+    def broken(self, problem: Problem) -> LevelEquations:
+        """The K-level equations of docs/theory.md, section 6."""
+        return LevelEquations(problem)
 
     def flow_points(self, problem: Problem, state: State) -> float:
         """Grid that resolves the kink of an interaction at its floor -beta; 0: no such kink."""

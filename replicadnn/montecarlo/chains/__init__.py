@@ -1,0 +1,1 @@
+"""The samplers, one a file: how a network moves."""

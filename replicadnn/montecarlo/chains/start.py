@@ -1,0 +1,69 @@
+"""Where a chain begins: data and first state of a sample, the sampler asked for, its step."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from replicadnn.montecarlo import network
+from replicadnn.montecarlo.chains.gap import GapChain
+from replicadnn.montecarlo.chains.weights import WeightsChain
+from replicadnn.montecarlo.connectivity import moves_per_layer
+from replicadnn.montecarlo.network import Network
+from replicadnn.montecarlo.spec import Potential, Sampler, Spec, Start
+from replicadnn.problem import Scenario
+
+Chain = GapChain | WeightsChain
+
+#: Accepted share of the rotations at which a pilot run aims, and the largest step it takes.
+TARGET_ACCEPTANCE = 0.15
+LARGEST_STEP = 1.0
+
+
+def starting_state(spec: Spec, seed: np.random.SeedSequence) -> tuple[Network, Network]:
+    """(teacher, first state) of one sample; both hold the data in S[0] and S[L].
+
+    Random labels: the "teacher" only carries the data.  Soft potential: a noiseless teacher.
+    """
+    rng = np.random.default_rng(seed)
+    plant = network.plant if spec.sampler is Sampler.GAP else network.plant_outputs
+    beta = spec.beta if spec.potential is Potential.COUNT else math.inf
+    teacher = plant(spec.L, spec.N, spec.M, beta, rng)
+    if spec.scenario is Scenario.RANDOM:
+        teacher.S[spec.L] = network.random_signs((spec.N, spec.M), rng)
+    if spec.start is Start.PLANTED:
+        return teacher, teacher
+    return teacher, network.start_random(teacher, rng)
+
+
+def start_chain(spec: Spec, net: Network, seed: np.random.SeedSequence, step: float) -> Chain:
+    """Chain of the sampler that is asked for, at the state ``net``."""
+    if spec.sampler is Sampler.GAP:
+        return GapChain.start(
+            net, seed, beta=spec.beta, kappa=spec.kappa, step=step, potential=str(spec.potential)
+        )
+    return WeightsChain.start(net, seed, beta=spec.beta, step=step)
+
+
+def pilot_step(spec: Spec, seed: np.random.SeedSequence, rounds: int = 10) -> float:
+    """Step for an acceptance of rotations near 0.15, from a short run that is thrown away.
+
+    One step serves all layers (otherwise tau(l) could not be compared between layers) and all
+    samples; it is rounded to two digits.  Starts from the planted state where there is one.
+    """
+    data_seed, chain_seed = seed.spawn(2)
+    teacher, first = starting_state(spec, data_seed)
+    planted = spec.scenario is Scenario.TEACHER_STUDENT and spec.kappa == 0.0
+    net = teacher if planted and spec.potential is Potential.COUNT else first
+    step = 0.3
+    chain = start_chain(spec, net, chain_seed, step)
+    for _ in range(rounds):
+        chain.counters[:] = 0
+        before = chain.done
+        chain.advance(20)
+        tried = (chain.done - before) * spec.L * moves_per_layer(chain.J)
+        rate = chain.counters[: spec.L].sum() / tried
+        step = min(LARGEST_STEP, step * float(np.clip(rate / TARGET_ACCEPTANCE, 0.3, 3.0)))
+        chain.step = step
+    return float(f"{step:.2g}")

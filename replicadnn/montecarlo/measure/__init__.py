@@ -1,0 +1,1 @@
+"""What is measured: one registry row an observable, overlaps, times, statements."""

@@ -1,0 +1,173 @@
+"""The registry: one row an observable.  To add one, add its row and its measuring function.
+
+`RECORDED` along a run at one temperature, `CURVES` and `TIMES` of its relaxation, and `LADDER` on
+the highest rung of replica exchange.  `relaxation_table` and `ladder_table` are all arrays of a
+result, with their axes, meaning and units: what files and JSON documents hold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replicadnn.montecarlo import network
+from replicadnn.montecarlo.measure import overlaps, relaxation
+from replicadnn.montecarlo.measure.observable import (
+    Curve,
+    CurveTime,
+    Dataset,
+    Layers,
+    Moment,
+    Needs,
+    Recorded,
+)
+
+Array = NDArray[np.float64]
+J, S = Layers.COUPLINGS, Layers.NEURONS
+
+
+# --- measuring functions: of a moment, one number a layer ------------------------------------
+
+
+def violated_share(moment: Moment) -> Array:
+    """(1/(N M)) #{i, mu : r_{l,i}^mu < kappa}; weights sampler: wrong output bits, l = L."""
+    share: Array = moment.chain.violations() / (moment.spec.N * moment.spec.M)
+    return share
+
+
+def error_on_fresh_inputs(moment: Moment) -> Array:
+    """`overlaps.disagreement` of teacher and student on fresh inputs."""
+    student = moment.net if moment.own_labels else moment.matched
+    return overlaps.disagreement(moment.teacher, student, moment.fresh_inputs())
+
+
+# --- rows ------------------------------------------------------------------------------------
+
+_ENERGY = "fraction of violated gaps; weights sampler: of wrong outputs, in the last layer"
+_ERROR = "disagreement with the noiseless teacher on fresh inputs, last layer: eps_g"
+_COPIES = "rms overlap of pairs of neurons of a layer; near 1: the layer collapsed"
+
+#: With the teacher, neurons matched: the same for a run at one temperature and for a ladder.
+_R_MATCHED = Recorded(
+    "R_matched", J, "overlap of the couplings with the teacher, neurons matched",
+    lambda m: overlaps.coupling_overlap(m.teacher, m.matched), Needs.TEACHER,
+)  # fmt: skip
+_r_MATCHED = Recorded(
+    "r_matched", S, "overlap of the neurons with the teacher, neurons matched",
+    lambda m: overlaps.neuron_overlap(m.teacher, m.matched), Needs.TEACHER,
+)  # fmt: skip
+_TEST_ERROR = Recorded("test_error", J, _ERROR, error_on_fresh_inputs, Needs.FRESH_INPUTS)
+_SPIN_CORRELATION = Recorded(
+    "spin_correlation", S, _COPIES, lambda m: network.spin_correlation(m.net.S), error=False
+)
+
+RECORDED: tuple[Recorded, ...] = (
+    Recorded("energy", J, _ENERGY, violated_share),
+    Recorded(
+        "R", J, "overlap of the couplings with the teacher",
+        lambda m: overlaps.coupling_overlap(m.teacher, m.net), Needs.TEACHER,
+    ),
+    Recorded(
+        "r", S, "overlap of the neurons with the teacher",
+        lambda m: overlaps.neuron_overlap(m.teacher, m.net), Needs.TEACHER,
+    ),
+    _R_MATCHED,
+    _r_MATCHED,
+    Recorded(
+        "Q", J, "overlap of the couplings of two replicas from one start",
+        lambda m: overlaps.coupling_overlap(m.net, m.partner), Needs.PARTNER,
+    ),
+    Recorded(
+        "q", S, "overlap of the neurons of two replicas from one start",
+        lambda m: overlaps.neuron_overlap(m.net, m.partner), Needs.PARTNER,
+    ),
+    _TEST_ERROR,
+    Recorded(
+        "rms_h", J, "root mean square of the field h",
+        lambda m: network.rms_field(m.net.J, m.net.S), error=False,
+    ),
+    _SPIN_CORRELATION,
+)  # fmt: skip
+
+LADDER: tuple[Recorded, ...] = (
+    Recorded("energy", J, _ENERGY, violated_share, error=False, value=False),
+    _R_MATCHED,
+    _r_MATCHED,
+    _TEST_ERROR,
+    Recorded(
+        "Q_matched", J,
+        "overlap of the couplings of two ladders of one data set, neurons matched",
+        lambda m: overlaps.coupling_overlap(m.net, m.partner_matched), Needs.PARTNER,
+    ),
+    Recorded(
+        "q_matched", S,
+        "overlap of the neurons of two ladders of one data set, neurons matched",
+        lambda m: overlaps.neuron_overlap(m.net, m.partner_matched), Needs.PARTNER,
+    ),
+    Recorded(
+        "Q_self", J,
+        "overlap of the couplings with those in the middle of the run, neurons matched",
+        lambda m: overlaps.coupling_overlap(m.earlier, m.now_matched), Needs.EARLIER,
+    ),
+    Recorded(
+        "q_self", S,
+        "overlap of the neurons with those in the middle of the run, neurons matched",
+        lambda m: overlaps.neuron_overlap(m.earlier, m.now_matched), Needs.EARLIER,
+    ),
+    _SPIN_CORRELATION,
+)  # fmt: skip
+
+CURVES: tuple[Curve, ...] = (
+    Curve("J", J, "autocorrelation of the couplings of layer l after t sweeps", lambda net: net.J),
+    Curve("S", S, "autocorrelation of the neurons of layer l after t sweeps",
+          lambda net: net.S[1:-1]),
+)  # fmt: skip
+
+TIMES: tuple[CurveTime, ...] = (
+    CurveTime("tau_J", "C_J", J, "time where C_J is 1/e, nan: beyond", relaxation.crossing_time,
+              bounded=True),
+    CurveTime("tau_S", "C_S", S, "time where C_S is 1/e, nan: beyond", relaxation.crossing_time,
+              bounded=True),
+    CurveTime("integral_J", "C_J", J, "area under C_J down to 0.05", relaxation.integral_time),
+    CurveTime("integral_S", "C_S", S, "area under C_S down to 0.05", relaxation.integral_time),
+)  # fmt: skip
+
+
+# --- all arrays of a result ------------------------------------------------------------------
+
+
+def relaxation_table() -> dict[str, Dataset]:
+    """Name -> array of a run at one temperature, scales first."""
+    table = {
+        "times": Dataset(("times",), "time since the origin", "sweeps", whole=True),
+        "series_times": Dataset(
+            ("series_times",), "time since the start", "sweeps", whole=True, printed=False
+        ),
+    }
+    for curve in CURVES:
+        table |= curve.datasets()
+    for time in TIMES:
+        table |= time.datasets()
+    for letter, layers, what in (("J", J, "couplings"), ("S", S, "neurons")):
+        accepted = f"accepted fraction of the moves of the {what}"
+        table[f"acceptance.{letter}"] = Dataset((str(layers),), accepted)
+    for recorded in RECORDED:
+        table |= recorded.datasets()
+    return table
+
+
+def ladder_table() -> dict[str, Dataset]:
+    """Name -> array of a run of replica exchange, scales first."""
+    block = "end of the block of rounds that is averaged"
+    trips = "ways from the lowest rung to the highest and back"
+    table = {
+        "betas": Dataset(("betas",), "inverse temperature of the rung"),
+        "series_times": Dataset(("series_times",), block, "sweeps", whole=True, printed=False),
+        "steps": Dataset(("betas",), "step of the rotations by rung"),
+        "swap_acceptance": Dataset(("pair",), "accepted fraction of swaps of rungs k and k + 1"),
+        "round_trips": Dataset(("sample",), trips, whole=True),
+        "energy": Dataset(("betas", str(J)), "fraction of violated gaps by rung"),
+    }
+    for row in LADDER:
+        table |= row.datasets(", largest beta")
+    return table

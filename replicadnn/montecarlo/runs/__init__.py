@@ -1,0 +1,1 @@
+"""Runs: independent samples advanced and measured together, alone or as a study."""

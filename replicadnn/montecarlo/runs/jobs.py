@@ -1,0 +1,76 @@
+"""The runs of a study: one a width N, or two a width for ``start="both"``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from replicadnn.errors import InputError
+from replicadnn.montecarlo.runs.simulation import Simulation
+from replicadnn.montecarlo.runs.tempering import Tempering
+from replicadnn.montecarlo.spec import Exchange, Spec, Start, check_ladder, make_spec
+from replicadnn.validate import whole
+
+MAX_RUNS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run: its Spec and, for replica exchange, the ladder and when rungs swap."""
+
+    spec: Spec
+    exchange: Exchange | None = None
+
+    def begin(self, arrays: dict[str, NDArray[Any]] | None) -> Simulation | Tempering:
+        """Start, or continue from ``arrays``."""
+        if self.exchange is None:
+            return Simulation(self.spec, arrays)
+        return Tempering(self.spec, self.exchange, arrays)
+
+
+def make_jobs(
+    L: int,
+    N: Sequence[float],
+    alpha: float,
+    *,
+    tempering: Sequence[float] | None = None,
+    every: int | None = None,
+    start: str | None = None,
+    **arguments: Any,
+) -> list[Job]:
+    """Jobs of a study, in the order of N; raises InputError for a value outside its range.
+
+    start : as in `simulate`, or "both": a planted and a random start on the same data.
+    tempering : ladder of beta (its largest is the beta of the data), or None; ``replicas`` is then
+        the number of ladders on each data set.
+    every : sweeps between two swaps, 10 by default; only with tempering.
+    """
+    if not 1 <= len(N) <= MAX_RUNS:
+        raise InputError("N", f"{len(N)} values", f"1 to {MAX_RUNS} widths")
+    widths = [int(n) if float(n).is_integer() else n for n in N]
+    if start not in (None, "both", *Start):
+        raise InputError("start", start, "one of both, " + ", ".join(sorted(Start)))
+    starts = [*Start] if start == "both" else [start]
+    if every is not None and tempering is None:
+        raise InputError("every", every, "only with tempering")
+    ladder: tuple[float, ...] = ()
+    if tempering is not None:
+        ladder = check_ladder(tempering)
+        if arguments.get("beta") not in (None, ladder[-1]):
+            raise InputError("beta", arguments["beta"], f"absent, or {ladder[-1]:g} as the ladder")
+        arguments["beta"] = ladder[-1]
+        every = whole("every", 10 if every is None else every, 1, 10**9)
+        if arguments.get("burn_in", 0) != 0:
+            raise InputError("burn_in", arguments["burn_in"], "0 with tempering")
+    jobs = []
+    for n in widths:
+        for begin in starts:
+            spec = make_spec(L, n, alpha, start=begin, **arguments)  # type: ignore[arg-type]
+            if every is not None and spec.sweeps < every:
+                raise InputError("sweeps", spec.sweeps, f"at least the {every} between two swaps")
+            swaps = Exchange(ladder, spec.sweeps // every, every) if every is not None else None
+            jobs.append(Job(spec, swaps))
+    return jobs

@@ -1,0 +1,83 @@
+"""Front end of the sampler: `simulate` runs independent samples and returns one result."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack
+
+from numpy.typing import NDArray
+
+from replicadnn import interrupt
+from replicadnn.montecarlo.measure.equilibrium import TwoSided
+from replicadnn.montecarlo.runs import statement
+from replicadnn.montecarlo.runs.drive import drive
+from replicadnn.montecarlo.runs.result import MonteCarloResult
+from replicadnn.montecarlo.runs.simulation import Simulation
+from replicadnn.montecarlo.spec import Parameters, make_spec
+from replicadnn.validate import real, whole
+
+
+@interrupt.safely()
+def simulate(
+    L: int,
+    N: int,
+    alpha: float,
+    *,
+    threads: int = 1,
+    state: Mapping[str, NDArray[Any]] | None = None,
+    checkpoint: Callable[[Simulation], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    time_limit: float | None = None,
+    **parameters: Unpack[Parameters],
+) -> MonteCarloResult:
+    """Sample networks of width N and measure how every layer relaxes.
+
+    Parameters
+    ----------
+    L, N, alpha : depth, width, patterns per width; M = alpha N is rounded.
+    scenario : "teacher-student" (default) or "random".
+    sampler : "gap" (default; count potential at beta) or "weights" (beta = inf: greedy).
+    beta : inverse temperature; inf (hard constraint) in the gap sampler only for L = 1.  None: inf
+        for L = 1, else 3.
+    kappa : margin (default 0); a gap is violated below it.
+    sweeps, samples : length of a run (10000) and number of independent data sets (8).
+    start : "planted" (default with a teacher) or "random".
+    seed, threads : the result depends on the seed (default 0) alone.
+    burn_in : sweeps before the first origin (0).
+    origins, replicas, per_decade : measurement origins (4), chains from one start (1), points a
+        decade (10).
+    potential : "count" (default) or, from a random start, "soft" (see `Potential`).
+    step : half width of t in rotations by 2 atan(t); None: pilot run, acceptance about 0.15.
+    test_patterns : fresh inputs a record, for `MonteCarloResult.test_error` (1000); 0: none.
+    state : arrays of an interrupted run of the same parameters, from `Simulation.arrays`.
+    checkpoint : called with the Simulation after every block (about half a second).
+    stop : polled after every block; True ends the run cleanly.
+    time_limit : seconds after which the run ends cleanly.
+
+    Raises
+    ------
+    InputError : argument outside its range, named with value and range.
+    """
+    spec = make_spec(L, N, alpha, **parameters)
+    threads = whole("threads", threads, 1, 4096)
+    if time_limit is not None:
+        time_limit = real("time_limit", time_limit, 0.0, math.inf, "seconds, 0 or more")
+    begin = time.perf_counter()
+    sim = Simulation(spec, state)
+    drive(sim, threads, checkpoint=checkpoint, stop=stop, time_limit=time_limit)
+    return sim.result(time.perf_counter() - begin)
+
+
+def two_sided(
+    L: int, N: int, alpha: float, **arguments: Any
+) -> tuple[TwoSided, MonteCarloResult, MonteCarloResult]:
+    """Was equilibrium reached within ``sweeps``?  Planted and random starts on the same data.
+
+    Returns the statement (`statement.of_two_starts`) and both results.
+    Arguments as in `simulate`, without start.
+    """
+    planted = simulate(L, N, alpha, **arguments, start="planted")
+    random = simulate(L, N, alpha, **arguments, start="random")
+    return statement.of_two_starts(planted, random), planted, random

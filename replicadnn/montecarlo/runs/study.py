@@ -1,0 +1,261 @@
+"""Several runs into one file: checkpoints, resume, interruption, time limit.
+
+A study is a list of jobs.  The file holds the state of all that have begun; a study that was cut
+off, by whatever means, continues from the last checkpoint and ends with the same bits as one that
+was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from replicadnn.errors import FileError, InputError
+from replicadnn.montecarlo.runs import statement
+from replicadnn.montecarlo.runs.drive import drive
+from replicadnn.montecarlo.runs.jobs import Job
+from replicadnn.montecarlo.runs.result import MonteCarloResult, RunStatus, TemperingResult
+from replicadnn.montecarlo.runs.simulation import Simulation
+from replicadnn.montecarlo.runs.tempering import Tempering
+from replicadnn.montecarlo.spec import Start
+from replicadnn.provenance import provenance as make_provenance
+from replicadnn.storage.locking import lock
+from replicadnn.storage.outputs import check_target
+from replicadnn.storage.run_groups import Result
+from replicadnn.storage.runs import Runs, load_checkpoint, load_runs, save_runs
+from replicadnn.validate import real, whole
+
+#: Least number of seconds between checkpoints, and the largest share of time they may take.
+SAVE_EVERY = 10.0
+SAVE_SHARE = 0.01
+
+
+def run_study(
+    jobs: Sequence[Job],
+    *,
+    threads: int = 1,
+    output: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    stop: Callable[[], bool] | None = None,
+    time_limit: float | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+    save_every: float = SAVE_EVERY,
+) -> Runs:
+    """Run all jobs, with checkpoints in ``output``.
+
+    resume : continue the file; it must hold a study of the same parameters (a missing file
+        starts from the beginning, a finished one is returned as it is).
+    progress : called with (number of the job, done, total) after every block.
+
+    Raises
+    ------
+    FileError
+        The file exists (without resume or overwrite), is in use, or is damaged.
+    InputError
+        ``resume`` with other parameters than those of the file.
+    """
+    study = _Study(jobs, whole("threads", threads, 1, 4096), stop=stop, progress=progress)
+    if time_limit is not None:
+        time_limit = real("time_limit", time_limit, 0.0, float("inf"), "seconds, 0 or more")
+        study.deadline = time.monotonic() + time_limit
+    if output is None:
+        if resume:
+            raise InputError("resume", "without an output", "needs the file to continue (--output)")
+        if overwrite:
+            raise InputError(
+                "overwrite", "without an output", "needs the file to replace (--output)"
+            )
+        return study.run()
+    if resume and overwrite:
+        raise InputError("overwrite", "True", "not together with resume")
+    with lock(output):
+        continued = resume and Path(output).exists()
+        if continued:
+            study.slots = _resumed(jobs, output)
+            before = load_runs(output)
+            if before.finished:
+                return before
+        else:
+            check_target(output, overwrite=overwrite)
+        study.writer = _Writer(
+            output, jobs, overwrite=overwrite or continued, save_every=save_every, threads=threads
+        )
+        return study.run()
+
+
+@dataclass(slots=True)
+class _Slot:
+    """What is known of a job: its latest result and the arrays to continue from."""
+
+    result: Result
+    arrays: dict[str, NDArray[Any]] | None
+
+
+@dataclass(slots=True)
+class _Study:
+    """All jobs of a study, one after the other; ``slots``: of those that have begun."""
+
+    jobs: Sequence[Job]
+    threads: int
+    stop: Callable[[], bool] | None = None
+    progress: Callable[[int, int, int], None] | None = None
+    deadline: float | None = None
+    writer: _Writer | None = None
+    slots: list[_Slot] = field(default_factory=list)
+
+    def run(self) -> Runs:
+        """Run what is not complete, to the end, the deadline or until asked to stop."""
+        for k in range(len(self.jobs)):
+            if k < len(self.slots) and self.slots[k].result.status is RunStatus.COMPLETE:
+                continue
+            if self.slots and self._asked_to_stop():  # the first run begins: there is a result
+                break
+            if not self._run_job(k):
+                break
+        complete = [s.result.status is RunStatus.COMPLETE for s in self.slots]
+        finished = len(self.slots) == len(self.jobs) and all(complete)
+        self._save(finished=finished)
+        origin = self.writer.provenance if self.writer else _provenance(self.jobs, self.threads)
+        return Runs(tuple(s.result for s in self.slots), origin, finished)
+
+    def _run_job(self, k: int) -> bool:
+        """Run job ``k`` from its slot, or from the beginning; has it come to its end?"""
+        known = self.slots[k] if k < len(self.slots) else None
+        before = known.result.timings.get("seconds", 0.0) if known else 0.0
+        begin = time.perf_counter()
+        sim = self.jobs[k].begin(known.arrays if known else None)
+        del self.slots[k:]
+        self.slots.append(_Slot(sim.result(before), sim.arrays()))
+        self._checkpoint()
+
+        def after_block(sim: Simulation | Tempering) -> None:
+            if self.progress is not None:
+                self.progress(k, sim.done, sim.total)
+            if self.writer is not None and self.writer.due() and not sim.finished:
+                seconds = before + time.perf_counter() - begin
+                self._checkpoint(lambda: _Slot(sim.result(seconds), sim.arrays()))
+
+        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        drive(sim, self.threads, checkpoint=after_block, stop=self._asked_to_stop, time_limit=left)
+        seconds = before + time.perf_counter() - begin
+        self.slots[k] = _Slot(sim.result(seconds), sim.arrays())
+        if not sim.finished:
+            return False
+        _two_sided(self.jobs, self.slots, k)
+        if k + 1 < len(self.jobs):
+            self._save(finished=False)
+        return True
+
+    def _asked_to_stop(self) -> bool:
+        return self.stop is not None and self.stop()
+
+    def _checkpoint(self, slot: Callable[[], _Slot] | None = None) -> None:
+        """Save on the way, with a new last slot where one is given; the time that takes counts."""
+        if self.writer is not None:
+            with self.writer.timed():
+                if slot is not None:
+                    self.slots[-1] = slot()
+                self._save(finished=False)
+
+    def _save(self, *, finished: bool) -> None:
+        if self.writer is not None:
+            self.writer.save(self.slots, finished=finished)
+
+
+def _provenance(jobs: Sequence[Job], threads: int) -> dict[str, str]:
+    return make_provenance(threads=threads, seed=jobs[0].spec.seed)
+
+
+class _Writer:
+    """Checkpoints: not more often than asked, and not more than a small share of the time."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        jobs: Sequence[Job],
+        *,
+        overwrite: bool,
+        save_every: float,
+        threads: int,
+    ) -> None:
+        self.path, self.jobs, self.overwrite = path, jobs, overwrite
+        self.save_every = save_every
+        self.provenance = _provenance(jobs, threads)
+        self.next = 0.0
+
+    def due(self) -> bool:
+        return time.monotonic() >= self.next
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Around a checkpoint: the next one is due when this one is a small share of the time."""
+        began = time.monotonic()
+        yield
+        now = time.monotonic()
+        self.next = now + max(self.save_every, (now - began) / SAVE_SHARE)
+
+    def save(self, slots: Sequence[_Slot], *, finished: bool) -> None:
+        save_runs(
+            self.path,
+            [s.result for s in slots],
+            states=[s.arrays for s in slots],
+            widths=[job.spec.N for job in self.jobs],
+            provenance=self.provenance,
+            overwrite=self.overwrite,
+            finished=finished,
+        )
+        self.overwrite = True
+
+
+def _resumed(jobs: Sequence[Job], path: str | Path) -> list[_Slot]:
+    """Slots of the runs in the file; InputError if they are not those of ``jobs``."""
+    runs, states, widths = load_checkpoint(path)
+    if widths != [job.spec.N for job in jobs]:
+        raise InputError(
+            "resume", str(path), f"this file was made with N = {widths} (one number a run)"
+        )
+    slots = []
+    for job, result, state in zip(jobs, runs, states, strict=False):
+        made = result.exchange if isinstance(result, TemperingResult) else None
+        if (made is None) != (job.exchange is None):
+            raise InputError("resume", str(path), f"this file holds a {result.mode} run")
+        for asked, there in ((job.spec, result.spec), (job.exchange, made)):
+            if asked is not None and there is not None:
+                _same(asked.parameters(), there.parameters(), Path(path).name)
+        if state is None and result.status is not RunStatus.COMPLETE:
+            raise FileError(path, "holds no state to continue from")
+        slots.append(_Slot(result, state))
+    return slots
+
+
+def _same(asked: dict[str, Any], made: dict[str, Any], name: str) -> None:
+    """Raise InputError for the first parameter that differs."""
+    for parameter, value in asked.items():
+        if made[parameter] != value:
+            raise InputError(
+                parameter, value, f"must be {made[parameter]} to resume {name}: a run, its length "
+                "included, stays as it began; for another one take another --output"
+            )  # fmt: skip
+
+
+def _two_sided(jobs: Sequence[Job], slots: list[_Slot], k: int) -> None:
+    """After the random one of two starts on the same data: say whether they agree."""
+    spec = jobs[k].spec
+    if spec.start is not Start.RANDOM or k == 0:
+        return
+    if replace(spec, start=Start.PLANTED) != jobs[k - 1].spec:
+        return
+    random = slots[k].result
+    found = statement.of_two_starts(slots[k - 1].result, random)
+    if isinstance(random, MonteCarloResult):
+        slots[k].result = replace(random, equilibrium=found.message)
+    else:
+        said, why = statement.needs_round_trips(found.verdict, found.message, random.round_trips)
+        slots[k].result = replace(random, verdict=said, message=why, equilibrium=why)
