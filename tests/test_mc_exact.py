@@ -193,7 +193,8 @@ def test_weights_sampler_against_enumeration(L, M, beta):
         sums = np.zeros(L + 1)
         for _ in range(1500):
             chain.advance(4)
-            sums += [chain.energy(), *(chain.S[:, 0, 0] * chain.S[:, 1, 0])]
+            S = chain.state.S
+            sums += [chain.energy(), *(S[:, 0, 0] * S[:, 1, 0])]
         rows.append(sums / 1500)
     mean, error = batch_error(rows)
     assert error.max() < 0.03
