@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @kappa_option
 @target_options("curve", "Sigma(m) and Sigma(f)")
 def command(L: int, alpha: float, m: list[float] | None, kappa: float, target: Target) -> int:
-    """Number of frozen states of random data, Sigma(m), and where they appear and dominate."""
+    """Number of saturated states of random data, Sigma(m), and where they appear and dominate."""
     from replicadnn.questions.complexity import complexity
 
     return target.finish(
@@ -52,6 +52,6 @@ def _print(found: Complexity) -> None:
     if not math.isnan(found.static):
         static = f"Sigma(1) = 0 at alpha = {found.static:.9g}"
     click.echo(
-        f"all layers frozen: appear at alpha = {found.dynamical:.7g} with s_ts + ln 2 = "
+        f"all layers saturated: appear at alpha = {found.dynamical:.7g} with s_ts + ln 2 = "
         f"{found.appearing_entropy:.5g}; {static}"
     )

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from replicadnn.cli.options import note
+from replicadnn.cli.selection import alpha_option, fix_option, fixed, one_solution, solutions
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from replicadnn.solution import Solution
     from replicadnn.storage.runs import Runs
-    from replicadnn.sweeps.file import Sweep
-
-#: Curves of one figure: more of the points of a file are chosen evenly.
-_MOST = 100
 
 
 @click.group(name="plot")
@@ -70,100 +64,24 @@ def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]]
     return decorate
 
 
-_alpha_option = click.option(
-    "--alpha", type=float, help="Which point of the file.  [default: the last]"
-)
-_fix_option = click.option(
-    "--fix", multiple=True, metavar="NAME=VALUE",
-    help="Sweep: only points with this entry (repeatable).",
-)  # fmt: skip
-
-
-def _fixed(sweep: Sweep, fix: Sequence[str]) -> dict[str, float | str]:
-    """The entries that --fix asks for."""
-    from replicadnn.errors import InputError
-
-    fixed: dict[str, float | str] = {}
-    for entry in fix:
-        name, _, value = entry.partition("=")
-        try:
-            fixed[name] = float(value) if sweep[name].dtype.kind in "fi" else value
-        except ValueError:
-            raise InputError("fix", entry, "NAME=VALUE with a number") from None
-    return fixed
-
-
-def _points(
-    file: str, fix: Sequence[str], alpha: float | None
-) -> tuple[Sequence[Any], NDArray[np.int64]]:
-    """Solutions of a file, those of a sweep read when asked for, and the numbers of the chosen."""
-    import numpy as np
-
-    from replicadnn.errors import InputError
-    from replicadnn.ranges import equal
-    from replicadnn.storage.readers import kind_of, load_solutions, load_sweep
-
-    content: Sequence[Any]
-    if kind_of(file) == ("solve", True):
-        content = sweep = load_sweep(file)
-        numbers = sweep.select(**_fixed(sweep, fix))
-        numbers = numbers[sweep.has_result[numbers]]
-        several = sweep.several(numbers, ["alpha"])
-        if several:
-            raise InputError("fix", " ".join(fix), several)
-        alphas = sweep["alpha"][numbers]
-    else:
-        if fix:
-            raise InputError("fix", " ".join(fix), "only for the store of a sweep")
-        content = solutions = load_solutions(file)
-        numbers, alphas = np.arange(len(solutions)), solutions.alpha
-    if not len(numbers):
-        name, value = ("fix", " ".join(fix)) if fix else ("file", file)
-        raise InputError(name, value, "at least one point with a result")
-    if alpha is not None:
-        near = equal(alphas, alpha)
-        if not near.any():
-            there = ", ".join(f"{a:g}" for a in np.unique(alphas)[:20])
-            raise InputError("alpha", alpha, f"one of the points in the file: {there}")
-        numbers = numbers[near][:1]
-    return content, numbers
-
-
-def _solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Sequence[Solution]:
-    """The chosen solutions of a file, evenly thinned."""
-    content, numbers = _points(file, fix, alpha)
-    step = -(-len(numbers) // _MOST)
-    some = numbers[::-step][::-1]
-    if len(some) < len(numbers):
-        note(f"{len(some)} of {len(numbers)} points are drawn")
-    return [content[int(k)] for k in some]
-
-
-def _one(file: str, fix: Sequence[str], alpha: float | None) -> Solution:
-    """The solution of a file at ``alpha``, or the last one."""
-    content, numbers = _points(file, fix, alpha)
-    solution: Solution = content[int(numbers[-1])]
-    return solution
-
-
 def _theory(runs: Runs) -> Solution:
     """The replica solution at the point of Monte Carlo runs."""
     from replicadnn.errors import InputError
     from replicadnn.theory.solve import solve
 
-    p = runs[0].params
-    if p["scenario"] != "teacher-student" or p["sampler"] != "gap":
+    run = runs[0].params
+    if run["scenario"] != "teacher-student" or run["sampler"] != "gap":
         raise InputError("theory", True, "only teacher-student runs of the gap sampler")
-    return solve([p["alpha"]], p["L"], beta=float(p["beta"]), kappa=p["kappa"])[0]
+    return solve([run["alpha"]], run["L"], beta=float(run["beta"]), kappa=run["kappa"])[0]
 
 
 @_subcommand("profile")
-@_fix_option
+@fix_option
 def profile(file: str, figure: Figure, fix: tuple[str, ...]) -> int:
     """Overlaps q_EA(l) and Q_EA(l) against the layer: the wetting of the network."""
     from replicadnn.plot import save_profile
 
-    return figure.write(save_profile, _solutions(file, fix))
+    return figure.write(save_profile, solutions(file, fix))
 
 
 @_subcommand("relaxation")
@@ -178,7 +96,7 @@ def relaxation(file: str, figure: Figure, N: int | None) -> int:
 
 @_subcommand("overlaps")
 @click.option("--alpha", type=float, help="Which point of a solve file.  [default: the last]")
-@_fix_option
+@fix_option
 @click.option(
     "--theory", is_flag=True, help="Monte Carlo: draw q_EA(l), Q_EA(l) of the replica solution."
 )
@@ -195,7 +113,7 @@ def overlaps(
     if kind_of(file)[0] != "mc":
         if theory:
             raise InputError("theory", True, "only for Monte Carlo files")
-        return figure.write(save_distribution, _one(file, fix, alpha))
+        return figure.write(save_distribution, one_solution(file, fix, alpha))
     for option, given in (("alpha", alpha), ("fix", " ".join(fix) or None)):
         if given is not None:
             raise InputError(option, given, "only for solve files")
@@ -204,21 +122,21 @@ def overlaps(
 
 
 @_subcommand("parisi")
-@_alpha_option
-@_fix_option
+@alpha_option
+@fix_option
 def parisi(file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...]) -> int:
     """Parisi functions q(x, l), Q(x, l) of the solid layers: the river terraces."""
     from replicadnn.plot import save_parisi
 
-    solution = _one(file, fix, alpha)
+    solution = one_solution(file, fix, alpha)
     if solution.x.size == 1:
         note("replica symmetric: the overlaps do not depend on x")
     return figure.write(save_parisi, solution)
 
 
 @_subcommand("tree")
-@_alpha_option
-@_fix_option
+@alpha_option
+@fix_option
 @click.option(
     "--quantity", type=click.Choice(["q", "Q"]), default="q", show_default=True,
     help="Overlap of neurons or couplings.",
@@ -231,12 +149,12 @@ def tree(
     """Ultrametric tree of replicas drawn from the solution, as each solid layer sees it."""
     from replicadnn.plot import save_tree
 
-    return figure.write(save_tree, _one(file, fix, alpha), **options)
+    return figure.write(save_tree, one_solution(file, fix, alpha), **options)
 
 
 @_subcommand("gaps")
-@_alpha_option
-@_fix_option
+@alpha_option
+@fix_option
 @click.option("--layer", type=int, help="Draw this layer at every alpha of the file instead.")
 def gaps(
     file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...], layer: int | None
@@ -244,50 +162,50 @@ def gaps(
     """Distribution P(r) of the gaps: every layer of one point, or one layer of every point."""
     from replicadnn.plot import save_gaps
 
-    return figure.write(save_gaps, _solutions(file, fix, alpha), layer=layer)
+    return figure.write(save_gaps, solutions(file, fix, alpha), layer=layer)
 
 
 @_subcommand("capacity", files=True)
 def capacity(file: tuple[str, ...], figure: Figure) -> int:
     """Capacity against depth or margin; several files (rs, rsb) in one figure."""
     from replicadnn.plot import save_capacity
-    from replicadnn.questions.capacity import load_capacity
+    from replicadnn.storage.readers import load_kind
 
-    return figure.write(save_capacity, [load_capacity(one) for one in file])
+    return figure.write(save_capacity, [load_kind("capacity", one) for one in file])
 
 
 @_subcommand("stability")
 def stability(file: str, figure: Figure) -> int:
     """Replicon against alpha, and the de Almeida-Thouless line."""
     from replicadnn.plot import save_stability
-    from replicadnn.questions.stability import load_stability
+    from replicadnn.storage.readers import load_kind
 
-    return figure.write(save_stability, load_stability(file))
+    return figure.write(save_stability, load_kind("stability", file))
 
 
 @_subcommand("complexity")
 def complexity(file: str, figure: Figure) -> int:
-    """Complexity Sigma(m) and Sigma(f) of the frozen states."""
+    """Complexity Sigma(m) and Sigma(f) of the saturated states."""
     from replicadnn.plot import save_complexity
-    from replicadnn.questions.complexity import load_complexity
+    from replicadnn.storage.readers import load_kind
 
-    return figure.write(save_complexity, load_complexity(file))
+    return figure.write(save_complexity, load_kind("complexity", file))
 
 
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""
     from replicadnn.plot import save_transitions
-    from replicadnn.questions.transitions import load_transitions
+    from replicadnn.storage.readers import load_kind
 
-    return figure.write(save_transitions, [load_transitions(one) for one in file])
+    return figure.write(save_transitions, [load_kind("transitions", one) for one in file])
 
 
 @_subcommand("map")
 @click.option("--quantity", help="Column to draw.  [default: q_ea, of a simulation R]")
 @click.option("--x", default="alpha", show_default=True, help="Parameter of the abscissa.")
 @click.option("--y", default="L", show_default=True, help="Parameter of the ordinate.")
-@_fix_option
+@fix_option
 def phase_map(
     file: str, figure: Figure, quantity: str | None, x: str, y: str, fix: tuple[str, ...]
 ) -> int:
@@ -296,17 +214,15 @@ def phase_map(
     from replicadnn.storage.readers import load_sweep
 
     sweep = load_sweep(file)
-    if quantity is None:
-        quantity = "q_ea" if sweep.task == "solve" else "R"
-    return figure.write(save_diagram, sweep, quantity=quantity, x=x, y=y, **_fixed(sweep, fix))
+    quantity = sweep.shown if quantity is None else quantity
+    return figure.write(save_diagram, sweep, quantity=quantity, x=x, y=y, **fixed(sweep, fix))
 
 
 @_subcommand("generalisation", files=True)
 def generalisation(file: tuple[str, ...], figure: Figure) -> int:
     """Error eps_g of the typical student; Monte Carlo files after the first add markers."""
     from replicadnn.plot import save_generalisation
-    from replicadnn.questions.generalisation import load_generalisation
-    from replicadnn.storage.readers import load_runs
+    from replicadnn.storage.readers import load_kind, load_runs
 
     runs = [run for one in file[1:] for run in load_runs(one)]
-    return figure.write(save_generalisation, load_generalisation(file[0]), runs=runs)
+    return figure.write(save_generalisation, load_kind("generalisation", file[0]), runs=runs)

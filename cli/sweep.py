@@ -12,7 +12,7 @@ from replicadnn.cli.info import print_not_converged
 from replicadnn.cli.options import config_option, note, progress
 
 if TYPE_CHECKING:
-    from replicadnn.sweeps.file import Sweep
+    from replicadnn.sweeps.reader import Sweep
 
 #: Parameters that have an option of their own; all others: --set NAME=VALUES.
 _AXES = ("alpha", "L", "N", "kappa", "beta", "scenario", "ansatz", "levels", "branch", "seed")
@@ -79,8 +79,8 @@ def command(
     same command continues.  Exit code 3: some points failed or did not converge; they are listed.
     """
     from replicadnn.sweeps.driver import sweep
-    from replicadnn.sweeps.file import Sweep
     from replicadnn.sweeps.plan import plan_from_table
+    from replicadnn.sweeps.reader import Sweep
 
     given = {name: options.pop(name) for name in _AXES}
     table = _table(plan, task, {k: v for k, v in given.items() if v is not None}, more, time_limit)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @opt.threads_option
 @target_options("transitions", "ln alpha(l) and the thickness")
 def command(L: int, target: Target, **options: Any) -> int:
-    """Find where each layer freezes, and where the liquid centre disappears.
+    """Find where each layer becomes solid, and where the liquid centre disappears.
 
     Layers are counted from the nearest boundary.  Exit code 3: a layer has no certified threshold.
     """
@@ -42,19 +42,7 @@ def command(L: int, target: Target, **options: Any) -> int:
 
 
 def _print(found: Transitions) -> None:
-    bounded = not math.isnan(found.bound)
-    head = f" {'possible':>8}" if bounded else ""
-    click.echo(f"{'layer':>5} {'alpha(l)':>18} {'+-':>9} {'ln alpha':>10}{head}  order")
-    for t in found.thresholds:
-        possible = f" {opt.yes_no(found.possible(t.alpha)):>8}" if bounded else ""
-        if math.isnan(t.alpha):
-            click.echo(f"{t.layer:>5} {'-':>18} {'-':>9} {'-':>10}{possible}  not found")
-            continue
-        extra = "" if t.order == "second" else f"  (criterion met at {t.onset:.6g} on the curve)"
-        click.echo(
-            f"{t.layer:>5} {t.alpha:>18.10g} {t.uncertainty:>9.1e} {math.log(t.alpha):>10.5f}"
-            f"{possible}  {t.order}{extra}"
-        )
+    _print_thresholds(found)
     fit = found.fit
     if fit is not None:
         click.echo(
@@ -65,8 +53,8 @@ def _print(found: Transitions) -> None:
         )
     if not math.isnan(found.last_liquid):
         click.echo(
-            f"liquid centre: last liquid layer freezes at {found.last_liquid:.8g} (alpha rising), "
-            f"one returns at {found.liquid_returns:.8g} (falling)"
+            f"liquid centre: last liquid layer becomes solid at {found.last_liquid:.8g} "
+            f"(alpha rising), one returns at {found.liquid_returns:.8g} (falling)"
         )
     for step in found.steps:
         click.echo(
@@ -74,11 +62,33 @@ def _print(found: Transitions) -> None:
             f"{step.coexistence:.8g} +- {step.uncertainty:.1e}; "
             f"q(centre) {step.q_before:.4g} -> {step.q_after:.4g}"
         )
-    if not math.isnan(found.frozen):
+    if not math.isnan(found.saturated):
         click.echo(
-            f"frozen branch (q -> 1) has larger s from alpha = {found.frozen:.8g} "
-            f"+- {found.frozen_uncertainty:.1e}"
+            f"saturated branch (q -> 1) has larger s from alpha = {found.saturated:.8g} "
+            f"+- {found.saturated_uncertainty:.1e}"
         )
+    _print_notes(found)
+
+
+def _print_thresholds(found: Transitions) -> None:
+    from replicadnn.questions.transitions import Order  # with the solvers
+
+    bounded = not math.isnan(found.bound)
+    head = f" {'possible':>8}" if bounded else ""
+    click.echo(f"{'layer':>5} {'alpha(l)':>18} {'+-':>9} {'ln alpha':>10}{head}  order")
+    for t in found.thresholds:
+        possible = f" {opt.yes_no(found.possible(t.alpha)):>8}" if bounded else ""
+        if t.order is Order.NOT_REACHED:
+            click.echo(f"{t.layer:>5} {'-':>18} {'-':>9} {'-':>10}{possible}  not found")
+            continue
+        extra = f"  (criterion met at {t.onset:.6g} on the curve)"
+        click.echo(
+            f"{t.layer:>5} {t.alpha:>18.10g} {t.uncertainty:>9.1e} {math.log(t.alpha):>10.5f}"
+            f"{possible}  {t.order}{extra if t.order is Order.FIRST else ''}"
+        )
+
+
+def _print_notes(found: Transitions) -> None:
     beyond = [t.layer for t in found.thresholds if found.possible(t.alpha) is False]
     if beyond:
         opt.note(

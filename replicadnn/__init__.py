@@ -4,10 +4,10 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 
 * `solve` - replica solution q(l), Q(l) at one or many alpha; `Solution`, `Solutions`
 * `capacity`, `stability` - where solutions end, and where replica symmetry breaks
-* `complexity` - number of frozen states
+* `complexity` - number of saturated states
 * `gap_distribution` - distribution of the gaps of one layer
 * `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
-* `transitions` - where the layers freeze, first-order steps; `Transitions`
+* `transitions` - where the layers become solid, first-order steps; `Transitions`
 * `sweep` - many points at once, in processes or on a cluster, into one store; `Sweep`
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
@@ -44,7 +44,7 @@ _PUBLIC = {
     "Branch": "replicadnn.status",
     "BranchKind": "replicadnn.status",
     "sweep": "replicadnn.sweeps.driver",
-    "Sweep": "replicadnn.sweeps.file",
+    "Sweep": "replicadnn.sweeps.reader",
     "generalisation_error": "replicadnn.theory.observables",
     "ReplicaDNNError": "replicadnn.errors",
     "InputError": "replicadnn.errors",
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from replicadnn.status import Status as Status
     from replicadnn.storage.readers import load as load
     from replicadnn.sweeps.driver import sweep as sweep
-    from replicadnn.sweeps.file import Sweep as Sweep
+    from replicadnn.sweeps.reader import Sweep as Sweep
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solve import solve as solve
 

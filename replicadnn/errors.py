@@ -39,3 +39,8 @@ class WriteError(FileError):
     """Writing failed half-way (disk full, quota, ...); what was there before is untouched."""
 
     exit_code = 1
+
+
+def one_line(reason: object, limit: int = 200) -> str:
+    """Any text as a single line of at most ``limit`` characters."""
+    return " ".join(str(reason).split())[:limit]

@@ -13,6 +13,8 @@ MAX_DEPTH = 1_000_000
 ALPHA_RANGE = (1e-9, 1e9)
 KAPPA_MAX = 10.0
 BETA_RANGE = (1e-3, 1e9)
+#: Name of the closure of the article.
+AVERAGED = "averaged"
 _ALPHA_TEXT = f"a number from {ALPHA_RANGE[0]:g} to {ALPHA_RANGE[1]:g}"
 _BETA_TEXT = f"a number from {BETA_RANGE[0]:g} to {BETA_RANGE[1]:g}, or inf"
 
@@ -69,6 +71,9 @@ class Problem:
     beta : float
         Inverse temperature of the violation-count potential, 1e-3..1e9; infinity is the hard
         constraint.
+    closure : str
+        Name of the treatment of the neurons (`replicadnn.theory.closures`); "averaged" is that of
+        the article.  Whether there is one of this name is checked where it is looked up.
 
     Raises
     ------
@@ -82,6 +87,7 @@ class Problem:
     ansatz: Ansatz = Ansatz.RS
     kappa: float = 0.0
     beta: float = math.inf
+    closure: str = AVERAGED
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -94,6 +100,8 @@ class Problem:
         put(self, "beta", real("beta", self.beta, BETA_RANGE[0], math.inf, _BETA_TEXT))
         if BETA_RANGE[1] < self.beta < math.inf:
             raise InputError("beta", self.beta, _BETA_TEXT)
+        if not isinstance(self.closure, str) or not self.closure:
+            raise InputError("closure", self.closure, "the name of a closure")
 
     @property
     def teacher(self) -> bool:

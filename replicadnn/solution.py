@@ -11,7 +11,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn import saving
+from replicadnn import registry
 from replicadnn.certificate import Certificate, no_certificate
 from replicadnn.errors import InputError
 from replicadnn.problem import Problem
@@ -223,6 +223,7 @@ class Solution:
             "L": problem.L,
             "scenario": str(problem.scenario),
             "ansatz": str(problem.ansatz),
+            "closure": problem.closure,
             "kappa": problem.kappa,
             "beta": _finite(problem.beta) if np.isfinite(problem.beta) else "inf",
             "status": str(self.status),
@@ -379,4 +380,4 @@ class Solutions(Sequence[Solution]):
         FileError
             The file exists (without ``overwrite``), the folder is missing, or writing fails.
         """
-        return saving.save(self, path, overwrite=overwrite)
+        return registry.save(self, path, overwrite=overwrite)

@@ -35,7 +35,9 @@ import numpy as np
 from scipy.special import ndtr
 
 import replicadnn as rd
-from replicadnn.theory.broken.solve import solve_rsb
+from replicadnn.problem import Ansatz, Problem, Scenario
+from replicadnn.theory.broken.search import find
+from replicadnn.theory.closures import broken_equations
 
 SEED = 20
 #: Seconds allowed to one solve of `coverage`, and beyond them until its process is ended.
@@ -433,15 +435,17 @@ def walk_down(problem: dict[str, Any]) -> tuple[int, float, float, str]:
     and why it ended before ("" if it did not).
     """
     options = {**problem}
-    alpha, L = options.pop("alpha"), options.pop("L")
-    end = NEAR * first_transition(L, options["kappa"], options["beta"])
-    at = solve_rsb(alpha, L, time_limit=SECONDS, **options)[0]
-    steps, largest, why = 0, 0.0, "" if at.converged else at.message
+    levels, alpha, L = options.pop("levels"), options["alpha"], options["L"]
+    asked = Problem(scenario=Scenario.RANDOM, ansatz=Ansatz.RSB, **options)
+    end = NEAR * first_transition(L, asked.kappa, asked.beta)
+    at = find(broken_equations(asked), levels=levels, time_limit=SECONDS)
+    steps, largest, why = 0, 0.0, "" if at.converged else at.text
     while not why and alpha > end:
         alpha = max(STEP * alpha, end)
-        below = solve_rsb(alpha, L, time_limit=SECONDS, start=at, **options)[0]
+        here = broken_equations(replace(asked, alpha=alpha))
+        below = find(here, levels=levels, time_limit=SECONDS, start=at.state)
         if not below.converged:
-            why = f"alpha = {alpha:g}: {below.message}"
+            why = f"alpha = {alpha:g}: {below.text}"
             break
         largest = max(largest, float(np.abs(below.q_ea - at.q_ea).max()))
         steps, at = steps + 1, below

@@ -123,24 +123,23 @@ def rs(bench: Bench) -> Iterator[Row]:
 
 def rsb(bench: Bench) -> Iterator[Row]:
     """Broken replica symmetry."""
-    from bench_rsb import solid_state, twin_map
+    from bench_rsb import equations, solid_state, solve, twin_map
 
-    from replicadnn.theory.broken.solve import solve_rsb
-    from replicadnn.theory.closures.averaged.broken import Mapper, Model, evaluate
+    from replicadnn.theory.broken.state import Mapper
     from replicadnn.theory.threads import Threads
 
     def one_map(L: int, K: int) -> Action:
-        model, state = Model(60.0, L), solid_state(L, K)
-        return lambda: evaluate(model, state)
+        model, state = equations(60.0, L), solid_state(L, K)
+        return lambda: model.evaluate(state)
 
     def with_blocks(L: int, K: int, mapper: Mapper) -> Action:
-        model, state = Model(60.0, L), solid_state(L, K)
-        return lambda: [evaluate(model, state, True, mapper) for _ in range(5)]
+        model, state = equations(60.0, L), solid_state(L, K)
+        return lambda: [model.evaluate(state, True, mapper) for _ in range(5)]
 
     base, state = one_map(20, 16), solid_state(20, 16)
     yield bench.ratio(
         "rsb: one map, every layer solid, L = 20, K = 16, twin / compiled",
-        lambda: twin_map(Model(60.0, 20), state),
+        lambda: twin_map(equations(60.0, 20), state),
         lambda: [base() for _ in range(20)],
         20.0,
     )
@@ -149,7 +148,7 @@ def rsb(bench: Bench) -> Iterator[Row]:
     for alpha, L, K in ((4.0, 2, 16), (8.0, 3, 16), (60.0, 20, 16)):
         yield bench.time(
             f"rsb: certified solution, L = {L}, alpha = {alpha:g}, K = {K}",
-            lambda a=alpha, n=L, k=K: solve_rsb(a, n, levels=k),
+            lambda a=alpha, n=L, k=K: solve(a, n, k),
         )
     with Threads(2) as two:
         yield bench.ratio(
@@ -160,8 +159,8 @@ def rsb(bench: Bench) -> Iterator[Row]:
     for L, K in ((20, 16), (100, 16), (20, 32), (20, 64)):
         yield bench.ratio(
             f"rsb: L = {L}, alpha = 60, K = {K}, one thread / two",
-            lambda n=L, k=K: solve_rsb(60.0, n, levels=k, threads=1),
-            lambda n=L, k=K: solve_rsb(60.0, n, levels=k, threads=2),
+            lambda n=L, k=K: solve(60.0, n, k, 1),
+            lambda n=L, k=K: solve(60.0, n, k, 2),
         )
 
 

@@ -19,11 +19,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from replicadnn.problem import Ansatz, Problem, Scenario
 from replicadnn.theory import parisi as flow
-from replicadnn.theory.broken import minimise as rsb_newton
-from replicadnn.theory.broken.layout import make_layout
-from replicadnn.theory.broken.solve import solve_rsb
-from replicadnn.theory.closures.averaged.broken import Model, State, evaluate, make_state
+from replicadnn.theory.broken.search import Found, find
+from replicadnn.theory.broken.state import State, make_state
+from replicadnn.theory.closures.averaged.broken import LevelEquations
 from replicadnn.theory.threads import Threads
 
 PARTS = {
@@ -31,8 +31,19 @@ PARTS = {
     "responses": ("kernels/theory/layers.py", ("responses",)),
     "blocks of the Hessian": ("kernels/theory/newton.py", ("coupling_block", "spin_block")),
     "eigenvalues": ("_decomp.py", ("eigh",)),
-    "all tasks of the layers": ("rsb_map.py", ("_call",)),
+    "all tasks of the layers": ("averaged/broken.py", ("_call",)),
 }
+
+
+def equations(alpha: float, L: int) -> LevelEquations:
+    """K-level equations of random data."""
+    problem = Problem(alpha=alpha, L=L, scenario=Scenario.RANDOM, ansatz=Ansatz.RSB)
+    return LevelEquations(problem)
+
+
+def solve(alpha: float, L: int, levels: int = 16, threads: int = 1) -> Found:
+    """The branch of the liquid."""
+    return find(equations(alpha, L), levels=levels, threads=threads)
 
 
 def solid_state(L: int, K: int) -> State:
@@ -58,14 +69,13 @@ def row(name: str, times: list[float]) -> None:
     print(f"{name:<52}" + " ".join(f"{1e3 * t:10.2f}" for t in (low, middle, high)))
 
 
-def twin_map(model: Model, state: State) -> None:
+def twin_map(model: LevelEquations, state: State) -> None:
     """The flows of one map by the numpy twin."""
-    q, lam = evaluate(model, state).q, evaluate(model, state).lam
-    del q
-    for layer in range(model.coupled):
+    lam, L = model.evaluate(state).lam, model.problem.L
+    for layer in range((L + 1) // 2):
         if lam[layer, -1] > 0.0:
             flow.parisi_flow(flow.gap_boundary(lam[layer, -1]), state.m, lam[layer])
-    for layer in range(1, model.hidden + 1):
+    for layer in range(1, L // 2 + 1):
         if state.eps[layer, -1] > 0.0:
             flow.parisi_flow(flow.spin_boundary(), state.m, state.eps[layer])
 
@@ -74,7 +84,7 @@ def shares(alpha: float, L: int, K: int) -> None:
     """Where the time of one solve goes."""
     profile = cProfile.Profile()
     profile.enable()
-    solve_rsb(alpha, L, levels=K)
+    solve(alpha, L, K)
     profile.disable()
     stats = pstats.Stats(profile)
     total = stats.total_tt  # type: ignore[attr-defined]
@@ -89,11 +99,11 @@ def shares(alpha: float, L: int, K: int) -> None:
 
 MEMORY = """
 import resource, sys
-import replicadnn.theory.rsb_newton
-from replicadnn.theory.rsb import solve_rsb
-solve_rsb(4.0, 2, levels=2)
+import replicadnn as rd
+rd.solve(4.0, 2, scenario="random", levels=2)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-one = solve_rsb(float(sys.argv[1]), int(sys.argv[2]), levels=int(sys.argv[3]), time_limit=240.0)[0]
+alpha, L, K = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+one = rd.solve(alpha, L, scenario="random", levels=K, branch="continuous", time_limit=240.0)
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(one.converged, one.levels, (after - before) / 1024)
 """
@@ -111,14 +121,14 @@ def memory(alpha: float, L: int, K: int) -> None:
 
 def threads(L: int, K: int) -> None:
     """Wall time of one map with responses on one and two threads."""
-    model, state = Model(60.0, L), solid_state(L, K)
+    model, state = equations(60.0, L), solid_state(L, K)
     best = []
     for count in (1, 2):
         with Threads(count) as shared:
             times = []
             for _ in range(7):
                 began = time.perf_counter()
-                evaluate(model, state, True, shared)
+                model.evaluate(state, True, shared)
                 times.append(time.perf_counter() - began)
             best.append(min(times))
     print(f"two threads, one map with responses, L = {L}, K = {K}: {best[0] / best[1]:.2f} "
@@ -128,31 +138,31 @@ def threads(L: int, K: int) -> None:
 def main() -> None:
     quick = "--quick" in sys.argv
     print(f"{'CPU time':<52}{'min ms':>10} {'median':>10} {'max':>10}")
-    point = solve_rsb(60.0, 20, levels=8 if quick else 16)[0]
-    model, state = Model(60.0, 20), point.state
-    kernel = seconds(lambda: evaluate(model, state), 20)
+    point = solve(60.0, 20, 8 if quick else 16)
+    model, state = equations(60.0, 20), point.state
+    kernel = seconds(lambda: model.evaluate(state), 20)
     plain = seconds(lambda: twin_map(model, state), 2)
     row(f"one map, L = 20, alpha = 60, K = {state.K}", kernel)
     row("the same flows by the numpy twin", plain)
     print(f"  ratio {min(plain) / min(kernel):.0f}")
-    row("one map with all responses", seconds(lambda: evaluate(model, state, True), 10))
-    layout = make_layout(model, state)
-    full = evaluate(model, state, True)
-    row("Hessian assembly", seconds(lambda: rsb_newton.quadratic(model, layout, full), 10))
+    row("one map with all responses", seconds(lambda: model.evaluate(state, True), 10))
+    layout = model.layout(state)
+    full = model.evaluate(state, True)
+    row("Hessian assembly", seconds(lambda: model.hessian(layout, full), 10))
     for L in (10, 20, 40, 100):
         solid = solid_state(L, 16)
         row(f"one map, all layers solid, L = {L}, K = 16",
-            seconds(lambda L=L, solid=solid: evaluate(Model(60.0, L), solid), 5))  # type: ignore[misc]  # fmt: skip
+            seconds(lambda L=L, solid=solid: equations(60.0, L).evaluate(solid), 5))  # type: ignore[misc]  # fmt: skip
     for K in (8, 16, 32, 64):
         solid = solid_state(20, K)
         row(f"one map, all layers solid, L = 20, K = {K}",
-            seconds(lambda solid=solid: evaluate(Model(60.0, 20), solid), 5))  # type: ignore[misc]  # fmt: skip
+            seconds(lambda solid=solid: equations(60.0, 20).evaluate(solid), 5))  # type: ignore[misc]  # fmt: skip
     threads(20, 16)
     threads(100, 16)
     if quick:
         return
-    row("solve, L = 20, alpha = 60, K = 16", seconds(lambda: solve_rsb(60.0, 20), 3))
-    row("solve, L = 3, alpha = 8, K = 16", seconds(lambda: solve_rsb(8.0, 3), 3))
+    row("solve, L = 20, alpha = 60, K = 16", seconds(lambda: solve(60.0, 20), 3))
+    row("solve, L = 3, alpha = 8, K = 16", seconds(lambda: solve(8.0, 3), 3))
     shares(60.0, 20, 16)
     memory(60.0, 100, 16)
     memory(4.0, 2, 64)

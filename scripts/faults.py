@@ -468,12 +468,12 @@ def examples(folder: Path) -> list[Path]:
         rd.sweep({"grid": grid}, made[2], executor=pool)
         grid = {"alpha": [2.0], "L": [2], "N": [4, 5], "sweeps": 20, "samples": 2}
         rd.sweep({"task": "mc-simulate", "grid": grid}, made[3], executor=pool)
-    from replicadnn.sweeps import file
-    from replicadnn.sweeps.driver import run_point
     from replicadnn.sweeps.plan import make_plan
+    from replicadnn.sweeps.worker import run_point
+    from replicadnn.sweeps.writer import Writer
 
     work = make_plan({"grid": {"alpha": [2.0, 50.0], "L": [3, 4]}})
-    writer = file.Writer(made[4], work, overwrite=False, retry=False)
+    writer = Writer(made[4], work, overwrite=False, retry=False)
     writer.begin()
     for point in work.points:
         writer.record(run_point("solve", dict(point.params), {}))

@@ -1,7 +1,7 @@
 """Change one decision, run the tests that read it, and say which changes live.
 
     python scripts/mutate.py --seed 1 --count 80          # drawn from theory/, montecarlo/, ...
-    python scripts/mutate.py "theory/br*.py" solution.py:93  # every one of a file, of a line
+    python scripts/mutate.py "theory/br*/*.py" solution.py:93  # every one of a file, of a line
 
 A change turns one comparison, and/or, not, min/max, all/any, constant (decisions: three in four of
 those drawn) or operator around, in a copy.  Prints caught, SURVIVED or slow (over 120 s).
@@ -21,7 +21,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = ("solution.py", "problem.py", "theory/*.py", "montecarlo/**/*.py")
+PLACES = (
+    "solution.py", "problem.py", "certificate.py", "status.py", "theory/**/*.py",
+    "questions/**/*.py", "montecarlo/**/*.py",
+)  # fmt: skip
 #: Modules (regular expression) and the tests of them, quick ones first; the first match holds.
 TESTS = """
 montecarlo/measure/(observable|registry): mc_registry mc_run mc_store
@@ -29,15 +32,25 @@ montecarlo/(measure|network|connectivity|runs/schedule): mc_relaxation mc_temper
 montecarlo/chains/(gap|weights|common): mc_kernels mc_run mc_exact
 montecarlo/runs/(jobs|study|result): mc_store mc_run mc_cli mc_registry
 montecarlo/: mc_tempering mc_run mc_registry
+storage/runs: mc_store mc_run
+storage/(journal|records|files|outputs|locking): outputs registry store sweep
+storage/: tables registry store outputs
+sweeps/: registry sweep
+cli/: cli interrupt sweep
+questions/(stability|complexity): stability
+questions/capacity: capacity
+questions/transitions: transitions
+questions/(generalisation|gaps): generalisation gaps
 theory/(observables|cascade|counting): observables counting
-theory/(flow|response|threads|replicon): response replicon threads flow
-theory/(stability|complexity): stability
-theory/(capacity|jamming): capacity
-theory/(curve|transitions): transitions
-theory/(generalisation|gaps): generalisation gaps
-theory/(rsb_solver|rsb_frozen): rsb_solve rsb_frozen
-theory/rsb: rsb rsb_continuation rsb_branch
-solution: rs_solver observables rsb_solve
+theory/(parisi|spherical|threads): response threads flow
+theory/closures/.*(jamming|pinned): capacity perceptron_end
+theory/closures/.*(broken|replicon): replicon rsb flow
+theory/closures/: rs_kernels rs_solver
+theory/symmetric/curve: transitions
+theory/symmetric/: rs_solver
+theory/broken/(point|saturated): rsb_solve rsb_saturated perceptron_end
+theory/broken/: rsb rsb_continuation rsb_branch
+(solution|certificate|status): rs_solver observables rsb_solve
 .*: rs_solver rs_kernels counting
 """
 FIRST = ["Lt", "LtE", "Eq", "And", "Add", "Mult", "min", "argmin", "minimum", "all"]
@@ -94,6 +107,7 @@ def main() -> None:
         copy = Path(folder)
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "out"), dirs_exist_ok=True)
         home, sites = copy / "replicadnn", {True: [], False: []}
+        (home / "cli").symlink_to(copy / "cli")  # where it is when installed
         for glob, _, line in (place.partition(":") for place in asked.place):
             for path in sorted(home.glob(glob)):
                 for k, node in enumerate(ast.walk(ast.parse(path.read_text()))):

@@ -11,8 +11,7 @@ import attack
 import nested
 import numpy as np
 import pytest
-
-from replicadnn.theory.broken import solve as rsb
+from broken_cases import branch_at
 
 
 def test_two_levels_at_finite_beta() -> None:
@@ -43,13 +42,13 @@ def test_the_package_finds_the_same(
     alpha: float, L: int, kappa: float, beta: float, levels: int
 ) -> None:
     own = nested.solve(nested.Chain(alpha, L, kappa, beta), levels)
-    found = rsb.solve_rsb(alpha, L, kappa=kappa, beta=beta, levels=levels)[0]
+    found = branch_at(alpha, L, kappa=kappa, beta=beta, levels=levels)
     assert found.converged
     assert own.levels == found.levels == levels
     assert own.s == pytest.approx(found.free_entropy, abs=1e-10)
     assert own.q[:, -1] == pytest.approx(found.q_ea, abs=1e-7)
     assert own.Q[:, -1] == pytest.approx(found.Q_ea, abs=1e-7)
-    assert own.m == pytest.approx(found.x, abs=1e-6)
+    assert own.m == pytest.approx(found.state.m, abs=1e-6)
 
 
 def test_hidden_layers_have_no_overlap_at_x_0() -> None:

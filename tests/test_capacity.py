@@ -10,18 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from broken_cases import branch_at, equations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from replicadnn.cli.main import run
 from scipy.integrate import quad
 
 import replicadnn as rd
-from replicadnn.questions import capacity as cap
+from replicadnn.problem import Ansatz
+from replicadnn.questions.capacity import Capacity, CapacityPoint, End
+from replicadnn.questions.capacity.ask import plan
+from replicadnn.questions.capacity.broken import closing_rsb
+from replicadnn.questions.capacity.closed_forms import chain_eigenvalue, reduced_rs
+from replicadnn.questions.capacity.result import possible
+from replicadnn.questions.capacity.symmetric import _end, closing
+from replicadnn.status import BranchKind
 from replicadnn.theory.broken.climb import settle
 from replicadnn.theory.broken.curve import follow_branch
-from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
-from replicadnn.theory.broken.solve import solve_rsb
-from replicadnn.theory.closures.averaged.broken import Model
+from replicadnn.theory.broken.guess import relaxed_guess, saturated_guess
+from replicadnn.theory.broken.stop import StopReason
 from replicadnn.theory.closures.averaged.jamming import (
     Chain,
     Jamming,
@@ -43,7 +50,7 @@ def _gardner(kappa: float) -> float:
 @pytest.mark.parametrize("kappa", [0.0, 0.5, 1.0, -1.0])
 def test_one_perceptron_ends_at_gardners_capacity(kappa: float) -> None:
     found = rd.capacity(1, kappa=kappa)[0]
-    assert found.end == cap.DIVERGENCE
+    assert found.end is End.DIVERGENCE
     assert found.alpha == pytest.approx(_gardner(kappa), rel=1e-8)
     if kappa == 0.0:
         assert found.alpha == pytest.approx(2.0, abs=1e-8)
@@ -56,8 +63,8 @@ def test_one_perceptron_ends_at_gardners_capacity(kappa: float) -> None:
 def test_divergence_of_the_full_equations_meets_the_reduced_ones(
     L: int, kappa: float, error: float
 ) -> None:
-    found = cap.closing(L, kappa)
-    assert found.end == cap.DIVERGENCE
+    found = closing(L, kappa)
+    assert found.end is End.DIVERGENCE
     assert abs(found.alpha - found.reduced) < found.uncertainty
     assert found.uncertainty < error * found.alpha
     below = rd.solve(0.99 * found.alpha, L, scenario="random", ansatz="rs", kappa=kappa)
@@ -68,20 +75,20 @@ def test_divergence_of_the_full_equations_meets_the_reduced_ones(
 
 
 def test_two_layers_in_closed_form() -> None:
-    assert cap.reduced_rs(2, 0.0) == pytest.approx(2.0 / (1.0 - math.sqrt(2.0 / math.pi)) ** 2)
-    assert cap.chain_eigenvalue(3) == pytest.approx(2.0 / math.sqrt(5.0), abs=1e-12)
+    assert reduced_rs(2, 0.0) == pytest.approx(2.0 / (1.0 - math.sqrt(2.0 / math.pi)) ** 2)
+    assert chain_eigenvalue(3) == pytest.approx(2.0 / math.sqrt(5.0), abs=1e-12)
 
 
 def test_no_end_at_three_layers() -> None:
     """sqrt(2/pi) Lambda_3 exceeds sqrt(A(0)): the symmetric equations are solvable at any alpha."""
-    found = cap.closing(3, 0.0)
-    assert found.end == cap.NO_END
+    found = closing(3, 0.0)
+    assert found.end is End.NO_END
     assert math.isinf(found.reduced)
     assert math.isnan(found.alpha)
 
 
 def test_eigenvalue_grows_to_one() -> None:
-    values = [cap.chain_eigenvalue(L) for L in (1, 2, 3, 4, 5, 6, 40)]
+    values = [chain_eigenvalue(L) for L in (1, 2, 3, 4, 5, 6, 40)]
     assert np.all(np.diff(values) > 0.0)
     assert values[-1] == 1.0
     mu = np.ones(6)  # the same by iteration of the positive homogeneous map
@@ -114,18 +121,18 @@ def test_one_level_of_frozen_neurons_is_the_counting_bound() -> None:
 def test_frozen_branch_of_the_full_solver_dies_where_the_jamming_limit_says() -> None:
     """alpha(m*) of the certified branch, extrapolated to m* = 0 by a parabola."""
     alphas = np.array([8.7, 8.8, 8.9])
-    ends = [solve_rsb(float(a), 2, levels=1, branch="saturated")[0] for a in alphas]
-    assert all(one.converged and one.branch == "saturated" for one in ends)
-    m = np.array([float(one.x[-1]) for one in ends])
-    found = cap.closing_rsb(2, 0.0, levels=1)
+    ends = [branch_at(float(a), 2, levels=1, branch="saturated") for a in alphas]
+    assert all(one.converged and one.kind is BranchKind.SATURATED for one in ends)
+    m = np.array([float(one.state.m[-1]) for one in ends])
+    found = closing_rsb(2, 0.0, levels=1)
     assert found.alpha == pytest.approx(9.0866968, abs=1e-6)
     assert np.polyfit(m, alphas, 2)[-1] == pytest.approx(found.alpha, abs=0.005)
 
 
 @pytest.mark.slow
 def test_more_levels_lower_the_end() -> None:
-    found = cap.closing_rsb(2, 0.0, levels=3)
-    assert found.end == cap.NO_STATES
+    found = closing_rsb(2, 0.0, levels=3)
+    assert found.end is End.NO_STATES
     assert np.all(np.diff(found.by_level) < 0.0)
     assert found.alpha == pytest.approx(8.66755265, abs=1e-6)
     assert found.uncertainty == pytest.approx(found.by_level[1] - found.by_level[2])
@@ -134,25 +141,25 @@ def test_more_levels_lower_the_end() -> None:
 
 @pytest.mark.slow
 def test_depth_three_to_twenty_with_broken_symmetry() -> None:
-    three, four, deep = (cap.closing_rsb(L, 0.0) for L in (3, 4, 20))
+    three, four, deep = (closing_rsb(L, 0.0) for L in (3, 4, 20))
     assert three.alpha == pytest.approx(15.5056907, abs=1e-5)
     assert four.alpha == pytest.approx(22.3424365, abs=1e-5)
-    assert deep.frozen_layers == 1
+    assert deep.saturated_layers == 1
     assert deep.alpha == pytest.approx(79.374, abs=0.01)
 
 
 def test_negative_margin_breaks_and_lowers_the_end() -> None:
-    found = cap.closing_rsb(1, -1.0, levels=1)
+    found = closing_rsb(1, -1.0, levels=1)
     assert found.alpha == pytest.approx(12.3196343, abs=1e-5)
     assert found.alpha < _gardner(-1.0)
-    convex = cap.closing_rsb(1, 0.0)
+    convex = closing_rsb(1, 0.0)
     assert convex.alpha == pytest.approx(2.0, abs=1e-8)
 
 
 def test_levels_of_one_perceptron_at_several_margins() -> None:
     """Every level lowers the end; contacts tend to one; kappa = -1 as if solved from scratch."""
     for kappa, expected in ((-0.5, 4.69724), (-1.0, 12.28722), (-2.0, 124.8054)):
-        found = cap.closing_rsb(1, kappa, levels=2)
+        found = closing_rsb(1, kappa, levels=2)
         assert found.levels == 2
         assert found.alpha == pytest.approx(expected, rel=2e-6)
         assert found.alpha < found.by_level[0] < _gardner(kappa)
@@ -161,7 +168,7 @@ def test_levels_of_one_perceptron_at_several_margins() -> None:
     )
     assert residual < 1e-8
     assert point.d[0] < 5.0
-    assert alpha == pytest.approx(cap.closing_rsb(1, -1.0, levels=1).alpha, rel=1e-9)
+    assert alpha == pytest.approx(closing_rsb(1, -1.0, levels=1).alpha, rel=1e-9)
 
 
 def test_overlaps_that_would_grow_are_no_end() -> None:
@@ -179,7 +186,7 @@ def test_overlaps_that_would_grow_are_no_end() -> None:
 
 @pytest.mark.slow
 def test_eight_layers_end_with_a_liquid_centre_below_the_last_level() -> None:
-    found = cap.closing_rsb(8, 0.0, levels=2)
+    found = closing_rsb(8, 0.0, levels=2)
     assert found.levels == 2
     assert found.alpha == pytest.approx(49.3424167, abs=1e-6)
     assert found.alpha < found.bound
@@ -193,13 +200,13 @@ def test_two_frozen_layers_a_side_end_where_the_limit_says() -> None:
         _, end, residual = model.capacity(model.relax(model.start(alpha), alpha), alpha)
         assert residual < 1e-8
         assert end == pytest.approx(120.501211, abs=1e-5)
-    full = Model(110.0, 20)
-    found = settle(full, relaxed_guess(full, frozen_guess(full, 2, depth=2)))
+    full = equations(110.0, 20)
+    found = settle(full, relaxed_guess(full, saturated_guess(full, 2, depth=2)))
     path = follow_branch(
         full, found.evaluation.state, max_points=120, step=0.1,
         stop=lambda p: bool(p.state.m[-1] < 0.04), deadline=time.perf_counter() + 60.0,
     )  # fmt: skip
-    assert path.reason == "stop"
+    assert path.reason is StopReason.ASKED
     alpha, m = np.array([(p.alpha, p.state.m[-1]) for p in path.points[-3:]]).T
     assert float(np.polynomial.Polynomial.fit(m, alpha, 1)(0.0)) == pytest.approx(end, abs=0.15)
 
@@ -294,15 +301,15 @@ def test_files_and_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_levels_of_every_point_come_back_from_a_file(tmp_path: Path) -> None:
     points = [
-        cap.CapacityPoint(
-            L=L, kappa=0.0, ansatz="rsb", alpha=by_level[-1], uncertainty=0.01, end=cap.NO_STATES,
-            reduced=math.nan, bound=9.087, levels=len(by_level), by_level=by_level, closure=0.1,
-            possible=True,
+        CapacityPoint(
+            L=L, kappa=0.0, ansatz=Ansatz.RSB, alpha=by_level[-1], uncertainty=0.01,
+            end=End.NO_STATES, reduced=math.nan, bound=9.087, levels=len(by_level),
+            by_level=by_level, mismatch=0.1, possible=True,
         )
         for L, by_level in ((2, (9.05, 8.67)), (3, (9.0,)), (4, (9.08, 8.5, 8.25)))
     ]  # fmt: skip
-    path = cap.Capacity(tuple(points), 1e6).save(tmp_path / "c.h5")
-    back = cap.Capacity.load(path)
+    path = Capacity(tuple(points), 1e6).save(tmp_path / "c.h5")
+    back = Capacity.load(path)
     assert [p.by_level for p in back] == [(9.05, 8.67), (9.0,), (9.08, 8.5, 8.25)]
     assert [(p.L, p.alpha, p.possible) for p in back] == [
         (2, 8.67, True),
@@ -318,3 +325,86 @@ def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in capsys.readouterr().err
     with pytest.raises(rd.InputError, match="alpha_max"):
         rd.capacity(1, alpha_max=0.5)
+
+
+# --- decisions about how the curve alpha(1 - Q) ends ----------------------------------------
+
+
+def _blank(L: int = 2) -> CapacityPoint:
+    return CapacityPoint(
+        L=L, kappa=0.0, ansatz=Ansatz.RS, alpha=math.nan, uncertainty=math.nan, end=End.FAILED,
+        reduced=math.nan, bound=9.0,
+    )  # fmt: skip
+
+
+def test_a_straight_line_ends_where_it_meets_one() -> None:
+    """alpha = 5 - 3 r: extrapolated to 5, and no better than 1e-9."""
+    rests = [1e-4, 1e-5, 1e-6, 1e-7]
+    found = _end(_blank(), [5.0 - 3.0 * r for r in rests], rests, 5.1, True)
+    assert found.end is End.DIVERGENCE
+    assert found.alpha == pytest.approx(5.0, rel=1e-12)
+    assert found.uncertainty == pytest.approx(5e-9, rel=1e-6)
+    assert found.mismatch == 1e-7
+
+
+def test_uncertainty_is_ten_times_the_last_change_of_the_extrapolation() -> None:
+    """alpha = 5 - 3 r - 1e4 r^2: lines through neighbours end at 5 + 1e4 r r'."""
+    rests = [1e-3, 1e-4, 1e-5]
+    found = _end(_blank(), [5.0 - 3.0 * r - 1e4 * r * r for r in rests], rests, 5.1, True)
+    assert found.alpha == pytest.approx(5.0 + 1e-5, rel=1e-12)
+    assert found.uncertainty == pytest.approx(10.0 * (1e-3 - 1e-5), rel=1e-6)
+
+
+def test_an_open_middle_adds_the_whole_extrapolation() -> None:
+    rests = [3e-4, 2e-4, 1e-4]
+    alphas = [5.0 - 3.0 * r for r in rests]
+    for L, expected in ((2, 5e-9), (3, 3e-4)):
+        found = _end(_blank(L), alphas, rests, 5.1, False)
+        assert found.uncertainty == pytest.approx(expected, rel=1e-6), L
+
+
+def test_a_maximum_is_a_spinodal_if_alpha_falls_behind_it() -> None:
+    found = _end(_blank(), [4.0, 5.0, 4.9, 4.7], [1e-2, 1e-3, 1e-4, 1e-5], 5.1, True)
+    assert (found.end, found.alpha, found.mismatch) == (End.SPINODAL, 5.0, 1e-3)
+    assert found.uncertainty == pytest.approx(0.1)
+    flat = [4.0, 5.0, 5.0 * (1.0 - 5e-10), 5.0 * (1.0 - 5e-10)]
+    assert _end(_blank(), flat, [1e-2, 1e-5, 1e-6, 1e-7], 5.1, True).end is End.DIVERGENCE
+
+
+def test_a_curve_that_stops_early_has_no_end() -> None:
+    found = _end(_blank(), [4.0, 4.5, 4.9], [1e-2, 1e-3, 1.1e-4], 5.1, True)
+    assert (found.end, found.alpha) == (End.FAILED, 4.9)
+    assert found.uncertainty == pytest.approx(0.2)
+    assert not found.converged
+
+
+@pytest.mark.parametrize(
+    ("alpha", "uncertainty", "end", "alpha_max", "answer"),
+    [
+        (9.05, 0.0, End.DIVERGENCE, 1e6, False),
+        (9.05, 0.1, End.DIVERGENCE, 1e6, True),  # within its error
+        (9.0, math.nan, End.NO_STATES, 1e6, True),
+        (9.0 * (1.0 + 5e-9), math.nan, End.NO_STATES, 1e6, True),  # rounding
+        (9.0 * (1.0 + 5e-8), math.nan, End.NO_STATES, 1e6, False),
+        (math.nan, math.nan, End.NO_END, 1e6, False),
+        (math.nan, math.nan, End.NO_END, 8.0, None),  # not sought beyond the bound
+        (5.0, 0.0, End.FAILED, 1e6, None),
+    ],
+)
+def test_whether_networks_reach_an_end(
+    alpha: float, uncertainty: float, end: End, alpha_max: float, answer: bool | None
+) -> None:
+    point = replace(_blank(), alpha=alpha, uncertainty=uncertainty, end=end)
+    assert possible(point, alpha_max) is answer
+    assert possible(replace(point, bound=math.nan), alpha_max) is None
+
+
+def test_depths_margins_and_levels_that_are_asked_for() -> None:
+    work = plan([1, 2], [0.0, 0.5], ansatz="1rsb", levels=4)
+    assert work.pairs == ((1, 0.0), (1, 0.5), (2, 0.0), (2, 0.5))
+    assert (work.ansatz, work.levels) == (Ansatz.RSB, 1)
+    assert plan(200, ansatz="rsb", levels=6).levels == 6
+    with pytest.raises(rd.InputError, match="from 1 to 200"):
+        plan(201)
+    with pytest.raises(rd.InputError, match="from 1 to 6"):
+        plan(2, ansatz="rsb", levels=7)

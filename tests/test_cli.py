@@ -342,6 +342,17 @@ def test_help_is_light() -> None:
     assert done.returncode == 0
 
 
+def test_table_of_a_store_is_light(data: Path) -> None:
+    """Neither the solvers nor what reads and writes results: it opens in a tenth of a second."""
+    code = (
+        "import sys; from replicadnn.cli.main import run; "
+        f"code = run(['info', {str(data / 'sweep_v1.h5')!r}]); "
+        "sys.exit(code or 'scipy' in sys.modules or 'numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0
+
+
 def test_cite_agrees_with_the_citation_file(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "cite")
     assert code == 0

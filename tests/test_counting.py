@@ -14,7 +14,7 @@ from replicadnn.cli.main import run
 import replicadnn as rd
 from replicadnn.plot.style import BEYOND
 from replicadnn.problem import Problem, Scenario
-from replicadnn.questions import capacity as cap
+from replicadnn.questions.capacity import End
 from replicadnn.theory.counting import counting_bound, largest, objection, possible
 
 
@@ -104,7 +104,7 @@ def test_capacity_beyond_the_bound(tmp_path: Path) -> None:
     broken = rd.capacity([2, 3], ansatz="rsb", levels=1)  # the bound itself
     assert [p.possible for p in broken] == [True, True]
     early = rd.capacity(3, alpha_max=10.0)[0]
-    assert early.end == cap.NO_END
+    assert early.end is End.NO_END
     assert early.possible is None
 
 

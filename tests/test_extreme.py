@@ -11,15 +11,15 @@ import math
 
 import numpy as np
 import pytest
+from broken_cases import equations
 from replicadnn.cli.main import run
 
 import replicadnn as rd
+from replicadnn import quadrature
 from replicadnn.errors import InputError
 from replicadnn.theory.broken.certificate import certify
-from replicadnn.theory.broken.levels import first_guess, relaxed_guess
+from replicadnn.theory.broken.guess import first_guess, relaxed_guess
 from replicadnn.theory.broken.minimise import minimise, polish
-from replicadnn.theory.closures.averaged import twin
-from replicadnn.theory.closures.averaged.broken import Model
 from replicadnn.theory.closures.averaged.weight import floor_distance
 
 INF = math.inf
@@ -129,8 +129,8 @@ def test_margin_and_large_beta(L: int) -> None:
 @pytest.mark.parametrize("beta", [700.0, 750.0, 2000.0])
 def test_parisi_solver_without_levels(beta: float) -> None:
     """K = 0 on a grid against quadrature."""
-    model = Model(3.0, 1, 0.0, beta)
-    found = polish(model, minimise(model, relaxed_guess(model, first_guess(model, 0))))
+    model = equations(3.0, 1, 0.0, beta)
+    found = polish(model, minimise(model, relaxed_guess(model, first_guess(model.problem.L, 0))))
     symmetric = rd.solve(3.0, 1, beta=beta, scenario="random", ansatz="rs")
     assert found.evaluation.free_entropy == pytest.approx(symmetric.free_entropy, abs=1e-10)
     rest = 1.0 - found.evaluation.state.Q[0, 0]
@@ -183,5 +183,8 @@ def test_slope_and_curvature_of_the_weight(u: float, beta: float) -> None:
         x = mp.mpf(u)
         h = (1 - c) * mp.npdf(x) / (c + (1 - c) * mp.erfc(-x / mp.sqrt(2)) / 2)
         exact = float(h), float(-h * (x + h))
-    found = (f(np.array([u]), beta)[0] for f in (twin.log_weight_slope, twin.log_weight_curvature))
+    found = (
+        f(np.array([u]), beta)[0]
+        for f in (quadrature.log_weight_slope, quadrature.log_weight_curvature)
+    )
     assert tuple(found) == pytest.approx(exact, rel=1e-9, abs=1e-300)

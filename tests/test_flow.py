@@ -14,7 +14,7 @@ from scipy.special import log_ndtr, roots_hermitenorm
 
 from replicadnn.kernels.theory import layers
 from replicadnn.kernels.theory import parisi as kernels
-from replicadnn.theory.closures.averaged.broken import LayerFlow
+from replicadnn.theory.closures.averaged.broken_flows import LayerFlow
 from replicadnn.theory.parisi import (
     Boundary,
     Grid,
@@ -318,3 +318,25 @@ def test_sk_published_values() -> None:
 @pytest.mark.slow
 def test_sk_ground_state() -> None:
     assert sk.ground_state_energy(K=8) == pytest.approx(-0.7631667265, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("m", "eps", "m_top", "rest"),
+    [
+        (0.5, 10.0, 1.0, 0.0606242406866098),
+        (0.9, 20.0, 1.0, 7.08559289926259e-5),
+        (0.9, 60.0, 1.0, 3.88802129678439e-12),
+        (0.95, 100.0, 1.0, 2.92430720913018e-21),
+        (0.3, 30.0, 0.5, 0.0685275967188186),
+        (0.45, 200.0, 0.5, 2.43665653069975e-10),
+    ],
+)
+def test_distance_of_a_neuron_overlap_from_one(
+    m: float, eps: float, m_top: float, rest: float
+) -> None:
+    """One step: 1 - q_1 = Int cosh^(m/t - 2)(t h) / Int cosh^(m/t)(t h), t = m_top, h ~ N(0, eps).
+
+    Literal numbers by quadrature in 40-digit arithmetic; 1.0 - q_1 has lost the small ones.
+    """
+    moments, _ = layers.spin_flow(np.array([0.0, m]), np.array([0.0, eps]), m_top, 5.0)
+    assert LayerFlow(*moments).rest == pytest.approx(rest, rel=2e-14, abs=0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from replicadnn.cli.main import run
 from scipy.special import ndtr
 
 import replicadnn as rd
+from replicadnn.problem import Problem, Scenario
+from replicadnn.theory import closures
+from replicadnn.theory.closures.averaged.gaps import GapDensity, readable_density
 
 _STENCIL = ((-2, 1.0), (-1, -8.0), (1, 8.0), (2, -1.0))
 
@@ -89,3 +93,23 @@ def test_figure_and_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert run(["plot", "gaps", str(path), "--alpha", "5"]) == 2
     assert run(["plot", "gaps", str(path), "--layer", "9", "-o", str(tmp_path / "no.png")]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lam", "kappa", "beta"),
+    [(0.3, 0.0, math.inf), (0.8, -1.2, math.inf), (0.6, 0.4, 3.0), (0.05, 0.0, 8.0)],
+)
+def test_kernel_against_its_readable_twin(lam: float, kappa: float, beta: float) -> None:
+    problem = Problem(alpha=1.0, L=1, scenario=Scenario.RANDOM, kappa=kappa, beta=beta)
+    r = kappa + np.concatenate([-np.geomspace(2.0, 1e-3, 7), [0.0], np.geomspace(1e-3, 4.0, 9)])
+    r = r[r >= kappa] if math.isinf(beta) else r
+    density = GapDensity(problem, np.zeros(1), np.array([lam]), 1.0 - lam)
+    assert density.width == pytest.approx(math.sqrt(1.0 - lam))
+    assert density.at(r) == pytest.approx(readable_density(r, lam, kappa, beta), rel=1e-8)
+
+
+def test_a_closure_need_not_know_its_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rd.solve(1.0, 1)
+    monkeypatch.setattr(closures, "closure_of", lambda problem: SimpleNamespace(name="toy"))
+    with pytest.raises(rd.InputError, match="toy"):
+        rd.gap_distribution(found, 1)

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from replicadnn.cli.main import run
 
 import replicadnn as rd
+from replicadnn import quadrature
 from replicadnn.problem import Problem
-from replicadnn.questions.generalisation import Generalisation, log_correlation
+from replicadnn.questions.generalisation import Generalisation, Noise, log_correlation
 from replicadnn.theory.closures.averaged import twin
 
 
@@ -129,9 +130,9 @@ def test_replicon_is_the_derivative_of_the_map(beta: float) -> None:
     for lam in (0.1, 0.5, 0.8):
         around = twin.curvature(problem, np.array([lam - 1e-4, lam + 1e-4]))
         u = z * math.sqrt(lam / (1 - lam))
-        slope = twin.log_weight_slope(u, beta)
+        slope = quadrature.log_weight_slope(u, beta)
         second = -slope * (u + slope) / (1 - lam)  # f'' with respect to the field
-        weight = np.exp(twin.log_weight(u, beta)) / twin.norm(problem)
+        weight = np.exp(quadrature.log_weight(u, beta)) / twin.norm(problem)
         assert (around[1] - around[0]) / 2e-4 == pytest.approx(
             float(np.sum(Dz * weight * second**2)), rel=1e-6
         )
@@ -141,3 +142,14 @@ def test_replicon_is_the_derivative_of_the_map(beta: float) -> None:
         assert (ends[1] - ends[0]) / 2e-4 == pytest.approx(
             float(np.sum(Dz * (1 - m**2) ** 2)), rel=1e-6
         )
+
+
+def test_factor_of_noisy_networks() -> None:
+    """tanh(beta/2) = (e^2 - 1)/(e^2 + 1) at beta = 2 for each network that errs."""
+    once = 0.7615941559557649
+    factors = {noise: noise.factor(2.0) for noise in Noise}
+    assert factors == pytest.approx(
+        {Noise.NONE: 1.0, Noise.TEACHER: once, Noise.BOTH: 0.580025658}, rel=1e-8
+    )
+    found = rd.generalisation(2, 20.0, beta=2.0, noisy="both").points[0]
+    assert 1.0 - 2.0 * found.error == pytest.approx(math.exp(found.log_rho), rel=1e-9)

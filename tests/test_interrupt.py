@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from replicadnn.cli import options, target
 from replicadnn.cli.main import run
 
 import replicadnn as rd
@@ -173,7 +175,7 @@ COMMANDS = {
     "solve": ("--alpha 3,5,9 --L 4", "results"),
     "capacity": ("--L 1,2,3", "capacity"),
     "generalisation": ("--L 1,2 --alpha 2,3,4", "generalisation"),
-    "stability": ("--L 1,2 --alpha 1,1.5", "points"),
+    "stability": ("--L 1,2,3 --alpha 1,1.5", "points"),
     "complexity": ("--L 2 --alpha 6 --m 0.8,0.9,0.95", "m"),
     "transitions": ("--L 20", "transitions"),
 }
@@ -186,7 +188,7 @@ def test_commands_save_and_print_what_is_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """130; the file holds the rows done and finished = false; one JSON document."""
-    _press(monkeypatch, name, done)
+    _press(monkeypatch, done)
     words, key = COMMANDS[name]
     path = tmp_path / "a.h5"
     assert run([name, *words.split(), "--output", str(path), "--json"]) == 130
@@ -197,6 +199,8 @@ def test_commands_save_and_print_what_is_done(
     if name == "transitions":
         rows = [row for row in rows if row["alpha"] is not None]
         done += 1  # the first is a closed form, and each part of the curve leads to the next
+    if name == "stability":
+        done *= 2  # it tells of lines, here of two points
     assert len(rows) == done
     if name != "solve":
         assert document["finished"] is False
@@ -207,31 +211,26 @@ def test_commands_save_and_print_what_is_done(
         assert rd.load(path).as_dict() == document
 
 
-def _press(monkeypatch: pytest.MonkeyPatch, name: str, done: int) -> None:
-    """Ctrl-C as soon as this many rows are done."""
-    from importlib import import_module
+def _press(monkeypatch: pytest.MonkeyPatch, done: int) -> None:
+    """Ctrl-C as soon as the command is told that this many rows are done."""
 
-    places = {
-        "solve": ("solver", "solve_point"), "capacity": ("capacity", "closing"),
-        "generalisation": ("generalisation", "_point"), "stability": ("stability", "find_branches"),
-        "complexity": ("complexity", "_row"), "transitions": ("curve", "Curve.trace"),
-    }  # fmt: skip
-    module, attribute = places[name]
-    owner: Any = import_module(f"replicadnn.theory.{module}")
-    *outer, last = attribute.split(".")
-    for one in outer:
-        owner = getattr(owner, one)
-    real, calls = getattr(owner, last), 0
+    @contextlib.contextmanager
+    def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
+        def report(now: int, total: int) -> None:
+            if now == done:
+                ctrl_c()
 
-    def counted(*args: Any, **options: Any) -> Any:
-        nonlocal calls
-        if calls == done:
-            ctrl_c()
-            interrupt.check()
-        calls += 1
-        return real(*args, **options)
+        report(0, 0)
+        yield report
 
-    monkeypatch.setattr(owner, last, counted)
+    def with_progress(items: Iterable[Any], total: int, unit: str) -> Iterator[Any]:
+        with progress(unit) as report:
+            for number, item in enumerate(items, 1):
+                yield item
+                report(number, total)
+
+    monkeypatch.setattr(target, "progress", progress)
+    monkeypatch.setattr(options, "with_progress", with_progress)
 
 
 def test_finished_is_kept(tmp_path: Path) -> None:

@@ -241,23 +241,20 @@ def test_slopes_are_the_marginal_mode() -> None:
 
     Layer 1 has a plateau where the zero overlap of layer 2 is marginal.
     """
-    from replicadnn.theory.broken.minimise import zero_level_growth
-    from replicadnn.theory.broken.solve import solve_rsb
-    from replicadnn.theory.closures.averaged.broken import Model, evaluate
-    from replicadnn.theory.closures.averaged.broken_replicon import replicon
+    from broken_cases import branch_at, equations
 
-    s = solve_rsb(40.0, 5, levels=12)[0]
-    model = Model(40.0, 5)
-    state = evaluate(model, s.state, derivatives=True)
-    modes = replicon(model, state)
-    (plateau,) = np.flatnonzero(plateaus(s.x)[:-1])
-    growth = zero_level_growth(state, model)[2]
+    s = branch_at(40.0, 5, levels=12)
+    model = equations(40.0, 5)
+    state = model.evaluate(s.state, derivatives=True)
+    modes = model.replicon(state)
+    (plateau,) = np.flatnonzero(plateaus(s.state.m)[:-1])
+    growth = model.zero_level_growth(state)[2]
     assert growth[plateau] == pytest.approx(1.0, abs=0.01)
     assert np.all(growth[1:plateau] < 0.95)
-    inside = [i for i in range(1, s.levels) if s.q[2, i - 1] > 1e-2]
+    inside = [i for i in range(1, s.levels) if s.evaluation.q[2, i - 1] > 1e-2]
     assert len(inside) >= 3
     for i in inside:
-        slope = s.q[1:5, i + 1] - s.q[1:5, i - 1]
+        slope = s.evaluation.q[1:5, i + 1] - s.evaluation.q[1:5, i - 1]
         np.testing.assert_allclose(slope / slope.sum(), modes.by_layer[i], atol=0.005)
         assert not np.allclose(modes.by_layer[i], 0.25, atol=0.02)
 

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from broken_cases import branch_at
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
-from replicadnn.theory.broken.solve import RSBSolution, solve_rsb
+from replicadnn.status import Status
+from replicadnn.theory.broken.search import Found
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(1200)
 NODES, WEIGHTS = 12.0 * NODES, 12.0 * WEIGHTS * np.exp(-72.0 * NODES**2) / np.sqrt(2.0 * np.pi)
@@ -50,8 +52,8 @@ def breaking(kappa: float) -> tuple[float, float, float, float]:
     return alpha, Q, x, slope
 
 
-def above(kappa: float, distance: float, levels: int) -> RSBSolution:
-    found = solve_rsb((1.0 + distance) * breaking(kappa)[0], 1, kappa=kappa, levels=levels)[0]
+def above(kappa: float, distance: float, levels: int) -> Found:
+    found = branch_at((1.0 + distance) * breaking(kappa)[0], 1, kappa=kappa, levels=levels)
     assert found.converged
     return found
 
@@ -60,7 +62,7 @@ def above(kappa: float, distance: float, levels: int) -> RSBSolution:
 def test_breaking_begins_at_x(kappa: float) -> None:
     """x_1 of one step, extrapolated to the line from just above it."""
     distances = np.array([0.01, 0.02, 0.04]) / (8.0 if kappa < -1.8 else 1.0)
-    x = [float(above(kappa, d, 1).x[-1]) for d in distances]
+    x = [float(above(kappa, d, 1).state.m[-1]) for d in distances]
     on_line = float(np.polynomial.Polynomial.fit(distances, x, 2)(0.0))
     assert on_line == pytest.approx(breaking(kappa)[2], abs=1e-3)
 
@@ -73,7 +75,9 @@ def test_continuous_breaking(kappa: float) -> None:
     assert slope > 0.0
     assert two.levels == 2
     assert two.free_entropy <= above(kappa, 0.04, 1).free_entropy
-    rise = float(two.x[2] - two.x[1]) / float(0.5 * (two.Q[0, 2] - two.Q[0, 0]))
+    rise = float(two.state.m[2] - two.state.m[1]) / float(
+        0.5 * (two.state.Q[0, 2] - two.state.Q[0, 0])
+    )
     assert rise == pytest.approx(slope, rel=0.15)
 
 
@@ -82,7 +86,7 @@ def test_one_step_is_stable_where_x_would_fall(kappa: float) -> None:
     """dx/dQ < 0: both levels of one step have rho < 1, and a second step collapses."""
     assert breaking(kappa)[3] < 0.0
     one, two = (above(kappa, 0.04, K) for K in (1, 2))
-    assert one.certificate.replicon.max() < 1.0
+    assert max(one.certificate.replicon) < 1.0
     assert two.levels == 1
     assert two.free_entropy == pytest.approx(one.free_entropy, abs=1e-12)
 
@@ -98,35 +102,35 @@ def test_jump_before_the_line() -> None:
     """kappa = -2.5, 5 % below the line: rs is stable, a one-step solution is lower in s."""
     alpha, _, x, _ = breaking(-2.5)
     assert x > 1.0
-    symmetric = solve_rsb(0.95 * alpha, 1, kappa=-2.5, levels=0)[0]
+    symmetric = branch_at(0.95 * alpha, 1, kappa=-2.5, levels=0)
     broken = above(-2.5, 0.05, 1)
     for factor in (1.0, 0.95):
-        broken = solve_rsb(factor * alpha, 1, kappa=-2.5, levels=1, start=broken)[0]
+        broken = branch_at(factor * alpha, 1, kappa=-2.5, levels=1, start=broken)
         assert broken.converged
-    assert symmetric.certificate.replicon.max() < 1.0
-    assert broken.certificate.replicon.max() < 1.0
+    assert max(symmetric.certificate.replicon) < 1.0
+    assert max(broken.certificate.replicon) < 1.0
     assert broken.free_entropy < symmetric.free_entropy - 1e-6
-    assert broken.Q[0, 1] - broken.Q[0, 0] > 0.5
-    assert 0.8 < broken.x[1] < 0.9
-    found = solve_rsb(0.95 * alpha, 1, kappa=-2.5, levels=4)[0]
+    assert broken.state.Q[0, 1] - broken.state.Q[0, 0] > 0.5
+    assert 0.8 < broken.state.m[1] < 0.9
+    found = branch_at(0.95 * alpha, 1, kappa=-2.5, levels=4)
     assert found.levels == 1
     assert found.free_entropy == pytest.approx(broken.free_entropy, abs=1e-12)
 
 
 def test_the_volume_closes_for_hard_constraints_only() -> None:
     """Above capacity there is no solution; at finite beta s >= -beta, and nothing closes."""
-    closed = solve_rsb(14.0, 1, kappa=-1.0, levels=2)[0]
-    assert closed.status.name == "NO_SOLUTION"
-    soft = solve_rsb(1e3, 1, kappa=-1.0, beta=20.0, levels=1, time_limit=2.0)[0]
-    assert soft.status.name != "NO_SOLUTION"
+    closed = branch_at(14.0, 1, kappa=-1.0, levels=2)
+    assert closed.status is Status.NO_SOLUTION
+    soft = branch_at(1e3, 1, kappa=-1.0, beta=20.0, levels=1, time_limit=2.0)
+    assert soft.status is not Status.NO_SOLUTION
     assert soft.free_entropy > -20.0
 
 
 @pytest.mark.parametrize(("kappa", "jump"), [(-2.2, 111.535), (-2.5, 287.115)])
 def test_where_the_jump_is(kappa: float, jump: float) -> None:
     """m = 1 there: one step has the s of the symmetric solution and a finite Q_1 - Q_0."""
-    below, beyond = (solve_rsb(a, 1, kappa=kappa, levels=2)[0] for a in (jump - 0.1, jump + 0.1))
+    below, beyond = (branch_at(a, 1, kappa=kappa, levels=2) for a in (jump - 0.1, jump + 0.1))
     assert below.levels == 0
     assert beyond.levels == 1
-    assert 0.99 < beyond.x[1] < 1.0
-    assert beyond.Q[0, 1] - beyond.Q[0, 0] > 0.25
+    assert 0.99 < beyond.state.m[1] < 1.0
+    assert beyond.state.Q[0, 1] - beyond.state.Q[0, 0] > 0.25

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from broken_cases import equations
 from test_rsb import random_state
 
 from replicadnn.theory import spherical as response
+from replicadnn.theory.broken.state import Evaluation
 from replicadnn.theory.closures.averaged import broken_replicon as module
-from replicadnn.theory.closures.averaged.broken import Evaluation, Model, evaluate, liquid_curvature
+from replicadnn.theory.closures.averaged.broken import LevelEquations
+from replicadnn.theory.closures.averaged.broken_flows import Layers
+from replicadnn.theory.closures.averaged.broken_replicon import liquid_curvature
 
 Array = np.ndarray
 
 
-def fluctuation_map(model: Model, ev: Evaluation, level: int) -> tuple[Array, Array, Array]:
+def fluctuation_map(
+    model: LevelEquations, ev: Evaluation, level: int
+) -> tuple[Array, Array, Array]:
     """(delta q, delta Q) -> themselves and -> delta eps; delta q/delta eps; at one level."""
-    L = model.L
-    q, Q, G = ev.q[:, level], ev.state.Q[:, level], ev.G[:, level]
-    spin, gap = np.ones(L + 1), np.full(L, liquid_curvature(model))
+    L, kept = model.problem.L, ev.kept
+    assert isinstance(kept, Layers)
+    q, Q, G = ev.q[:, level], ev.state.Q[:, level], kept.G[:, level]
+    spin, gap = np.ones(L + 1), np.full(L, liquid_curvature(model.problem))
     spin[[0, L]] = 0.0
-    for layer, flow in enumerate(ev.spin_flows):
+    for layer, flow in enumerate(kept.spin_flows):
         if flow is not None:
             free = level < flow.curvature.size
             spin[[layer, L - layer]] = flow.curvature[level] if free else 0.0
-    for layer, flow in enumerate(ev.gap_flows):
+    for layer, flow in enumerate(kept.gap_flows):
         if flow is not None:
             gap[[layer, L - 1 - layer]] = flow.curvature[level]
     D2 = response.resolvents(ev.state.Q, np.tile(ev.state.m, (L, 1)))[:, level] ** 2
@@ -38,9 +45,9 @@ def fluctuation_map(model: Model, ev: Evaluation, level: int) -> tuple[Array, Ar
             deps[here] += Q[s] * q[there] * dG
             deps[here, there] += Q[s] * G[s]
             deps[here, own] += q[there] * G[s]
-        dB[s] = model.alpha * q[left] * q[right] * dG  # B = alpha q q G
-        dB[s, left] += model.alpha * q[right] * G[s]
-        dB[s, right] += model.alpha * q[left] * G[s]
+        dB[s] = model.problem.alpha * q[left] * q[right] * dG  # B = alpha q q G
+        dB[s, left] += model.problem.alpha * q[right] * G[s]
+        dB[s, right] += model.problem.alpha * q[left] * G[s]
     return np.vstack([spin[:, None] * deps, D2[:, None] * dB]), deps, spin
 
 
@@ -51,9 +58,9 @@ def fluctuation_map(model: Model, ev: Evaluation, level: int) -> tuple[Array, Ar
 def test_replicon(L: int, dense: bool, frozen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Eigenvalue and vector; without `dense` by Lanczos steps."""
     monkeypatch.setattr(module, "DENSE", 300 if dense else 4)
-    model = Model(4.0, L, 0.1)
-    ev = evaluate(model, random_state(model, 4, L, frozen and L > 1))
-    found = module.replicon(model, ev)
+    model = equations(4.0, L, 0.1)
+    ev = model.evaluate(random_state(model, 4, L, frozen and L > 1))
+    found = model.replicon(ev)
     for level in range(5):
         matrix, deps, spin = fluctuation_map(model, ev, level)
         assert found.rho[level] == pytest.approx(abs(np.linalg.eigvals(matrix)).max(), rel=1e-9)

@@ -92,3 +92,22 @@ def test_kernel_keeps_the_limits() -> None:
         assert slope == pytest.approx(2.0 / 3.0 - 1.5 * x, abs=1e-5)
     below, above = couplings.curved_log(0.1 - 1e-12), couplings.curved_log(0.1 + 1e-12)
     np.testing.assert_allclose(below, above, rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("B", "m", "rest"),
+    [
+        ([0.0, 1e6], [0.0, 0.3], 3.33329629699587e-6),
+        ([0.0, 1e3, 1e12], [0.0, 0.1, 0.4], 2.50000000181651e-12),
+        ([0.0, 5.0, 9.0, 1e5], [0.0, 0.2, 0.4, 0.6], 1.66666831499827e-5),
+    ],
+)
+def test_distance_from_one_keeps_its_digits(B: list[float], m: list[float], rest: float) -> None:
+    """1 - Q_K = 1/mu; literal numbers in 40-digit arithmetic, where 1.0 - Q_K has none left."""
+    Q, found = couplings.response_and_rest(np.array(B), np.array(m))
+    assert found == pytest.approx(rest, rel=2e-14, abs=0.0)
+    np.testing.assert_array_equal(Q, couplings.response(np.array(B), np.array(m)))
+
+
+def test_distance_from_one_without_a_field() -> None:
+    assert couplings.response_and_rest(np.zeros(2), np.array([0.0, 0.5]))[1] == 1.0

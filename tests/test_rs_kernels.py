@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_ndtr
 
-from replicadnn.kernels.theory import symmetric as kernels
+from replicadnn.kernels.theory import averages
 from replicadnn.kernels.theory.special import mills
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.averaged.weight import liquid_curvature
-from replicadnn.theory.symmetric.newton import contraction
-from replicadnn.theory.symmetric.search import _growth
+from replicadnn.theory.symmetric.newton import contraction, growth
 from replicadnn.theory.symmetric.state import State
 
 SCENARIOS = ("teacher-student", "random")
@@ -42,7 +41,7 @@ def test_mills_ratio(u: float) -> None:
 @given(lam=overlaps, beta=betas, kappa=kappas)
 def test_curvature_equals_twin(scenario: str, lam: float, beta: float, kappa: float) -> None:
     problem = Problem(alpha=1.0, L=1, scenario=scenario, beta=beta, kappa=kappa)
-    value, _ = kernels.curvature(problem.teacher, lam, 1.0 - lam, *constants(problem))
+    value, _ = averages.curvature(problem.teacher, lam, 1.0 - lam, *constants(problem))
     assert value == pytest.approx(twin.curvature(problem, np.array([lam]))[0], rel=1e-9)
 
 
@@ -57,17 +56,17 @@ def test_curvature_is_the_derivative_of_the_potential(
     step = 1e-3 * min(lam, 1.0 - lam)
 
     def potential(x: float) -> float:
-        return kernels.potential(problem.teacher, lam + x, 1.0 - lam - x, *rest)
+        return averages.potential(problem.teacher, lam + x, 1.0 - lam - x, *rest)
 
     slope = (
         8 * (potential(step) - potential(-step)) - (potential(2 * step) - potential(-2 * step))
     ) / (12 * step)
-    value, derivative = kernels.curvature(problem.teacher, lam, 1.0 - lam, *rest)
+    value, derivative = averages.curvature(problem.teacher, lam, 1.0 - lam, *rest)
     sign = 0.5 if problem.teacher else -0.5
     assert slope == pytest.approx(sign * value, rel=2e-8, abs=1e-9)
 
     def shifted(x: float) -> float:
-        return kernels.curvature(problem.teacher, lam + x, 1.0 - lam - x, *rest)[0]
+        return averages.curvature(problem.teacher, lam + x, 1.0 - lam - x, *rest)[0]
 
     second = (8 * (shifted(step) - shifted(-step)) - (shifted(2 * step) - shifted(-2 * step))) / (
         12 * step
@@ -80,7 +79,7 @@ def test_curvature_is_the_derivative_of_the_potential(
 def test_curvature_near_saturation(scenario: str, rest: float) -> None:
     """Relative accuracy as lam -> 1, against 30-digit quadrature."""
     problem = Problem(alpha=1.0, L=1, scenario=scenario)
-    value, _ = kernels.curvature(problem.teacher, 1.0 - rest, rest, *constants(problem))
+    value, _ = averages.curvature(problem.teacher, 1.0 - rest, rest, *constants(problem))
     mp.mp.dps = 30
     mu = mp.mpf(rest)
     width = mp.sqrt(mu / (1 - mu))
@@ -100,26 +99,26 @@ def test_curvature_near_saturation(scenario: str, rest: float) -> None:
 @given(eps=st.floats(1e-6, 40.0))
 def test_neurons_equal_twin(scenario: str, eps: float) -> None:
     problem = Problem(alpha=1.0, L=2, scenario=scenario)
-    q, log_rest, slope = kernels.neuron(problem.teacher, eps)
+    q, log_rest, slope = averages.neuron(problem.teacher, eps)
     assert q == pytest.approx(twin.neurons(problem, np.array([eps]))[0], rel=1e-9, abs=1e-13)
     assert math.exp(log_rest) == pytest.approx(1.0 - q, rel=1e-9)
     step = 1e-4 * eps
-    difference = kernels.neuron(problem.teacher, eps + step)[0]
-    difference -= kernels.neuron(problem.teacher, eps - step)[0]
+    difference = averages.neuron(problem.teacher, eps + step)[0]
+    difference -= averages.neuron(problem.teacher, eps - step)[0]
     assert slope == pytest.approx(difference / (2 * step), rel=1e-5, abs=1e-10)
 
 
 @pytest.mark.parametrize("teacher", [True, False])
 def test_neuron_formulae_join(teacher: bool) -> None:
     """The forms used below and above eps = 1 agree there."""
-    low, high = (kernels.neuron(teacher, 1.0 + s * 1e-13) for s in (-1, 1))
+    low, high = (averages.neuron(teacher, 1.0 + s * 1e-13) for s in (-1, 1))
     assert np.allclose(low, high, rtol=1e-11, atol=0.0)
 
 
 def test_saturated_teacher_neuron() -> None:
     """1 - q = exp(-eps/2) E sech -> exp(-eps/2) sqrt(pi/(2 eps)) (1 - pi^2/(8 eps) + ...)."""
     for eps in (1e3, 1e5):
-        _, log_rest, _ = kernels.neuron(True, eps)
+        _, log_rest, _ = averages.neuron(True, eps)
         leading = -0.5 * eps + 0.5 * math.log(math.pi / (2 * eps)) - math.pi**2 / (8 * eps)
         assert log_rest == pytest.approx(leading, abs=5.0 / eps**2 + 1e-11)
 
@@ -132,8 +131,8 @@ def test_liquid_curvature(beta: float, kappa: float) -> None:
         assert expected == pytest.approx(2 / math.pi * math.tanh(beta / 2) ** 2, rel=1e-14)
     for scenario in SCENARIOS:
         problem = Problem(alpha=1.0, L=1, scenario=scenario, beta=beta, kappa=kappa)
-        at_zero = kernels.curvature(problem.teacher, 0.0, 1.0, *constants(problem))
-        near = kernels.curvature(problem.teacher, 1e-9, 1.0 - 1e-9, *constants(problem))
+        at_zero = averages.curvature(problem.teacher, 0.0, 1.0, *constants(problem))
+        near = averages.curvature(problem.teacher, 1e-9, 1.0 - 1e-9, *constants(problem))
         assert at_zero[0] == pytest.approx(expected, rel=1e-13)
         assert near[0] == pytest.approx(expected, rel=1e-7)
         assert near[1] == pytest.approx(at_zero[1], rel=1e-6)
@@ -148,7 +147,7 @@ def test_newton_system_is_the_derivative_of_the_map(
     equations = Equations(problem)
     rng = np.random.default_rng(1)
     state = State.uniform(5, 0.5)
-    active = equations.active(state)
+    active = state.active
     y = rng.uniform(-1.5, 1.5, active.size)
     _, bands = equations.linearise(state.with_logits(active, y), active)
 
@@ -175,7 +174,7 @@ def test_map_equals_twin(scenario: str, seed: int, beta: float) -> None:
     new_q, new_Q = twin.saddle_map(problem, q, Q)
     equations = Equations(problem)
     state = State(q, 1.0 - q, Q, 1.0 - Q)
-    values, _ = equations.linearise(state, equations.active(state))
+    values, _ = equations.linearise(state, state.active)
     image = state.logits + values
     assert 1 / (1 + np.exp(-image[0::2])) == pytest.approx(new_Q, rel=1e-8)
     assert 1 / (1 + np.exp(-image[1::2])) == pytest.approx(new_q[1:-1], rel=1e-8)
@@ -191,16 +190,16 @@ def test_map_is_monotone_where_it_is_said_to_be(scenario: str) -> None:
                 continue
             problem = Problem(alpha=1.0, L=1, scenario=scenario, beta=beta, kappa=kappa)
             rest = constants(problem)
-            slopes = [kernels.curvature(problem.teacher, x, 1.0 - x, *rest)[1] for x in lams]
+            slopes = [averages.curvature(problem.teacher, x, 1.0 - x, *rest)[1] for x in lams]
             assert min(slopes) >= 0.0, (beta, kappa)
     teacher = scenario == "teacher-student"
-    assert min(kernels.neuron(teacher, float(e))[2] for e in np.geomspace(1e-6, 1e4, 60)) >= 0.0
+    assert min(averages.neuron(teacher, float(e))[2] for e in np.geomspace(1e-6, 1e4, 60)) >= 0.0
 
 
 def test_exception_to_monotonicity() -> None:
     """Random data, beta = 2, kappa = 1: G falls with lam at small lam."""
     problem = Problem(alpha=1.0, L=1, scenario="random", beta=2.0, kappa=1.0)
-    assert kernels.curvature(False, 0.0, 1.0, *constants(problem))[1] < 0.0
+    assert averages.curvature(False, 0.0, 1.0, *constants(problem))[1] < 0.0
 
 
 def _bands(jacobian: list[list[float]]) -> np.ndarray:
@@ -224,11 +223,11 @@ def test_growth(jacobian: list[list[float]], by_iteration: float, exact: float) 
     """Inverse iteration is for F' >= 0 and says when it is not; then the largest real part."""
     found = contraction(_bands(jacobian))
     assert found == pytest.approx(by_iteration, rel=1e-3, nan_ok=True)
-    assert _growth(_bands(jacobian)) == pytest.approx(exact, rel=1e-9)
+    assert growth(_bands(jacobian)) == pytest.approx(exact, rel=1e-9)
 
 
 def test_spectral_radius_of_many_unknowns_is_not_judged() -> None:
     bands = np.zeros((3, 800))
     bands[1] = 0.75
-    assert _growth(bands) == pytest.approx(0.25, rel=1e-12)
-    assert math.isnan(_growth(np.pad(bands, ((0, 0), (0, 1)), constant_values=1.0)))
+    assert growth(bands) == pytest.approx(0.25, rel=1e-12)
+    assert math.isnan(growth(np.pad(bands, ((0, 0), (0, 1)), constant_values=1.0)))

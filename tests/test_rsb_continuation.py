@@ -4,43 +4,44 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from broken_cases import branch_at, equations
 
+from replicadnn.theory.broken.accuracy import residual
 from replicadnn.theory.broken.climb import settle
-from replicadnn.theory.broken.curve import BranchPath, follow_branch, gradient_by_ln_alpha
-from replicadnn.theory.broken.layout import make_layout
-from replicadnn.theory.broken.levels import first_guess, relaxed_guess
-from replicadnn.theory.broken.minimise import gradient
-from replicadnn.theory.broken.solve import solve_rsb
-from replicadnn.theory.closures.averaged.broken import Model, evaluate, residual
+from replicadnn.theory.broken.curve import BranchPath, follow_branch
+from replicadnn.theory.broken.guess import first_guess, relaxed_guess
+from replicadnn.theory.broken.stop import StopReason
 
 
 def test_gradient_by_alpha() -> None:
     """d(ds/dx)/d ln alpha at a fixed state, against differences."""
-    state = solve_rsb(8.0, 3, levels=3)[0].state
+    state = branch_at(8.0, 3, levels=3).state
     step = 1e-5
-    models = [Model(8.0 * np.exp(s * step), 3) for s in (1.0, -1.0)]
-    layout = make_layout(models[0], state)
-    up, down = (gradient(model, layout, evaluate(model, state)) for model in models)
-    model = Model(8.0, 3)
-    exact = gradient_by_ln_alpha(model, layout, evaluate(model, state))
+    models = [equations(8.0 * np.exp(s * step), 3) for s in (1.0, -1.0)]
+    layout = models[0].layout(state)
+    up, down = (model.gradient(layout, model.evaluate(state)) for model in models)
+    model = equations(8.0, 3)
+    exact = model.by_log_alpha(layout, model.evaluate(state))
     np.testing.assert_allclose((up - down) / (2 * step), exact, atol=1e-8)
 
 
 @pytest.fixture(scope="module")
 def two_levels() -> BranchPath:
     """L = 20, K = 2 from alpha = 100 through its fold."""
-    model = Model(100.0, 20)
-    start = settle(Model(60.0, 20), relaxed_guess(Model(60.0, 20), first_guess(model, 2)))
+    model = equations(60.0, 20)
+    start = settle(
+        equations(60.0, 20), relaxed_guess(equations(60.0, 20), first_guess(model.problem.L, 2))
+    )
     near = follow_branch(
-        Model(60.0, 20), start.evaluation.state, stop=lambda point: point.alpha > 100.0
+        equations(60.0, 20), start.evaluation.state, stop=lambda point: point.alpha > 100.0
     )
     last = near.points[-1]
-    return follow_branch(Model(last.alpha, 20), last.state, past_fold=4)
+    return follow_branch(equations(last.alpha, 20), last.state, past_fold=4)
 
 
 def test_fold_of_two_levels(two_levels: BranchPath) -> None:
     """alpha has a maximum, the lowest eigenvalue of the Hessian passes through zero there."""
-    assert two_levels.reason == "fold"
+    assert two_levels.reason is StopReason.FOLD
     fold = two_levels.fold
     assert fold is not None
     assert fold.error < 1e-3
@@ -55,7 +56,7 @@ def test_fold_of_two_levels(two_levels: BranchPath) -> None:
 
 def test_every_point_is_a_solution(two_levels: BranchPath) -> None:
     for point in two_levels.points:
-        assert residual(Model(point.alpha, 20), point.evaluation) < 1e-8
+        assert residual(equations(point.alpha, 20), point.evaluation) < 1e-8
         assert abs(point.evaluation.ds_dm[1:]).max() < 1e-8
 
 
@@ -73,5 +74,5 @@ def test_both_arms_merge_as_a_square_root(two_levels: BranchPath) -> None:
 def test_no_solution_beyond_the_fold(two_levels: BranchPath) -> None:
     fold = two_levels.fold
     assert fold is not None
-    lost = settle(Model(fold.alpha + 0.5, 20), fold.point.state, leash=0.1)
-    assert lost.message == "left the neighbourhood of the start"
+    lost = settle(equations(fold.alpha + 0.5, 20), fold.point.state, leash=0.1)
+    assert lost.stop is StopReason.LEASH

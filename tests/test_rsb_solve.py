@@ -6,16 +6,20 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from broken_cases import branch_at, equations
 from replicadnn.cli.main import run
 
 import replicadnn as rd
-from replicadnn.problem import Ansatz, BranchChoice, Problem, Scenario
-from replicadnn.theory.broken import point as rsb_solver
-from replicadnn.theory.broken.point import _frozen
-from replicadnn.theory.broken.solve import RSBSolution, Status, solve_rsb
+from replicadnn.problem import BranchChoice
+from replicadnn.status import Branch
+from replicadnn.theory.broken import point
+from replicadnn.theory.broken.point import Settings
+from replicadnn.theory.broken.search import Found
+from replicadnn.theory.broken.stop import StopReason
 
 
 @pytest.fixture(scope="module")
@@ -106,66 +110,72 @@ def test_parisi_figure_of_a_symmetric_solution(
 
 
 @pytest.mark.slow
-def test_branches_with_several_frozen_layers() -> None:
+def test_branches_with_several_saturated_layers() -> None:
     """L = 20, alpha = 100: layer 1 alone has closed, 5 layers have not begun; s rises."""
     found = rd.solve(100.0, 20, scenario="random", branch="all", levels=2)
-    frozen = [one for one in found if one.branch.startswith("saturated")]
-    assert [one.branch for one in frozen] == ["saturated 2", "saturated 3", "saturated 4"]
-    assert all(one.converged for one in frozen)
-    assert np.all(np.diff([one.free_entropy for one in frozen]) > 0.0)
-    for depth, one in enumerate(frozen, start=2):
+    saturated = [one for one in found if one.branch.startswith("saturated")]
+    assert [one.branch for one in saturated] == ["saturated 2", "saturated 3", "saturated 4"]
+    assert all(one.converged for one in saturated)
+    assert np.all(np.diff([one.free_entropy for one in saturated]) > 0.0)
+    for depth, one in enumerate(saturated, start=2):
         assert np.all(one.q_ea[1 : depth + 1] == 1.0)
         assert one.q_ea[depth + 1] < 1.0
         assert {other.branch for other in one.other_branches} >= {
-            other.branch for other in frozen if other is not one
+            other.branch for other in saturated if other is not one
         }
 
 
 @pytest.mark.parametrize(("next_layer", "branches"), [(0.9995, 1), (0.9985, 2)])
-def test_a_next_layer_beyond_0999_is_frozen_too(
+def test_a_next_layer_beyond_0999_is_saturated_too(
     next_layer: float, branches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Layer 2 of the first branch at 0.9995: two frozen layers would be the same state again."""
-    one = solve_rsb(20.0, 4, levels=2, branch="saturated")[0]
+    """Layer 2 of the first branch at 0.9995: two saturated layers would be the same state again."""
+    one = branch_at(20.0, 4, levels=2, branch="saturated")
     assert one.converged
     assert one.q_ea[2] > 0.999
-    q = one.q.copy()
+    q = one.evaluation.q.copy()
     q[2, -1] = next_layer
-    one = dataclasses.replace(one, q=q)
-    monkeypatch.setattr(rsb_solver, "_search", lambda *arguments: one)
-    found = _frozen(Problem(alpha=20.0, L=4, scenario=Scenario.RANDOM), 2, 1e-8, 60.0, 1)
+    one = with_evaluation(one, q=q)
+    monkeypatch.setattr(point, "_try", lambda *arguments: one)
+    found = point._saturated(equations(20.0, 4), Settings(levels=2))
     assert [b.branch for b in found] == ["saturated", "saturated 2"][:branches]
 
 
-def test_no_frozen_branch_beyond_the_counting_bound() -> None:
-    problem = Problem(alpha=9.2, L=2, scenario=Scenario.RANDOM)
-    assert _frozen(problem, 2, 1e-8, 60.0, 1) == []
+def test_no_saturated_branch_beyond_the_counting_bound() -> None:
+    assert point._saturated(equations(9.2, 2), Settings(levels=2)) == []
 
 
 @pytest.mark.parametrize(
     ("more", "searched"),
     [({}, False), ({"kappa": 0.3}, False), ({"kappa": -0.3}, True), ({"beta": 6.0}, True)],
 )
-def test_frozen_branches_are_searched_for_where_there_is_no_bound(
+def test_saturated_branches_are_searched_for_where_there_is_no_bound(
     more: dict[str, float], searched: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The counting bound, 9.09 for L = 2, holds for hard constraints and kappa >= 0."""
     calls: list[object] = []
-    monkeypatch.setattr(rsb_solver, "_search", lambda *arguments: calls.append(arguments))
-    problem = Problem(alpha=9.2, L=2, scenario=Scenario.RANDOM, **more)  # type: ignore[arg-type]
-    assert _frozen(problem, 2, 1e-8, 60.0, 1) == []
+    monkeypatch.setattr(point, "_try", lambda *arguments: calls.append(arguments))
+    assert point._saturated(equations(9.2, 2, **more), Settings(levels=2)) == []
     assert bool(calls) is searched
 
 
+def with_evaluation(found: Found, **changes: Any) -> Found:
+    """The same with other numbers in its evaluation."""
+    stage = found.stage
+    ev = dataclasses.replace(stage.evaluation, **changes)
+    minimum = dataclasses.replace(stage.found, evaluation=ev)
+    return dataclasses.replace(found, stage=dataclasses.replace(stage, found=minimum))
+
+
 @pytest.fixture(scope="module")
-def one() -> RSBSolution:
-    found = solve_rsb(4.0, 2, levels=1)[0]
+def one() -> Found:
+    found = branch_at(4.0, 2, levels=1)
     assert found.converged
     return found
 
 
 @pytest.mark.parametrize(
-    ("asked", "ended", "s_frozen", "branches", "looked"),
+    ("asked", "ended", "s_saturated", "branches", "looked"),
     [
         ("auto", False, -0.9, ["continuous"], False),
         ("continuous", False, -0.9, ["continuous"], False),
@@ -180,23 +190,20 @@ def one() -> RSBSolution:
     ],
 )
 def test_what_branch_selects(
-    one: RSBSolution, asked: str, ended: bool, s_frozen: float, branches: list[str], looked: bool,
+    one: Found, asked: str, ended: bool, s_saturated: float, branches: list[str], looked: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Continuous at s = -0.8 or ended, two frozen branches at ``s_frozen`` and -0.6."""
-    status = Status.ENDED if ended else one.status
-    liquid = dataclasses.replace(one, branch="liquid", free_entropy=-0.8, status=status)
-    frozen = [
-        dataclasses.replace(one, branch=name, free_entropy=s)
-        for name, s in (("saturated", s_frozen), ("saturated 2", -0.6))
+    """Continuous at s = -0.8 or ended, two saturated branches at ``s_saturated`` and -0.6."""
+    stop = StopReason.FOLD if ended else one.stop
+    continuous = dataclasses.replace(with_evaluation(one, free_entropy=-0.8), stop=stop)
+    saturated = [
+        point._Named(with_evaluation(one, free_entropy=s), Branch(name))
+        for name, s in (("saturated", s_saturated), ("saturated 2", -0.6))
     ]
     calls: list[object] = []
-    monkeypatch.setattr(rsb_solver, "_search", lambda *arguments: liquid)
-    monkeypatch.setattr(rsb_solver, "_frozen", lambda *arguments: calls.append(1) or frozen)
-    problem = Problem(alpha=4.0, L=2, scenario=Scenario.RANDOM, ansatz=Ansatz.RSB)
-    found = rsb_solver.solve_point(
-        problem, BranchChoice(asked), levels=1, tol=1e-8, time_limit=60.0, threads=1
-    )
+    monkeypatch.setattr(point, "_try", lambda *arguments: continuous)
+    monkeypatch.setattr(point, "_saturated", lambda *arguments: calls.append(1) or saturated)
+    found = point.solve_point(equations(4.0, 2), BranchChoice(asked), Settings(levels=1))
     assert [b.branch if b.converged else "none" for b in found] == branches
     assert bool(calls) is looked
     if branches == ["none"]:

@@ -1,4 +1,4 @@
-"""Replicon and de Almeida-Thouless lines; complexity of the frozen states."""
+"""Replicon and de Almeida-Thouless lines; complexity of the saturated states."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from broken_cases import branch_at
 from replicadnn.cli.main import run
 from scipy.optimize import brentq
 
 import replicadnn as rd
-from replicadnn.questions.complexity import frozen_point, planted, planted_range
-from replicadnn.theory.broken.solve import solve_rsb
+from replicadnn.questions.complexity import planted, planted_range, saturated_point
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from replicadnn.theory.broken.solve import solve_rsb
 )  # fmt: skip
 def test_replicon_against_the_flows(L: int, alpha: float, kappa: float, beta: float) -> None:
     """The same spectral radius from the Parisi flow at K = 0: other quadrature, other assembly."""
-    flow = solve_rsb(alpha, L, kappa=kappa, beta=beta, levels=0)[0]
+    flow = branch_at(alpha, L, kappa=kappa, beta=beta, levels=0)
     assert flow.converged
     found = rd.stability([alpha], L, kappa=kappa, beta=beta).points[0]
     assert found.rho == pytest.approx(float(flow.certificate.replicon[0]), rel=1e-8)
@@ -46,16 +46,19 @@ def test_lines_of_one_perceptron() -> None:
         line = rd.stability(grid, 1, kappa=kappa, beta=beta).lines[0]
         assert not line.onset
         assert line.alpha == pytest.approx(expected, abs=1e-4)
-        flow = solve_rsb(line.alpha, 1, kappa=kappa, beta=beta, levels=0)[0]
+        assert line.uncertainty == pytest.approx(1e-10 * line.alpha)
+        flow = branch_at(line.alpha, 1, kappa=kappa, beta=beta, levels=0)
         assert float(flow.certificate.replicon[0]) == pytest.approx(1.0, abs=1e-8)
 
 
 @pytest.mark.parametrize(("L", "onset"), [(2, math.pi**2 / 8), (3, math.pi**2 / 4)])
-def test_deep_random_networks_break_where_they_freeze(L: int, onset: float) -> None:
+def test_deep_random_networks_break_where_they_become_solid(L: int, onset: float) -> None:
     found = rd.stability([0.8 * onset, 1.05 * onset, 1.1 * onset, 1.2 * onset], L)
     line = found.lines[0]
     assert line.onset
     assert abs(line.alpha - onset) < line.uncertainty
+    assert line.uncertainty == pytest.approx(1e-6 * line.alpha)
+    assert line.message == "at the onset of order"
     rho = np.array([p.rho for p in found.points])
     assert rho[0] == pytest.approx(math.sqrt(0.8), rel=1e-10)
     assert np.all(rho[1:] > 1.0)
@@ -111,14 +114,14 @@ def test_complexity_of_planted_states(L: int, alpha: float) -> None:
     """Sigma(1) of one-step breaking is -ln 2 - s of the teacher-student scenario."""
     found = planted(alpha, L)
     assert found is not None
-    s, sigma, residual = frozen_point(alpha, L, 1.0 - 1e-9, 0.0)
+    s, sigma, residual = saturated_point(alpha, L, 1.0 - 1e-9, 0.0)
     assert residual < 1e-8
     assert s == pytest.approx(-math.log(2.0), abs=1e-8)
     assert sigma == pytest.approx(-math.log(2.0) - found[1], abs=2e-6)
 
 
 @pytest.mark.slow
-def test_where_frozen_states_appear_and_dominate() -> None:
+def test_where_saturated_states_appear_and_dominate() -> None:
     """Static point: L f_1 = -ln 2 of one perceptron; no such jump for L = 2 and 3."""
     for L in (2, 3):
         appears, static, excess = planted_range(L)
@@ -139,7 +142,7 @@ def test_where_frozen_states_appear_and_dominate() -> None:
 
 def test_complexity_where_a_deep_overlap_vanishes() -> None:
     """L = 20, alpha = 40: q(4) runs to zero between m = 0.5 and 0.9 and must not stop the rest."""
-    values = [frozen_point(40.0, 20, m, 0.0) for m in (0.5, 0.6, 0.7, 0.8, 0.9)]
+    values = [saturated_point(40.0, 20, m, 0.0) for m in (0.5, 0.6, 0.7, 0.8, 0.9)]
     assert max(residual for *_, residual in values) < 1e-10
     sigma = np.array([value[1] for value in values])
     assert np.all(np.diff(sigma) < 0.0)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
-from replicadnn.storage import journal
+from replicadnn.storage import hdf5, journal
 from replicadnn.storage import solutions as store
 from replicadnn.storage.outputs import atomic_file
 
@@ -83,6 +83,48 @@ def test_file_of_schema_1_still_opens() -> None:
     assert [s.branch for s in old] == [s.branch for s in new]
     for a, b in zip(old, new, strict=True):
         assert a.q_ea == pytest.approx(b.q_ea, abs=1e-12)
+
+
+def older_file(path: Path, solutions: rd.Solutions, **changes: object) -> Path:
+    """A file as it was before it named the closure, with some attributes changed."""
+    solutions.save(path)
+    with h5py.File(path, "r+") as file:
+        for group in file["solutions"].values():
+            del group.attrs["closure"]
+            for name, value in changes.items():
+                group.attrs[name] = value
+            group.attrs["sha256"] = hdf5.digest(group)
+    return path
+
+
+def test_older_names_of_branches(tmp_path: Path) -> None:
+    """ "frozen" is "saturated"; without a closure it is the averaged one."""
+    new = rd.solve([500.0], 20, branch="equilibrium")
+    assert new[0].branch == "saturated"
+    others = np.array(["continuous", "partly frozen"], dtype=h5py.string_dtype())
+    old = older_file(tmp_path / "a.h5", new, branch="frozen", other_branches=others)
+    with h5py.File(old) as file:
+        assert file["solutions/0000"].attrs["branch"] == "frozen"
+    back = rd.load(old)[0]
+    assert back.branch == "saturated"
+    assert [b.branch for b in back.other_branches] == ["continuous", "partly saturated"]
+    assert back.problem.closure == "averaged"
+    assert np.array_equal(back.q, new[0].q)
+
+
+def test_older_limits_of_the_certificate(tmp_path: Path) -> None:
+    """Derivatives up to 1e-7 were certified before the closure was named; now 1e-8."""
+    new = rd.Solutions([rd.solve(5.0, 4)])
+    assert rd.load(older_file(tmp_path / "a.h5", new, certificate_ds_dq_max=9e-8))[0].converged
+    with pytest.raises(rd.FileError, match="certificate fails"):
+        rd.load(older_file(tmp_path / "b.h5", new, certificate_ds_dq_max=1.1e-7))
+    path = new.save(tmp_path / "c.h5")
+    with h5py.File(path, "r+") as file:
+        group = file["solutions/0000"]
+        group.attrs["certificate_ds_dq_max"] = 1.1e-8
+        group.attrs["sha256"] = hdf5.digest(group)
+    with pytest.raises(rd.FileError, match="certificate fails"):
+        rd.load(path)
 
 
 def test_schema_attributes(solutions: rd.Solutions, tmp_path: Path) -> None:

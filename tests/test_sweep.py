@@ -23,10 +23,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import replicadnn as rd
-from replicadnn.storage import journal, locking
-from replicadnn.sweeps import driver, executors, file
+from replicadnn.storage import journal, locking, records
+from replicadnn.storage.readers import load_runs, load_solutions
+from replicadnn.sweeps import driver, executors
 from replicadnn.sweeps.plan import make_plan
-from replicadnn.sweeps.tasks import SimulateTask, SolveTask
+from replicadnn.sweeps.reader import Sweep
+from replicadnn.sweeps.tasks.simulate import SimulateTask
+from replicadnn.sweeps.tasks.solve import SolveTask
+from replicadnn.sweeps.worker import run_point
+from replicadnn.sweeps.writer import Writer
 
 from faults import difference  # isort: skip  (scripts/)
 
@@ -130,7 +135,7 @@ def test_points_are_those_of_solve(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found[k].q, want.q)
         assert found["eps_g"][k] == want.eps_g
     assert list(found["L"][found.select(alpha=30.0)]) == [2, 3]
-    assert len(rd.store.load_solutions(tmp_path / "a.h5")) == 6
+    assert len(load_solutions(tmp_path / "a.h5")) == 6
     assert repr(found) == "<Sweep a.h5: 6 points of solve, 6 converged>"
 
 
@@ -234,6 +239,16 @@ def test_other_files_are_not_continued(tmp_path: Path) -> None:
     assert rd.load(moved).finished
 
 
+def test_compiled_kernels_are_found_in_every_folder(tmp_path: Path) -> None:
+    """A pool compiles for itself first only where nothing has been compiled."""
+    folder = tmp_path / "theory" / "__pycache__"
+    folder.mkdir(parents=True)
+    (folder / "flow.pyc").touch()
+    assert not driver.are_compiled(tmp_path)
+    (folder / "flow.1.nbc").touch()
+    assert driver.are_compiled(tmp_path)
+
+
 def test_few_points_are_in_flight(tmp_path: Path) -> None:
     """However many points there are, the executor holds a few at a time."""
     most, flying, guard = 0, 0, threading.Lock()
@@ -275,9 +290,9 @@ def half(tmp_path: Path) -> Path:
     """A store all of whose points are in the journal: its writer was killed."""
     path = tmp_path / "a.h5"
     plan = make_plan({"grid": GRID})
-    writer = file.Writer(path, plan, overwrite=False, retry=False)
+    writer = Writer(path, plan, overwrite=False, retry=False)
     for point in plan.points:
-        writer.record(driver.run_point("solve", dict(point.params), {}))
+        writer.record(run_point("solve", dict(point.params), {}))
     writer.close()
     return path
 
@@ -322,7 +337,7 @@ values = st.recursive(
 
 @given(value=values)
 def test_records_return_what_they_were_given(value: Any) -> None:
-    assert journal.decode(journal.encode(value)) == value
+    assert records.decode(records.encode(value)) == value
 
 
 @pytest.mark.parametrize("when", ["scan", "bodies"])
@@ -335,7 +350,7 @@ def test_reading_while_the_journal_is_moved(
     def first_move() -> None:
         if not moved:
             moved.append(1)
-            writer = file.Writer(half, make_plan({"grid": GRID}), overwrite=False, retry=False)
+            writer = Writer(half, make_plan({"grid": GRID}), overwrite=False, retry=False)
             writer.close()
 
     class Slow(journal.Scan):
@@ -351,7 +366,7 @@ def test_reading_while_the_journal_is_moved(
 
     scan = journal.Scan
     monkeypatch.setattr(journal, "Scan", lambda *args: (Slow if not moved else scan)(*args))
-    found = file.Sweep(half)
+    found = Sweep(half)
     assert moved
     assert found.converged.all()
     assert [found[k].L for k in range(6)] == found["L"].tolist()
@@ -360,9 +375,9 @@ def test_reading_while_the_journal_is_moved(
 def test_record_damaged_before_it_is_moved_is_repeated(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     plan = make_plan({"grid": GRID})
-    writer = file.Writer(path, plan, overwrite=False, retry=False)
+    writer = Writer(path, plan, overwrite=False, retry=False)
     writer.begin()
-    bodies = [driver.run_point("solve", dict(p.params), {}) for p in plan.points]
+    bodies = [run_point("solve", dict(p.params), {}) for p in plan.points]
     for body in bodies:
         writer.record(body)
     with pytest.raises(ValueError, match="empty record"):
@@ -413,14 +428,14 @@ def test_lock_removes_only_its_own_leftovers(tmp_path: Path) -> None:
 
 def test_records_hold_results_but_no_objects() -> None:
     solution = rd.solve(30.0, 3)
-    back = journal.decode(journal.encode(solution))
+    back = records.decode(records.encode(solution))
     assert back.as_dict() == solution.as_dict()
     assert back.status is rd.Status.CONVERGED
     for bad in (object(), np.array([object()]), np.array(["a"])):
         with pytest.raises(TypeError):
-            journal.encode(bad)
+            records.encode(bad)
     with pytest.raises(KeyError):
-        journal.decode(journal.encode({"#": "Popen"}))
+        records.decode(records.encode({"#": "Popen"}))
 
 
 def test_hostile_journal_is_one_error(half: Path) -> None:
@@ -431,7 +446,7 @@ def test_hostile_journal_is_one_error(half: Path) -> None:
         beside = journal.journal_path(half)
         whole = beside.read_bytes()
         writer = journal.Journal(half, name)
-        writer.append(journal.encode(body))
+        writer.append(records.encode(body))
         writer.close()
         with pytest.raises(rd.FileError, match="damaged or foreign record"):
             rd.load(half)
@@ -518,7 +533,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_figure_reads_only_what_it_draws(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from replicadnn.cli import plot
+    from replicadnn.cli import selection
     from replicadnn.cli.main import run as call
 
     store, figure = str(tmp_path / "a.h5"), tmp_path / "p.png"
@@ -546,7 +561,7 @@ def test_a_figure_reads_only_what_it_draws(
     assert [rd.load(store).row(int(name))["alpha"] for name in read] == [30.0, 30.0]
     read.clear()
     capsys.readouterr()
-    monkeypatch.setattr(plot, "_MOST", 2)
+    monkeypatch.setattr(selection, "MOST", 2)
     assert call([*words, "--fix", "L=3"]) == 0
     assert len(read) == 2
     assert "2 of 3 points are drawn" in capsys.readouterr().err
@@ -566,7 +581,7 @@ def test_runs_of_a_sweep_with_a_failed_point(
 
     monkeypatch.setattr(SimulateTask, "compute", fragile)
     rd.sweep({"task": "mc", "grid": grid}, tmp_path / "a.h5", executor=Here())
-    runs = rd.store.load_runs(tmp_path / "a.h5")
+    runs = load_runs(tmp_path / "a.h5")
     assert [run.params["seed"] for run in runs] == [1, 3]
     assert not runs.finished
 

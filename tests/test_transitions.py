@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +17,13 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
-from replicadnn.questions import transitions
-from replicadnn.questions import transitions_broken as transitions_rsb
-from replicadnn.questions.transitions import Threshold, Transitions, fit_thresholds, ordering_path
+from replicadnn.questions.transitions import Order, Step, Threshold, Transitions, broken
+from replicadnn.questions.transitions.path import ordering_path
+from replicadnn.questions.transitions.thresholds import find_thresholds, fit_thresholds
 from replicadnn.storage.readers import describe
-from replicadnn.theory.closures.averaged.equations import Equations
+from replicadnn.theory.closures import fronts, symmetric_equations
 from replicadnn.theory.symmetric.curve import Curve
-from replicadnn.theory.symmetric.state import State
+from replicadnn.theory.symmetric.state import State, neuron_logit
 
 SCENARIOS = ("teacher-student", "random")
 PI2 = math.pi**2
@@ -128,24 +129,26 @@ def test_thresholds_do_not_depend_on_the_depth(deep: dict[str, Transitions]) -> 
     assert even.alpha[4] < shallow.alpha[4]
 
 
-def test_a_layer_behind_a_fold_freezes_at_the_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_behind_a_fold_becomes_solid_at_the_fold() -> None:
     """Layer 2 would set in at 12, but the curve passes alpha = 20 before it; layer 3 at 30."""
 
     def segment(*alphas: float, folds: tuple[int, ...] = (), rising: float = 1.0) -> Any:
-        points = [SimpleNamespace(alpha=alpha, slope=rising) for alpha in alphas]
-        return SimpleNamespace(points=points, folds=folds, complete=True, curve=None)
+        state = SimpleNamespace(q=[1.0, 1e-6])
+        points = [SimpleNamespace(alpha=a, slope=rising, y=-14.0, state=state) for a in alphas]
+        curve = SimpleNamespace(at=lambda y, near: SimpleNamespace(alpha=1.001 * near.alpha))
+        stage = SimpleNamespace(newest=1)
+        return SimpleNamespace(points=points, folds=folds, complete=True, curve=curve, stage=stage)
 
-    monkeypatch.setattr(transitions, "_width", lambda curve, point: 1e-3 * point.alpha)
     path = [segment(2.5, 20.0, 12.0, folds=(1,)), segment(12.0, 30.0), segment(30.0, 40.0)]
 
     def rows(path: list[Any], alpha_max: float) -> list[tuple[float, float, str]]:
-        found = transitions._thresholds(Problem(alpha=1.0, L=6), path, alpha_max)
+        found = find_thresholds(Problem(alpha=1.0, L=6), path, alpha_max)
         return [(t.alpha, t.uncertainty, t.order) for t in found]
 
     first, second, third = rows(path, 100.0)
     assert first == (pytest.approx(2.4674011), pytest.approx(2.4674011e-12), "second")
-    assert second == (20.0, 0.02, "first")
-    assert third == (30.0, 0.03, "second")
+    assert second == (20.0, pytest.approx(0.02), "first")
+    assert third == (30.0, pytest.approx(0.03), "second")
     assert [order for _, _, order in rows(path, 29.0)] == ["second", "first", ""]
     assert [order for _, _, order in rows(path, 19.0)] == ["second", "", ""]  # 12 < 19 < 20
     assert [order for _, _, order in rows(path, 2.0)] == ["", "", ""]
@@ -172,13 +175,29 @@ def test_layers_of_the_straight_line(L: int, orders: str, layers: tuple[int, ...
     for layer, order in enumerate(orders.split(), start=1):
         off = 0.0 if layers is None or layer in layers else 7.0
         alpha = math.exp(0.3 + 0.5 * layer + off)
-        thresholds.append(Threshold(layer, alpha, 0.0, alpha, order, 1.0))
+        thresholds.append(Threshold(layer, alpha, 0.0, alpha, Order(order), 1.0))
     fit = fit_thresholds(thresholds, L)
     assert (None if fit is None else fit.layers) == layers
     if fit is not None:
         assert (fit.intercept, fit.slope) == pytest.approx((0.3, 0.5), abs=1e-12)
         assert (fit.slope_first, fit.slope_last) == pytest.approx((0.5, 0.5), abs=1e-12)
         assert fit.residual_max < 1e-12
+
+
+def test_errors_of_the_straight_line() -> None:
+    """ln alpha = 1, 2, 4, 4: slope 1.1 +- sqrt(0.7/2/5), r^2 = 1 - 0.7/6.75."""
+    thresholds = [
+        Threshold(layer, math.exp(y), 0.0, math.exp(y), Order.SECOND, 1.0)
+        for layer, y in enumerate((1.0, 2.0, 4.0, 4.0), start=1)
+    ]
+    fit = fit_thresholds(thresholds, 9)
+    assert fit is not None
+    assert (fit.intercept, fit.slope) == pytest.approx((0.0, 1.1), abs=1e-12)
+    assert fit.slope_err == pytest.approx(math.sqrt(0.07))
+    assert fit.intercept_err == pytest.approx(math.sqrt(0.07 * 7.5))
+    assert fit.r_squared == pytest.approx(1.0 - 0.7 / 6.75)
+    assert fit.residual_max == pytest.approx(0.7)
+    assert (fit.slope_first, fit.slope_last) == pytest.approx((1.0, 0.0))
 
 
 def test_liquid_centre_of_twenty_layers(deep: dict[str, Transitions]) -> None:
@@ -205,7 +224,7 @@ def test_liquid_centre_of_twenty_layers(deep: dict[str, Transitions]) -> None:
     for sign in (-1, 1):
         s = branches(step.coexistence * (1 + sign * 1e-4))
         assert (s["filled"] - s["continuous"]) * sign > 0.0
-        s = branches(found.frozen * (1 + sign * 1e-4))
+        s = branches(found.saturated * (1 + sign * 1e-4))
         assert (s["saturated"] - s["continuous"]) * sign > 0.0
 
 
@@ -216,20 +235,20 @@ def test_random_step_is_also_first_order(deep: dict[str, Transitions]) -> None:
     names = {s.branch for s in rd.solve(15000.0, 20, scenario="random", ansatz="rs", branch="all")}
     assert names == {"continuous", "filled"}
     assert step.down < step.coexistence < step.up
-    assert math.isnan(deep["random"].frozen)
+    assert math.isnan(deep["random"].saturated)
 
 
 def test_shallow_networks() -> None:
     assert rd.transitions(1).thresholds == ()
     two = rd.transitions(2)
     assert two.steps[0].up == pytest.approx(9.993, abs=1e-3)
-    assert two.frozen == two.steps[0].coexistence
+    assert two.saturated == two.steps[0].coexistence
     four = rd.transitions(4)
-    frozen = four.steps[0]
+    step = four.steps[0]
     for sign in (-1, 1):
         s = {
             x.branch: x.free_entropy
-            for x in rd.solve(frozen.coexistence * (1 + sign * 1e-4), 4, branch="all")
+            for x in rd.solve(step.coexistence * (1 + sign * 1e-4), 4, branch="all")
         }
         assert (s["saturated"] - s["continuous"]) * sign > 0.0
     assert rd.transitions(6).steps == ()
@@ -258,14 +277,13 @@ def test_limit_of_the_range() -> None:
 def test_tangent_and_fold_of_the_curve() -> None:
     """d ln alpha/dy of a point is that of finite differences; alpha is a maximum at a fold."""
     for symmetric in (False, True):
-        problem = Problem(alpha=1.0, L=4)
-        curve = Curve(problem, 2, symmetric)
+        curve = Curve(symmetric_equations(Problem(alpha=1.0, L=4)), neuron_logit(2), symmetric)
         state = State.uniform(4, 0.6)
         if not symmetric:
             state.q[-1], state.p[-1] = 0.3, 0.7
         point = curve.solve(state, math.log(20.0))
         assert point is not None
-        equations = Equations(curve.at_alpha(point.log_alpha))
+        equations = curve.equations.at(point.alpha)
         assert equations.residual(point.state) < 1e-12
         ends = [curve.at(point.y + sign * 1e-4, point) for sign in (-1, 1)]
         assert ends[0] is not None
@@ -283,7 +301,7 @@ def test_tangent_and_fold_of_the_curve() -> None:
 
 def test_steps_along_a_curve_are_as_short_as_its_bend_asks_for() -> None:
     """The tangent predicts ln alpha of the next point within 0.02: no branch is jumped over."""
-    curve = Curve(Problem(alpha=1.0, L=4), 2, symmetric=True)
+    curve = Curve(symmetric_equations(Problem(alpha=1.0, L=4)), neuron_logit(2), mirrored=True)
     point = curve.solve(State.uniform(4, 0.9), math.log(20.0))
     assert point is not None
     misses, steps = [], []
@@ -312,22 +330,24 @@ def test_threshold_with_levels_is_extrapolated(
     """With q(1) = sqrt(alpha/100): alpha (2/pi)^2 q(1)^2 = 1 at 5 pi, or 5 pi/sqrt 2."""
     depths = []
 
-    def solve(problem: Problem, alpha: float, depth: int, *rest: object) -> SimpleNamespace:
+    def solve(alpha: float, depth: int, **rest: object) -> list[SimpleNamespace]:
         depths.append(depth)
         q = np.full((depth + 1, 1), math.sqrt(alpha / 100.0))
-        return SimpleNamespace(q=q, levels=4, errors=SimpleNamespace(q=np.full(depth + 1, 1e-5)))
+        errors = SimpleNamespace(q=np.full(depth + 1, 1e-5))
+        return [SimpleNamespace(q=q, levels=4, errors=errors, converged=True, branch="continuous")]
 
-    monkeypatch.setattr(transitions_rsb, "_solve", solve)
+    monkeypatch.setattr(broken, "solve_rsb", solve)
     problem = Problem(alpha=1.0, L=L, scenario=Scenario.RANDOM)
-    root, error, reason = transitions_rsb._approach(problem, math.log(5.0), 1e3, layer, 4, 1)
-    assert reason == ""
-    assert math.exp(root) == pytest.approx(alpha, rel=1e-10)
+    search = broken._Search(problem, fronts(problem).stage(layer - 1), 1)
+    root = search.approach(math.log(5.0), 1e3, 4)
+    assert root.reason == ""
+    assert root.alpha == pytest.approx(alpha, rel=1e-10)
     # d ln alpha = 2 dq/q over d(value)/d ln alpha = 2
-    assert error == pytest.approx(1e-5 / math.sqrt(alpha / 100.0), rel=1e-2)
+    assert root.error == pytest.approx(1e-5 / math.sqrt(alpha / 100.0), rel=1e-2)
     assert set(depths) == {depth}
-    low = transitions_rsb._approach(problem, math.log(5.0), 10.0, layer, 4, 1)
-    assert math.isnan(low[0])
-    assert low[2] == "alpha_max = 10"
+    low = search.approach(math.log(5.0), 10.0, 4)
+    assert math.isnan(low.log_alpha)
+    assert low.reason == "alpha_max = 10"
 
 
 def test_file_and_document(
@@ -401,3 +421,62 @@ def test_deep_network() -> None:
     assert last.up == pytest.approx(1046.774317, rel=1e-8)
     assert last.down == pytest.approx(552.0015, rel=1e-6)
     assert last.q_after == pytest.approx(0.2664, abs=1e-4)
+
+
+# --- decisions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("coarse", "fine", "levels", "error"),
+    [
+        (10.0, 10.4, 8, 0.4 + 2e-3 * 10.4),  # 0.42 < 5 % of 10.4
+        (10.0, 10.6, 8, None),  # 0.62 > 5 %
+        (10.0, 9.7, 8, 0.3 + 2e-3 * 9.7),
+        (math.nan, 10.0, 8, None),
+        (10.0, 10.4, 1, 4e-6 * 10.4),
+    ],
+)
+def test_error_of_a_threshold_with_levels(
+    coarse: float, fine: float, levels: int, error: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """|K - K/2| plus 0.2 %; above 5 % it is not reported; one level has no half."""
+    asked = []
+
+    def approach(
+        self: Any, log_alpha: float, alpha_max: float, count: int, first: float = 0.4
+    ) -> broken._Root:
+        asked.append((count, alpha_max, first))
+        value = coarse if count < levels else fine
+        return broken._Root(math.log(value), 0.0) if value > 0 else broken._Root.none("lost")
+
+    monkeypatch.setattr(broken._Search, "approach", approach)
+    problem = Problem(alpha=1.0, L=6, scenario=Scenario.RANDOM)
+    search = broken._Search(problem, fronts(problem).stage(1), 1)
+    found = search.threshold(broken._Layer(2.5, 1e-12, 2.5), 1e9, levels)
+    if error is None:
+        assert math.isnan(found.alpha)
+        assert found.reason
+    else:
+        assert found.alpha == pytest.approx(fine, rel=1e-12)
+        assert found.error == pytest.approx(error, rel=1e-9)
+    counts = [count for count, _, _ in asked]
+    assert counts == ([1] if levels == 1 else [4] if math.isnan(coarse) else [4, 8])
+    if len(asked) == 2:
+        assert asked[1][1:] == (pytest.approx(15.0), 1e-6)
+
+
+def test_the_step_that_fills_the_centre_is_the_last_with_a_thin_one() -> None:
+    steps = tuple(
+        Step(up, 0.5 * up, 0.7 * up, 0.0, 1, 2, q_before, 0.9)
+        for up, q_before in ((10.0, 0.05), (20.0, 0.09), (30.0, 0.11))
+    )
+    found = replace(rd.transitions(2), steps=steps)
+    assert found.filling is steps[1]
+    assert replace(found, steps=steps[2:]).filling is None
+
+
+def test_limits_of_the_arguments() -> None:
+    with pytest.raises(rd.InputError, match="from 1 to 1000"):
+        rd.transitions(1001)
+    with pytest.raises(rd.InputError, match="from 1 to 512"):
+        rd.transitions(2, scenario="random", levels=513)

@@ -42,7 +42,6 @@ def capacity(
         Unknown ``against``, or nothing to draw.
     """
     from replicadnn.questions.capacity import Capacity  # with the solvers
-    from replicadnn.theory.counting import counting_bound
 
     tables = [found] if isinstance(found, Capacity) else list(found)
     points = [p for table in tables for p in table]
@@ -64,35 +63,55 @@ def capacity(
     groups = [
         (key, list(items)) for key, items in itertools.groupby(sorted(points, key=series), series)
     ]
-    finite = [p.alpha for p in points if math.isfinite(p.alpha)]
-    top = 3.0 * max(finite, default=1.0)
+    top = 3.0 * max((p.alpha for p in points if math.isfinite(p.alpha)), default=1.0)
     several = len({key[1] for key, _ in groups}) > 1
     for (key, items), (colour, marker) in zip(groups, sequence(len(groups)), strict=True):
-        items.sort(key=lambda p: getattr(p, against))
-        x = np.array([getattr(p, against) for p in items], dtype=float)
-        y = np.array([p.alpha for p in items])
-        bars = np.array([p.uncertainty if math.isfinite(p.uncertainty) else 0.0 for p in items])
+        _series(ax, sorted(items, key=lambda p: getattr(p, against)), against, top, colour, marker)
         name = f"{key[0]}" + (rf", ${_symbol(other)} = {key[1]:g}$" if several else "")
-        ax.plot(x, y, color=colour, linestyle=":", linewidth=0.8)
-        beyond = np.array([p.possible is False for p in items])
-        open_end = np.isnan(y) & np.array([p.end == "no end found" for p in items])
-        for which, face in ((~beyond, colour), (beyond, "none")):
-            shown = which & ~np.isnan(y)
-            ax.errorbar(
-                x[shown], y[shown], bars[shown], color=colour, marker=marker, markerfacecolor=face,
-                capsize=2, linestyle="none",
-            )  # fmt: skip
-            shown = which & open_end
-            if shown.any():
-                ax.errorbar(
-                    x[shown], np.full(shown.sum(), 0.5 * top), 0.3 * top, lolims=True,
-                    color=colour, marker=marker, markerfacecolor=face, linestyle="none",
-                )  # fmt: skip
         ax.plot([], [], color=colour, marker=marker, linestyle=":", linewidth=0.8, label=name)
     if any(p.possible is False for p in points):
         ax.plot(
             [], [], color="0.35", marker="o", markerfacecolor="none", linestyle="none", label=BEYOND
         )
+    _frame(ax, points, against, other)
+    return ax
+
+
+def _series(
+    ax: Axes,
+    items: list[CapacityPoint],
+    against: str,
+    top: float,
+    colour: tuple[float, ...],
+    marker: str,
+) -> None:
+    """Points of one ansatz and depth or margin; an arrow below ``top`` where there is no end."""
+    from replicadnn.questions.capacity import End  # with the solvers
+
+    x = np.array([getattr(p, against) for p in items], dtype=float)
+    y = np.array([p.alpha for p in items])
+    bars = np.array([p.uncertainty if math.isfinite(p.uncertainty) else 0.0 for p in items])
+    ax.plot(x, y, color=colour, linestyle=":", linewidth=0.8)
+    beyond = np.array([p.possible is False for p in items])
+    open_end = np.isnan(y) & np.array([p.end is End.NO_END for p in items])
+    for which, face in ((~beyond, colour), (beyond, "none")):
+        shown = which & ~np.isnan(y)
+        ax.errorbar(
+            x[shown], y[shown], bars[shown], color=colour, marker=marker, markerfacecolor=face,
+            capsize=2, linestyle="none",
+        )  # fmt: skip
+        shown = which & open_end
+        if shown.any():
+            ax.errorbar(
+                x[shown], np.full(shown.sum(), 0.5 * top), 0.3 * top, lolims=True,
+                color=colour, marker=marker, markerfacecolor=face, linestyle="none",
+            )  # fmt: skip
+
+
+def _frame(ax: Axes, points: list[CapacityPoint], against: str, other: str) -> None:
+    """Counting bound, axes, title and legend."""
+    from replicadnn.theory.counting import counting_bound  # with the solvers
+
     if against == "L" and all(p.kappa >= 0.0 for p in points):
         depths = np.arange(1, max(p.L for p in points) + 1)
         ax.plot(
@@ -107,12 +126,9 @@ def capacity(
         ax.set_xlabel(r"margin  $\kappa$")
     ax.set_ylabel(r"capacity  $\alpha_{\mathrm{J}}$  (patterns per coupling)")
     fixed = sorted({getattr(p, other) for p in points})
-    if len(fixed) == 1:
-        ax.set_title(rf"random data, ${_symbol(other)} = {fixed[0]:g}$")
-    else:
-        ax.set_title("random data")
+    title = rf", ${_symbol(other)} = {fixed[0]:g}$" if len(fixed) == 1 else ""
+    ax.set_title("random data" + title)
     ax.legend()
-    return ax
 
 
 def _symbol(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Complexity of the frozen states: Sigma against the breakpoint and against their entropy."""
+"""Complexity of the saturated states: Sigma against the breakpoint and against their entropy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def save_complexity(found: Complexity, path: str | Path, *, overwrite: bool = Fa
         margin = rf", $\kappa = {found.kappa:g}$" if found.kappa else ""
         beyond = f", {BEYOND}" if found.possible is False else ""
         figure.suptitle(
-            rf"random, one step, layer 1 frozen, $L = {found.L}$, $\alpha = {found.alpha:g}$"
+            rf"random, one step, layer 1 saturated, $L = {found.L}$, $\alpha = {found.alpha:g}$"
             + margin
             + beyond
         )

@@ -16,7 +16,7 @@ from replicadnn.plot.style import save_figure, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn.sweeps.file import Sweep
+    from replicadnn.sweeps.reader import Sweep
 
 _LABELS = {
     "alpha": r"patterns per coupling  $\alpha = M/N$",
@@ -96,7 +96,7 @@ def diagram(
     mesh = ax.pcolormesh(edges[x][0], edges[y][0], np.ma.masked_invalid(grid), rasterized=True)
     figure = ax.figure
     figure.colorbar(mesh, ax=ax, label=_LABELS.get(quantity, quantity))
-    pending = sweep["status"][chosen] == "pending"
+    pending = sweep.pending[chosen]
     for label, marker, which in (
         ("not converged", "x", ~good & ~pending),
         ("pending", ".", pending),

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
 from replicadnn.solution import Solution
 from replicadnn.types import FloatArray
 
@@ -73,9 +73,9 @@ def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | Non
     for layer, (colour, marker) in zip(solid, sequence(len(solid)), strict=True):
         values = rows[layer]
         ax.stairs(values, edges, baseline=None, color=colour, linewidth=1.3)
-        frozen = values > 1e-12  # a zero overlap is zero to rounding only
+        positive = values > 1e-12  # a zero overlap is zero to rounding only
         ax.plot(
-            0.5 * (edges[1:] + edges[:-1])[frozen], values[frozen], linestyle="none",
+            0.5 * (edges[1:] + edges[:-1])[positive], values[positive], linestyle="none",
             marker=marker, ms=3, color=colour, markerfacecolor="none", label=rf"$l = {layer}$",
         )  # fmt: skip
     ax.set_xlabel(r"$x$  (fraction of pairs with a smaller overlap)")
@@ -96,6 +96,7 @@ def headline(solution: Solution) -> str:
     """One line: the point, the branch and the number of levels."""
     problem = solution.problem
     words = [f"{problem.scenario}", f"$L = {problem.L}$", rf"$\alpha = {problem.alpha:g}$"]
+    words += closure_words(problem)
     if problem.kappa != 0.0:
         words.append(rf"$\kappa = {problem.kappa:g}$")
     if np.isfinite(problem.beta):

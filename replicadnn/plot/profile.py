@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, colour_bar, save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, closure_words, colour_bar, save_figure, sequence, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def _name_panels(figure: Figure, left: Any, items: list[Solution]) -> None:
     good = [s for s in items if s.converged]
     first = good[0].problem
     words = [str(first.scenario), f"ansatz {first.ansatz}", f"L = {first.L}"]
+    words += closure_words(first)
     fewest, most = min(s.x.size - 1 for s in good), max(s.x.size - 1 for s in good)
     if most > 0:
         words.append(f"{most} levels" if fewest == most else f"{fewest} to {most} levels")

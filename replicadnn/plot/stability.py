@@ -47,18 +47,9 @@ def replicon(found: Stability, ax: Axes | None = None) -> Axes:
         (key, list(items)) for key, items in itertools.groupby(sorted(points, key=series), series)
     ]
     for (key, items), (colour, marker) in zip(groups, sequence(len(groups)), strict=True):
-        items.sort(key=lambda p: p.alpha)
         words = [f"${_SYMBOLS[n]} = {_value(getattr(items[0], n))}$" for n in varying]
         words += [key[3]] if branches else []
-        known = sum(p.possible is not False for p in items)  # these have the smallest alpha
-        beyond = items[max(0, known - 1) :] if known < len(items) else []
-        for part, line in ((items[:known], "-"), (beyond, "--")):
-            ax.plot(
-                [p.alpha for p in part], [p.rho for p in part], color=colour, marker=marker,
-                markerfacecolor="none", markersize=4, linestyle=line,
-                label=", ".join(words) if part is not beyond or not known else None,
-                markevery=max(1, len(items) // 12),
-            )  # fmt: skip
+        _curve(ax, sorted(items, key=lambda p: p.alpha), ", ".join(words), colour, marker)
     outside = any(p.possible is False for p in points)
     if outside:
         ax.plot([], [], color="0.35", linestyle="--", label=BEYOND)
@@ -77,6 +68,21 @@ def replicon(found: Stability, ax: Axes | None = None) -> Axes:
     if 1 < len(groups) <= _LEGEND_MAX or outside:
         ax.legend()
     return ax
+
+
+def _curve(
+    ax: Axes, items: list[StabilityPoint], label: str, colour: tuple[float, ...], marker: str
+) -> None:
+    """rho of one branch, dashed from the last point within the counting bound on."""
+    known = sum(p.possible is not False for p in items)  # these have the smallest alpha
+    beyond = items[max(0, known - 1) :] if known < len(items) else []
+    for part, line in ((items[:known], "-"), (beyond, "--")):
+        ax.plot(
+            [p.alpha for p in part], [p.rho for p in part], color=colour, marker=marker,
+            markerfacecolor="none", markersize=4, linestyle=line,
+            label=label if part is not beyond or not known else None,
+            markevery=max(1, len(items) // 12),
+        )  # fmt: skip
 
 
 def almeida_thouless(found: Stability, against: str = "kappa", ax: Axes | None = None) -> Axes:

@@ -17,6 +17,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
+from replicadnn.problem import AVERAGED, Problem
 from replicadnn.storage.outputs import atomic_file, check_figure_name
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 MARKERS = "osD^v<>pPX"
 #: Legend of what no network can be (`Solution.possible` is False).
 BEYOND = "beyond the counting bound"
+
+
+def closure_words(problem: Problem) -> list[str]:
+    """What a title says of the closure: nothing of the averaged one."""
+    return [] if problem.closure == AVERAGED else [f"closure {problem.closure}"]
 
 
 def style() -> AbstractContextManager[Any]:

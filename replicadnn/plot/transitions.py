@@ -46,7 +46,7 @@ def _name(item: Transitions, others: list[Transitions]) -> str:
 def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = None) -> Axes:
     """Draw ln alpha(l) against the depth l of the layer from the nearest boundary.
 
-    Filled markers freeze by a second-order transition, open ones in a first-order step; bars are
+    Filled markers: second-order transitions, open ones: in a first-order step; bars are
     uncertainties, the line is the fit where there is one, and the band spans the two spinodals of
     the step that fills the centre, with a line at equal free entropy.  Where thresholds of random
     data lie beyond the counting bound a line marks it.
@@ -71,32 +71,14 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
         with style():
             ax = Figure(layout="constrained").subplots()
     for item, (colour, marker) in zip(items, sequence(len(items)), strict=True):
-        layers, alpha = item.layers, item.alpha
-        error = np.array([t.uncertainty for t in item.thresholds])
-        second = np.array([t.order == "second" for t in item.thresholds])
-        first = np.array([t.order == "first" for t in item.thresholds])
-        ax.errorbar(
-            layers[second], np.log(alpha[second]), error[second] / alpha[second],
-            label=_name(item, items), linestyle="none", marker=marker, color=colour, capsize=2,
-        )  # fmt: skip
-        if np.any(first):
-            ax.plot(
-                layers[first], np.log(alpha[first]), linestyle="none", marker=marker,
-                markerfacecolor="none", color=colour,
-            )  # fmt: skip
-        if item.fit is not None:
-            ends = np.array([item.fit.layers[0], item.fit.layers[-1]], float)
-            ax.plot(
-                ends, item.fit.intercept + item.fit.slope * ends, color=colour, linestyle="--",
-                linewidth=0.8,
-            )  # fmt: skip
+        _thresholds(ax, item, _name(item, items), colour, marker)
         if item.filling is not None and len(items) == 1:
             _band(ax, item)
+    several = len({t.L for t in items}) > 1
     for L, bound in sorted({(t.L, t.bound) for t in items if np.any(t.alpha > t.bound)}):
         ax.axhline(
             math.log(bound), color="0.35", linestyle="-.", linewidth=1.0,
-            label=f"above: random data {BEYOND}"
-            + (f" ($L = {L}$)" if len({t.L for t in items}) > 1 else ""),
+            label=f"above: random data {BEYOND}" + (f" ($L = {L}$)" if several else ""),
         )  # fmt: skip
     if any(item.fit is not None for item in items):
         ax.plot([], [], color="0.3", linestyle="--", linewidth=0.8, label="straight-line fit")
@@ -105,6 +87,31 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(loc="best")
     return ax
+
+
+def _thresholds(
+    ax: Axes, item: Transitions, label: str, colour: tuple[float, ...], marker: str
+) -> None:
+    """Markers by order of the transition, and the fit."""
+    from replicadnn.questions.transitions import Order  # with the solvers
+
+    layers, alpha = item.layers, item.alpha
+    error = np.array([t.uncertainty for t in item.thresholds])
+    second = np.array([t.order is Order.SECOND for t in item.thresholds])
+    first = np.array([t.order is Order.FIRST for t in item.thresholds])
+    ax.errorbar(
+        layers[second], np.log(alpha[second]), error[second] / alpha[second], label=label,
+        linestyle="none", marker=marker, color=colour, capsize=2,
+    )  # fmt: skip
+    if np.any(first):
+        ax.plot(
+            layers[first], np.log(alpha[first]), linestyle="none", marker=marker,
+            markerfacecolor="none", color=colour,
+        )  # fmt: skip
+    if item.fit is not None:
+        ends = np.array([item.fit.layers[0], item.fit.layers[-1]], float)
+        line = item.fit.intercept + item.fit.slope * ends
+        ax.plot(ends, line, color=colour, linestyle="--", linewidth=0.8)
 
 
 def _band(ax: Axes, item: Transitions) -> None:

@@ -1,4 +1,4 @@
-"""Complexity of the frozen states: one step of replica-symmetry breaking with q = 1 inside a state.
+"""Complexity of the saturated states: one step of symmetry breaking with q = 1 inside a state.
 
 At a breakpoint m the number of states with entropy f(m) is exp(N M Sigma(m)),
 
@@ -9,7 +9,7 @@ around a planted configuration, which ties the random to the teacher-student sce
 
     Sigma(1) = -ln 2 - s_ts,   s_ts the teacher-student free entropy of the same branch,
     dynamical point: where that branch appears (its lower spinodal),
-    static point: where s_ts = -ln 2; with all layers frozen L f_1(alpha) = -ln 2, f_1 of L = 1.
+    static point: where s_ts = -ln 2; with all layers saturated L f_1(alpha) = -ln 2, f_1 of L = 1.
 
 States need Sigma(1) > 0, so a branch that appears with s_ts > -ln 2 makes no 1RSB-like jump.
 """
@@ -17,44 +17,53 @@ States need Sigma(1) > 0, so a branch that appears with s_ts > -ln 2 makes no 1R
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from replicadnn import interrupt
-from replicadnn.errors import InputError
-from replicadnn.problem import Problem, Scenario
-from replicadnn.provenance import provenance as make_provenance
-from replicadnn.storage.tables import Column, Table, plain, reading, write_tables
-from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
-from replicadnn.theory.broken.minimise import adjust_levels, minimise
-from replicadnn.theory.closures.averaged import entropy
-from replicadnn.theory.closures.averaged.broken import FlowError, Model, evaluate, relax, residual
-from replicadnn.theory.closures.averaged.equations import Equations
+from replicadnn.problem import Ansatz, Problem, Scenario
+from replicadnn.provenance import provenance
+from replicadnn.questions.schema import Answer, Item, origin
+from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
+from replicadnn.theory.broken.accuracy import residual
+from replicadnn.theory.broken.active import adjust_levels
+from replicadnn.theory.broken.guess import relax, relaxed_guess, saturated_guess
+from replicadnn.theory.broken.minimise import minimise
+from replicadnn.theory.broken.state import FlowError
+from replicadnn.theory.closures import broken_equations, symmetric_equations
 from replicadnn.theory.counting import possible
 from replicadnn.theory.solve import Progress
-from replicadnn.theory.symmetric import search as branches
-from replicadnn.theory.symmetric.state import State
+from replicadnn.theory.symmetric.search import settle
+from replicadnn.theory.symmetric.state import State, full_order
 from replicadnn.types import FloatArray
-from replicadnn.validate import real, whole
+from replicadnn.validate import numbers, real, whole
 
-KIND = "complexity"
-_SCALARS = ("alpha", "L", "kappa", "m_star", "dynamical", "static", "appearing_entropy")
 _SWEEPS = 20_000
 #: Largest breakpoint that is solved as it is.
 _THICK = 0.999
-#: All inner overlaps above this: the frozen branch of the teacher-student scenario.
-_FROZEN = 0.8
+#: All inner overlaps above this: the saturated branch of the teacher-student scenario.
+_SATURATED = 0.8
+#: Largest residual of a point that is reported.
+_SOLVED = 1e-8
+
+_SCALARS = ("alpha", "L", "kappa", "m_star", "dynamical", "static", "appearing_entropy")
+_CURVE = (
+    Item("m", "breakpoint"),
+    Item("free_entropy", "free entropy per N M"),
+    Item("sigma", "complexity per N M"),
+    Item("internal", "internal entropy of a state per N M"),
+    Item("residual", "residual"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Complexity:
-    """Sigma(m) of the frozen states at one alpha, and the points where they appear and dominate.
+class Complexity(Answer):
+    """Sigma(m) of the saturated states at one alpha, and where they appear and dominate.
 
     Attributes
     ----------
@@ -62,19 +71,21 @@ class Complexity:
     m : array
         Breakpoints asked for.
     free_entropy, sigma, internal : arrays
-        s(m), Sigma(m) and f(m) with layer 1 and L-1 frozen; nan where not met to 1e-8.
+        s(m), Sigma(m) and f(m) with layer 1 and L-1 saturated; nan where not met to 1e-8.
     residual : array
         Residual of the saddle-point equations.
     m_star : float
         Where Sigma = 0 (linear between neighbours in m); nan if Sigma keeps its sign.
     dynamical, static : float
-        alpha where the states frozen in every layer appear, and where their Sigma(1) vanishes
+        alpha where the states saturated in every layer appear, and where their Sigma(1) vanishes
         (kappa = 0); ``static`` is nan where they appear with Sigma(1) < 0: no such jump.
     appearing_entropy : float
         s_ts - (-ln 2) where the branch appears: negative if there is a 1RSB-like jump.
     finished : bool
         False if it was interrupted: m holds the breakpoints that were done.
     """
+
+    KIND: ClassVar[str] = "complexity"
 
     alpha: float
     L: int
@@ -88,8 +99,6 @@ class Complexity:
     dynamical: float
     static: float
     appearing_entropy: float
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    finished: bool = True
 
     @property
     def possible(self) -> bool | None:
@@ -105,68 +114,58 @@ class Complexity:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers under the keys of ``replicadnn complexity --json``."""
-        names = [n for n in self.__dataclass_fields__ if n != "provenance"]
-        found = {name: plain(getattr(self, name)) for name in names}
-        return found | {"possible": self.possible}
+        names = [*_SCALARS, *(item.attribute for item in _CURVE), "finished", "possible"]
+        return {name: plain(getattr(self, name)) for name in names}
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write to HDF5 (kind "complexity", docs/file-format.md)."""
-        curve = Table(
-            "curve",
-            (
-                Column.of("m", self.m, "breakpoint"),
-                Column.of("free_entropy", self.free_entropy, "free entropy per N M"),
-                Column.of("sigma", self.sigma, "complexity per N M"),
-                Column.of("internal", self.internal, "internal entropy of a state per N M"),
-                Column.of("residual", self.residual, "residual"),
-            ),
-        )
-        scalars = {name: getattr(self, name) for name in _SCALARS}
-        if self.possible is not None:
-            scalars["possible"] = self.possible
-        return write_tables(
-            path, KIND, [curve], attributes=scalars,
-            provenance=self.provenance or None, finished=self.finished, overwrite=overwrite,
-        )  # fmt: skip
+    def tables(self) -> list[Table]:
+        """The curve."""
+        columns = tuple(Column.of(c.key, getattr(self, c.attribute), c.text) for c in _CURVE)
+        return [Table("curve", columns)]
+
+    def attributes(self) -> dict[str, Plain]:
+        """The scalars, and ``possible`` where it is known."""
+        found: dict[str, Plain] = {name: getattr(self, name) for name in _SCALARS}
+        return found if self.possible is None else found | {"possible": self.possible}
+
+    @classmethod
+    def read(cls, file: Tables) -> Complexity:
+        """What a file holds."""
+        curve: dict[str, Any] = {c.attribute: file["curve"][c.key] for c in _CURVE}
+        scalars: dict[str, Any] = {name: file.attributes[name] for name in _SCALARS}
+        return cls(**curve, **scalars, **origin(file))
 
 
-def load_complexity(path: str | Path) -> Complexity:
-    """Read back what `Complexity.save` wrote; FileError if it is damaged or something else."""
-    with reading(path, KIND) as found:
-        curve: dict[str, Any] = {c.name: c.values for c in found["curve"].columns}
-        scalars: dict[str, Any] = {name: found.attributes[name] for name in _SCALARS}
-        origin: dict[str, Any] = {"provenance": found.provenance, "finished": found.finished}
-        return Complexity(**curve, **scalars, **origin)
+load_complexity = Complexity.load
 
 
-def frozen_point(alpha: float, L: int, m: float, kappa: float) -> tuple[float, float, float]:
+def saturated_point(alpha: float, L: int, m: float, kappa: float) -> tuple[float, float, float]:
     """s, Sigma and residual at breakpoint m with q(1) = q(L-1) = 1 above it."""
-    model = Model(alpha, L, kappa)
+    levels = broken_equations(
+        Problem(alpha=alpha, L=L, scenario=Scenario.RANDOM, ansatz=Ansatz.ONE_RSB, kappa=kappa)
+    )
     try:
-        found = minimise(
-            model, relaxed_guess(model, frozen_guess(model, 1, m)), free_breakpoints=False
-        )
+        guess = relaxed_guess(levels, saturated_guess(levels, 1, m))
+        found = minimise(levels, guess, free_breakpoints=False)
         for _ in range(3):  # overlaps on their way to zero hold up the rest
-            changed = adjust_levels(model, found.evaluation)
+            changed = adjust_levels(levels, found.evaluation)
             if changed is None:
                 break
-            found = minimise(model, changed, free_breakpoints=False)
+            found = minimise(levels, changed, free_breakpoints=False)
         # near m = 1 the cell below m* has hardly any weight in s, and its overlaps are as little
         # determined by the minimum: the map itself finishes them
-        ev = evaluate(model, relax(model, found.evaluation.state, 20, damping=1.0))
+        ev = levels.evaluate(relax(levels, found.evaluation.state, 20, damping=1.0))
     except FlowError:
         return math.nan, math.nan, math.inf
-    return float(ev.free_entropy), float(-(m**2) * ev.ds_dm[1]), float(residual(model, ev))
+    return float(ev.free_entropy), float(-(m**2) * ev.ds_dm[1]), float(residual(levels, ev))
 
 
 def planted(alpha: float, L: int) -> tuple[State, float] | None:
-    """Teacher-student solution frozen in every layer, with s; None where it does not exist."""
-    equations = Equations(Problem(alpha=alpha, L=L))
-    start = branches.full_order(equations.problem)
-    settled = branches.settle(equations, start, side=-1, max_sweeps=_SWEEPS)
-    if not settled.found or float(settled.state.q.min()) < _FROZEN:
+    """Teacher-student solution saturated in every layer, with s; None where it does not exist."""
+    equations = symmetric_equations(Problem(alpha=alpha, L=L))
+    settled = settle(equations, full_order(equations.problem), side=-1, max_sweeps=_SWEEPS)
+    if not settled.found or float(settled.state.q.min()) < _SATURATED:
         return None
-    return settled.state, entropy.free_entropy(equations, settled.state).total
+    return settled.state, equations.free_entropy(settled.state).total
 
 
 def planted_range(L: int) -> tuple[float, float, float]:
@@ -201,7 +200,7 @@ def complexity(
     kappa: float = 0.0,
     progress: Progress | None = None,
 ) -> Complexity:
-    """Sigma(m) = -m^2 ds/dm of the frozen states of random data (one step, hard constraints).
+    """Sigma(m) = -m^2 ds/dm of the saturated states of random data (one step, hard constraints).
 
     Parameters
     ----------
@@ -232,10 +231,8 @@ def complexity(
     """
     problem = Problem(alpha=alpha, L=L, scenario=Scenario.RANDOM, kappa=kappa)
     whole("L", L, 2, 200)
-    values = np.linspace(0.1, 1.0, 19) if m is None else np.atleast_1d(np.asarray(m, dtype=float))
-    if values.size == 0:
-        raise InputError("m", values.tolist(), "at least one number")
-    values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in values])
+    asked = np.linspace(0.1, 1.0, 19) if m is None else numbers("m", m)
+    values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in asked])
     rows: list[tuple[float, float, float]] = []
     ends = (math.nan, math.nan, math.nan)
     with interrupt.keeping(lambda: (_result(problem, values, rows, ends, False), len(rows))):
@@ -255,23 +252,23 @@ def _result(
     """From the rows (s, Sigma, residual) at the first breakpoints and the `planted_range`."""
     m = m[: len(rows)]
     s, sigma, rest = np.array(rows, dtype=float).reshape(-1, 3).T.copy()
-    bad = ~(rest < 1e-8)
+    bad = ~(rest < _SOLVED)
     s[bad] = sigma[bad] = math.nan
     dynamical, static, excess = ends
     return Complexity(
         alpha=problem.alpha, L=problem.L, kappa=problem.kappa, m=m, free_entropy=s, sigma=sigma,
         internal=s - sigma / m, residual=rest, m_star=_zero(m, sigma),
         dynamical=dynamical, static=static, appearing_entropy=excess,
-        provenance=make_provenance(), finished=finished,
+        provenance=provenance(), finished=finished,
     )  # fmt: skip
 
 
 def _row(problem: Problem, m: float) -> tuple[float, float, float]:
-    """`frozen_point`; above 0.999, where the cell of the states closes, continued linearly."""
+    """`saturated_point`; above 0.999, where the cell of the states closes, continued linearly."""
     alpha, L, kappa = problem.alpha, problem.L, problem.kappa
     if m <= _THICK:
-        return frozen_point(alpha, L, m, kappa)
-    low, high = (frozen_point(alpha, L, x, kappa) for x in (2.0 * _THICK - 1.0, _THICK))
+        return saturated_point(alpha, L, m, kappa)
+    low, high = (saturated_point(alpha, L, x, kappa) for x in (2.0 * _THICK - 1.0, _THICK))
     part = (m - _THICK) / (1.0 - _THICK)
     s, sigma = (high[i] + part * (high[i] - low[i]) for i in (0, 1))
     return s, sigma, max(low[2], high[2])
@@ -285,6 +282,3 @@ def _zero(m: FloatArray, sigma: FloatArray) -> float:
         if sigma[i] * sigma[i + 1] < 0.0:
             return float(m[i] - sigma[i] * (m[i + 1] - m[i]) / (sigma[i + 1] - sigma[i]))
     return math.nan
-
-
-__all__ = ["Complexity", "complexity", "load_complexity", "planted", "planted_range"]

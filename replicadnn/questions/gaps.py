@@ -1,18 +1,8 @@
 """Distribution of the gaps r of one layer at a solution.
 
-Behind the last level of the interaction flow a gap is Gaussian around the field h with variance
-1 - lam_K, weighted by the constraint:
-
-    P(r) = e^{-beta theta(kappa - r)} Int dh P_K(h) N(r; h, 1 - lam_K)/w(u),
-    u = (h - kappa)/sqrt(1 - lam_K),
-    w(u) = e^{-beta} + (1 - e^{-beta}) Phi(u)
-
-with P_K of docs/theory.md, section 6.1 (replica symmetric, random: P_0 = Normal(0, lam)).  In the
-teacher-student scenario P_0(h) = Normal(0, lam) w/norm and the integral is exact: the Gaussian of
-the unconstrained network cut at the margin, P(r) = e^{-beta theta(kappa - r)} phi(r)/norm,
-whatever the overlaps.
-
-Exact identity of the random scenario (s is stationary in everything else):
+P(r) is that of the closure of the problem (`replicadnn.theory.closures.gap_density`); here are its
+quadrature in r and what follows from it.  Exact identity of the random scenario (s is stationary in
+everything else):
 
     ds/dkappa = -(1 - e^{-beta}) sum_l P_l(kappa + 0).
 """
@@ -26,20 +16,14 @@ import numpy as np
 
 from replicadnn import interrupt
 from replicadnn.errors import InputError
-from replicadnn.kernels.theory import layers
-from replicadnn.kernels.theory import symmetric as kernels
-from replicadnn.problem import Scenario
+from replicadnn.quadrature import on_panels
 from replicadnn.solution import Solution
-from replicadnn.theory.closures.averaged.broken import POINTS_PER_WIDTH
-from replicadnn.theory.closures.averaged.twin import log_weight
-from replicadnn.theory.closures.averaged.weight import floor_distance
-from replicadnn.theory.parisi import fast_flow, gap_boundary, make_grid
+from replicadnn.theory.closures import gap_density
 from replicadnn.types import FloatArray
 from replicadnn.validate import whole
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_ORDER = 16
 _REACH = 9.0
-_LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +36,7 @@ class GapDistribution:
         Layer of perceptrons, 1..L.
     kappa, beta, alpha : float
     width : float
-        sqrt(1 - lam): scale of the peak above the margin.
+        Scale of the peak above the margin, sqrt(1 - lam) in the averaged closure.
     r, P : arrays
         Quadrature nodes, dense towards the margin, and the density there.
     weights : array
@@ -108,59 +92,13 @@ def gap_distribution(solution: Solution, layer: int) -> GapDistribution:
     layer = whole("layer", layer, 1, problem.L)
     if not solution.converged:
         raise InputError("solution", str(solution.status), "a converged point")
-    kappa, beta = problem.kappa, problem.beta
-    lam, rest = _overlap(solution, layer)
-    width = math.sqrt(rest)
-    r, dr = _nodes(kappa, width, beta)
-    where = np.append(kappa, r)
-    if lam[-1] == 0.0 or problem.scenario is Scenario.TEACHER_STUDENT:
-        log_free = -0.5 * where**2 - _LOG_ROOT_2PI - log_weight(np.array([-kappa]), beta)
-        density = np.exp(log_free - _cost(where, kappa, beta))
-    elif solution.x.size > 1:
-        boundary = gap_boundary(1.0 - rest, kappa, beta)
-        _, sharper = layers.gap_spacings(solution.x, lam, width, kappa, beta, POINTS_PER_WIDTH)
-        points = sharper * POINTS_PER_WIDTH
-        grid = make_grid(boundary, np.append(solution.x, 1.0), lam, points)
-        flow = fast_flow(boundary, solution.x, lam, grid=grid)
-        density = _sum_over_fields(where, flow.h, flow.P[-1], width, kappa, beta)
-    else:
-        density = np.empty(where.size)
-        drop, b = floor_distance(beta), -math.expm1(-beta)
-        kernels.gap_density(where, kappa, float(lam[-1]), rest, beta, drop, b, density)
+    density = gap_density(solution, layer)
+    kappa, width = problem.kappa, density.width
+    r, weights = _nodes(kappa, width, density.floor)
+    P = density.at(np.append(kappa, r))
     return GapDistribution(
-        layer, kappa, beta, problem.alpha, width, r, density[1:], dr, float(density[0])
-    )  # fmt: skip
-
-
-def _overlap(solution: Solution, layer: int) -> tuple[FloatArray, float]:
-    """lam_0 .. lam_K and 1 - lam_K of one layer."""
-    q, Q = solution.q[layer - 1 : layer + 1], solution.Q[layer - 1]
-    p, P = solution.one_minus_q_ea[layer - 1 : layer + 1], solution.one_minus_Q_ea[layer - 1]
-    both = p[0] + p[1] - p[0] * p[1]
-    return np.maximum.accumulate(q[0] * Q * q[1]), float(both + P - both * P)
-
-
-def _sum_over_fields(
-    r: FloatArray, h: FloatArray, P: FloatArray, width: float, kappa: float, beta: float
-) -> FloatArray:
-    """P(r) from P_K on the grid of the flow, whose spacing is a fifth of the width."""
-    live = P != 0.0
-    h, P = h[live], P[live]
-    log_w = log_weight((h - kappa) / width, beta)
-    density = np.empty(r.size)
-    cost = _cost(r, kappa, beta)
-    for k in range(0, r.size, 64):
-        u = (r[k : k + 64, None] - h) / width
-        exponent = -0.5 * u * u - log_w - _LOG_ROOT_2PI - cost[k : k + 64, None]
-        density[k : k + 64] = np.exp(exponent) @ P / width
-    return density
-
-
-def _cost(r: FloatArray, kappa: float, beta: float) -> FloatArray:
-    """beta below the margin, else 0."""
-    cost = np.zeros(r.size)
-    cost[r < kappa] = beta
-    return cost
+        layer, kappa, problem.beta, problem.alpha, width, r, P[1:], weights, float(P[0])
+    )
 
 
 def _panels(low: float, high: float, *sharp: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
@@ -173,20 +111,19 @@ def _panels(low: float, high: float, *sharp: tuple[float, float]) -> tuple[Float
         near = steps[steps < 1.0]
         edges += [centre - near, centre + near]
     cuts = np.unique(np.clip(np.concatenate(edges), low, high))
-    half = 0.5 * np.diff(cuts)
-    nodes = (cuts[:-1] + half)[:, None] + half[:, None] * _NODES
-    return nodes.ravel(), (half[:, None] * _WEIGHTS).ravel()
+    nodes, weights = on_panels(cuts, _ORDER)
+    return nodes.ravel(), weights.ravel()
 
 
-def _nodes(kappa: float, width: float, beta: float) -> tuple[FloatArray, FloatArray]:
+def _nodes(kappa: float, width: float, floor: float) -> tuple[FloatArray, FloatArray]:
     """Nodes of r on both sides of the step at kappa (above it only for hard constraints).
 
-    Below it the gaps end within a width of the fields at which ln w levels off.
+    Below it the gaps end within a width of the ``floor``.
     """
     step = kappa, 0.2 * width * width  # beside it P decays over (1 - lam)/|h|
     high, low = max(kappa, 0.0) + _REACH, min(kappa, 0.0) - _REACH
     above = _panels(kappa, high, step)
-    if math.isinf(beta):
+    if math.isinf(floor):
         return above
-    below = _panels(low, kappa, step, (kappa - floor_distance(beta) * width, 0.5 * width))
+    below = _panels(low, kappa, step, (floor, 0.5 * width))
     return np.concatenate([below[0], above[0]]), np.concatenate([below[1], above[1]])

@@ -8,12 +8,12 @@ rho = 0 from there on and eps_g = 1/2 exactly: fresh inputs are not followed thr
 
 from __future__ import annotations
 
+import enum
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,14 +21,27 @@ from numpy.typing import ArrayLike
 from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.provenance import provenance
+from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
 from replicadnn.solution import Solution
-from replicadnn.storage.tables import Column, Plain, Table, plain, reading, seconds, write_tables
+from replicadnn.status import Branch, Status
+from replicadnn.storage.tables import Plain, Table, Tables, plain
 from replicadnn.theory.observables import generalisation_error
 from replicadnn.theory.solve import Progress, plan, solve_plan
 from replicadnn.types import FloatArray
-from replicadnn.validate import whole
+from replicadnn.validate import choice, numbers, whole
 
-NOISY = ("none", "teacher", "both")
+
+class Noise(enum.StrEnum):
+    """Which networks err on the fresh inputs, as in training at finite beta."""
+
+    NONE = "none"
+    TEACHER = "teacher"
+    BOTH = "both"
+
+    def factor(self, beta: float) -> float:
+        """Factor of rho(l) a layer: tanh(beta/2) for each network that errs."""
+        power = {Noise.NONE: 0, Noise.TEACHER: 1, Noise.BOTH: 2}[self]
+        return math.tanh(beta / 2) ** power
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +59,40 @@ class ErrorPoint:
     uncertainty: float
     log_rho: float
     liquid_layers: int
-    status: str
-    branch: str
+    status: Status
+    branch: Branch
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Generalisation:
-    """Points in the order of L and, for each, of alpha asked for; see `generalisation`.
+_POINTS = Schema(
+    "points",
+    ErrorPoint,
+    (
+        Item("L", "depth"),
+        Item("alpha", "patterns per coupling"),
+        Item("error", "generalisation error eps_g of the typical student", "24"),
+        Item("uncertainty", "error of eps_g from the residual of the solution"),
+        Item("log_rho", "ln(1 - 2 eps_g)", "24"),
+        Item("liquid_layers", "hidden layers with q = 0"),
+        Item("status", "status of the solution"),
+        Item("branch", "branch of the solution"),
+        Item("message", "remark on the solution"),
+    ),
+    counter="point",
+)
 
-    ``finished`` is False if it was interrupted: the points are those that were done.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Generalisation(Answer):
+    """Points in the order of L and, for each, of alpha asked for; see `generalisation`."""
+
+    KIND: ClassVar[str] = "generalisation"
 
     points: tuple[ErrorPoint, ...]
     beta: float
     kappa: float
     branch: str
-    noisy: str
-    timings: Mapping[str, float] = field(default_factory=dict)
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    finished: bool = True
+    noisy: Noise
 
     @property
     def depths(self) -> list[int]:
@@ -91,7 +118,7 @@ class Generalisation:
 
     def as_dict(self) -> dict[str, Any]:
         """The document of ``generalisation --json``; null for what does not exist."""
-        rows = [{name: getattr(p, name) for name, _, _ in _COLUMNS} for p in self.points]
+        rows = [_POINTS.document(p) for p in self.points]
         for row in rows:
             row["eps_g"] = row.pop("error")
         document: dict[str, Any] = plain(
@@ -100,68 +127,46 @@ class Generalisation:
                 "scenario": "teacher-student",
                 "ansatz": "rs",
                 "kappa": self.kappa,
-                "beta": "inf" if math.isinf(self.beta) else self.beta,
+                "beta": beta_value(self.beta),
                 "branch": self.branch,
-                "noisy": self.noisy,
+                "noisy": str(self.noisy),
                 "timings": self.timings,
                 "finished": self.finished,
             }
         )
         return document
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the points to one HDF5 file of kind "generalisation" (docs/file-format.md).
+    def tables(self) -> list[Table]:
+        """The points."""
+        return [_POINTS.table(self.points)]
 
-        Raises
-        ------
-        FileError
-            The file exists (without ``overwrite``), the folder is missing, or writing fails.
-        """
-        points = Table.of("points", self.points, _COLUMNS)
-        number = Column.of("point", np.arange(len(self.points)), "number of the point")
-        attributes: dict[str, Plain] = {
-            "beta": self.beta, "kappa": self.kappa, "branch": self.branch, "noisy": self.noisy,
+    def attributes(self) -> dict[str, Plain]:
+        """What they have in common."""
+        return {
+            "beta": self.beta, "kappa": self.kappa, "branch": self.branch,
+            "noisy": str(self.noisy),
         }  # fmt: skip
-        return write_tables(
-            path, "generalisation", [Table("points", (number, *points.columns))],
-            attributes=attributes | seconds(self.timings), provenance=self.provenance,
-            finished=self.finished, overwrite=overwrite,
-        )  # fmt: skip
 
-
-_COLUMNS = (
-    ("L", "depth", ""),
-    ("alpha", "patterns per coupling", ""),
-    ("error", "generalisation error eps_g of the typical student", "24"),
-    ("uncertainty", "error of eps_g from the residual of the solution", ""),
-    ("log_rho", "ln(1 - 2 eps_g)", "24"),
-    ("liquid_layers", "hidden layers with q = 0", ""),
-    ("status", "status of the solution", ""),
-    ("branch", "branch of the solution", ""),
-    ("message", "remark on the solution", ""),
-)
-
-
-def load_generalisation(path: str | Path) -> Generalisation:
-    """Read a file of kind "generalisation".
-
-    Raises
-    ------
-    FileError
-        As `replicadnn.load`.
-    """
-    with reading(path, "generalisation") as file:
-        a, rows = file.attributes, file["points"].records()
-        return Generalisation(
-            points=tuple(ErrorPoint(*(row[name] for name, _, _ in _COLUMNS)) for row in rows),
+    @classmethod
+    def read(cls, file: Tables) -> Generalisation:
+        """What a file holds."""
+        a = file.attributes
+        return cls(
+            points=tuple(_stored(row) for row in _POINTS.read(file["points"])),
             beta=float(a["beta"]),
             kappa=float(a["kappa"]),
             branch=str(a["branch"]),
-            noisy=str(a["noisy"]),
-            timings=file.timings,
-            provenance=file.provenance,
-            finished=file.finished,
+            noisy=choice(Noise, "noisy", a["noisy"]),
+            **origin(file),
         )
+
+
+load_generalisation = Generalisation.load
+
+
+def _stored(row: dict[str, Any]) -> ErrorPoint:
+    kinds = {"status": choice(Status, "status", row["status"]), "branch": Branch(row["branch"])}
+    return ErrorPoint(**row | kinds)
 
 
 def generalisation(
@@ -210,11 +215,8 @@ def generalisation(
     [0.14338 0.22974 0.5    ]
     """
     began = time.perf_counter()
-    depths = [L] if np.ndim(L) == 0 else list(L)  # type: ignore[arg-type]
-    if not depths:
-        raise InputError("L", depths, "at least one depth")
-    if noisy not in NOISY:
-        raise InputError("noisy", noisy, "one of " + ", ".join(NOISY))
+    depths = numbers("L", L)
+    noise = choice(Noise, "noisy", noisy)
     if branch == "all":
         raise InputError("branch", branch, "one of auto, equilibrium, continuous")
     works = [
@@ -227,31 +229,30 @@ def generalisation(
     def result(finished: bool) -> Generalisation:
         return Generalisation(
             tuple(found[place] for place in sorted(found)), float(beta), float(kappa), branch,
-            noisy, {"solve": time.perf_counter() - began}, provenance(), finished,
+            noise, timings={"solve": time.perf_counter() - began}, provenance=provenance(),
+            finished=finished,
         )  # fmt: skip
 
     with interrupt.keeping(lambda: (result(False), len(found))):
         for depth, work in enumerate(works):
             for index, solutions in solve_plan(work):
-                found[depth, index] = _point(solutions[0], noisy)
+                found[depth, index] = _point(solutions[0], noise)
                 if progress is not None:
                     progress(len(found), total)
     return result(True)
 
 
-def _point(solution: Solution, noisy: str) -> ErrorPoint:
+def _point(solution: Solution, noise: Noise) -> ErrorPoint:
     error = uncertainty = log_rho = math.nan
     liquid = -1
     if solution.converged:
-        Q, rest = solution.Q_ea, solution.one_minus_Q_ea
-        beta = solution.problem.beta
-        error = generalisation_error(Q, rest, beta=beta, noisy=noisy)
+        Q, beta = solution.Q_ea, solution.problem.beta
+        error = generalisation_error(Q, solution.one_minus_Q_ea, beta=beta, noisy=noise)
         liquid = int(np.sum(solution.q_ea[1:-1] == 0.0))
-        uncertainty = _uncertainty(solution, noisy)
-        factor = {"none": 1.0, "teacher": math.tanh(beta / 2), "both": math.tanh(beta / 2) ** 2}
-        log_rho = log_correlation(Q, factor[noisy])
+        uncertainty = _uncertainty(solution, noise)
+        log_rho = log_correlation(Q, noise.factor(beta))
     return ErrorPoint(
-        solution.L, solution.alpha, error, uncertainty, log_rho, liquid, str(solution.status),
+        solution.L, solution.alpha, error, uncertainty, log_rho, liquid, solution.status,
         solution.branch, solution.message,
     )  # fmt: skip
 
@@ -269,7 +270,7 @@ def log_correlation(Q: Sequence[float] | FloatArray, factor: float = 1.0) -> flo
     return log_rho
 
 
-def _uncertainty(solution: Solution, noisy: str) -> float:
+def _uncertainty(solution: Solution, noise: Noise) -> float:
     """Change of eps_g when every Q moves by the error that its residual allows."""
     certificate = solution.certificate
     amplified = certificate.residual / max(1e-6, 1.0 - np.nan_to_num(certificate.contraction))
@@ -277,6 +278,6 @@ def _uncertainty(solution: Solution, noisy: str) -> float:
     move = min(amplified, 0.5) * Q * P
     beta = solution.problem.beta
     ends = [
-        generalisation_error(Q + s * move, P - s * move, beta=beta, noisy=noisy) for s in (-1, 1)
+        generalisation_error(Q + s * move, P - s * move, beta=beta, noisy=noise) for s in (-1, 1)
     ]
     return 0.5 * abs(ends[0] - ends[1]) + 1e-15

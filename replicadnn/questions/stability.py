@@ -1,16 +1,16 @@
 """Stability of the replica-symmetric solution: replicon rho and de Almeida-Thouless line, rho = 1.
 
-rho: `replicadnn.theory.closures.averaged.replicon`.
+rho: the spectral radius of the map of fluctuations that break replica symmetry
+(`SymmetricEquations.replicon` of `replicadnn.theory.contract`).
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,18 +19,25 @@ from scipy.optimize import brentq
 from replicadnn import interrupt
 from replicadnn.errors import InputError
 from replicadnn.problem import Problem, Scenario
-from replicadnn.provenance import provenance as make_provenance
-from replicadnn.storage.tables import Column, Table, plain, reading, write_tables
-from replicadnn.theory.closures.averaged.equations import Equations
-from replicadnn.theory.closures.averaged.replicon import MAX_DEPTH, replicon
+from replicadnn.provenance import provenance
+from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
+from replicadnn.status import Branch
+from replicadnn.storage.tables import Plain, Table, Tables
+from replicadnn.theory.closures import symmetric_equations
+from replicadnn.theory.contract import SymmetricEquations
 from replicadnn.theory.counting import possible
-from replicadnn.theory.symmetric import search as branches
-from replicadnn.theory.symmetric.point import Candidate, find_branches
+from replicadnn.theory.symmetric.branches import Candidate, find_branches
+from replicadnn.theory.symmetric.search import Settled, Stop, settle
 from replicadnn.theory.symmetric.state import State
-from replicadnn.validate import choice
+from replicadnn.validate import choice, numbers
 
-KIND = "stability"
 _SWEEPS = 20_000
+#: Depth up to which rho is computed.
+MAX_DEPTH = 500
+#: Relative errors of a crossing of rho = 1: of a simple root, and of a double one at an onset.
+_SIMPLE, _DOUBLE = 1e-10, 1e-6
+#: Relative distance below the crossing at which the solution is liquid at an onset.
+_BELOW = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +51,7 @@ class StabilityPoint:
     kappa: float
     beta: float
     alpha: float
-    branch: str
+    branch: Branch
     free_entropy: float
     rho: float
     contraction: float
@@ -57,7 +64,7 @@ class StabilityLine:
     """alpha where rho of the continuous branch crosses 1; nan where it does not on the grid.
 
     ``onset`` says that the solution below is liquid, so that symmetry breaks where the first layer
-    freezes; rho - 1 is quadratic above an onset, hence the larger ``uncertainty``.
+    becomes solid; rho - 1 is quadratic above an onset, hence the larger ``uncertainty``.
     """
 
     L: int
@@ -69,15 +76,46 @@ class StabilityLine:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stability:
-    """Points and lines that `stability` returns; ``finished`` is False if it was interrupted."""
+_SETTING = (Item("L", "depth"), Item("kappa", "margin"), Item("beta", "inverse temperature"))
+_ALPHA = Item("alpha", "patterns per coupling")
+_POINTS = Schema(
+    "points",
+    StabilityPoint,
+    (
+        *_SETTING,
+        _ALPHA,
+        Item("branch", "branch"),
+        Item("free_entropy", "free entropy per N M"),
+        Item("rho", "replicon: spectral radius"),
+        Item("contraction", "spectral radius of the saddle-point map"),
+        Item("converged", "solved"),
+        Item("possible", "within the counting bound"),
+    ),
+    counter="index",
+)
+_LINES = Schema(
+    "lines",
+    StabilityLine,
+    (
+        *_SETTING,
+        _ALPHA,
+        Item("uncertainty", "error estimate of alpha"),
+        Item("onset", "the solution below is liquid"),
+        Item("message", "remark"),
+    ),
+    counter="index",
+)
 
-    scenario: str
+
+@dataclass(frozen=True, slots=True)
+class Stability(Answer):
+    """Points and lines that `stability` returns."""
+
+    KIND: ClassVar[str] = "stability"
+
+    scenario: Scenario
     points: tuple[StabilityPoint, ...]
     lines: tuple[StabilityLine, ...]
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    finished: bool = True
 
     @property
     def converged(self) -> bool:
@@ -86,79 +124,53 @@ class Stability:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers under the keys of ``replicadnn stability --json``."""
-
-        def rows(items: Sequence[Any]) -> list[dict[str, Any]]:
-            out = []
-            for item in items:
-                row = {name: plain(getattr(item, name)) for name in item.__dataclass_fields__}
-                row["beta"] = "inf" if math.isinf(item.beta) else item.beta
-                out.append(row)
-            return out
-
         return {
-            "scenario": self.scenario, "points": rows(self.points), "lines": rows(self.lines),
+            "scenario": str(self.scenario),
+            "points": [_POINTS.document(p) | {"beta": beta_value(p.beta)} for p in self.points],
+            "lines": [_LINES.document(c) | {"beta": beta_value(c.beta)} for c in self.lines],
             "finished": self.finished,
-        }  # fmt: skip
+        }
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write to HDF5 (kind "stability", docs/file-format.md)."""
-        tables = [
-            _table("points", self.points, StabilityPoint),
-            _table("lines", self.lines, StabilityLine),
-        ]
-        return write_tables(
-            path, KIND, tables, attributes={"scenario": self.scenario},
-            provenance=self.provenance or None, finished=self.finished, overwrite=overwrite,
-        )  # fmt: skip
+    def tables(self) -> list[Table]:
+        """Points and lines."""
+        return [_POINTS.table(self.points), _LINES.table(self.lines)]
+
+    def attributes(self) -> dict[str, Plain]:
+        """The scenario."""
+        return {"scenario": str(self.scenario)}
 
     @classmethod
-    def load(cls, path: str | Path) -> Stability:
-        """Read back what `save` wrote; FileError if it is damaged or something else."""
-        with reading(path, KIND) as found:
-            scenario = choice(Scenario, "scenario", found.attributes["scenario"])
-            points = tuple(_point(scenario, row) for row in _rows(found["points"]))
-            lines = tuple(StabilityLine(**row) for row in _rows(found["lines"]))
-            return cls(str(scenario), points, lines, found.provenance, found.finished)
+    def read(cls, file: Tables) -> Stability:
+        """What a file holds."""
+        scenario = choice(Scenario, "scenario", file.attributes["scenario"])
+        points = []
+        for row in _POINTS.read(file["points"]):
+            setting = {name: row[name] for name in ("alpha", "L", "kappa", "beta")}
+            known = possible(Problem(scenario=scenario, **setting))
+            points.append(StabilityPoint(**row | {"branch": Branch(row["branch"])}, possible=known))
+        lines = tuple(StabilityLine(**row) for row in _LINES.read(file["lines"]))
+        return cls(scenario, tuple(points), lines, **origin(file))
 
 
-def load_stability(path: str | Path) -> Stability:
-    """`Stability.load`."""
-    return Stability.load(path)
+load_stability = Stability.load
 
 
-_WORDS = {
-    "L": "depth", "kappa": "margin", "beta": "inverse temperature",
-    "alpha": "patterns per coupling", "branch": "branch", "free_entropy": "free entropy per N M",
-    "rho": "replicon: spectral radius", "contraction": "spectral radius of the saddle-point map",
-    "converged": "solved", "uncertainty": "error estimate of alpha",
-    "onset": "the solution below is liquid", "message": "remark",
-}  # fmt: skip
+def _rho(equations: SymmetricEquations, state: State) -> float:
+    """rho as a number: nan where the closure does not compute it."""
+    value = equations.replicon(state)
+    return math.nan if value is None else value
 
 
-def _table(name: str, items: Sequence[Any], kind: Any) -> Table:
-    first = Column.of("index", np.arange(len(items)), "number of the row")
-    kinds = {"int": np.int64, "float": np.float64, "bool": np.bool_, "str": object}
-    columns = [
-        Column.of(key, np.array([getattr(i, key) for i in items], dtype=kinds[f.type]), _WORDS[key])
-        for key, f in kind.__dataclass_fields__.items()
-        if key != "possible"
-    ]
-    if kind is StabilityPoint:
-        columns.append(Column.possible(i.possible for i in items))
-    return Table(name, (first, *columns))
-
-
-def _point(scenario: Scenario, row: dict[str, Any]) -> StabilityPoint:
-    """A row of a file, also of an older one without "possible"."""
-    setting = {name: row[name] for name in ("alpha", "L", "kappa", "beta")}
-    return StabilityPoint(**row | {"possible": possible(Problem(scenario=scenario, **setting))})
-
-
-def _rows(table: Table) -> list[dict[str, Any]]:
-    return [
-        {name: value for name, value in record.items() if name != "index"}
-        for record in table.records()
-    ]
+def _point(problem: Problem, branch: Candidate) -> StabilityPoint:
+    settled = branch.settled
+    rho = _rho(symmetric_equations(problem), settled.state) if settled.found else math.nan
+    empty = settled.stop is Stop.UNSAT
+    return StabilityPoint(
+        L=problem.L, kappa=problem.kappa, beta=problem.beta, alpha=problem.alpha,
+        branch=branch.name, free_entropy=-math.inf if empty else branch.free_entropy, rho=rho,
+        contraction=settled.contraction, converged=settled.found or empty,
+        possible=possible(problem),
+    )  # fmt: skip
 
 
 def scan(problem: Problem, alphas: Sequence[float], points: list[StabilityPoint]) -> StabilityLine:
@@ -171,31 +183,19 @@ def scan(problem: Problem, alphas: Sequence[float], points: list[StabilityPoint]
     )  # fmt: skip
     for alpha in sorted(alphas):
         here = replace(problem, alpha=alpha)
-        found = find_branches(here, previous=previous)
+        found = find_branches(symmetric_equations(here), previous=previous)
         previous = found if all(b.settled.found for b in found) else []
-        equations = Equations(here)
-        for branch in found:
-            good = branch.settled.found
-            rho = replicon(equations, branch.settled.state) if good else math.nan
-            empty = "UNSAT" in branch.settled.reason
-            points.append(
-                StabilityPoint(
-                    L=here.L, kappa=here.kappa, beta=here.beta, alpha=alpha, branch=branch.name,
-                    free_entropy=-math.inf if empty else branch.free_entropy, rho=rho,
-                    contraction=branch.settled.contraction, converged=good or empty,
-                    possible=possible(here),
-                )
-            )  # fmt: skip
-        first = found[0]
-        if not first.settled.found:
+        new = [_point(here, branch) for branch in found]
+        points += new
+        if not found[0].settled.found:
             continue
-        state, rho = first.settled.state, points[-len(found)].rho
+        rho = new[0].rho
         if math.isnan(line.alpha) and rho > 1.0:
             if below is None:
                 line = replace(line, message=f"rho > 1 already at the smallest alpha, {alpha:g}")
             elif below[2] <= 1.0:
                 line = _cross(problem, line, below, alpha)
-        below = (alpha, state, rho)
+        below = (alpha, found[0].settled.state, rho)
     if below is None:
         line = replace(line, message="no solution at any alpha of the grid")
     return line
@@ -207,24 +207,25 @@ def _cross(
     """Root of rho - 1 between two points of the grid, on the solution climbed to from below."""
     low, start, _ = below
 
+    def climb(alpha: float) -> tuple[SymmetricEquations, Settled]:
+        here = symmetric_equations(replace(problem, alpha=alpha))
+        return here, settle(here, start, side=+1, max_sweeps=_SWEEPS)
+
     def excess(log_alpha: float) -> float:
-        here = Equations(replace(problem, alpha=math.exp(log_alpha)))
-        settled = branches.settle(here, start, side=+1, max_sweeps=_SWEEPS)
+        here, settled = climb(math.exp(log_alpha))
         if not settled.found:
-            raise ArithmeticError(settled.reason)
-        return replicon(here, settled.state) - 1.0
+            raise ArithmeticError(settled.message)
+        return _rho(here, settled.state) - 1.0
 
     try:
         root = brentq(excess, math.log(low), math.log(above), xtol=1e-11, rtol=1e-13)
     except (ArithmeticError, ValueError) as error:
         return replace(line, message=f"rho crosses 1 between {low:g} and {above:g}; {error}")
     alpha = math.exp(root)
-    settled = branches.settle(
-        Equations(replace(problem, alpha=alpha * (1.0 - 1e-4))), start, side=+1, max_sweeps=_SWEEPS
-    )
+    _, settled = climb(alpha * (1.0 - _BELOW))
     onset = problem.L > 1 and bool(np.all(settled.state.q[1:-1] == 0.0))
     return replace(
-        line, alpha=alpha, uncertainty=(1e-6 if onset else 1e-10) * alpha, onset=onset,
+        line, alpha=alpha, uncertainty=(_DOUBLE if onset else _SIMPLE) * alpha, onset=onset,
         message="at the onset of order" if onset else "de Almeida-Thouless",
     )  # fmt: skip
 
@@ -240,7 +241,7 @@ def stability(
 ) -> Stability:
     """Replicon rho of the replica-symmetric solutions, and the de Almeida-Thouless line.
 
-    rho: spectral radius of (delta q, delta Q) -> (delta q, delta Q), see the module docstring.
+    rho: spectral radius of (delta q, delta Q) -> (delta q, delta Q) (docs/physics.md, section 7).
 
     Parameters
     ----------
@@ -273,8 +274,10 @@ def stability(
     lines: list[StabilityLine] = []
 
     def result(finished: bool) -> Stability:
-        setting = str(problems[0].scenario)
-        return Stability(setting, tuple(points), tuple(lines), make_provenance(), finished)
+        return Stability(
+            problems[0].scenario, tuple(points), tuple(lines), provenance=provenance(),
+            finished=finished,
+        )  # fmt: skip
 
     with interrupt.keeping(lambda: (result(False), len(points))):
         for problem in problems:
@@ -289,21 +292,12 @@ def plan(
 ) -> tuple[list[Problem], list[float]]:
     """Validate the arguments of `stability`: problems at the first alpha, and the grid."""
     setting = choice(Scenario, "scenario", scenario)
-    lists = {"alpha": _list(alpha), "L": _list(L), "kappa": _list(kappa), "beta": _list(beta)}
-    for name, values in lists.items():
-        if not values:
-            raise InputError(name, values, "at least one number")
-    for depth in lists["L"]:
+    alphas, depths = numbers("alpha", alpha), numbers("L", L)
+    for depth in depths:
         if isinstance(depth, int) and depth > MAX_DEPTH:
             raise InputError("L", depth, f"a whole number from 1 to {MAX_DEPTH}")
     problems = [
-        Problem(alpha=lists["alpha"][0], L=depth, scenario=setting, kappa=k, beta=b)
-        for depth, k, b in itertools.product(lists["L"], lists["kappa"], lists["beta"])
+        Problem(alpha=alphas[0], L=depth, scenario=setting, kappa=k, beta=b)
+        for depth, k, b in itertools.product(depths, numbers("kappa", kappa), numbers("beta", beta))
     ]
-    grid = [replace(problems[0], alpha=a).alpha for a in lists["alpha"]]
-    return problems, grid
-
-
-def _list(values: Any) -> list[Any]:
-    items = list(values) if np.ndim(values) else [values]
-    return [v.item() if isinstance(v, np.generic) else v for v in items]
+    return problems, [replace(problems[0], alpha=a).alpha for a in alphas]

@@ -16,14 +16,17 @@ from typing import Any
 import h5py
 import numpy as np
 
-from replicadnn.errors import FileError
+from replicadnn.errors import FileError, one_line
+from replicadnn.registry import READERS
 from replicadnn.storage import hdf5
 
 FORMAT = "replicadnn"
 SCHEMA_VERSION = 1
-#: Kinds whose files are tables (`storage.tables`).
-TABLE_KINDS = ("transitions", "generalisation", "capacity", "stability", "complexity")
-KINDS = ("solve", "mc", *TABLE_KINDS)
+#: What reading contents that are damaged, foreign or impossible can raise (InputError is one).
+_WRONG = (
+    KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError, MemoryError,
+    OverflowError,
+)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -67,7 +70,14 @@ def replaced(path: str | Path, file: h5py.File) -> bool:
 
 @contextlib.contextmanager
 def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
-    """An open file whose format, schema version and kind are as expected."""
+    """An open file whose format, schema version and kind (None: any) are as expected.
+
+    Raises
+    ------
+    FileError
+        Missing, no file, unreadable, not of this package, of a newer schema, damaged in its root
+        attributes, or of another kind.
+    """
     target = Path(path)
     if not target.is_file():
         raise FileError(target, "no such file" if not target.exists() else "is not a file")
@@ -78,28 +88,43 @@ def open_checked(path: str | Path, kind: str | None) -> Iterator[h5py.File]:
             target, "not a readable HDF5 file (foreign, truncated or in use)"
         ) from error
     with file:
-        try:
-            words = {name: file.attrs.get(name) for name in ("format", "schema_version")}
-            found = file.attrs.get("kind")
-            whole = file.attrs.get("sha256") in (None, hdf5.root_digest(file))
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise FileError(target, "not a replicadnn file (unreadable attributes)") from error
-        if not isinstance(words["format"], str) or words["format"] != FORMAT:
-            raise FileError(target, "an HDF5 file, but not a replicadnn one")
-        version = words["schema_version"]
-        if not isinstance(version, int | np.integer) or version < 1:
-            raise FileError(target, "schema_version is missing or invalid")
-        if version > SCHEMA_VERSION:
-            raise FileError(
-                target, f"schema_version {version} is newer than this program ({SCHEMA_VERSION})"
-            )
-        if not whole:
-            raise FileError(target, "damaged (checksum of the root attributes)")
-        if not isinstance(found, str) or found not in KINDS:
-            raise FileError(target, "kind is missing or unknown")
-        if kind is not None and found != kind:
-            raise FileError(target, f"holds {found!r} results, expected {kind!r}")
+        wrong = _wrong_frame(file, kind)
+        if wrong is not None:
+            raise FileError(target, wrong)
         yield file
+
+
+def _wrong_frame(file: h5py.File, kind: str | None) -> str | None:
+    """What is wrong with the root attributes, or None."""
+    try:
+        name, version, found = (file.attrs.get(n) for n in ("format", "schema_version", "kind"))
+        whole = file.attrs.get("sha256") in (None, hdf5.root_digest(file))
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        return "not a replicadnn file (unreadable attributes)"
+    if not isinstance(name, str) or name != FORMAT:
+        return "an HDF5 file, but not a replicadnn one"
+    if not isinstance(version, int | np.integer) or version < 1:
+        return "schema_version is missing or invalid"
+    if version > SCHEMA_VERSION:
+        return f"schema_version {version} is newer than this program ({SCHEMA_VERSION})"
+    if not whole:
+        return "damaged (checksum of the root attributes)"
+    if not isinstance(found, str) or found not in READERS:
+        return "kind is missing or unknown"
+    if kind is not None and found != kind:
+        return f"holds {found!r} results, expected {kind!r}"
+    return None
+
+
+@contextlib.contextmanager
+def one_error(path: str | Path, what: str) -> Iterator[None]:
+    """Whatever is wrong with the contents of a file becomes one `FileError`: not ``what``."""
+    try:
+        yield
+    except FileError:
+        raise
+    except _WRONG as error:
+        raise FileError(path, f"damaged or not {what} ({one_line(error)})") from error
 
 
 def provenance_of(file: h5py.File) -> dict[str, str]:

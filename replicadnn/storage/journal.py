@@ -8,41 +8,30 @@ Layout: a header line with the name that the HDF5 file calls its journal, then r
 
     marker (8 bytes) | length of the body (8) | SHA-256 of length and body (32) | body
 
-Body: length of the head (4 bytes), head (JSON), the arrays that the head refers to.  A record cut
-short by a kill is dropped; one that is damaged is skipped and counted.
+The body is made by `storage.records`.  A record cut short by a kill is dropped; one that is damaged
+is skipped and counted.
 """
 
 from __future__ import annotations
 
 import contextlib
-import enum
 import hashlib
 import io
-import json
 import mmap
 import os
 import stat
 import struct
-import sys
 import time
-import typing
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from functools import cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from replicadnn.errors import FileError, WriteError
-from replicadnn.status import Branch
+from replicadnn.errors import FileError, WriteError, one_line
 from replicadnn.storage.outputs import follow, sync_folder
 
 _MAGIC = b"replicadnn journal 1 "
 _HEADER = len(_MAGIC) + 33
 _MARKER = b"\x89RDNNJ\r\n"
 _FRAME = struct.Struct("<8sQ32s")
-_HEAD = struct.Struct("<I")
 #: Seconds between calls of fsync: what a loss of power (not a kill) can cost.
 _SYNC_EVERY = 1.0
 
@@ -61,102 +50,6 @@ def refuse_orphan(path: str | Path) -> None:
         raise FileError(
             beside, f"belongs to {target.name}, which is gone: bring it back, or delete both"
         )
-
-
-# --- values as bytes -----------------------------------------------------------------------
-
-
-#: The only classes that a journal can name: those that were told to `keep`.
-_CLASSES: dict[str, type] = {}
-
-
-def keep(*kinds: type) -> None:
-    """Let journals hold these frozen dataclasses; called once, where their files are defined."""
-    _CLASSES.update({kind.__name__: kind for kind in kinds})
-
-
-@cache
-def _enums(kind: type) -> dict[str, type]:
-    """Fields of a dataclass that are words with a meaning: enumerations, names of branches."""
-    hints = typing.get_type_hints(kind, vars(sys.modules[kind.__module__]))
-    return {
-        n: t for n, t in hints.items() if isinstance(t, type) and issubclass(t, (enum.Enum, Branch))
-    }
-
-
-def encode(value: Any) -> bytes:
-    """Body of a record: plain values, arrays of numbers and the results of this package."""
-    blobs: list[bytes] = []
-    offset = 0
-
-    def plain(item: Any) -> Any:
-        nonlocal offset
-        if isinstance(item, np.ndarray):
-            if item.dtype.kind not in "fiub":
-                raise TypeError(f"an array of {item.dtype} cannot be kept")
-            data = np.ascontiguousarray(item).tobytes()
-            blobs.append(data)
-            offset += len(data)
-            return {"#": "array", "at": offset - len(data), "is": item.dtype.str, "of": item.shape}
-        if isinstance(item, np.generic):
-            return item.item()
-        if is_dataclass(item) and not isinstance(item, type):
-            name = type(item).__name__
-            if name not in _CLASSES:
-                raise TypeError(f"a {name} cannot be kept")
-            return {"#": name} | {f.name: plain(getattr(item, f.name)) for f in fields(item)}
-        if isinstance(item, Mapping):
-            return {str(key): plain(entry) for key, entry in item.items()}
-        if isinstance(item, tuple):
-            return {"#": "tuple", "items": [plain(entry) for entry in item]}
-        if isinstance(item, list):
-            return [plain(entry) for entry in item]
-        return str(item) if isinstance(item, str) else item
-
-    head = json.dumps(plain(value), separators=(",", ":")).encode()
-    return b"".join((_HEAD.pack(len(head)), head, *blobs))
-
-
-def decode(body: bytes | memoryview, key: str | None = None) -> Any:
-    """The value that `encode` was given (``key``: only this entry of a mapping).
-
-    Raises
-    ------
-    ValueError, TypeError, KeyError
-        Not the body of a record.
-    """
-    if len(body) < _HEAD.size:
-        raise ValueError("empty record")
-    size = _HEAD.unpack_from(body)[0]
-    head = json.loads(bytes(body[_HEAD.size : _HEAD.size + size]))
-    blob = memoryview(body)[_HEAD.size + size :]
-
-    def full(item: Any) -> Any:
-        if isinstance(item, list):
-            return [full(entry) for entry in item]
-        if not isinstance(item, dict):
-            return item
-        kind = item.pop("#", None)
-        if kind is None:
-            return {name: full(entry) for name, entry in item.items()}
-        if kind == "tuple":
-            return tuple(full(entry) for entry in item["items"])
-        if kind == "array":
-            dtype, shape = np.dtype(item["is"]), tuple(item["of"])
-            if dtype.kind not in "fiub":
-                raise ValueError(f"an array of {dtype}")
-            count = int(np.prod(shape, dtype=np.int64))
-            return np.frombuffer(blob, dtype, count, item["at"]).reshape(shape).copy()
-        made = _CLASSES[kind]
-        values = {name: full(entry) for name, entry in item.items()}
-        for name, words in _enums(made).items():
-            values[name] = words(values[name])
-        return made(**values)
-
-    return full(head if key is None else head[key])
-
-
-# --- the file ------------------------------------------------------------------------------
 
 
 class Scan:
@@ -310,5 +203,5 @@ def each(scan: Scan, use: Callable[[bytes], None]) -> None:
         except FileError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, struct.error) as error:
-            reason = " ".join(f"{type(error).__name__} {error}".split())[:200]
+            reason = one_line(f"{type(error).__name__} {error}")
             raise FileError(scan.path, f"damaged or foreign record ({reason})") from error

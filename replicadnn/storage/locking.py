@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from replicadnn.errors import FileError
-from replicadnn.storage.outputs import check_target
+from replicadnn.storage.outputs import check_target, remove_leftovers
 
 
 @contextlib.contextmanager
@@ -31,20 +30,12 @@ def lock(path: str | Path) -> Iterator[None]:
     except OSError as error:
         raise FileError(path, f"cannot be locked ({error.strerror})") from error
     try:
-        for stale in target.parent.glob(".*.part"):
-            if _temporary(target.name).fullmatch(stale.name):
-                with contextlib.suppress(OSError):
-                    stale.unlink()  # left by a writer that was killed
+        remove_leftovers(target)
         yield
     finally:
         with contextlib.suppress(OSError):
             guard.unlink()
         os.close(handle)
-
-
-def _temporary(name: str) -> re.Pattern[str]:
-    """Names that `atomic_file` gives to what becomes ``name`` (not to what becomes ``name``.x)."""
-    return re.compile(rf"\.{re.escape(name)}\.[^.]+\.part")
 
 
 def _locked(guard: Path) -> int:

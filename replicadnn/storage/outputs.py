@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from replicadnn.errors import FileError, WriteError
+from replicadnn.errors import FileError, WriteError, one_line
+
+#: What is being written has the name of its file, a dot before it, and this behind it.
+_PART = ".part"
 
 
 def follow(path: str | Path) -> Path:
@@ -45,7 +49,7 @@ def check_target(
     target = follow(path)
     try:
         mode = _mode(path)
-        _mode(target.with_name(f".{target.name}.12345678.part") if target.name else target)
+        _mode(target.with_name(f".{target.name}.12345678{_PART}") if target.name else target)
     except (OSError, ValueError) as error:
         raise FileError(path, f"cannot be written ({_reason(error)})") from None
     if mode is not None and stat.S_ISDIR(mode):
@@ -72,7 +76,7 @@ def _mode(path: str | Path) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
+    return one_line(getattr(error, "strerror", None) or error)
 
 
 @contextlib.contextmanager
@@ -89,9 +93,7 @@ def atomic_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
     target = check_target(path, overwrite=overwrite)
     temporary = None
     try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.name}.", suffix=".part", dir=target.parent
-        )
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_PART, dir=target.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -114,6 +116,18 @@ def atomic_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove what a writer of ``target`` that was killed has left; the caller holds its lock.
+
+    What becomes another file, ``target``.x, stays.
+    """
+    own = re.compile(rf"\.{re.escape(target.name)}\.[^.]+{re.escape(_PART)}")
+    for stale in target.parent.glob(f".*{_PART}"):
+        if own.fullmatch(stale.name):
+            with contextlib.suppress(OSError):
+                stale.unlink()
 
 
 def _rename_new(temporary: Path, target: Path) -> None:

@@ -17,15 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
-from replicadnn.montecarlo.runs.result import MonteCarloResult, RunStatus
-from replicadnn.montecarlo.spec import Spec
+from replicadnn.montecarlo.runs.result import RunStatus
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.storage import files, hdf5
-from replicadnn.storage.journal import keep
+from replicadnn.storage.locking import lock as lock
 from replicadnn.storage.outputs import atomic_file
 from replicadnn.storage.run_groups import Result, read_run, write_run
-
-keep(MonteCarloResult, Spec)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -68,7 +65,7 @@ class Runs(Sequence["Result"]):
 
 
 def save_result(result: Result, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write one run to an HDF5 file; see `replicadnn.saving`."""
+    """Write one run to an HDF5 file; see `replicadnn.registry`."""
     complete = result.status is RunStatus.COMPLETE
     return Runs((result,), finished=complete).save(path, overwrite=overwrite)
 

@@ -8,6 +8,7 @@ attributes.  What the columns mean is the business of the module that computes t
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,9 +20,8 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from replicadnn.errors import FileError, InputError
 from replicadnn.provenance import provenance as make_provenance
-from replicadnn.storage.files import new_file, open_checked, provenance_of
+from replicadnn.storage.files import new_file, one_error, open_checked, provenance_of
 from replicadnn.storage.hdf5 import digest
 from replicadnn.storage.outputs import atomic_file
 
@@ -201,8 +201,6 @@ def _write(group: h5py.Group, table: Table, number: int) -> None:
 
 def _checksum(root: h5py.Group) -> str:
     """Checksum of the attributes above the tables (each table carries its own)."""
-    import hashlib
-
     pairs = {k: plain(root.attrs[k]) for k in sorted(root.attrs) if k != "sha256"}
     return hashlib.sha256(json.dumps([pairs, sorted(root)]).encode()).hexdigest()
 
@@ -215,35 +213,27 @@ def read_tables(path: str | Path, kind: str | None = None) -> Tables:
     FileError
         Missing, unreadable, damaged, of a newer schema or of another kind.
     """
-    with open_checked(path, kind) as file:
-        try:
-            root = file["tables"]
-            if root.attrs["sha256"] != _checksum(root):
-                raise ValueError("checksum of the attributes does not match")
-            tables = [_read(name, root[name]) for name in root]
-            tables.sort(key=lambda pair: pair[0])
-            return Tables(
-                kind=str(file.attrs["kind"]),
-                tables={table.name: table for _, table in tables},
-                attributes={k: _scalar(v) for k, v in root.attrs.items() if k != "sha256"},
-                provenance=provenance_of(file),
-                finished=bool(file.attrs.get("finished", False)),
-            )
-        except FileError:
-            raise
-        except (KeyError, ValueError, TypeError, AttributeError, OSError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise FileError(path, f"damaged or not a file of tables ({reason})") from error
+    with open_checked(path, kind) as file, one_error(path, "a file of tables"):
+        root = file["tables"]
+        if root.attrs["sha256"] != _checksum(root):
+            raise ValueError("checksum of the attributes does not match")
+        tables = [_read(name, root[name]) for name in root]
+        tables.sort(key=lambda pair: pair[0])
+        return Tables(
+            kind=str(file.attrs["kind"]),
+            tables={table.name: table for _, table in tables},
+            attributes={k: _scalar(v) for k, v in root.attrs.items() if k != "sha256"},
+            provenance=provenance_of(file),
+            finished=bool(file.attrs.get("finished", False)),
+        )
 
 
 @contextlib.contextmanager
 def reading(path: str | Path, kind: str) -> Iterator[Tables]:
     """`read_tables` for a block that makes a result of it; what does not fit is a FileError."""
     found = read_tables(path, kind)
-    try:
+    with one_error(path, f"a {kind} file"):
         yield found
-    except (KeyError, ValueError, TypeError, InputError) as error:
-        raise FileError(path, f"damaged or not a {kind} file ({error})") from error
 
 
 def _read(name: str, group: h5py.Group) -> tuple[int, Table]:

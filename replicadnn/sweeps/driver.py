@@ -9,14 +9,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from pathlib import Path
-from typing import Any
 
-from replicadnn import interrupt
+from replicadnn import interrupt, kernels
 from replicadnn.errors import InputError, ReplicaDNNError, WriteError
 from replicadnn.storage.locking import lock
-from replicadnn.sweeps import executors, file
+from replicadnn.sweeps import executors
+from replicadnn.sweeps.index import FAILED
 from replicadnn.sweeps.plan import Plan, Point, make_plan
-from replicadnn.sweeps.tasks import task_named
+from replicadnn.sweeps.reader import Sweep
+from replicadnn.sweeps.worker import failure, outcome, run_point
+from replicadnn.sweeps.writer import Writer
 from replicadnn.validate import whole
 
 logger = logging.getLogger(__name__)
@@ -35,16 +37,6 @@ class BrokenError(ReplicaDNNError):
     exit_code = 1
 
 
-def run_point(task: str, params: dict[str, Any], how: dict[str, Any]) -> bytes:
-    """Compute one point in a worker; whatever goes wrong is an outcome too."""
-    point = Point(task_named(task), params)
-    try:
-        result = point.task.compute(params, how)
-        return file.outcome(point, point.task.row(result), result)
-    except Exception as error:  # failure isolation: the reason is recorded, the others go on
-        return file.failure(point, f"{type(error).__name__}: {error}")
-
-
 @interrupt.safely()
 def sweep(
     plan: object,
@@ -59,7 +51,7 @@ def sweep(
     collect: Sequence[str | Path] = (),
     progress: Progress | None = None,
     moving: Progress | None = None,
-) -> file.Sweep:
+) -> Sweep:
     """Compute many points at once into one store, and continue one that was cut off.
 
     Parameters
@@ -111,7 +103,7 @@ def sweep(
         raise InputError("executor", executor, "only one of executor, workers, scheduler")
     count = executors.cores() if workers is None else whole("workers", workers, 1, 1024)
     with lock(output):
-        writer = file.Writer(output, work, overwrite=overwrite, retry=retry, moving=moving)
+        writer = Writer(output, work, overwrite=overwrite, retry=retry, moving=moving)
         try:
             todo = [point for point in work.points if point.id not in writer.done]
             computed = 0
@@ -125,7 +117,12 @@ def sweep(
                         _Run(work, todo, writer, here, progress).go()
         finally:
             writer.close()
-        return file.Sweep(output, computed)
+        return Sweep(output, computed)
+
+
+def are_compiled(folder: Path) -> bool:
+    """Whether kernels of this folder (or below it) have been compiled and kept."""
+    return any(folder.rglob("__pycache__/*.nbc"))
 
 
 def _workers(executor: Executor | None, scheduler: str | None, count: int) -> executors.Workers:
@@ -135,7 +132,7 @@ def _workers(executor: Executor | None, scheduler: str | None, count: int) -> ex
 
 
 @contextlib.contextmanager
-def _saved(writer: file.Writer, progress: Progress | None) -> Iterator[None]:
+def _saved(writer: Writer, progress: Progress | None) -> Iterator[None]:
     """Move the journal into the file in the end, whatever the end is."""
     try:
         yield
@@ -154,20 +151,18 @@ def _saved(writer: file.Writer, progress: Progress | None) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
-def _collected(
-    todo: list[Point], writer: file.Writer, sources: Sequence[str | Path]
-) -> list[Point]:
+def _collected(todo: list[Point], writer: Writer, sources: Sequence[str | Path]) -> list[Point]:
     """Take over the points of other stores; returns what is still to do."""
     left = {point.id: point for point in todo}
     for source in sources:
-        found = file.Sweep(source)
+        found = Sweep(source)
         if found.task != writer.task.name:
             raise InputError("collect", str(source), f"a store of {writer.task.name}")
         for k, result in found.results():
             row = found.row(k)
             point = left.pop(row["id"], None)
             if point is not None:
-                writer.record(file.outcome(point, writer.task.row(result), result))
+                writer.record(outcome(point, result))
     return list(left.values())
 
 
@@ -178,7 +173,7 @@ class _Run:
         self,
         plan: Plan,
         todo: list[Point],
-        writer: file.Writer,
+        writer: Writer,
         workers: executors.Workers,
         progress: Progress | None,
     ) -> None:
@@ -210,10 +205,7 @@ class _Run:
 
     def _warm_up(self) -> None:
         """With an empty cache of compiled kernels: compile them once, not once a worker."""
-        from replicadnn import kernels
-
-        folder = Path(str(kernels.__file__)).parent / "__pycache__"
-        if any(folder.glob("*.nbc")):
+        if are_compiled(Path(str(kernels.__file__)).parent):
             return
         task = self.plan.task
         first = self.todo[0]
@@ -274,10 +266,10 @@ class _Run:
                 return
             body = given_up
         except Exception as error:  # e.g. Dask's KilledWorker: this point is given up
-            body = file.failure(point, f"{type(error).__name__}: {error}")
+            body = failure(point, f"{type(error).__name__}: {error}")
         row = self.writer.record(body)
         logger.info("recorded %s: %s", point.id, row["status"])
-        if row["status"] == file.FAILED:
+        if row["status"] == FAILED:
             logger.warning("failed: %s: %s", point.label(short=True), row["message"])
         self._tell()
 
@@ -295,8 +287,6 @@ class _Run:
         self.broken = True
         self.deaths[point.id] = self.deaths.get(point.id, 0) + alone
         if self.deaths[point.id] >= _DEATHS:
-            return file.failure(
-                point, f"its process died {_DEATHS} times (out of memory or a crash)"
-            )
+            return failure(point, f"its process died {_DEATHS} times (out of memory or a crash)")
         self.suspects.append(point)
         return None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any
 
-from replicadnn.errors import InputError
+from replicadnn.errors import InputError, one_line
 
 #: Every worker computes on one thread; the points are the parallelism.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -113,7 +113,7 @@ class Cluster(Workers):
         try:
             self._client = Client(address, timeout=20, set_as_default=False)
         except (OSError, ValueError, RuntimeError) as error:
-            reason = " ".join(f"{type(error).__name__} {error}".split())[:200]
+            reason = one_line(f"{type(error).__name__} {error}")
             raise InputError("scheduler", address, f"no Dask scheduler there ({reason})") from None
         self._check_versions(address)
         super().__init__(self._client.get_executor(), 0)

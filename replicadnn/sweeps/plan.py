@@ -8,16 +8,16 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from replicadnn.errors import FileError, InputError
+from replicadnn.errors import FileError, InputError, one_line
 from replicadnn.problem import Problem
 from replicadnn.ranges import MAX_NUMBERS as MAX_POINTS
 from replicadnn.ranges import expand
-from replicadnn.sweeps.tasks import Task, task_named
+from replicadnn.sweeps.tasks.contract import Task, task_named
 from replicadnn.validate import whole
 
 #: Short names of the command line.
@@ -85,7 +85,7 @@ def make_plan(asked: object) -> Plan:
         return plan_from_table(asked)
     if isinstance(asked, Iterable):
         task = task_named("solve")
-        return Plan(task, _different(_point(task, _of_problem(p)) for p in asked))
+        return Plan(task, _different(_point(task, _of_problem(task, p)) for p in asked))
     raise InputError("plan", asked, "a TOML file, a mapping or Problems")
 
 
@@ -97,7 +97,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise FileError(path, f"cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FileError(path, " ".join(f"not TOML: {error}".split())) from None
+        raise FileError(path, one_line(f"not TOML: {error}")) from None
 
 
 def plan_from_table(table: Mapping[str, Any]) -> Plan:
@@ -108,7 +108,7 @@ def plan_from_table(table: Mapping[str, Any]) -> Plan:
     """
     rest = dict(table)
     name = rest.pop("task", "solve")
-    task = task_named(_TASK_ALIASES.get(str(name), name))
+    task = task_named(_TASK_ALIASES.get(str(name), str(name)))
     grids = rest.pop("grid", None)
     grids = [grids] if isinstance(grids, Mapping) else grids
     if not isinstance(grids, list) or not all(isinstance(g, Mapping) and g for g in grids):
@@ -124,12 +124,16 @@ def plan_from_table(table: Mapping[str, Any]) -> Plan:
     return Plan(task, _different(points), how)
 
 
-def _of_problem(problem: Any) -> dict[str, Any]:
+def _of_problem(task: Task, problem: Any) -> dict[str, Any]:
+    """Parameters of a point; of a Problem also those the task has not, unless they are default."""
     if isinstance(problem, Mapping):
         return dict(problem)
     if not isinstance(problem, Problem):
         raise InputError("plan", problem, "a TOML file, a mapping or Problems")
-    return {name: getattr(problem, name) for name in problem.__slots__}
+    values = {f.name: (getattr(problem, f.name), f.default) for f in fields(problem)}
+    return {
+        n: value for n, (value, usual) in values.items() if n in task.parameters or value != usual
+    }
 
 
 def _expand(task: Task, grid: Mapping[str, Any]) -> Iterable[Point]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from replicadnn import interrupt
 from replicadnn.errors import InputError
-from replicadnn.problem import Ansatz, BranchChoice, Problem, Scenario
+from replicadnn.problem import AVERAGED, Ansatz, BranchChoice, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.solution import (
     Solution,
@@ -20,10 +20,12 @@ from replicadnn.solution import (
     unsolved,
 )
 from replicadnn.status import Status
-from replicadnn.theory.broken import point as rsb_solver
-from replicadnn.theory.closures.averaged import broken as rsb_map
-from replicadnn.theory.closures.averaged import entropy
-from replicadnn.theory.symmetric.point import MAX_SWEEPS, Candidate, find_branches, solve_point
+from replicadnn.theory.broken.point import Settings
+from replicadnn.theory.broken.point import solve_point as solve_broken
+from replicadnn.theory.closures import broken_equations, closure_of, symmetric_equations
+from replicadnn.theory.contract import KnowsLevels
+from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_branches
+from replicadnn.theory.symmetric.point import solve_point
 from replicadnn.validate import choice, real, whole
 
 #: Called after every alpha with (points done, points in all).
@@ -31,32 +33,7 @@ Progress = Callable[[int, int], None]
 
 TOL_RANGE = (1e-14, 1e-2)
 #: Grid of a flow, at its replica-symmetric overlaps, beyond which broken symmetry takes minutes.
-MAX_FLOOR_POINTS = 3000
-
-
-def _too_sharp(problem: Problem, tol: float) -> Solution | None:
-    """The answer to a point whose Parisi flows would need too fine a grid for a large beta.
-
-    Judged at the replica-symmetric solution; that of broken symmetry needs a grid two to three
-    times finer still, on which the time of a solution grows like the square of its points.
-    """
-    if math.isinf(problem.beta):
-        return None
-    symmetric = find_branches(replace(problem, ansatz=Ansatz.RS))[0].settled
-    if not symmetric.found:
-        return None
-    points = rsb_map.floor_points(
-        problem.kappa, problem.beta, *entropy.interaction_overlap(symmetric.state)
-    )
-    if points <= MAX_FLOOR_POINTS:
-        return None
-    found = unsolved(problem, Status.NOT_CONVERGED, "", tol=tol)
-    message = (
-        f"beta = {problem.beta:g} is too large for broken symmetry at this alpha: a flow wants a "
-        f"grid of more than {points:.0f} points (at most {MAX_FLOOR_POINTS}); to do: a smaller "
-        "beta, beta = inf, or --ansatz rs"
-    )
-    return replace(found, message=message)
+MAX_FLOW_POINTS = 3000
 
 
 def default_ansatz(scenario: Scenario) -> Ansatz:
@@ -72,6 +49,7 @@ def solve(
     ansatz: str | None = None,
     kappa: float = 0.0,
     beta: float = math.inf,
+    closure: str = AVERAGED,
     branch: str = "auto",
     tol: float = 1e-8,
     max_sweeps: int = MAX_SWEEPS,
@@ -86,7 +64,8 @@ def solve(
     ----------
     alpha : float or array
         Patterns per coupling M/N, 1e-9..1e9.  A sweep is solved from small to large alpha, each
-        point started from the one before; results come back in the order given.
+        replica-symmetric point started from the one before (with broken symmetry every point is
+        solved from nothing); results come back in the order given.
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
@@ -96,6 +75,9 @@ def solve(
         Margin, -10..10.
     beta : float
         Inverse temperature of the violation-count potential, 1e-3..inf (hard constraint).
+    closure : str
+        Treatment of the neurons: "averaged" (the article's), or one that was added with
+        `replicadnn.theory.closures.register`.
     branch : {"auto", "equilibrium", "continuous", "all"}
         Which solution, where there are several (docs/theory.md, section 5).
     tol : float
@@ -140,6 +122,7 @@ def solve(
         ansatz=ansatz,
         kappa=kappa,
         beta=beta,
+        closure=closure,
         branch=branch,
         tol=tol,
         max_sweeps=max_sweeps,
@@ -183,6 +166,7 @@ def plan(
     ansatz: str | None = None,
     kappa: float = 0.0,
     beta: float = math.inf,
+    closure: str = AVERAGED,
     branch: str = "auto",
     tol: float = 1e-8,
     max_sweeps: int = MAX_SWEEPS,
@@ -202,41 +186,89 @@ def plan(
     tol = real("tol", tol, *TOL_RANGE, f"a number from {TOL_RANGE[0]:g} to {TOL_RANGE[1]:g}")
     max_sweeps = whole("max_sweeps", max_sweeps, 1, 10**9)
     problems = tuple(
-        Problem(alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta)
+        Problem(
+            alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta,
+            closure=closure,
+        )
         for a in _alphas(alpha)
-    )
+    )  # fmt: skip
+    for problem in problems:  # there is such a closure, and it covers them
+        known = closure_of(problem)
+        if structure is not Ansatz.RS and not isinstance(known, KnowsLevels):
+            raise InputError("ansatz", str(structure), f"rs with closure {known.name}")
     return Plan(problems, asked, tol, max_sweeps, levels, time_limit, threads)
 
 
 def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
-    """Solve point by point from small to large alpha; yields (position asked for, solutions)."""
+    """Solve point by point from small to large alpha; yields (position asked for, solutions).
+
+    A replica-symmetric point starts from the one before, a point with broken symmetry from nothing.
+    """
     previous: list[Candidate] = []
     order = sorted(range(len(work.problems)), key=lambda i: work.problems[i].alpha)
     for i in order:
-        if work.problems[i].ansatz is not Ansatz.RS:
-            refused = _too_sharp(work.problems[i], work.tol)
-            if refused is not None:
-                yield i, [refused]
-                continue
-            yield (
-                i,
-                rsb_solver.solve_point(
-                    work.problems[i],
-                    work.asked,
-                    levels=work.levels,
-                    tol=work.tol,
-                    time_limit=work.time_limit,
-                    threads=work.threads,
-                ),
-            )
+        problem = work.problems[i]
+        if problem.ansatz is not Ansatz.RS:
+            yield i, _broken_point(work, problem)
             continue
         found, previous = solve_point(
-            work.problems[i], work.asked, tol=work.tol, previous=previous,
+            symmetric_equations(problem), work.asked, tol=work.tol, previous=previous,
             max_sweeps=work.max_sweeps,
         )  # fmt: skip
         if not all(b.settled.found for b in previous):
             previous = []
         yield i, found
+
+
+def _broken_point(work: Plan, problem: Problem) -> list[Solution]:
+    """Solutions of a point of random data whose replica symmetry may be broken."""
+    refused = _too_sharp(problem, work.tol)
+    if refused is not None:
+        return [refused]
+    if problem.L == 1 and problem.kappa >= 0.0 and math.isinf(problem.beta):
+        return [_convex(problem, work.tol)]
+    settings = Settings(work.levels, work.tol, work.time_limit, work.threads)
+    return solve_broken(broken_equations(problem), work.asked, settings)
+
+
+def _too_sharp(problem: Problem, tol: float) -> Solution | None:
+    """The answer to a point whose Parisi flows would need too fine a grid for a large beta.
+
+    Judged at the replica-symmetric solution; that of broken symmetry needs a grid two to three
+    times finer still, on which the time of a solution grows like the square of its points.
+    """
+    if math.isinf(problem.beta):
+        return None
+    symmetric = replace(problem, ansatz=Ansatz.RS)
+    settled = find_branches(symmetric_equations(symmetric))[0].settled
+    if not settled.found:
+        return None
+    closure = closure_of(problem)
+    assert isinstance(closure, KnowsLevels)  # `plan` asked
+    points = closure.flow_points(problem, settled.state)
+    if points <= MAX_FLOW_POINTS:
+        return None
+    message = (
+        f"beta = {problem.beta:g} is too large for broken symmetry at this alpha: a flow wants a "
+        f"grid of more than {points:.0f} points (at most {MAX_FLOW_POINTS}); to do: a smaller "
+        "beta, beta = inf, or --ansatz rs"
+    )
+    return replace(unsolved(problem, Status.NOT_CONVERGED, "", tol=tol), message=message)
+
+
+def _convex(problem: Problem, tol: float) -> Solution:
+    """One perceptron with kappa >= 0 and hard constraints: convex, hence replica symmetric."""
+    equations = symmetric_equations(replace(problem, ansatz=Ansatz.RS))
+    symmetric = solve_point(equations, tol=tol)[0][0]
+    message = f"{symmetric.message}; one convex perceptron: no replica-symmetry breaking"
+    if not symmetric.converged:
+        return replace(symmetric, problem=problem, message=message)
+    own = symmetric.certificate
+    return replace(
+        symmetric, problem=problem, message=message,
+        certificate=replace(own, levels_error_s=0.0, levels_error_q=0.0, levels_error_Q=0.0),
+        q_ea_error=np.zeros(2), Q_ea_error=np.zeros(1),
+    )  # fmt: skip
 
 
 def _alphas(alpha: ArrayLike) -> list[float]:

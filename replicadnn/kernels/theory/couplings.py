@@ -130,11 +130,17 @@ def _overlaps_at(mu, B, m, Q):
 
 @jit_ieee_strict
 def response(B, m):
-    """Q_i(B), the inverse of `field_overlaps`; mu by bisection to the last digit."""
+    """Q_i(B), the inverse of `field_overlaps`."""
+    return response_and_rest(B, m)[0]
+
+
+@jit_ieee_strict
+def response_and_rest(B, m):
+    """Q_i(B) and 1 - Q_k = D_k = 1/mu, which keeps its digits; mu by bisection to the last one."""
     k = B.size - 1
     Q = np.zeros(k + 1)
     if B[k] <= 0.0:
-        return Q
+        return Q, 1.0
     low = 0.0
     for i in range(1, k + 1):
         low += m[i] * (B[i] - B[i - 1])
@@ -157,4 +163,4 @@ def response(B, m):
         else:
             high = middle
     _overlaps_at(left, B, m, Q)
-    return Q
+    return Q, 1.0 / left

@@ -119,7 +119,10 @@ def gap_flow(m, lam, kappa, beta, points):
 
 @jit_ieee_strict
 def spin_flow(m, eps, m_top, points):
-    """Neuron: f = (1/m_top) ln 2cosh(m_top h), variances eps; m_top < 1 on the frozen branch."""
+    """Neuron: f = (1/m_top) ln 2cosh(m_top h), variances eps; m_top < 1 where it is saturated.
+
+    Also 1 - T_k as the average of sech^2(m_top h), which keeps its digits where T_k is next to one.
+    """
     k1 = eps.size
     drift = 0.0
     for i in range(1, k1):
@@ -135,7 +138,12 @@ def spin_flow(m, eps, m_top, points):
         df_dm[:] = 0.0
     ratio = np.ones(k1, dtype=np.int64)
     full = _append(m, m_top)
-    return _flow(full, eps, step, side, ratio, 1.0, 1.0 / m_top, tables, df_dm)
+    (F, T, C, A, error), work = _flow(full, eps, step, side, ratio, 1.0, 1.0 / m_top, tables, df_dm)
+    rest, P = 0.0, tables[6, k1 - 1]
+    for i in range(n):
+        tail = math.exp(-2.0 * m_top * abs((i - side) * step))
+        rest += P[i] * (4.0 * tail / (1.0 + tail) ** 2)
+    return (F, T, C, A, error, rest), work
 
 
 @jit_ieee_strict

@@ -16,12 +16,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn import saving
 from replicadnn.errors import FileError
 from replicadnn.montecarlo.measure import registry
 from replicadnn.montecarlo.measure.equilibrium import Verdict
 from replicadnn.montecarlo.measure.observable import Dataset
 from replicadnn.montecarlo.spec import Exchange, Spec
+from replicadnn.registry import load, save
 
 
 class RunStatus(enum.StrEnum):
@@ -109,12 +109,12 @@ class RunResult:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the result to an HDF5 file of kind "mc"; FileError if it exists already."""
-        return saving.save(self, path, overwrite=overwrite)
+        return save(self, path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a file that holds one run of this kind; for several use `replicadnn.load`."""
-        runs = saving.load(path)
+        runs = load(path)
         only = runs[0] if len(runs) == 1 else None
         if not isinstance(only, cls):
             kind = "relaxation" if cls is MonteCarloResult else "tempering"

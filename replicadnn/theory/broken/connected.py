@@ -10,58 +10,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from replicadnn.theory.broken.accuracy import residual
 from replicadnn.theory.broken.climb import Climb, Effort, climb, leaps, settle
-from replicadnn.theory.broken.curve import LEASH, BranchPath, follow_branch
-from replicadnn.theory.broken.levels import first_guess, relaxed_guess
-from replicadnn.theory.broken.minimise import LOST, zero_level_growth
-from replicadnn.theory.closures.averaged.broken import (
-    FlowError,
-    Model,
-    State,
-    evaluate,
-    make_state,
-    residual,
-)
+from replicadnn.theory.broken.curve import BranchPath, follow_branch
+from replicadnn.theory.broken.guess import first_guess, relaxed_guess
+from replicadnn.theory.broken.state import FlowError, State, make_state
+from replicadnn.theory.broken.stop import StopReason
+from replicadnn.theory.broken.tuning import TUNING
+from replicadnn.theory.contract import BrokenEquations
 
-START = 0.1  # the curve of one level begins this far (relative) above the threshold
-SMALL = 0.1  # ... where every q_EA has to be below this: q = O(alpha/alpha_1 - 1)
-SHORTER = (
-    0.07  # levels are added at this much less in ln alpha instead, then at 2, 4, ... times that
-)
-HOP = 2e-3  # relative step in alpha across the end of one allocation of the levels
-HOPS = 8
-POINTS = 400
-STEP = 0.1
-RESOLVED = 1e-10  # gain in s above which one level is told from none
-
-Point = tuple[float, State]
+#: alpha and a solution there.
+AlphaState = tuple[float, State]
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where the curve of `levels` levels stops, and what was found there."""
+    """Where the curve of ``levels`` levels stops, and what was found there."""
 
     levels: int
     alpha: float
-    reason: str
+    reason: StopReason
 
     def __str__(self) -> str:
-        if self.reason == "fold":
+        if self.reason is StopReason.FOLD:
             what = f"ends in a fold at alpha = {self.alpha:.5g}"
-        elif self.reason == "onset":
-            what = f"ends at alpha = {self.alpha:.5g}, where a layer freezes with a jump"
+        elif self.reason is StopReason.ONSET:
+            what = f"ends at alpha = {self.alpha:.5g}, where a layer becomes solid with a jump"
         else:
-            what = f"was followed to alpha = {self.alpha:.5g} ({self.reason})"
+            what = f"was followed to alpha = {self.alpha:.5g} ({self.reason.value})"
         return f"the branch of the liquid with {count_levels(self.levels)} {what}"
 
     @property
     def shown(self) -> bool:
         """True if there is no solution beyond on this curve."""
-        return self.reason in ("fold", "onset")
+        return self.reason.branch_ends
 
 
 def count_levels(K: int) -> str:
@@ -69,71 +55,65 @@ def count_levels(K: int) -> str:
     return f"{K} level" if K == 1 else f"{K} levels"
 
 
-def liquid(model: Model) -> State:
-    """q = Q = 0 in all hidden layers, L >= 2, without levels."""
-    return make_state(np.zeros(1), np.zeros((model.L + 1, 1)), np.zeros((model.L, 1)))
+def connected(
+    equations: BrokenEquations, K: int, effort: Effort
+) -> tuple[Climb | None, End | None]:
+    """K levels on the branch of the liquid at the alpha of ``equations``, above the threshold.
 
-
-def threshold(model: Model) -> float:
-    """alpha_1 at which the liquid becomes unstable, docs/theory.md, eq. (22); L >= 2."""
-    one = replace(model, alpha=1.0)
-    return 1.0 / float(zero_level_growth(evaluate(one, liquid(one)), one)[1:-1].max())
-
-
-def connected(model: Model, K: int, effort: Effort) -> tuple[Climb | None, End | None]:
-    """K levels on the branch of the liquid at `model.alpha` > threshold.
-
-    With an `End` the climb holds the fewer levels that there still are at `model.alpha`, or is
+    With an `End` the climb holds the fewer levels that there still are at this alpha, or is
     None: past the end of the curve of one level those of more are not searched, which have ended
     earlier wherever both were followed (docs/parisi.md, section 4).
     """
-    curve, end = few_level_curve(model, min(K, 1), effort)
-    if end is not None and K > 0 and not (end.shown and _resolved(model, curve, effort)):
-        curve, end = few_level_curve(model, 0, effort)
+    alpha = equations.problem.alpha
+    curve, end = few_level_curve(equations, min(K, 1), effort)
+    if end is not None and K > 0 and not (end.shown and _resolved(equations, curve, effort)):
+        curve, end = few_level_curve(equations, 0, effort)
     if end is not None:  # more levels end earlier
         return None, end
-    found = climb(model, nearest(curve, model.alpha)[1], K, effort)
-    while found.lost and found.tried < K and not effort.over:
-        there, _ = _from_below(model, curve, found.tried, effort)
-        again = None if there is None else climb(model, there, K, effort)
-        if again is None or (again.lost and again.tried <= found.tried):
+    found = climb(equations, nearest(curve, alpha)[1], K, effort)
+    while found.lost is not None and found.tried < K and not effort.over:
+        there, _ = _from_below(equations, curve, found.tried, effort)
+        again = None if there is None else climb(equations, there, K, effort)
+        if again is None or (again.lost is not None and again.tried <= found.tried):
             break
         found = again
-    if not found.lost:
+    if found.lost is None:
         return found, None
-    there, end = _from_below(model, curve, K, effort)
-    above = None if there is None else climb(model, there, K, effort)
-    if above is not None and not above.lost:
+    there, end = _from_below(equations, curve, K, effort)
+    above = None if there is None else climb(equations, there, K, effort)
+    if above is not None and above.lost is None:
         return above, None
-    return found, end or End(K, model.alpha, "further levels lead away")
+    return found, end or End(K, alpha, StopReason.LED_AWAY)
 
 
-def discontinuous(model: Model, K: int, effort: Effort) -> Climb | None:
-    """Where levels added at `model.alpha` lead, another branch or not; None without a start."""
+def discontinuous(equations: BrokenEquations, K: int, effort: Effort) -> Climb | None:
+    """Where levels added at this alpha lead, another branch or not; None without a start."""
     for few in (min(K, 1), 0):
-        curve, end = few_level_curve(model, few, effort)
+        curve, end = few_level_curve(equations, few, effort)
         if end is None:
-            return climb(model, nearest(curve, model.alpha)[1], K, effort, share=1.0)
+            start = nearest(curve, equations.problem.alpha)[1]
+            return climb(equations, start, K, effort, share=1.0)
     return None
 
 
 def _from_below(
-    model: Model, curve: list[Point], K: int, effort: Effort
+    equations: BrokenEquations, curve: list[AlphaState], K: int, effort: Effort
 ) -> tuple[State | None, End | None]:
-    """K levels, added at a smaller alpha and followed up to `model.alpha`, or its end."""
-    for alpha, state in _below(curve, model.alpha):
-        lower = replace(model, alpha=alpha)
+    """K levels, added at a smaller alpha and followed up to that asked for, or its end."""
+    asked = equations.problem.alpha
+    for alpha, state in _below(curve, asked):
+        lower = equations.at(alpha)
         tried = climb(lower, state, K, effort)
         if effort.over:
-            return None, End(K, alpha, "time limit")
-        if not tried.lost and tried.stage.certificate.passes(effort.tol):
-            return _follow_up(lower, tried.stage.evaluation.state, model.alpha, effort)
-    return None, End(K, curve[0][0], "no further levels found")
+            return None, End(K, alpha, StopReason.TIME_LIMIT)
+        if tried.lost is None and effort.passes(tried.stage):
+            return _follow_up(lower, tried.stage.evaluation.state, asked, effort)
+    return None, End(K, curve[0][0], StopReason.NONE_BELOW)
 
 
-def _below(curve: list[Point], alpha: float) -> Iterator[Point]:
+def _below(curve: list[AlphaState], alpha: float) -> Iterator[AlphaState]:
     """Points of the curve at falling alpha, down to its start; every step is twice the last one."""
-    length, before = SHORTER, alpha
+    length, before = TUNING.shorter, alpha
     while before > curve[0][0]:
         point = nearest(curve, alpha * math.exp(-length))
         if point[0] < before:
@@ -142,7 +122,7 @@ def _below(curve: list[Point], alpha: float) -> Iterator[Point]:
         length *= 2.0
 
 
-def _resolved(model: Model, curve: list[Point], effort: Effort) -> bool:
+def _resolved(equations: BrokenEquations, curve: list[AlphaState], effort: Effort) -> bool:
     """True if one level lowers s by more than rounding at the end of its curve.
 
     Where overlaps are small, q = O(e^beta - 1) at high temperature for one, it does not: the
@@ -151,79 +131,85 @@ def _resolved(model: Model, curve: list[Point], effort: Effort) -> bool:
     if not curve:
         return True
     alpha, state = curve[-1]
-    here = replace(model, alpha=alpha)
+    here = equations.at(alpha)
     symmetric = make_state(np.zeros(1), state.eps[:, -1:], state.Q[:, -1:])
     broken, without = (settle(here, one, effort).evaluation for one in (state, symmetric))
-    return without.free_entropy - broken.free_entropy > RESOLVED
+    return without.free_entropy - broken.free_entropy > TUNING.one_level_gain
 
 
-def few_level_curve(model: Model, K: int, effort: Effort) -> tuple[list[Point], End | None]:
-    """The curve of K = 0 or 1 from next to the threshold to `model.alpha`, or where it ends."""
-    alpha_1 = threshold(model)
-    start = replace(model, alpha=min(model.alpha, (1.0 + START) * alpha_1))
-    guess = first_guess(start, K, 0.2, 0.2)
-    guess.eps[2:-2] = 0.0  # the layers beside the data freeze first
-    guess = relaxed_guess(start, guess, 15, deadline=effort.deadline, mapper=effort.mapper)
+def few_level_curve(
+    equations: BrokenEquations, K: int, effort: Effort
+) -> tuple[list[AlphaState], End | None]:
+    """The curve of K = 0 or 1 from next to the threshold to this alpha, or where it ends."""
+    alpha, alpha_1 = equations.problem.alpha, equations.first_threshold()
+    start = equations.at(min(alpha, (1.0 + TUNING.above_threshold) * alpha_1))
+    guess = first_guess(equations.problem.L, K, TUNING.threshold_field, TUNING.threshold_field)
+    later = np.ones(guess.eps.shape[0], dtype=bool)
+    later[list(equations.first_layers)] = False
+    guess.eps[later] = 0.0
+    guess = relaxed_guess(
+        start, guess, TUNING.threshold_passes, deadline=effort.deadline, mapper=effort.mapper
+    )
     found = settle(start, guess, effort)
     ev = found.evaluation
-    if found.message in LOST or ev.q[1:-1, -1].max() > SMALL:
-        return [], End(0, alpha_1, "onset")
-    if start.alpha == model.alpha:
-        return [(start.alpha, ev.state)], None
-    path = _follow(start, ev.state, model.alpha, effort)
-    return _rising(path), _end_of(path, model.alpha)
+    if found.lost or ev.q[1:-1, -1].max() > TUNING.small_q:
+        return [], End(0, alpha_1, StopReason.ONSET)
+    if start.problem.alpha == alpha:
+        return [(alpha, ev.state)], None
+    path = _follow(start, ev.state, alpha, effort)
+    return _rising(path), _end_of(path, alpha)
 
 
-def _follow(model: Model, state: State, alpha: float, effort: Effort) -> BranchPath:
+def _follow(equations: BrokenEquations, state: State, alpha: float, effort: Effort) -> BranchPath:
     return follow_branch(
-        model, state, step=STEP, deadline=effort.deadline, past_fold=1, mapper=effort.mapper,
-        max_points=POINTS, alpha_range=(0.0, alpha),
+        equations, state, step=TUNING.curve_step, deadline=effort.deadline, past_fold=1,
+        mapper=effort.mapper, max_points=TUNING.curve_points, alpha_range=(0.0, alpha),
     )  # fmt: skip
 
 
-def _rising(path: BranchPath) -> list[Point]:
+def _rising(path: BranchPath) -> list[AlphaState]:
     """The points up to the largest alpha."""
     points = [(point.alpha, point.state) for point in path.points]
     return points[: 1 + max(range(len(points)), key=lambda i: points[i][0])]
 
 
 def _end_of(path: BranchPath, alpha: float) -> End | None:
-    """Where a path that was to lead to `alpha` ends before it."""
+    """Where a path that was to lead to ``alpha`` ends before it."""
     top = max(path.points, key=lambda point: point.alpha)
     if path.fold is not None and path.fold.alpha < alpha:
-        return End(top.state.K, path.fold.alpha, "fold")
+        return End(top.state.K, path.fold.alpha, StopReason.FOLD)
     if top.alpha < alpha:
         return End(top.state.K, top.alpha, path.reason)
     return None
 
 
-def nearest(curve: list[Point], alpha: float) -> Point:
-    """The point of a curve nearest to `alpha`."""
+def nearest(curve: list[AlphaState], alpha: float) -> AlphaState:
+    """The point of a curve nearest to ``alpha``."""
     return min(curve, key=lambda point: abs(math.log(point[0] / alpha)))
 
 
 def _follow_up(
-    model: Model, state: State, alpha: float, effort: Effort
+    equations: BrokenEquations, state: State, alpha: float, effort: Effort
 ) -> tuple[State | None, End | None]:
-    """From a solution at `model.alpha` up to `alpha`; None and the end where there is one.
+    """From a solution of ``equations`` up to ``alpha``; None and the end where there is one.
 
     The curve of many levels also ends where one way to share them out among the rises does; there
     the search goes on from the next solution, if that is near.
     """
     end: End | None = None
-    for _ in range(HOPS):
-        path = _follow(model, state, alpha, effort)
+    for _ in range(TUNING.hops):
+        path = _follow(equations, state, alpha, effort)
         end = _end_of(path, alpha)
         if end is None:
             return nearest(_rising(path), alpha)[1], None
         last = max(path.points, key=lambda point: point.alpha)
-        beyond = replace(model, alpha=min((1.0 + HOP) * end.alpha, alpha))
+        beyond = equations.at(min((1.0 + TUNING.hop) * end.alpha, alpha))
         try:
-            found = settle(beyond, last.state, effort, leash=LEASH)
+            found = settle(beyond, last.state, effort, leash=TUNING.leash)
         except FlowError:
             return None, end
-        good = residual(beyond, found.evaluation) < effort.tol and found.message not in LOST
+        good = residual(beyond, found.evaluation) < effort.tol and not found.lost
         if not good or leaps(last.evaluation, found.evaluation) or effort.over:
             return None, end
-        model, state = beyond, found.evaluation.state
+        equations, state = beyond, found.evaluation.state
     return None, end

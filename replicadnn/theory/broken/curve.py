@@ -8,54 +8,28 @@ With x = (q, Q, m) and g(x, ln alpha) = ds/dx a branch is the curve g = 0. Its t
 and a step along t is corrected by Newton steps orthogonal to t with the same bordered matrix,
 which stays regular at a simple fold, where H alone is singular. Reference: H. B. Keller, in
 Applications of Bifurcation Theory, Academic Press (1977). Increments of overlaps and gaps of m are
-measured in their own size.
+measured in their own size (`layout.Units`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from replicadnn.kernels.theory import couplings
-from replicadnn.theory.broken.layout import (
-    Layout,
-    Units,
-    apply_step,
-    gather,
-    make_layout,
-    step_size,
-)
-from replicadnn.theory.broken.minimise import (
-    active_levels,
-    adjust_levels,
-    field_step,
-    minimise,
-    natural_units,
-    quadratic,
-    zero_level_growth,
-)
-from replicadnn.theory.closures.averaged.broken import (
-    Array,
-    Evaluation,
-    FlowError,
-    Ints,
-    Mapper,
-    Model,
-    State,
-    _serial,
-    evaluate,
-)
+from replicadnn.problem import ALPHA_RANGE
+from replicadnn.theory.broken.active import active_levels, adjust_levels
+from replicadnn.theory.broken.descent import natural_units
+from replicadnn.theory.broken.layout import Layout, Units, apply_step, step_size
+from replicadnn.theory.broken.minimise import Minimum, minimise
+from replicadnn.theory.broken.state import Evaluation, FlowError, Mapper, State, serial
+from replicadnn.theory.broken.stop import StopReason
+from replicadnn.theory.broken.tuning import TUNING
+from replicadnn.theory.contract import BrokenEquations
 from replicadnn.theory.threads import one_blas_thread
-
-TOLERANCE = 1e-11  # gradient in natural units
-ACCEPTED = 1e-9  # ... where rounding stops Newton
-MAX_CHANGE = 0.5  # largest logarithmic change of an increment in one step
-LEASH = 0.1
-STEEP = 0.03  # d ln alpha/d(arclength) above which corrections keep alpha: soft directions of many
-# levels, along which they slide, otherwise lead back along the curve
+from replicadnn.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,39 +68,45 @@ class BranchPath:
 
     points: tuple[BranchPoint, ...]
     fold: Fold | None
-    reason: str
+    reason: StopReason
 
 
 @dataclass(frozen=True, slots=True)
 class _Linear:
     """Linearisation at one state, in natural units, rows scaled to a unit diagonal of H."""
 
-    model: Model
+    equations: BrokenEquations
     layout: Layout
     evaluation: Evaluation
     units: Units
-    scale: Array
-    hessian: Array
-    gradient: Array
-    by_alpha: Array
+    scale: FloatArray
+    hessian: FloatArray
+    gradient: FloatArray
+    by_alpha: FloatArray
     mapper: Mapper
 
     @classmethod
     def at(
-        cls, model: Model, layout: Layout, state: State, mapper: Mapper, turns: Ints | None = None
+        cls,
+        equations: BrokenEquations,
+        layout: Layout,
+        state: State,
+        mapper: Mapper,
+        turns: IntArray | None = None,
     ) -> _Linear:
-        ev = evaluate(model, state, True, mapper)
-        quad, units = quadratic(model, layout, ev), natural_units(layout, ev, turns)
-        H = units.hessian(quad.hessian)
-        scale = 1.0 / np.sqrt(np.abs(np.diag(H)) + 1e-300)
+        ev = equations.evaluate(state, True, mapper)
+        units = natural_units(layout, ev, turns)
+        H = units.hessian(equations.hessian(layout, ev))
+        scale = 1.0 / np.sqrt(np.abs(np.diag(H)) + TUNING.tiny)
         if not np.isfinite(H).all():
             raise FlowError("the Hessian is not finite")
         return cls(
-            model, layout, ev, units, scale, H, units.gradient(quad.gradient),
-            units.gradient(gradient_by_ln_alpha(model, layout, ev)), mapper,
+            equations, layout, ev, units, scale, H,
+            units.gradient(equations.gradient(layout, ev)),
+            units.gradient(equations.by_log_alpha(layout, ev)), mapper,
         )  # fmt: skip
 
-    def bordered(self, row: Array, rhs: Array, last: float) -> Array:
+    def bordered(self, row: FloatArray, rhs: FloatArray, last: float) -> FloatArray:
         """Solve [[H, g_a], [row]] t = [rhs, last]."""
         n = self.scale.size
         matrix = np.zeros((n + 1, n + 1))
@@ -138,96 +118,185 @@ class _Linear:
         out[:n] *= self.scale
         return np.asarray(out)
 
-    def tangent(self, towards: Array) -> Array:
+    def tangent(self, towards: FloatArray) -> FloatArray:
         t = self.bordered(towards, np.zeros(self.scale.size), 1.0)
         return t / length(t)
 
-    def moved(self, step: Array) -> tuple[Model, State] | None:
-        """Model and state after a step in natural units; None if an overlap would reach one."""
+    def moved(self, step: FloatArray) -> tuple[BrokenEquations, State] | None:
+        """Equations and state after a step in natural units.
+
+        None if an overlap would reach one or alpha leave its range.
+        """
         n, state = self.layout.size, self.evaluation.state
         full = self.units.step(step[:-1])
-        change, dm = field_step(self.layout, self.evaluation, full), full[n:]
-        factor = min(1.0, MAX_CHANGE / max(step_size(self.layout, state, change, dm), 1e-9))
+        change, dm = self.equations.field_step(self.layout, self.evaluation, full), full[n:]
+        size = max(step_size(self.layout, state, change, dm), TUNING.curve_least)
+        factor = min(1.0, TUNING.curve_change / size)
         new = apply_step(self.layout, state, factor * change, factor * dm)
-        if not new.Q[:, -1].max(initial=0.0) < 1.0:
+        alpha = self.equations.problem.alpha * float(np.exp(factor * step[-1]))
+        if not (new.Q[:, -1].max(initial=0.0) < 1.0 and ALPHA_RANGE[0] <= alpha <= ALPHA_RANGE[1]):
             return None
-        return replace(self.model, alpha=self.model.alpha * float(np.exp(factor * step[-1]))), new
+        return self.equations.at(alpha), new
 
-    def in_own_units(self, tangent: Array) -> tuple[_Linear, Array]:
+    def in_own_units(self, tangent: FloatArray) -> tuple[_Linear, FloatArray]:
         """The same point and tangent in units that exchange with the increments largest here."""
         units = natural_units(self.layout, self.evaluation)
         if np.array_equal(units.turns, self.units.turns):
             return self, tangent
-        own = _Linear.at(self.model, self.layout, self.evaluation.state, self.mapper)
+        own = _Linear.at(self.equations, self.layout, self.evaluation.state, self.mapper)
         turned = np.append(own.units.coordinates(self.units.step(tangent[:-1])), tangent[-1])
         return own, turned / length(turned)
 
     def point(self, slope: float) -> BranchPoint:
         ev = self.evaluation
         values = np.linalg.eigvalsh(self.hessian * self.scale[:, None] * self.scale)
-        growth = zero_level_growth(ev, self.model)
+        growth = self.equations.zero_level_growth(ev)
         zero = ev.state.eps[1:-1] <= 0.0
         zero[:, 0] = zero[:, 0] & (ev.state.K == 0)
         return BranchPoint(
-            self.model.alpha, ev, slope, float(values[0]), int(np.sum(values < 0.0)),
+            self.equations.problem.alpha, ev, slope, float(values[0]), int(np.sum(values < 0.0)),
             float(growth[1:-1][zero].max(initial=0.0)),
         )  # fmt: skip
 
 
-def length(t: Array) -> float:
+def length(t: FloatArray) -> float:
     """Arclength of a step: root mean square in natural units plus the change of ln alpha."""
     return float(np.sqrt(np.mean(t[:-1] ** 2) + t[-1] ** 2))
 
 
-def _row(t: Array) -> Array:
+def _row(t: FloatArray) -> FloatArray:
     """The gradient of `length`^2/2: what steps orthogonal to t are orthogonal to."""
     return np.append(t[:-1] / (t.size - 1), t[-1])
 
 
-def _alpha_row(t: Array) -> Array:
+def _alpha_row(t: FloatArray) -> FloatArray:
     """What steps at fixed alpha are orthogonal to."""
     row = np.zeros_like(t)
     row[-1] = 1.0
     return row
 
 
-def gradient_by_ln_alpha(model: Model, layout: Layout, ev: Evaluation) -> Array:
-    """d(ds/dx)/d ln alpha = -d(S_sph/alpha)/dx, explicit."""
-    state = ev.state
-    by_Q, by_m = np.zeros_like(state.Q), np.zeros(state.K)
-    half = 0.5 * state.steps
-    for row in range(model.L):
-        if state.Q[row, -1] > 0.0:
-            by_Q[row] = half * couplings.field_overlaps(state.Q[row], state.m)
-            by_m += couplings.entropy(state.Q[row], state.m)[1]
-    by_unknown = layout.weights * gather(layout, by_Q, np.zeros_like(state.eps))
-    return -np.concatenate([by_unknown, by_m]) / model.alpha
-
-
-def _correct(start: _Linear, predicted: Array, row: Array) -> _Linear | None:
+def _correct(start: _Linear, predicted: FloatArray, row: FloatArray) -> _Linear | None:
     """Newton from a predicted step back to g = 0, orthogonal to `row`."""
     step, at, last = predicted, start, np.inf
-    for _ in range(9):
+    for _ in range(TUNING.curve_newton):
         moved = at.moved(step)
         if moved is None:
             return None
         try:
             at = _Linear.at(moved[0], at.layout, moved[1], at.mapper, at.units.turns)
             norm = float(np.abs(at.gradient).max(initial=0.0))
-            if norm < TOLERANCE or (norm < ACCEPTED and norm > 0.3 * last):
+            if norm < TUNING.curve_gradient or (
+                norm < TUNING.curve_accepted and norm > TUNING.curve_stalled * last
+            ):
                 return at
             step = at.bordered(row, -at.gradient, 0.0)
         except (FlowError, np.linalg.LinAlgError):
             return None
-        if not np.isfinite(step).all() or norm > 1e3 * last:
+        if not np.isfinite(step).all() or norm > TUNING.curve_growth * last:
             return None
         last = norm
-    return at if last < ACCEPTED else None
+    return at if last < TUNING.curve_accepted else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Where a path has to end: outside a range of alpha, where asked, at a time."""
+
+    alpha_range: tuple[float, float]
+    stop: Callable[[BranchPoint], bool] | None
+    deadline: float
+
+    def at(self, point: BranchPoint) -> StopReason | None:
+        if self.stop is not None and self.stop(point):
+            return StopReason.ASKED
+        inside = self.alpha_range[0] <= point.alpha <= self.alpha_range[1]
+        return None if inside else StopReason.ALPHA_RANGE
+
+
+class _Follower:
+    """A point on the branch with its tangent, the step to the next one, and what was passed."""
+
+    def __init__(
+        self, equations: BrokenEquations, state: State, up: bool, step: float, mapper: Mapper
+    ) -> None:
+        self.mapper, self.step, self.largest = mapper, step, TUNING.step_most * step
+        self.points: list[BranchPoint] = []
+        self.seen: set[tuple[int, ...]] = set()
+        self.fold: Fold | None = None
+        self.behind = 0
+        self._begin(_Linear.at(equations, equations.layout(state), state, mapper), up)
+
+    def _begin(self, at: _Linear, up: bool) -> None:
+        """Stand at a solution, looking towards larger (``up``) or smaller alpha."""
+        towards = np.zeros(at.scale.size + 1)
+        towards[-1] = 1.0 if up else -1.0
+        self.at, self.tangent = at, at.tangent(towards)
+        self.points.append(at.point(float(self.tangent[-1])))
+        self.seen.add(active_levels(at.evaluation.state))
+
+    def _next(self) -> tuple[_Linear, FloatArray] | None:
+        """The solution one step further and the tangent there; None if the step is too long."""
+        steep = abs(self.tangent[-1]) > TUNING.steep
+        row = _alpha_row(self.tangent) if steep else _row(self.tangent)
+        new = _correct(self.at, self.step * self.tangent, row)
+        if new is None:
+            return None
+        try:
+            ahead = new.tangent(_row(self.tangent))
+        except np.linalg.LinAlgError:
+            return None
+        return None if length(ahead - self.tangent) > TUNING.turn else (new, ahead)
+
+    def advance(self, wake: bool, past_fold: int, ends: _Ends) -> StopReason | None:
+        """Try one step; why the path ends here (None if it goes on)."""
+        tried = self._next()
+        if tried is None:
+            self.step *= TUNING.step_shrink
+            return StopReason.SMALL_STEP if self.step < TUNING.step_least else None
+        new, ahead = tried
+        if self.fold is None and self.tangent[-1] * ahead[-1] < 0.0:
+            self.fold = _locate(self.at, self.tangent, new, ahead, self.step)
+        point = new.point(float(ahead[-1]))
+        changed = self._changed(new) if wake and self.fold is None else None
+        woken: Minimum | None = None
+        if changed is not None:
+            woken = minimise(
+                new.equations, changed, leash=TUNING.leash, deadline=ends.deadline,
+                mapper=self.mapper,
+            )  # fmt: skip
+            if woken.gradient_norm > TUNING.curve_accepted:
+                jump = point.growth < 1.0 + TUNING.onset_growth or self.step < TUNING.onset_step
+                self.step *= TUNING.step_shrink
+                return StopReason.ONSET if jump else None
+        bend = length(self.tangent - ahead)
+        factor = TUNING.step_grow if bend < TUNING.straight else TUNING.step_bent
+        self.step = min(self.step * factor, self.largest)
+        self.at, self.tangent = new.in_own_units(ahead)
+        self.points.append(point)
+        stop = ends.at(point)
+        if stop is not None:
+            return stop
+        if self.fold is not None:
+            self.behind += 1
+            return StopReason.FOLD if self.behind >= past_fold else None
+        if woken is not None:
+            state = woken.evaluation.state
+            at = _Linear.at(new.equations, woken.layout, state, self.mapper)
+            self._begin(at, bool(self.tangent[-1] > 0.0))
+        return None
+
+    def _changed(self, new: _Linear) -> State | None:
+        """The state with the active set that belongs to it; None if it stays or was left before."""
+        changed = adjust_levels(new.equations, new.evaluation)
+        if changed is not None and active_levels(changed) in self.seen:
+            return None  # a level at its onset would wake and vanish in turn
+        return changed
 
 
 @one_blas_thread
 def follow_branch(
-    model: Model,
+    equations: BrokenEquations,
     state: State,
     *,
     step: float = 0.05,
@@ -238,13 +307,13 @@ def follow_branch(
     alpha_range: tuple[float, float] = (0.0, np.inf),
     stop: Callable[[BranchPoint], bool] | None = None,
     deadline: float = np.inf,
-    mapper: Mapper = _serial,
+    mapper: Mapper = serial,
 ) -> BranchPath:
-    """Follow the branch of a solution `state` of `model` in alpha, through its first fold.
+    """Follow the branch of a solution ``state`` of ``equations`` in alpha, through its first fold.
 
     Parameters
     ----------
-    model, state
+    equations, state
         A solution: its gradient is reduced by Newton steps at fixed alpha first.
     step : float
         First step in arclength (relative changes); adapted later.
@@ -265,82 +334,27 @@ def follow_branch(
     Returns
     -------
     BranchPath
-        `reason` is one of "fold", "onset" (a layer wakes at the last point, and no solution with
-        it exists beyond: a first-order onset), "alpha range", "stop", "step too small",
-        "time limit", "points".
+        `reason` is FOLD, ONSET (a layer wakes at the last point, and no solution with it exists
+        beyond: a first-order onset), ALPHA_RANGE, ASKED (``stop``), SMALL_STEP, TIME_LIMIT or
+        POINTS.
     """
-    layout = make_layout(model, state)
-    at = _Linear.at(model, layout, state, mapper)
-    towards = np.zeros(at.scale.size + 1)
-    towards[-1] = 1.0 if up else -1.0
-    tangent = at.tangent(towards)
-    points = [at.point(float(tangent[-1]))]
-    seen = {active_levels(state)}
-    fold: Fold | None = None
-    behind, reason = 0, "points"
-    largest = 4.0 * step
-    while len(points) < max_points:
+    follower = _Follower(equations, state, up, step, mapper)
+    ends = _Ends(alpha_range, stop, deadline)
+    reason: StopReason | None = None
+    while reason is None and len(follower.points) < max_points:
         if time.perf_counter() > deadline:
-            reason = "time limit"
-            break
-        steep = abs(tangent[-1]) > STEEP
-        new = _correct(at, step * tangent, _alpha_row(tangent) if steep else _row(tangent))
-        if new is not None:
-            try:
-                ahead = new.tangent(_row(tangent))
-            except np.linalg.LinAlgError:
-                new = None
-        if new is None or length(ahead - tangent) > 0.7:
-            step *= 0.4
-            if step < 1e-6:
-                reason = "step too small"
-                break
-            continue
-        if fold is None and tangent[-1] * ahead[-1] < 0.0:
-            fold = _locate(at, tangent, new, ahead, step)
-        point = new.point(float(ahead[-1]))
-        changed = adjust_levels(new.model, new.evaluation) if wake and fold is None else None
-        if changed is not None and active_levels(changed) in seen:
-            changed = None  # a level at its onset would wake and vanish in turn
-        if changed is not None:
-            found = minimise(new.model, changed, leash=LEASH, deadline=deadline, mapper=mapper)
-            if found.gradient_norm > ACCEPTED:
-                if point.growth < 1.0 + 1e-4 or step < 1e-5:
-                    reason = "onset"
-                    break
-                step *= 0.4
-                continue
-        step = min(step * (1.4 if length(tangent - ahead) < 0.25 else 0.8), largest)
-        at, tangent = new.in_own_units(ahead)
-        points.append(point)
-        if stop is not None and stop(point):
-            reason = "stop"
-            break
-        if not alpha_range[0] <= point.alpha <= alpha_range[1]:
-            reason = "alpha range"
-            break
-        if fold is not None:
-            behind += 1
-            if behind >= past_fold:
-                reason = "fold"
-                break
-            continue
-        if changed is not None:
-            at = _Linear.at(at.model, found.layout, found.evaluation.state, mapper)
-            towards = np.zeros(at.scale.size + 1)
-            towards[-1] = 1.0 if tangent[-1] > 0.0 else -1.0
-            tangent = at.tangent(towards)
-            points.append(at.point(float(tangent[-1])))
-            seen.add(active_levels(at.evaluation.state))
-    return BranchPath(tuple(points), fold, reason)
+            reason = StopReason.TIME_LIMIT
+        else:
+            reason = follower.advance(wake, past_fold, ends)
+    return BranchPath(tuple(follower.points), follower.fold, reason or StopReason.POINTS)
 
 
-def _locate(a: _Linear, ta: Array, b: _Linear, tb: Array, step: float) -> Fold:
+def _locate(a: _Linear, ta: FloatArray, b: _Linear, tb: FloatArray, step: float) -> Fold:
     """Fold between two points by secant steps to d ln alpha/d(arclength) = 0."""
     best = max(((a, ta), (b, tb)), key=lambda pair: -abs(pair[1][-1]))
     low, t_low, size = a, ta, step
     slope_high = float(tb[-1])
-    for _ in range(14):
+    for _ in range(TUNING.fold_steps):
         fraction = float(t_low[-1] / (t_low[-1] - slope_high))
         new = _correct(low, size * fraction * t_low, _row(t_low))
         if new is None:
@@ -348,13 +362,13 @@ def _locate(a: _Linear, ta: Array, b: _Linear, tb: Array, step: float) -> Fold:
         t_new = new.tangent(_row(t_low))
         if abs(t_new[-1]) < abs(best[1][-1]):
             best = new, t_new
-        if abs(t_new[-1]) < 1e-6:
+        if abs(t_new[-1]) < TUNING.fold_slope:
             break
         if t_new[-1] * t_low[-1] > 0.0:
             low, t_low, size = new, t_new, size * (1.0 - fraction)
-            slope_high *= 0.5  # keeps the secant from creeping up from one side
+            slope_high *= TUNING.fold_secant  # keeps the secant from creeping up from one side
         else:
             slope_high, size = float(t_new[-1]), size * fraction
     point = best[0].point(float(best[1][-1]))
-    error = point.alpha * max(abs(point.slope) * size, 1e-10)
+    error = point.alpha * max(abs(point.slope) * size, TUNING.fold_error)
     return Fold(point.alpha, error, point)

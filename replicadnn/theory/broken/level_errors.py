@@ -17,25 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replicadnn.theory.broken.climb import (
-    APART,
-    SAME,
-    STABLE,
-    Climb,
-    Effort,
-    Stage,
-    between,
-    one_more,
-    settle,
-)
-from replicadnn.theory.broken.levels import resample
-from replicadnn.theory.broken.minimise import LOST, zero_level_growth
-from replicadnn.theory.closures.averaged.broken import Array, residual
-
-SAFETY = 2.0
-SHIFTS = 2.0  # weight of the change of q_EA when the top cell is split
-FEW = 3  # levels up to which one more is solved for the error
-WAKING = 2.0  # Q(l) beside a layer that wakes, in units of its q
+from replicadnn.theory.broken.accuracy import residual
+from replicadnn.theory.broken.climb import Climb, Effort, Stage, between, one_more, settle
+from replicadnn.theory.broken.resample import resample
+from replicadnn.theory.broken.tuning import TUNING
+from replicadnn.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +32,8 @@ class LevelErrors:
     """
 
     s: float
-    q: Array
-    Q: Array
+    q: FloatArray
+    Q: FloatArray
 
 
 def no_errors(L: int) -> LevelErrors:
@@ -58,41 +44,41 @@ def no_errors(L: int) -> LevelErrors:
 def level_errors(found: Climb, effort: Effort) -> LevelErrors:
     """Errors of `found.stage`."""
     stage = found.stage
-    s, values = 0.0, np.zeros(2 * stage.model.L + 1)
-    if stage.certificate.replicon.max() > 1.0 + STABLE:
+    s, values = 0.0, np.zeros(2 * stage.evaluation.state.L + 1)
+    if stage.rho > 1.0 + TUNING.stable:
         K, others = stage.levels, [] if found.half is None else [found.half]
-        if K <= FEW and not found.fewer:
-            further, why = one_more(stage, effort, share=APART)
-            if why:
-                return no_errors(stage.model.L)
+        if TUNING.few >= K and found.fewer is None:
+            further, why = one_more(stage, effort, share=TUNING.apart)
+            if why is not None:
+                return no_errors(stage.evaluation.state.L)
             if further is not None and further.levels > K:
                 others.append(further)
-        elif K > FEW and not others:
+        elif TUNING.few < K and not others:
             others = _half(stage, effort)
             if not others:
-                return no_errors(stage.model.L)
+                return no_errors(stage.evaluation.state.L)
         for other in others:
             by_s, by_values = between(stage, other)
             s, values = max(s, by_s), np.maximum(values, by_values)
     if found.shift is not None:
-        values = np.maximum(values, SHIFTS * found.shift)
-    return _with_waking_layers(stage, SAFETY * s + SAME, SAFETY * values)
+        values = np.maximum(values, TUNING.shift_weight * found.shift)
+    return _with_waking_layers(stage, TUNING.safety * s + TUNING.same, TUNING.safety * values)
 
 
 def _half(stage: Stage, effort: Effort) -> list[Stage]:
     """A solution with about half the levels, for one that was followed here and not climbed to."""
-    model, state = stage.model, stage.evaluation.state
-    half = settle(model, resample(model, state, state.K // 2), effort)
-    fewer = Stage(model, half, stage.certificate)
-    solved = half.message not in LOST and residual(model, half.evaluation) < effort.tol
+    equations, state = stage.equations, stage.evaluation.state
+    half = settle(equations, resample(equations, state, state.K // 2), effort)
+    fewer = Stage(equations, half, stage.certificate)
+    solved = not half.lost and residual(equations, half.evaluation) < effort.tol
     return [fewer] if solved and 0 < fewer.levels < state.K else []
 
 
-def _with_waking_layers(stage: Stage, s: float, values: Array) -> LevelErrors:
+def _with_waking_layers(stage: Stage, s: float, values: FloatArray) -> LevelErrors:
     """A liquid layer wakes if the overlap beside it is larger: q(l) <= growth - 1 then."""
-    L, ev = stage.model.L, stage.evaluation
+    ev, L = stage.evaluation, stage.evaluation.state.L
     q, Q = values[: L + 1].copy(), values[L + 1 :].copy()
-    growth = zero_level_growth(ev, stage.model)[:, -1]
+    growth = stage.equations.zero_level_growth(ev)[:, -1]
     known = ev.q[:, -1]
     for layer in range(1, L):
         beside = [n for n in (layer - 1, layer + 1) if known[n] > 0.0]
@@ -102,5 +88,5 @@ def _with_waking_layers(stage: Stage, s: float, values: Array) -> LevelErrors:
         waking = min(max(growth[layer] * larger**2 - 1.0, 0.0), 1.0)
         q[layer] = max(q[layer], waking)
         for row in (layer - 1, layer):
-            Q[row] = max(Q[row], min(WAKING * waking, 1.0))
+            Q[row] = max(Q[row], min(TUNING.waking_Q * waking, 1.0))
     return LevelErrors(s, q, Q)

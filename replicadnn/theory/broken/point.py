@@ -1,47 +1,42 @@
-"""From a `Problem` with broken replica symmetry to certified `Solution` objects.
+"""From the equations of a point with broken replica symmetry to certified `Solution` objects.
 
-`replicadnn.theory.broken.solve` solves one branch of one point; here its answers get the names, the
-certificate and the form that every ansatz shares.
+`search.find` solves one branch; here its answers get the names, the certificate and the form that
+every ansatz shares.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replicadnn.certificate import Certificate
 from replicadnn.problem import Ansatz, BranchChoice, Problem
 from replicadnn.solution import OtherBranch, Solution, unsolved
 from replicadnn.status import Branch, BranchKind, Status
-from replicadnn.theory.broken import solve as rsb
-from replicadnn.theory.broken.levels import frozen_guess, relaxed_guess
-from replicadnn.theory.broken.minimise import CLOSING_MESSAGE
-from replicadnn.theory.closures.averaged.broken import FlowError, Model, State
+from replicadnn.theory.broken.connected import count_levels
+from replicadnn.theory.broken.guess import relaxed_guess, saturated_guess
+from replicadnn.theory.broken.search import Found, find
+from replicadnn.theory.broken.state import FlowError, State
+from replicadnn.theory.broken.stop import StopReason
+from replicadnn.theory.broken.tuning import TUNING
+from replicadnn.theory.contract import BrokenEquations
 from replicadnn.theory.counting import beyond, counting_bound, objection
-from replicadnn.theory.symmetric.point import solve_point as solve_symmetric
 
-#: Levels of the frozen branch at most: s to 3e-6; K = 16 gains 2e-6 in s for five times the time.
-FROZEN_LEVELS = 8
-#: ... of the branches with two or more frozen layers a side, and seconds to refine them.
-DEEP_FROZEN_LEVELS = 4
-DEEP_FROZEN_SECONDS = 30.0
-#: Two solutions of a point with s closer than this are one (levels can be shared out in many ways).
-SAME_ENTROPY = 1e-6
-#: Overlap of the next layer from which it counts as frozen too: the same state.
-FROZEN_OVERLAP = 0.999
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a caller allows to each branch of a point: K, tolerance, seconds and threads."""
+
+    levels: int = 16
+    tol: float = 1e-8
+    time_limit: float = math.inf
+    threads: int = 1
 
 
 def solve_point(
-    problem: Problem,
-    asked: BranchChoice,
-    *,
-    levels: int,
-    tol: float,
-    time_limit: float,
-    threads: int,
+    equations: BrokenEquations, asked: BranchChoice, settings: Settings
 ) -> list[Solution]:
     """Solutions of one point that answer ``asked`` (docs/theory.md, section 5.3).
 
@@ -50,168 +45,174 @@ def solve_point(
     the other branches too: discontinuous (reached by a jump of q_EA only), and q = 1 above a
     breakpoint m* in the first 1, 2, ... layers from either boundary.
     """
-    if problem.L == 1 and problem.kappa >= 0.0 and math.isinf(problem.beta):
-        return [_convex(problem, tol)]
-    count = 1 if problem.ansatz is Ansatz.ONE_RSB else levels
-    continuous = _search(problem, "continuous", count, tol, time_limit, threads)
+    problem, tol = equations.problem, settings.tol
+    if problem.ansatz is Ansatz.ONE_RSB:
+        settings = replace(settings, levels=1)
+    continuous = _try(equations, BranchKind.CONTINUOUS, settings)
     if continuous is None:
         return [unsolved(problem, Status.NOT_CONVERGED, "the iteration diverged", tol=tol)]
-    ended = continuous.status is rsb.Status.ENDED
-    others: list[rsb.RSBSolution] = []
-    beyond = asked in (BranchChoice.ALL, BranchChoice.EQUILIBRIUM)
-    if problem.L > 1 and (beyond or (ended and asked is BranchChoice.AUTO)):
-        others = _discontinuous(problem, continuous, count, tol, time_limit, threads)
-        others += _frozen(problem, count, tol, time_limit, threads)
-    good = [one for one in [continuous, *others] if one.converged]
+    ended = continuous.stop.branch_ends
+    others: list[_Named] = []
+    everywhere = asked in (BranchChoice.ALL, BranchChoice.EQUILIBRIUM)
+    if problem.L > 1 and (everywhere or (ended and asked is BranchChoice.AUTO)):
+        others = [*_discontinuous(equations, continuous, settings)]
+        others += _saturated(equations, settings)
+    first = _Named(continuous, Branch(continuous.kind))
+    good = [one for one in [first, *others] if one.found.converged]
     if asked is BranchChoice.ALL and others:
-        chosen = [*([] if ended else [continuous]), *others]
+        chosen = [*([] if ended else [first]), *others]
     elif good and (asked is BranchChoice.EQUILIBRIUM or (ended and asked is BranchChoice.AUTO)):
-        chosen = [min(good, key=lambda one: one.free_entropy)]
+        chosen = [min(good, key=lambda one: one.found.free_entropy)]
     else:
-        chosen = [continuous]
-    why = continuous.message if ended else ""
-    return [_solution(problem, one, good, tol, why) for one in chosen]
+        chosen = [first]
+    why = continuous.text if ended else ""
+    return [_solution(one, good, tol, why) for one in chosen]
 
 
-def _convex(problem: Problem, tol: float) -> Solution:
-    """One perceptron with kappa >= 0 and hard constraints: convex, hence replica symmetric."""
-    symmetric = solve_symmetric(replace(problem, ansatz=Ansatz.RS), tol=tol)[0][0]
-    message = f"{symmetric.message}; one convex perceptron: no replica-symmetry breaking"
-    if not symmetric.converged:
-        return replace(symmetric, problem=problem, message=message)
-    own = symmetric.certificate
-    return replace(
-        symmetric, problem=problem, message=message,
-        certificate=replace(own, levels_error_s=0.0, levels_error_q=0.0, levels_error_Q=0.0),
-        q_ea_error=np.zeros(2), Q_ea_error=np.zeros(1),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What was found and the name of its branch."""
+
+    found: Found
+    branch: Branch
 
 
 def _discontinuous(
-    problem: Problem, continuous: rsb.RSBSolution, levels: int, tol: float, time_limit: float,
-    threads: int,
-) -> list[rsb.RSBSolution]:  # fmt: skip
+    equations: BrokenEquations, continuous: Found, settings: Settings
+) -> list[_Named]:
     """The certified solution that levels added at this alpha lead to, if it is another one."""
-    one = _search(problem, "discontinuous", levels, tol, time_limit, threads)
-    if one is None or not one.converged or one.branch != "discontinuous":
+    one = _try(equations, BranchKind.DISCONTINUOUS, settings)
+    if one is None or not one.converged or one.kind is not BranchKind.DISCONTINUOUS:
         return []
-    same = continuous.converged and abs(one.free_entropy - continuous.free_entropy) < SAME_ENTROPY
-    return [] if same else [one]
+    change = abs(one.free_entropy - continuous.free_entropy)
+    same = continuous.converged and change < TUNING.same_solution
+    return [] if same else [_Named(one, Branch(one.kind))]
 
 
-def _frozen(
-    problem: Problem, levels: int, tol: float, time_limit: float, threads: int
-) -> list[rsb.RSBSolution]:
-    """Certified branches with 1, 2, ... frozen layers a side.
+def _saturated(equations: BrokenEquations, settings: Settings) -> list[_Named]:
+    """Certified branches with 1, 2, ... saturated layers a side.
 
     Each lives between an alpha where m* -> 1 and one where m* -> 0, both growing with the number
-    of frozen layers: those that have closed are passed over, the first that has not begun ends
+    of saturated layers: those that have closed are passed over, the first that has not begun ends
     the search.
     """
+    problem = equations.problem
     hard = problem.kappa >= 0.0 and math.isinf(problem.beta)
     if hard and problem.alpha > counting_bound(problem.L):
         return []
-    model = Model(problem.alpha, problem.L, problem.kappa, problem.beta)
-    found: list[rsb.RSBSolution] = []
+    found: list[_Named] = []
     for depth in range(1, problem.L // 2 + 1):
-        if found and found[-1].q_ea[depth] > FROZEN_OVERLAP:
+        if not equations.saturated_layers(depth):
             break
-        few, start = min(levels, FROZEN_LEVELS), None
-        if depth > 1:
-            few = min(levels, 2)
-            start = relaxed_guess(model, frozen_guess(model, few, depth=depth))
-        one = _search(problem, "saturated", few, tol, time_limit, threads, start)
-        if one is None or not (one.converged and one.branch == "saturated"):
-            if one is not None and one.message == CLOSING_MESSAGE:
-                continue
+        if found and found[-1].found.q_ea[depth] > TUNING.saturated_overlap:
             break
-        for more in range(few + 1, min(levels, DEEP_FROZEN_LEVELS) + 1) if depth > 1 else ():
-            seconds = min(time_limit, DEEP_FROZEN_SECONDS)
-            finer = _search(problem, "saturated", more, tol, seconds, threads, one.state)
-            if finer is None or not (finer.converged and finer.branch == "saturated"):
-                break
-            one = finer
-        found.append(one if depth == 1 else replace(one, branch=f"saturated {depth}"))
+        one = _saturated_at(equations, depth, settings)
+        if one is not None and one.stop is StopReason.CLOSING:
+            continue
+        if one is None or not _is_saturated(one):
+            break
+        found.append(_Named(one, Branch.saturated(depth)))
     return found
 
 
-def _search(
-    problem: Problem, branch: str, levels: int, tol: float, time_limit: float, threads: int,
-    start: State | None = None,
-) -> rsb.RSBSolution | None:  # fmt: skip
+def _is_saturated(one: Found) -> bool:
+    return one.converged and one.kind is BranchKind.SATURATED
+
+
+def _saturated_at(equations: BrokenEquations, depth: int, settings: Settings) -> Found | None:
+    """The branch with ``depth`` saturated layers a side; None where the flows fail."""
+    few = min(settings.levels, TUNING.saturated_levels)
+    if depth == 1:
+        return _try(equations, BranchKind.SATURATED, replace(settings, levels=few))
+    few = min(settings.levels, 2)
+    start = relaxed_guess(equations, saturated_guess(equations, few, depth=depth))
+    one = _try(equations, BranchKind.SATURATED, replace(settings, levels=few), start)
+    if one is None or not _is_saturated(one):
+        return one
+    seconds = min(settings.time_limit, TUNING.deep_seconds)
+    for more in range(few + 1, min(settings.levels, TUNING.deep_levels) + 1):
+        allowed = replace(settings, levels=more, time_limit=seconds)
+        finer = _try(equations, BranchKind.SATURATED, allowed, one.state)
+        if finer is None or not _is_saturated(finer):
+            break
+        one = finer
+    return one
+
+
+def _try(
+    equations: BrokenEquations, kind: BranchKind, settings: Settings, start: State | None = None
+) -> Found | None:
     """One branch, or None where the iteration left the range of the flows."""
     try:
-        found = rsb.solve_rsb(
-            problem.alpha,
-            problem.L,
-            kappa=problem.kappa,
-            beta=problem.beta,
-            levels=levels,
-            tol=tol,
-            branch=branch,
-            start=start,
-            time_limit=time_limit,
-            threads=threads,
-        )
+        return find(
+            equations, kind, levels=settings.levels, tol=settings.tol, start=start,
+            time_limit=settings.time_limit, threads=settings.threads,
+        )  # fmt: skip
     except FlowError:
         return None
-    return found[0]
 
 
-_STATUS = {
-    rsb.Status.CONVERGED: Status.CONVERGED,
-    rsb.Status.NO_SOLUTION: Status.NO_SOLUTION,
-}
+def _heading(stop: StopReason) -> str:
+    """First words of the message of a point that is not certified."""
+    if stop is StopReason.TIME_LIMIT:
+        return "time limit reached: raise time_limit"
+    if stop is StopReason.COLLAPSE:
+        return "no solution: Q(1) -> 1, the constraints cannot be met (alpha above capacity)"
+    if stop is StopReason.CONTACT:
+        return ""
+    if stop.lost:
+        return "overlaps run to one: no solution near the start"
+    return "not converged: raise time_limit, change levels, or start from a nearby alpha"
 
 
-def _solution(
-    problem: Problem,
-    found: rsb.RSBSolution,
-    good: Sequence[rsb.RSBSolution],
-    tol: float,
-    ended: str = "",
-) -> Solution:
-    """The form shared with every ansatz; `ended` says where the branch of the liquid ends."""
-    others = tuple(OtherBranch(_branch(one), one.free_entropy) for one in good if one is not found)
-    if found.status is rsb.Status.ENDED:
+def _solution(one: _Named, good: Sequence[_Named], tol: float, ended: str = "") -> Solution:
+    """The form shared with every ansatz; ``ended`` says where the branch of the liquid ends."""
+    found, ev, state = one.found, one.found.evaluation, one.found.state
+    equations = found.stage.equations
+    problem = equations.problem
+    others = tuple(
+        OtherBranch(other.branch, other.found.free_entropy) for other in good if other is not one
+    )
+    if found.stop.branch_ends:
         return unsolved(
-            problem, Status.NO_SOLUTION, "; ".join([found.message, _where(problem, others)]),
+            problem, Status.NO_SOLUTION, "; ".join([found.text, _where(problem, others)]),
             tol=tol, other_branches=others, timings=dict(found.timings),
         )  # fmt: skip
-    status = _STATUS.get(found.status, Status.NOT_CONVERGED)
-    interaction, couplings, neurons = found.parts
-    words = [str(found.status.value), found.message]
-    if status is Status.CONVERGED:
-        words = ["certified", found.message or rsb.count_levels(found.levels), ended]
-        if _branch(found).kind is BranchKind.SATURATED:
+    words = [_heading(found.stop), found.text]
+    if found.converged:
+        words = ["certified", found.text or count_levels(found.levels), ended]
+        if found.kind is BranchKind.SATURATED:
             words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
         words += objection(problem)
+    q_rest, Q_rest = equations.rests(ev)
+    parts, errors = equations.entropy(ev), found.errors
     return Solution(
         problem=problem,
-        status=status,
+        status=found.status,
         message="; ".join(word for word in words if word),
-        branch=_branch(found),
+        branch=one.branch,
         other_branches=others,
-        free_entropy=found.free_entropy if status is not Status.NO_SOLUTION else -math.inf,
-        x=found.x.copy(),
-        q=found.q.copy(),
-        Q=found.Q.copy(),
-        one_minus_q_ea=1.0 - found.q_ea,
-        one_minus_Q_ea=1.0 - found.Q_ea,
-        entropy_interaction=interaction,
-        entropy_couplings=couplings,
-        entropy_neurons=neurons,
-        certificate=_certificate(found),
+        free_entropy=-math.inf if found.status is Status.NO_SOLUTION else found.free_entropy,
+        x=state.m.copy(),
+        q=ev.q.copy(),
+        Q=state.Q.copy(),
+        one_minus_q_ea=np.where(state.top < state.m.size, 0.0, q_rest),
+        one_minus_Q_ea=Q_rest,
+        entropy_interaction=parts.interaction,
+        entropy_couplings=parts.couplings,
+        entropy_neurons=parts.neurons,
+        certificate=replace(
+            found.certificate,
+            levels_error_s=errors.s,
+            levels_error_q=float(errors.q.max()),
+            levels_error_Q=float(errors.Q.max()),
+        ),
         tol=tol,
-        q_ea_error=found.errors.q.copy(),
-        Q_ea_error=found.errors.Q.copy(),
+        q_ea_error=errors.q.copy(),
+        Q_ea_error=errors.Q.copy(),
         timings=dict(found.timings),
         iterations={"levels": found.levels},
     )
-
-
-def _branch(found: rsb.RSBSolution) -> Branch:
-    return Branch("continuous" if found.branch == "liquid" else found.branch)
 
 
 def _where(problem: Problem, others: Sequence[OtherBranch]) -> str:
@@ -222,23 +223,3 @@ def _where(problem: Problem, others: Sequence[OtherBranch]) -> str:
     if others:
         return "found: " + ", ".join(f"{o.branch} (s = {o.free_entropy:.6f})" for o in others)
     return "--branch all searches for others"
-
-
-def _certificate(found: rsb.RSBSolution) -> Certificate:
-    own = found.certificate
-    return Certificate(
-        residual=own.residual,
-        mass_error=own.mass_error,
-        ds_dq_max=own.ds_dq_max,
-        ds_dQ_max=own.ds_dQ_max,
-        ds_dm_max=own.ds_dm_max,
-        unstable_liquid_layers=own.unstable_liquid_layers,
-        contraction=math.nan,
-        unstable_zero_levels=own.unstable_zero_levels,
-        monotone=own.monotone,
-        levels_error_s=found.errors.s,
-        levels_error_q=float(found.errors.q.max()),
-        levels_error_Q=float(found.errors.Q.max()),
-        grid_error=own.grid_error,
-        replicon=tuple(float(rho) for rho in np.atleast_1d(own.replicon)),
-    )

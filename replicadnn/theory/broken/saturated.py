@@ -1,8 +1,8 @@
-"""The frozen branch, q(1) = 1 above a breakpoint m*: where it starts and where its volume closes.
+"""The saturated branch, q(1) = 1 above a breakpoint m*: where it starts and where it closes.
 
 As alpha grows m* falls to zero, and with it all smaller breakpoints and 1 - Q(1), while m_i/m* and
 (1 - Q(1))/m* stay finite: the scaling of a SAT/UNSAT (jamming) transition. ln V diverges to minus
-infinity only logarithmically, s ~ (1/alpha) ln m* for the two frozen ends.
+infinity only logarithmically, s ~ (1/alpha) ln m* for the two saturated ends.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import trapezoid
 
+from replicadnn.theory.broken.accuracy import residual
 from replicadnn.theory.broken.climb import Effort, settle
 from replicadnn.theory.broken.curve import BranchPath, BranchPoint, follow_branch
-from replicadnn.theory.broken.levels import frozen_guess, refine, relaxed_guess
-from replicadnn.theory.broken.minimise import LOST
-from replicadnn.theory.closures.averaged.broken import FlowError, Model, State, residual
+from replicadnn.theory.broken.guess import relaxed_guess, saturated_guess
+from replicadnn.theory.broken.resample import refine
+from replicadnn.theory.broken.state import FlowError, State
+from replicadnn.theory.broken.tuning import TUNING
+from replicadnn.theory.contract import BrokenEquations
 from replicadnn.theory.counting import counting_bound
-
-STARTS = 16  # ... at 0.9 of the counting bound times 0.85^n
-SMALLEST = 0.05  # m* down to which the branch is followed
-LARGEST = 0.995
 
 
 @dataclass(frozen=True, slots=True)
-class FrozenEnd:
+class SaturatedEnd:
     """alpha_J +- error where m* extrapolates to zero; points: (alpha, m*) used."""
 
     alpha: float
@@ -34,55 +33,59 @@ class FrozenEnd:
     points: tuple[tuple[float, float], ...]
 
 
-def frozen_start(
-    L: int, *, kappa: float = 0.0, levels: int = 2, deadline: float = np.inf
-) -> tuple[Model, State] | None:
-    """A solution on the frozen branch at some alpha of a fixed grid, or None.
+def saturated_start(
+    equations: BrokenEquations, levels: int = 2, deadline: float = np.inf
+) -> tuple[BrokenEquations, State] | None:
+    """A solution on the saturated branch at some alpha of a fixed grid, or None.
 
     The grid starts below the counting bound, scaled by the margin as Gardner's capacity is.
     """
+    L, kappa = equations.problem.L, equations.problem.kappa
     z = np.linspace(-kappa, 12.0 + abs(kappa), 4001)
     weight = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
     scale = 0.5 / float(trapezoid(weight * (z + kappa) ** 2, z))
     effort = Effort(deadline=deadline)
-    for n in range(STARTS):
-        model = Model(0.9 * scale * counting_bound(L) * 0.85**n, L, kappa)
+    for n in range(TUNING.starts):
+        alpha = TUNING.start_below * scale * counting_bound(L) * TUNING.start_ratio**n
+        here = equations.at(alpha)
         try:
-            guess = relaxed_guess(model, frozen_guess(model, min(levels, 2)), deadline=deadline)
-            found = settle(model, guess, effort)
-            if found.message not in LOST and levels > found.evaluation.state.K:
-                found = settle(model, refine(model, found.evaluation, levels), effort)
+            guess = relaxed_guess(here, saturated_guess(here, min(levels, 2)), deadline=deadline)
+            found = settle(here, guess, effort)
+            if not found.lost and levels > found.evaluation.state.K:
+                found = settle(here, refine(here, found.evaluation, levels), effort)
         except FlowError:
             continue
         state = found.evaluation.state
-        good = found.message not in LOST and residual(model, found.evaluation) < 1e-8
-        if good and int(state.top.min()) <= state.K and 0.1 < state.m[-1] < 0.98:
-            return model, state
+        good = not found.lost and residual(here, found.evaluation) < effort.tol
+        low, high = TUNING.start_m_star
+        if good and state.saturated and low < state.m[-1] < high:
+            return here, state
         if time.perf_counter() > deadline:
             break
     return None
 
 
-def frozen_path(
-    L: int, *, kappa: float = 0.0, levels: int = 2, up: bool = True, deadline: float = np.inf
+def saturated_path(
+    equations: BrokenEquations, levels: int = 2, *, up: bool = True, deadline: float = np.inf
 ) -> BranchPath | None:
-    """The branch from `frozen_start` to m* = 0.05 (``up``) or m* = 0.995; None without a start."""
-    start = frozen_start(L, kappa=kappa, levels=levels, deadline=deadline)
+    """The branch from `saturated_start` to m* = 0.05 (``up``) or 0.995; None without a start."""
+    start = saturated_start(equations, levels, deadline)
     if start is None:
         return None
 
     def over(point: BranchPoint) -> bool:
-        return not SMALLEST < point.state.m[-1] < LARGEST
+        return not TUNING.smallest_followed < point.state.m[-1] < TUNING.largest_followed
 
     return follow_branch(
-        *start, up=up, stop=over, deadline=deadline, max_points=150, past_fold=1, step=0.1
-    )
+        *start, up=up, stop=over, deadline=deadline, max_points=TUNING.saturated_points,
+        past_fold=1, step=TUNING.curve_step,
+    )  # fmt: skip
 
 
-def frozen_end(
-    L: int, kappa: float = 0.0, *, levels: int = 2, time_limit: float = 300.0
-) -> FrozenEnd | None:
-    """alpha_J at which the volume of the frozen branch closes, m* -> 0, in `levels` levels.
+def saturated_end(
+    equations: BrokenEquations, *, levels: int = 2, time_limit: float = 300.0
+) -> SaturatedEnd | None:
+    """alpha_J at which the volume of the saturated branch closes, m* -> 0, in `levels` levels.
 
     alpha(m*) is followed down to m* = 0.05 and extrapolated by polynomials of degree 1 to 3
     through the last points; the error is twice the largest difference from degree 2 (measured at
@@ -92,26 +95,25 @@ def frozen_end(
 
     Parameters
     ----------
-    L : int
-        Layers, >= 2.
-    kappa : float
-        Margin.
+    equations : BrokenEquations
+        L >= 2; alpha does not matter.
     levels : int
         K >= 2.
     time_limit : float
         Seconds.
     """
     deadline = time.perf_counter() + time_limit
-    path = frozen_path(L, kappa=kappa, levels=levels, deadline=deadline)
-    if path is None or path.points[-1].state.m[-1] > 2.0 * SMALLEST:
+    path = saturated_path(equations, levels, deadline=deadline)
+    if path is None or path.points[-1].state.m[-1] > TUNING.end_reach * TUNING.smallest_followed:
         return None
     data = [(p.alpha, float(p.state.m[-1])) for p in path.points]
-    last = [pair for pair in data if pair[1] < 4.0 * data[-1][1]]
-    if len(last) < 5:
+    last = [pair for pair in data if pair[1] < TUNING.end_window * data[-1][1]]
+    if len(last) < TUNING.end_points:
         return None
     alpha, m_star = np.array(last).T
-    line = float(np.polynomial.Polynomial.fit(m_star[-3:], alpha[-3:], 1)(0.0))
+    near = slice(-TUNING.end_line, None)
+    line = float(np.polynomial.Polynomial.fit(m_star[near], alpha[near], 1)(0.0))
     square, cube = (
         float(np.polynomial.Polynomial.fit(m_star, alpha, degree)(0.0)) for degree in (2, 3)
     )
-    return FrozenEnd(square, 2.0 * max(abs(square - line), abs(square - cube)), tuple(last))
+    return SaturatedEnd(square, 2.0 * max(abs(square - line), abs(square - cube)), tuple(last))

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
 
-from replicadnn.problem import ALPHA_RANGE, Problem
-from replicadnn.theory.closures.averaged.equations import Equations
-from replicadnn.theory.symmetric.newton import solve_bands
+from replicadnn.problem import ALPHA_RANGE
+from replicadnn.theory.contract import SymmetricEquations
+from replicadnn.theory.symmetric.newton import bandwidth, solve_bands
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
 
@@ -50,35 +50,36 @@ class Point:
 
 @dataclass(slots=True)
 class Curve:
-    """Solutions of ``problem`` at any alpha with the overlap of the neurons of ``layer`` given.
+    """Solutions of ``equations`` at any alpha with one overlap, the control, given.
 
     Attributes
     ----------
-    problem : Problem
-        Its alpha is not used.
-    layer : int
-        The control is q(layer), 1 <= layer <= L-1.
-    symmetric : bool
-        Only states with q(l) = q(L-l) are considered (then q(L-layer) is the control as well);
-        otherwise the ends of ``state`` may be anything, e.g. q(L) = 0.
+    equations : SymmetricEquations
+        Their alpha is not used.
+    control : int
+        Number of the control among the logits (`symmetric.state.neuron_logit`,
+        `coupling_logit`).
+    mirrored : bool
+        Only states with q(l) = q(L-l) are considered (then the mirror image of the control is the
+        control as well); otherwise the ends of a state may be anything, e.g. q(L) = 0.
     """
 
-    problem: Problem
-    layer: int
-    symmetric: bool
+    equations: SymmetricEquations
+    control: int
+    mirrored: bool = False
 
     def solve(self, state: State, log_alpha: float) -> Point | None:
         """The point next to (``state``, ``log_alpha``) at the control's value in ``state``."""
-        k = 2 * self.layer - 1
+        k = self.control
         best = math.inf
         for _ in range(_MAX_ITER):
             if not math.log(ALPHA_RANGE[0]) <= log_alpha <= math.log(ALPHA_RANGE[1]):
                 return None
-            equations = Equations(self.at_alpha(log_alpha))
-            active = equations.active(state)
+            equations = self.equations.at(math.exp(log_alpha))
+            active = state.active
             residual, bands = equations.linearise(state, active)
             by_alpha = equations.by_log_alpha(state, active)
-            if self.symmetric:
+            if self.mirrored:
                 residual, bands, by_alpha = _fold(residual, bands, by_alpha)
             size = float(np.max(np.abs(residual)))
             moves = _bordered(bands, residual, by_alpha, k)
@@ -97,7 +98,7 @@ class Curve:
     def at(self, y: float, near: Point) -> Point | None:
         """The point with control logit ``y``, predicted along the tangent of ``near``."""
         step = y - near.y
-        active = Equations(self.at_alpha(near.log_alpha)).active(near.state)
+        active = near.state.active
         logits = np.where(active, near.state.logits, 0.0)
         guess = near.state.with_logits(active, logits + np.clip(step * near.tangent, -50.0, 50.0))
         return self.solve(guess, near.log_alpha + step * near.slope)
@@ -147,26 +148,24 @@ class Curve:
         """The spinodal between two points whose slopes differ in sign."""
         return self.root(before, after, lambda point: point.slope)
 
-    def at_alpha(self, log_alpha: float) -> Problem:
-        """``problem`` at this alpha."""
-        return replace(self.problem, alpha=math.exp(log_alpha))
-
     def _unfold(self, values: FloatArray) -> FloatArray:
-        return np.concatenate([values, values[-2::-1]]) if self.symmetric else values
+        return np.concatenate([values, values[-2::-1]]) if self.mirrored else values
 
 
 def _fold(
     residual: FloatArray, bands: FloatArray, by_alpha: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The equations of the first half of a symmetric state: unknown i is also 2L-2-i."""
-    middle = residual.size // 2
+    """The equations of the first half of a mirrored state: unknown i is also unknown n-1-i."""
+    width, size = bandwidth(bands), residual.size
+    middle = size // 2
     half = bands[:, : middle + 1].copy()
-    half[3:, middle] = 0.0
-    half[4, middle - 1] = 0.0
-    half[2, middle - 1] += bands[0, middle + 1]
-    half[3, middle - 1] += bands[1, middle + 1]
-    if middle > 1:
-        half[4, middle - 2] += bands[0, middle + 2]
+    for column in range(max(0, middle - width), middle + 1):
+        for row in range(column - width, column + width + 1):
+            if row > middle:
+                half[width + row - column, column] = 0.0
+            elif row >= 0 and column < middle and size - 1 - column - row <= width:
+                image = size - 1 - column
+                half[width + row - column, column] += bands[width + row - image, image]
     return residual[: middle + 1], half, by_alpha[: middle + 1]
 
 
@@ -182,16 +181,15 @@ def _bordered(
     -------
     (step, its ln alpha, tangent d y / d y_k, d ln alpha / d y_k), or None if singular.
     """
-    size = residual.size
-    near = range(max(0, k - 2), min(size, k + 3))
+    width, size = bandwidth(bands), residual.size
     row, column = np.zeros(size), np.zeros(size)
     inner = bands.copy()
-    for j in near:
-        row[j], column[j] = bands[2 + k - j, j], bands[2 + j - k, k]
-        inner[2 + k - j, j] = inner[2 + j - k, k] = 0.0
+    for j in range(max(0, k - width), min(size, k + width + 1)):
+        row[j], column[j] = bands[width + k - j, j], bands[width + j - k, k]
+        inner[width + k - j, j] = inner[width + j - k, k] = 0.0
     own = row[k]
     row[k] = column[k] = 0.0
-    inner[2, k] = 1.0
+    inner[width, k] = 1.0
     right = np.column_stack([residual, by_alpha, -column])
     right[k] = 0.0
     solved = solve_bands(inner, right)

@@ -78,6 +78,22 @@ def newton(
     return NewtonResult(y, size, bool(size <= tol), max_iter, bands)
 
 
+def growth(bands: FloatArray) -> float:
+    """Largest real part of the eigenvalues of F' from the bands of 1 - F', whatever its signs.
+
+    The spectral radius where F' >= 0.  Below 1 passes that are damped enough converge.
+    nan above 800 unknowns: stability is then not judged, and the certificate shows nan.
+    """
+    width, size = bandwidth(bands), bands.shape[1]
+    if size > 800:
+        return float("nan")
+    dense = np.zeros((size, size))
+    for d in range(-width, width + 1):
+        columns = np.arange(max(0, -d), min(size, size - d))
+        dense[columns + d, columns] = -bands[width + d, columns]
+    return float(np.max(np.linalg.eigvals(dense + np.eye(size)).real))
+
+
 def contraction(bands: FloatArray, iterations: int = 30) -> float:
     """Spectral radius of a non-negative F' from the bands of 1 - F', by inverse iteration.
 

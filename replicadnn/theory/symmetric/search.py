@@ -1,8 +1,8 @@
 """Search for the replica-symmetric solutions of one problem: settle a start, follow a branch.
 
-The map is monotone except for random data at finite beta with kappa > 0, where the ordering is
-not guaranteed (docs/theory.md, section 5.2).  Where it is monotone a start below its image climbs
-to the smallest solution above it, a start above its image falls to the largest solution below:
+Where the map of the equations is monotone (docs/theory.md, section 5.2) a start below its image
+climbs to the smallest solution above it, a start above its image falls to the largest solution
+below:
 
 * ``climb`` from the liquid gives the smallest solution without an unstable liquid layer,
 * ``fall`` from full order gives the largest solution,
@@ -11,15 +11,17 @@ to the smallest solution above it, a start above its image falls to the largest 
 
 from __future__ import annotations
 
+import enum
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from replicadnn.problem import Problem
-from replicadnn.theory.closures.averaged.equations import Equations
-from replicadnn.theory.symmetric.newton import contraction
-from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State
+from replicadnn.problem import ALPHA_RANGE, Problem
+from replicadnn.theory.contract import SymmetricEquations
+from replicadnn.theory.symmetric.newton import NewtonResult, contraction, growth, newton
+from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State, distance
+from replicadnn.types import FloatArray
 
 #: Newton aims below the tolerance asked for, since it costs one more step only.
 NEWTON_TOL = 1e-10
@@ -27,32 +29,63 @@ NEWTON_TOL = 1e-10
 CAP = 2.0
 #: Newton is tried once a pass changes no overlap by more than this factor.
 TRUST = 0.5
+#: A pass with less change than this factor is close to a solution: Newton may take its time.
+_CLOSE = 0.02
 #: 1 - Q below this for random data and hard constraints: the volume closes (no solution).
 COLLAPSED = 1e-12
-UNSAT = "UNSAT: 1 - Q closes to 0, the volume is empty at this alpha"
 #: A start this close to a known solution, and approaching it, is taken to join it.
 SQUEEZED = 0.02
-#: Depth beyond which the two fronts are independent.
-_FRONT = 40
-#: A layer with q above this counts as frozen in names of branches.
-FROZEN = 0.95
+
+
+class Stop(enum.Enum):
+    """Why a search ended."""
+
+    #: At a solution.
+    FOUND = enum.auto()
+    #: It approaches the solution that was known.
+    JOINS_KNOWN = enum.auto()
+    #: 1 - Q closes to 0: the volume is empty.
+    UNSAT = enum.auto()
+    #: An overlap moved further from the start than was allowed.
+    LEFT_START = enum.auto()
+    #: The passes that were allowed are used up.
+    LIMIT = enum.auto()
+
+
+_WORDS = {
+    Stop.FOUND: "",
+    Stop.JOINS_KNOWN: "joins the known solution",
+    Stop.UNSAT: "UNSAT: 1 - Q closes to 0, the volume is empty at this alpha",
+    Stop.LEFT_START: "left the start",
+    Stop.LIMIT: "no fixed point within {sweeps} passes",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Outcome of one search: ``state`` solves the equations if ``found``."""
+    """Outcome of one search: ``state`` solves the equations if `found`."""
 
     state: State
-    found: bool
+    stop: Stop
     residual: float
     sweeps: int
     newton_steps: int
     contraction: float
-    reason: str = ""
+    limit: int = 0
+
+    @property
+    def found(self) -> bool:
+        """Whether ``state`` is a solution."""
+        return self.stop in (Stop.FOUND, Stop.JOINS_KNOWN)
+
+    @property
+    def message(self) -> str:
+        """`stop` in words, for people."""
+        return _WORDS[self.stop].format(sweeps=self.limit)
 
 
 def settle(
-    equations: Equations,
+    equations: SymmetricEquations,
     start: State,
     *,
     side: int,
@@ -67,63 +100,106 @@ def settle(
     passes go on.  With ``known`` (a solution below ``start``) the search stops as soon as the
     state is squeezed against it, with ``leash`` as soon as an overlap has moved further than that.
     """
-    state = start.copy()
-    done = steps = 0
-    gap = math.inf
-    batch = 2
-    radius = math.nan
-    while done < max_sweeps:
-        change = equations.sweep(state, batch)
-        done += batch
-        batch = min(max(2, done // 3), 256)
-        if _collapsed(equations, state):
-            return Settled(state, False, math.inf, done, steps, math.nan, UNSAT)
-        if distance(state, start) > leash:
-            return Settled(state, False, math.inf, done, steps, math.nan, "left the start")
-        if known is not None:
-            last, gap = gap, distance(state, known)
-            if gap < min(SQUEEZED, 0.7 * last):
-                return Settled(known, True, 0.0, done, steps, math.nan, "joins the known solution")
-        if change > TRUST:
-            continue
-        trial = equations.newton(
-            state,
-            tol=NEWTON_TOL,
-            cap=CAP,
-            max_iter=25 if change < 0.02 else 8,
-            dying=side < 0,
+    return _Search(equations, start, side, max_sweeps, known, leash, start.copy()).run()
+
+
+@dataclass(slots=True)
+class _Search:
+    """Passes and Newton's method by turns, from one start."""
+
+    equations: SymmetricEquations
+    start: State
+    side: int
+    max_sweeps: int
+    known: State | None
+    leash: float
+    state: State
+    sweeps: int = field(default=0, init=False)
+    steps: int = field(default=0, init=False)
+    radius: float = field(default=math.nan, init=False)
+    gap: float = field(default=math.inf, init=False)
+
+    def run(self) -> Settled:
+        batch = 2
+        while self.sweeps < self.max_sweeps:
+            change = self.equations.sweep(self.state, batch)
+            self.sweeps += batch
+            batch = min(max(2, self.sweeps // 3), 256)
+            found = self._stopped() or (self._newton(change) if change <= TRUST else None)
+            if found is not None:
+                return found
+        return self._end(
+            Stop.LIMIT, residual=self.equations.residual(self.state), radius=self.radius
         )
-        steps += trial.iterations
-        active = equations.active(state)
-        moved = state.with_logits(active, trial.y)
+
+    def _end(
+        self, stop: Stop, state: State | None = None, residual: float = math.inf,
+        radius: float = math.nan,
+    ) -> Settled:  # fmt: skip
+        return Settled(
+            self.state if state is None else state, stop, residual, self.sweeps, self.steps,
+            radius, self.max_sweeps,
+        )  # fmt: skip
+
+    def _stopped(self) -> Settled | None:
+        """Ends that a look at the state alone tells."""
+        if _may_close(self.equations.problem) and float(np.min(self.state.P)) < COLLAPSED:
+            return self._end(Stop.UNSAT)
+        if distance(self.state, self.start) > self.leash:
+            return self._end(Stop.LEFT_START)
+        if self.known is not None:
+            last, self.gap = self.gap, distance(self.state, self.known)
+            if self.gap < min(SQUEEZED, 0.7 * last):
+                return self._end(Stop.JOINS_KNOWN, self.known, 0.0)
+        return None
+
+    def _newton(self, change: float) -> Settled | None:
+        """A solution, or a reason to stop, or nothing yet."""
+        close = change < _CLOSE
+        active = self.state.active
+        trial = newton_from(
+            self.equations, self.state, max_iter=25 if close else 8, dying=self.side < 0
+        )
+        self.steps += trial.iterations
         if not trial.converged:
-            if side > 0 and change < 0.02 and _closes_in(equations, state):
-                return Settled(state, False, math.inf, done, steps, math.nan, UNSAT)
-            if side < 0:
-                state.drop(below=LIQUID_FLOOR)
-            continue
-        radius = contraction(trial.bands)
-        if math.isnan(radius):
-            radius = _growth(trial.bands)
-        ordered = side * (moved.logits[active] - state.logits[active]) >= -1e-6
-        near = change < (1e-6 if equations.monotone else 0.02)
-        if radius >= 1.0 or not (near or np.all(ordered)):
-            continue
-        if equations.unstable_liquid_layers(moved):
-            state = moved
-            continue
-        if distance(moved, start) > leash:
-            continue
-        return Settled(moved, True, trial.residual, done, steps, radius)
-    return Settled(
-        state, False, equations.residual(state), done, steps, radius,
-        f"no fixed point within {max_sweeps} passes",
-    )  # fmt: skip
+            if self.side > 0 and close and _closes_in(self.equations, self.state):
+                return self._end(Stop.UNSAT)
+            if self.side < 0:
+                self.state.drop(below=LIQUID_FLOOR)
+            return None
+        moved = self.state.with_logits(active, trial.y)
+        self.radius = contraction(trial.bands)
+        if math.isnan(self.radius):
+            self.radius = growth(trial.bands)
+        ordered = self.side * (moved.logits[active] - self.state.logits[active]) >= -1e-6
+        near = change < (1e-6 if self.equations.monotone else _CLOSE)
+        if self.radius >= 1.0 or not (near or np.all(ordered)):
+            return None
+        if self.equations.unstable_liquid_layers(moved):
+            self.state = moved
+            return None
+        if distance(moved, self.start) > self.leash:
+            return None
+        return self._end(Stop.FOUND, moved, trial.residual, self.radius)
 
 
-def _collapsed(equations: Equations, state: State) -> bool:
-    """Random data, hard constraints: the couplings have closed in on one point."""
-    return _may_close(equations.problem) and float(np.min(state.P)) < COLLAPSED
+def newton_from(
+    equations: SymmetricEquations, state: State, *, max_iter: int, dying: bool
+) -> NewtonResult:
+    """Newton in the active logits of ``state``; the others are 0 in the result's ``y``.
+
+    With ``dying`` it stops when a neuron layer falls below `LIQUID_FLOOR`.
+    """
+    active = state.active
+
+    def evaluate(y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return equations.linearise(state.with_logits(active, y), active)
+
+    floor = np.full(active.size, -np.inf)
+    if dying:
+        floor[1::2] = math.log(LIQUID_FLOOR)
+    start = np.where(active, state.logits, 0.0)
+    return newton(evaluate, start, tol=NEWTON_TOL, cap=CAP, max_iter=max_iter, floor=floor)
 
 
 def _may_close(problem: Problem) -> bool:
@@ -131,7 +207,7 @@ def _may_close(problem: Problem) -> bool:
     return not problem.teacher and math.isinf(problem.beta)
 
 
-def _closes_in(equations: Equations, state: State) -> bool:
+def _closes_in(equations: SymmetricEquations, state: State) -> bool:
     """Hard constraints: does the map push up here and at every state closer to q = Q = 1?
 
     Just past capacity the passes take forever (1 - Q shrinks by a factor close to 1); the drift
@@ -142,7 +218,7 @@ def _closes_in(equations: Equations, state: State) -> bool:
     for shrink in np.exp(-np.arange(0.0, 28.0, 0.5)):
         p, P = state.p * shrink, state.P * shrink
         probe = State(1.0 - p, p, 1.0 - P, P)
-        rising, _ = equations.linearise(probe, equations.active(probe))
+        rising, _ = equations.linearise(probe, probe.active)
         if not np.all(rising > 0.0):
             return False
         if float(np.min(P)) < COLLAPSED:
@@ -150,59 +226,31 @@ def _closes_in(equations: Equations, state: State) -> bool:
     return True
 
 
-def _growth(bands: np.ndarray) -> float:
-    """Largest real part of the eigenvalues of F' from the bands of 1 - F', whatever its signs.
-
-    The spectral radius where F' >= 0.  Below 1 passes that are damped enough converge.
-    nan above 800 unknowns: stability is then not judged, and the certificate shows nan.
-    """
-    width, size = (bands.shape[0] - 1) // 2, bands.shape[1]
-    if size > 800:
-        return math.nan
-    dense = np.zeros((size, size))
-    for d in range(-width, width + 1):
-        columns = np.arange(max(0, -d), min(size, size - d))
-        dense[columns + d, columns] = -bands[width + d, columns]
-    return float(np.max(np.linalg.eigvals(dense + np.eye(size)).real))
-
-
-def distance(a: State, b: State) -> float:
-    """Largest difference of two states in any overlap."""
-    return float(max(np.max(np.abs(a.q - b.q)), np.max(np.abs(a.Q - b.Q))))
-
-
-def full_order(problem: Problem) -> State:
-    """A start above every solution: q = 1 and 1 - Q far below its smallest possible value."""
-    return State.uniform(problem.L, 0.0, 1e-4 / (1.0 + problem.alpha) ** 2)
-
-
 def connected_to_liquid(
-    problem: Problem, state: State, *, max_sweeps: int, jump: float = 0.05
+    equations: SymmetricEquations, state: State, *, max_sweeps: int, jump: float = 0.05
 ) -> bool:
     """Follow a solution down in alpha: does it reach the liquid without a jump?
 
     The step in ln alpha is halved while an overlap changes by more than ``jump``; a change that
     stays when the step is below 2e-3 is a fold (spinodal), and the branch is not connected.
-    The two fronts of a solution do not feel each other over more than ``_FRONT`` layers, so a
-    deeper network is judged at that depth (parity kept), from the solution found there.
+    A deep network is judged at the depth of `SymmetricEquations.shallow`, from the solution that
+    is found there from the liquid.
     """
-    if problem.L > _FRONT:
-        problem = replace(problem, L=_FRONT + problem.L % 2)
-        shallow = settle(
-            Equations(problem), State.liquid(problem.L), side=+1, max_sweeps=max_sweeps
-        )
-        if not shallow.found:
+    shallow = equations.shallow()
+    if shallow.problem.L != equations.problem.L:
+        equations, L = shallow, shallow.problem.L
+        settled = settle(equations, State.liquid(L), side=+1, max_sweeps=max_sweeps)
+        if not settled.found:
             return False
-        state = shallow.state
-    alpha, step = problem.alpha, 0.05
-    while True:
-        if problem.L == 1 or np.any(state.q == 0.0):
-            return True
-        lower = replace(problem, alpha=max(alpha * math.exp(-step), 1e-9))
-        found = settle(Equations(lower), state, side=-1, max_sweeps=max_sweeps, leash=jump)
+        state = settled.state
+    alpha, step = equations.problem.alpha, 0.05
+    while equations.problem.L > 1 and not np.any(state.q == 0.0):
+        lower = equations.at(max(alpha * math.exp(-step), ALPHA_RANGE[0]))
+        found = settle(lower, state, side=-1, max_sweeps=max_sweeps, leash=jump)
         if found.found:
-            alpha, state, step = lower.alpha, found.state, min(2.0 * step, 0.7)
+            alpha, state, step = lower.problem.alpha, found.state, min(2.0 * step, 0.7)
         elif step < 2e-3:
             return False
         else:
             step *= 0.5
+    return True

@@ -12,10 +12,25 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from replicadnn.problem import Problem
 from replicadnn.types import BoolArray, FloatArray
 
+#: An overlap this close to 1 is saturated for good: no unknown any more.
+_EXACTLY_ONE = 1e-280
+#: A layer with q above this counts as saturated in names of branches.
+SATURATED = 0.95
 #: An overlap below this that is not unstable is a liquid layer: exactly 0.
 LIQUID_FLOOR = 1e-10
+
+
+def neuron_logit(layer: int) -> int:
+    """Position of q(layer), layer = 1..L-1, among the logits."""
+    return 2 * layer - 1
+
+
+def coupling_logit(layer: int) -> int:
+    """Position of Q(layer), layer = 1..L, among the logits."""
+    return 2 * layer - 2
 
 
 @dataclass(slots=True)
@@ -48,6 +63,14 @@ class State:
         return State(self.q.copy(), self.p.copy(), self.Q.copy(), self.P.copy())
 
     @property
+    def active(self) -> BoolArray:
+        """Mask (2L-1) of the logits that are neither liquid nor saturated: Newton's unknowns."""
+        mask = np.empty(2 * self.Q.size - 1, dtype=bool)
+        mask[0::2] = (self.Q > 0.0) & (self.P > _EXACTLY_ONE)
+        mask[1::2] = (self.q[1:-1] > 0.0) & (self.p[1:-1] > _EXACTLY_ONE)
+        return mask
+
+    @property
     def logits(self) -> FloatArray:
         """Interleaved logits, -inf for 0 and +inf for 1."""
         y = np.empty(2 * self.Q.size - 1)
@@ -74,3 +97,13 @@ class State:
         self.q[small], self.p[small] = 0.0, 1.0
         for couplings in (small - 1, small):
             self.Q[couplings], self.P[couplings] = 0.0, 1.0
+
+
+def full_order(problem: Problem) -> State:
+    """A start above every solution: q = 1 and 1 - Q far below its smallest possible value."""
+    return State.uniform(problem.L, 0.0, 1e-4 / (1.0 + problem.alpha) ** 2)
+
+
+def distance(a: State, b: State) -> float:
+    """Largest difference of two states in any overlap."""
+    return float(max(np.max(np.abs(a.q - b.q)), np.max(np.abs(a.Q - b.Q))))

@@ -15,52 +15,68 @@ diagonals; the leading vector is mirror symmetric, so half the layers suffice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.sparse import diags_array
 from scipy.sparse.linalg import eigsh
 
+from replicadnn.kernels.theory import parisi as kernels
+from replicadnn.problem import Problem
 from replicadnn.theory import spherical
-from replicadnn.theory.closures.averaged.broken import Array, Evaluation, Model, liquid_curvature
+from replicadnn.theory.broken.state import Evaluation, Replicon
+from replicadnn.theory.closures.averaged.broken_flows import Layers, coupled, hidden
+from replicadnn.types import FloatArray
 
 ROUNDING = 1e-12  # of a vector of length one
 DENSE = 300  # unknowns above which the leading vector is found by Lanczos steps
 
 
-@dataclass(frozen=True, slots=True)
-class Replicon:
-    """rho (K+1) and the eigenvectors: delta eps (K+1, L+1), delta Q (K+1, L).
+def liquid_curvature(problem: Problem) -> float:
+    """f''(0)^2 of an interaction with lam = 0."""
+    f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
+    kernels.gap_boundary(problem.kappa, problem.beta, 1.0, 1.0, 0, f, f1, f2)
+    return float(f2[0] ** 2)
 
-    `by_layer` (K+1, L-1) is the share of hidden layer l in the eigenvector, sum_l = 1 (0 if it
-    has none: frozen layers).
+
+def zero_level_growth(problem: Problem, ev: Evaluation, kept: Layers) -> FloatArray:
+    """Growth factor rho_i(l) of an infinitesimal overlap at level i of layer l, (L+1, K+1).
+
+    rho_i(l) = alpha f_i''(0)^2 [ D_i(l)^2 q_i(l-1)^2 G_i(l)^2 + D_i(l+1)^2 q_i(l+1)^2 G_i(l+1)^2 ].
+    Meaningful where q_i(l) = 0 (there P_i is a delta at 0, so <f''^2> = f''(0)^2); in a liquid
+    layer and at the top level it is the criterion alpha (2/pi)^2 (q(l-1)^2 + q(l+1)^2) > 1.
     """
+    m, q, Q = ev.state.m, ev.q, ev.state.Q
+    D = spherical.resolvents(Q, m)
+    drive = (D * kept.G) ** 2
+    rho = np.zeros_like(q)
+    for layer in range(1, problem.L):
+        flow = kept.spin_flows[min(layer, problem.L - layer)]
+        curvature = np.ones(m.size)
+        if flow is not None:
+            curvature[: flow.curvature.size] = flow.curvature
+        pair = drive[layer - 1] * q[layer - 1] ** 2 + drive[layer] * q[layer + 1] ** 2
+        rho[layer] = problem.alpha * curvature * pair
+    return rho
 
-    rho: Array
-    eps: Array
-    Q: Array
-    by_layer: Array
 
-
-def replicon(model: Model, ev: Evaluation) -> Replicon:
+def replicon(problem: Problem, ev: Evaluation, kept: Layers) -> Replicon:
     """Largest eigenvalue and its vector at every level."""
-    L, K1 = model.L, ev.state.m.size
-    solid = np.flatnonzero(ev.q[: model.hidden + 1, -1] > 0.0)[-1]  # the last one: 0 is data
-    layers = min(int(solid) + 1, model.hidden)  # a liquid layer feels its solid neighbour
-    pairs = min(layers + 1, model.coupled)
-    spin, gap = np.ones((layers, K1)), np.full((pairs, K1), liquid_curvature(model))
-    for layer, flow in enumerate(ev.spin_flows[1 : layers + 1]):
+    L, K1 = problem.L, ev.state.m.size
+    solid = np.flatnonzero(ev.q[: hidden(L) + 1, -1] > 0.0)[-1]  # the last one: 0 is data
+    layers = min(int(solid) + 1, hidden(L))  # a liquid layer feels its solid neighbour
+    pairs = min(layers + 1, coupled(L))
+    spin, gap = np.ones((layers, K1)), np.full((pairs, K1), liquid_curvature(problem))
+    for layer, flow in enumerate(kept.spin_flows[1 : layers + 1]):
         if flow is not None:
             spin[layer] = 0.0
             spin[layer, : flow.curvature.size] = flow.curvature
-    for layer, flow in enumerate(ev.gap_flows[:pairs]):
+    for layer, flow in enumerate(kept.gap_flows[:pairs]):
         if flow is not None:
             gap[layer] = flow.curvature
     Q = ev.state.Q[:pairs]
-    diagonals = _curvature(model, ev, gap, layers)
+    diagonals = _curvature(L, ev, kept.G, gap, layers)
     n = layers + pairs
     W, centre = np.empty((n, K1)), np.ones(n)
-    W[0::2] = model.alpha * spherical.resolvents(Q, np.broadcast_to(ev.state.m, Q.shape)) ** 2
+    W[0::2] = problem.alpha * spherical.resolvents(Q, np.broadcast_to(ev.state.m, Q.shape)) ** 2
     W[1::2] = spin
     if n == L:
         centre[-1] = np.sqrt(2.0)  # layer without mirror image, in an orthonormal basis
@@ -83,11 +99,13 @@ def replicon(model: Model, ev: Evaluation) -> Replicon:
     return Replicon(rho, eps, Q_change, shares)
 
 
-def _curvature(model: Model, ev: Evaluation, gap: Array, layers: int) -> tuple[Array, ...]:
+def _curvature(
+    L: int, ev: Evaluation, G: FloatArray, gap: FloatArray, layers: int
+) -> tuple[FloatArray, ...]:
     """Diagonals 0, 1, 2 of C, mirrored layers folded together, (n - k, K+1)."""
     pairs, K1 = gap.shape
     n = layers + pairs
-    a, b, Q, G = ev.q[:pairs], ev.q[1 : pairs + 1], ev.state.Q[:pairs], ev.G[:pairs]
+    a, b, Q, G = ev.q[:pairs], ev.q[1 : pairs + 1], ev.state.Q[:pairs], G[:pairs]
     by_a, by_Q, by_b = b * Q, a * b, a * Q
     own, next_to, across = np.zeros((n, K1)), np.zeros((n - 1, K1)), np.zeros((max(n - 2, 0), K1))
     left, right = slice(1, 2 * pairs - 2, 2), slice(1, 2 * layers, 2)  # places of q beside Q
@@ -98,8 +116,8 @@ def _curvature(model: Model, ev: Evaluation, gap: Array, layers: int) -> tuple[A
     next_to[0 : 2 * layers : 2] = (gap * by_b * by_Q + G * a)[:layers]
     mixed = gap * by_a * by_b + G * Q
     across[1 : 2 * layers - 1 : 2] = mixed[1:layers]
-    if n == model.L:
-        if model.L % 2 == 0:  # the central q is its own image
+    if n == L:
+        if L % 2 == 0:  # the central q is its own image
             own[-1] *= 2.0
             next_to[-1] *= np.sqrt(2.0)
             across[-1:] *= np.sqrt(2.0)
@@ -109,7 +127,7 @@ def _curvature(model: Model, ev: Evaluation, gap: Array, layers: int) -> tuple[A
     return own, next_to, across
 
 
-def _leading(diagonals: list[Array]) -> tuple[Array, Array]:
+def _leading(diagonals: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
     """Largest eigenvalue of a non-negative symmetric matrix, and its vector, for each column."""
     n, K1 = diagonals[0].shape
     if n <= DENSE:

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from replicadnn.theory.closures.averaged import entropy, replicon
 from replicadnn.theory.closures.averaged.saddle import SaddlePoint
 from replicadnn.theory.contract import Entropy
-from replicadnn.theory.symmetric.state import State
+from replicadnn.theory.symmetric.state import State, full_order
 from replicadnn.types import FloatArray
+
+#: Depth beyond which the two fronts are independent.
+_FRONT = 40
 
 
 @dataclass(slots=True)
 class Equations(SaddlePoint):
     """The map of `SaddlePoint` with the free entropy, whose stationary points it solves."""
+
+    def at(self, alpha: float) -> Equations:
+        """The same equations at another alpha."""
+        return Equations(replace(self.problem, alpha=alpha))
+
+    def shallow(self) -> Equations:
+        """The network of 40 layers, parity kept: two fronts do not feel each other over more."""
+        L = self.problem.L
+        return Equations(replace(self.problem, L=_FRONT + L % 2)) if L > _FRONT else self
+
+    def starts_above(self) -> Sequence[State]:
+        """Teacher-student: q = 0.9, and full order; random: q = 0.9 only."""
+        L, full = self.problem.L, full_order(self.problem)
+        if not self.problem.teacher:
+            return [State.uniform(L, 0.1, 0.01)]
+        return [State.uniform(L, 0.1, float(full.P[0])), full]
 
     def free_entropy(self, state: State) -> Entropy:
         """s of a state at its own eps (docs/theory.md, eqs. 19, 20)."""

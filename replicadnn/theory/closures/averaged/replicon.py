@@ -21,16 +21,16 @@ import math
 
 import numpy as np
 
-from replicadnn.kernels.theory import symmetric as kernels
+from replicadnn.kernels.theory import averages as kernels
+from replicadnn.quadrature import SQRT_2PI, log_weight, log_weight_curvature, on_panels
 from replicadnn.theory.closures.averaged.entropy import interaction_overlap, neuron_field
 from replicadnn.theory.closures.averaged.saddle import SaddlePoint
-from replicadnn.theory.closures.averaged.twin import log_weight, log_weight_curvature
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
 
 #: Depth up to which the replicon is computed, by dense linear algebra.
 MAX_DEPTH = 500
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
+_ORDER = 12
 
 
 def interaction_curvature(equations: SaddlePoint, lam: float, mu: float) -> float:
@@ -40,11 +40,10 @@ def interaction_curvature(equations: SaddlePoint, lam: float, mu: float) -> floa
         return float(log_weight_curvature(np.array([-kappa]), beta)[0]) ** 2
     width, kink = math.sqrt(mu / lam), kappa / math.sqrt(lam)
     edges = kernels.panels(kink, width, drop, kernels.upper_end(lam, kappa))
-    half = 0.5 * np.diff(edges)
-    z = (edges[:-1] + half)[:, None] + half[:, None] * _NODES
+    z, dz = on_panels(edges, _ORDER)
     u = (z - kink) / width
     second = log_weight_curvature(u, beta)
-    weight = half[:, None] * _WEIGHTS * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    weight = dz * np.exp(-0.5 * z * z) / SQRT_2PI
     if teacher:
         weight = weight * np.exp(log_weight(u, beta)) / norm
     return float(np.sum(weight * second**2)) / mu**2

@@ -18,11 +18,9 @@ from replicadnn import interrupt
 from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged.weight import floor_distance, liquid_curvature, mean_weight
-from replicadnn.theory.symmetric.newton import NewtonResult, newton
 from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State
 from replicadnn.types import FloatArray
 
-_SATURATED = 1e-280
 #: Layers that moved by less than this part of the largest change are left alone in a pass.
 _REST = 1e-3
 
@@ -94,14 +92,7 @@ class SaddlePoint:
         bad = (state.q[1:-1] == 0.0) & (self.instability(state) > 1.0 + kernels.ONSET)
         return [int(l) + 1 for l in np.flatnonzero(bad)]
 
-    # -- Newton ----------------------------------------------------------------------------
-    def active(self, state: State) -> NDArray[np.bool_]:
-        """Mask (2L-1) of the overlaps that are neither liquid nor saturated."""
-        mask = np.empty(2 * state.Q.size - 1, dtype=bool)
-        mask[0::2] = (state.Q > 0.0) & (state.P > _SATURATED)
-        mask[1::2] = (state.q[1:-1] > 0.0) & (state.p[1:-1] > _SATURATED)
-        return mask
-
+    # -- linear response -----------------------------------------------------------------------
     def curvatures(self, state: State) -> FloatArray:
         """G(l) of the interaction, l = 1..L (eqs. 14, 16)."""
         G = np.empty(state.Q.size)
@@ -127,22 +118,4 @@ class SaddlePoint:
 
     def residual(self, state: State) -> float:
         """max |logit F(x) - logit x| over all overlaps: bounds |dx| / (x (1 - x))."""
-        return float(np.max(np.abs(self.linearise(state, self.active(state))[0])))
-
-    def newton(
-        self, state: State, *, tol: float, cap: float, max_iter: int, dying: bool
-    ) -> NewtonResult:
-        """Newton in the active logits of ``state``; the others are 0 in the result's ``y``.
-
-        With ``dying`` it stops when a neuron layer falls below `LIQUID_FLOOR`.
-        """
-        active = self.active(state)
-
-        def evaluate(y: FloatArray) -> tuple[FloatArray, FloatArray]:
-            return self.linearise(state.with_logits(active, y), active)
-
-        floor = np.full(active.size, -np.inf)
-        if dying:
-            floor[1::2] = math.log(LIQUID_FLOOR)
-        start = np.where(active, state.logits, 0.0)
-        return newton(evaluate, start, tol=tol, cap=cap, max_iter=max_iter, floor=floor)
+        return float(np.max(np.abs(self.linearise(state, state.active)[0])))

@@ -1,7 +1,7 @@
 """The replica-symmetric equations as they are written: the readable twin of the kernels.
 
 Plain numpy on a fixed grid of z, every integral as in docs/theory.md, section 4.  Slow and
-meant to be read; tests hold it together with `kernels.theory.symmetric`, benchmarks compare speed.
+meant to be read; tests hold it together with `kernels.theory.averages`, benchmarks compare speed.
 Accurate to 1e-8 while sqrt((1 - lam)/lam) is resolved by the grid (lam below 0.999).
 """
 
@@ -10,51 +10,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr, ndtr
+from scipy.special import ndtr
 
 from replicadnn.problem import Problem
+from replicadnn.quadrature import SQRT_2PI, log_weight, log_weight_slope
 from replicadnn.types import FloatArray
 
 _Z = np.linspace(-10.0, 10.0, 4001)
-_SQRT_2PI = math.sqrt(2.0 * math.pi)
-_DZ = np.exp(-0.5 * _Z**2) / math.sqrt(2.0 * math.pi) * (_Z[1] - _Z[0])
-
-
-def log_weight(u: FloatArray, beta: float) -> FloatArray:
-    """ln w(u), w = exp(-beta) + (1 - exp(-beta)) Phi(u)."""
-    hard: FloatArray = log_ndtr(u)
-    if math.isinf(beta):
-        return hard
-    return np.logaddexp(-beta, math.log(-math.expm1(-beta)) + hard)
-
-
-def log_weight_slope(u: FloatArray, beta: float) -> FloatArray:
-    """w'(u)/w(u) = b/(exp(-beta)/phi + b Phi/phi): no large logarithms cancel."""
-    b = -math.expm1(-beta)
-    with np.errstate(over="ignore"):  # far on either side the slope is 0
-        out: FloatArray = b / (_SQRT_2PI * np.exp(0.5 * u**2 - beta) + b * _mills(u))
-    return out
-
-
-def log_weight_curvature(u: FloatArray, beta: float) -> FloatArray:
-    """(ln w)'' = -h (u + h), h = w'/w; at u < -200, where u + h cancels, by its series.
-
-    There phi/Phi = |u| + r, r = (1 - 2/u^2 + ...)/|u|, and h is the share of Phi in w times that.
-    """
-    h = log_weight_slope(u, beta)
-    out: FloatArray = -h * (u + h)
-    far = u < -200.0
-    v = -u[far]
-    r = (1.0 - (2.0 - 10.0 / v**2) / v**2) / v
-    with np.errstate(over="ignore"):
-        signal = -math.expm1(-beta) * _mills(-v) * np.exp(beta - 0.5 * v**2) / _SQRT_2PI
-    out[far] = -h[far] * (r - (v + r) / (1.0 + signal))
-    return out
-
-
-def _mills(u: FloatArray) -> FloatArray:
-    """Phi(u)/phi(u)."""
-    return np.asarray(math.sqrt(0.5 * math.pi) * erfcx(-u * math.sqrt(0.5)))
+_DZ = np.exp(-0.5 * _Z**2) / SQRT_2PI * (_Z[1] - _Z[0])
 
 
 def field(lam: FloatArray, kappa: float) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The frozen branch, the counting bound, and the non-convex perceptron."""
+"""The saturated branch, the counting bound, and the non-convex perceptron."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import math
 
 import numpy as np
 import pytest
+from broken_cases import branch_at, equations
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
+from replicadnn.status import BranchKind
 from replicadnn.theory.broken.certificate import certify
 from replicadnn.theory.broken.climb import settle
-from replicadnn.theory.broken.levels import frozen_guess, refine, relaxed_guess
-from replicadnn.theory.broken.saturated import frozen_end
-from replicadnn.theory.broken.solve import solve_rsb
-from replicadnn.theory.closures.averaged.broken import Model
+from replicadnn.theory.broken.guess import relaxed_guess, saturated_guess
+from replicadnn.theory.broken.resample import refine
+from replicadnn.theory.broken.saturated import saturated_end
 from replicadnn.theory.counting import counting_bound
 
 
@@ -32,26 +33,26 @@ def test_counting_bound() -> None:
         assert (2 * log_dichotomies(M) > M * math.log(2.0)) is realisable
 
 
-def test_frozen_branch_with_many_levels() -> None:
+def test_saturated_branch_with_many_levels() -> None:
     """K = 2, 4, 8 at L = 2: certified, s falls, differences shrink."""
-    one = [solve_rsb(7.0, 2, levels=K, branch="saturated")[0] for K in (2, 4, 8)]
+    one = [branch_at(7.0, 2, levels=K, branch="saturated") for K in (2, 4, 8)]
     for solution in one:
         assert solution.converged
-        assert solution.branch == "saturated"
-        assert solution.q[1, -1] == 1.0
+        assert solution.kind is BranchKind.SATURATED
+        assert solution.evaluation.q[1, -1] == 1.0
         assert solution.Q_ea[0] < 1.0
-        assert solution.residual < 1e-10
+        assert solution.certificate.residual < 1e-10
     s = [solution.free_entropy for solution in one]
     assert s[0] > s[1] > s[2]
     assert s[1] - s[2] < 0.2 * (s[0] - s[1])
 
 
-def test_two_frozen_layers() -> None:
+def test_two_saturated_layers() -> None:
     """L = 20, alpha = 60, K = 2: q(1) = q(2) = 1 above m* also solves; s is above that of one."""
-    model = Model(60.0, 20)
+    model = equations(60.0, 20)
     s = []
     for depth in (1, 2):
-        found = settle(model, relaxed_guess(model, frozen_guess(model, 2, depth=depth)))
+        found = settle(model, relaxed_guess(model, saturated_guess(model, 2, depth=depth)))
         ev = found.evaluation
         assert certify(model, ev).passes(1e-8)
         np.testing.assert_array_equal(ev.q[1 : depth + 1, -1], 1.0)
@@ -60,14 +61,14 @@ def test_two_frozen_layers() -> None:
     assert s[0] < s[1] - 0.01
 
 
-def test_frozen_solutions_beyond_the_counting_bound() -> None:
+def test_saturated_solutions_beyond_the_counting_bound() -> None:
     """L = 8, alpha = 65 > 58.4: certified with K = 2 and 4, though no couplings exist there.
 
     A limit of the functional, which the front end therefore does not search there.
     """
-    model = Model(65.0, 8)
+    model = equations(65.0, 8)
     assert counting_bound(8) < 60.0
-    found = settle(model, relaxed_guess(model, frozen_guess(model, 2)))
+    found = settle(model, relaxed_guess(model, saturated_guess(model, 2)))
     assert certify(model, found.evaluation).passes(1e-8)
     more = settle(model, refine(model, found.evaluation, 4))
     assert certify(model, more.evaluation).passes(1e-8)
@@ -76,9 +77,9 @@ def test_frozen_solutions_beyond_the_counting_bound() -> None:
 
 
 @pytest.mark.slow
-def test_frozen_branch_closes_below_the_counting_bound() -> None:
+def test_saturated_branch_closes_below_the_counting_bound() -> None:
     """m* -> 0 at alpha_J(L = 2); the same from two and three levels; 1 - Q vanishes with m*."""
-    two, three = (frozen_end(2, levels=K) for K in (2, 3))
+    two, three = (saturated_end(equations(4.0, 2), levels=K) for K in (2, 3))
     assert two is not None
     assert three is not None
     assert two.error < 0.05
@@ -113,13 +114,13 @@ def almeida_thouless(kappa: float) -> tuple[float, float]:
 def test_almeida_thouless_line_of_one_perceptron(kappa: float) -> None:
     """rho = 1 on the AT line found by quadrature; below it K = 1 collapses, above it lowers s."""
     alpha, Q = almeida_thouless(kappa)
-    rs = solve_rsb(alpha, 1, kappa=kappa, levels=0)[0]
+    rs = branch_at(alpha, 1, kappa=kappa, levels=0)
     assert rs.Q_ea[0] == pytest.approx(Q, abs=1e-7)
     assert rs.certificate.replicon[0] == pytest.approx(1.0, abs=1e-6)
-    above = [solve_rsb(1.1 * alpha, 1, kappa=kappa, levels=K)[0] for K in (0, 2)]
+    above = [branch_at(1.1 * alpha, 1, kappa=kappa, levels=K) for K in (0, 2)]
     assert all(one.converged for one in above)
     assert above[0].certificate.replicon[0] > 1.0
     assert above[1].free_entropy < above[0].free_entropy
-    below = [solve_rsb(0.9 * alpha, 1, kappa=kappa, levels=K)[0] for K in (0, 2)]
+    below = [branch_at(0.9 * alpha, 1, kappa=kappa, levels=K) for K in (0, 2)]
     assert below[0].certificate.replicon[0] < 1.0
     assert below[1].free_entropy == pytest.approx(below[0].free_entropy, abs=1e-12)

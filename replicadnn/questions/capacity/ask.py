@@ -1,0 +1,111 @@
+"""The question: up to which alpha do solutions of the random scenario exist?"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from numpy.typing import ArrayLike
+
+from replicadnn import interrupt
+from replicadnn.problem import ALPHA_RANGE, KAPPA_MAX, Ansatz
+from replicadnn.provenance import provenance
+from replicadnn.questions.capacity.broken import closing_rsb
+from replicadnn.questions.capacity.result import Capacity, CapacityPoint, judged
+from replicadnn.questions.capacity.symmetric import closing
+from replicadnn.validate import choice, numbers, real, whole
+
+MAX_LEVELS = 6
+MAX_DEPTH = 200
+
+
+def capacity(
+    L: int | Sequence[int],
+    *,
+    kappa: ArrayLike = 0.0,
+    ansatz: str = "rs",
+    levels: int = 3,
+    alpha_max: float = 1e6,
+    progress: Callable[[int, int], None] | None = None,
+) -> Capacity:
+    """Largest alpha with a solution of the random scenario, hard constraints.
+
+    rs: 1 - Q(1) -> 0 of the full equations, extrapolated; beside it
+    alpha_J = [sqrt(A(kappa)) - sqrt(2/pi) Lambda_L]^-2 of the reduced ones (docs/physics.md,
+    section 5).
+
+    Parameters
+    ----------
+    L : int or sequence
+        Depth, 1..200.
+    kappa : float or sequence
+        Margin, -10..10; every L is combined with every kappa.
+    ansatz : {"rs", "rsb"}
+    levels : int
+        K of rsb, 1..6.
+    alpha_max : float
+        Where the search for an end stops, 1..1e9.
+    progress : callable, optional
+        Called with (points done, points in all).
+
+    Raises
+    ------
+    InputError
+        Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
+
+    Examples
+    --------
+    >>> import replicadnn as rd
+    >>> point = rd.capacity(1)[0]
+    >>> point.end, round(point.alpha, 4)
+    ('divergence', 2.0)
+    """
+    work = plan(L, kappa, ansatz=ansatz, levels=levels, alpha_max=alpha_max)
+    points: list[CapacityPoint] = []
+
+    def result(finished: bool) -> Capacity:
+        return Capacity(tuple(points), work.alpha_max, provenance=provenance(), finished=finished)
+
+    with interrupt.keeping(lambda: (result(False), len(points))):
+        for L, kappa in work.pairs:
+            if work.ansatz is Ansatz.RS:
+                point = closing(L, kappa, alpha_max=work.alpha_max)
+            else:
+                point = closing_rsb(L, kappa, levels=work.levels, alpha_max=work.alpha_max)
+            points.append(judged(point, work.alpha_max))
+            if progress is not None:
+                progress(len(points), len(work.pairs))
+    return result(True)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Validated work: pairs (L, kappa) in order."""
+
+    pairs: tuple[tuple[int, float], ...]
+    ansatz: Ansatz
+    levels: int
+    alpha_max: float
+
+
+def plan(
+    L: int | Sequence[int],
+    kappa: ArrayLike = 0.0,
+    *,
+    ansatz: str = "rs",
+    levels: int = 3,
+    alpha_max: float = 1e6,
+) -> Plan:
+    """Validate the arguments of `capacity` without computing anything."""
+    depths = [whole("L", d, 1, MAX_DEPTH) for d in numbers("L", L)]
+    allowed = f"a number from {-KAPPA_MAX:g} to {KAPPA_MAX:g}"
+    margins = [real("kappa", k, -KAPPA_MAX, KAPPA_MAX, allowed) for k in numbers("kappa", kappa)]
+    structure = choice(Ansatz, "ansatz", ansatz)
+    if structure is Ansatz.ONE_RSB:
+        structure, levels = Ansatz.RSB, 1
+    levels = whole("levels", levels, 1, MAX_LEVELS)
+    top = real("alpha_max", alpha_max, 1.0, ALPHA_RANGE[1], "a number from 1 to 1e9")
+    return Plan(tuple(itertools.product(depths, margins)), structure, levels, top)

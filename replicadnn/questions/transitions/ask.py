@@ -1,0 +1,84 @@
+"""The question: at which alpha does each layer become solid?"""
+
+from __future__ import annotations
+
+import math
+
+from replicadnn.errors import InputError
+from replicadnn.problem import ALPHA_RANGE, Ansatz, Problem, Scenario
+from replicadnn.questions.transitions.broken import broken_transitions
+from replicadnn.questions.transitions.result import Transitions
+from replicadnn.questions.transitions.symmetric import symmetric_transitions
+from replicadnn.theory.solve import Progress, default_ansatz
+from replicadnn.validate import choice, real, whole
+
+MAX_DEPTH = 1000
+
+
+def transitions(
+    L: int,
+    *,
+    scenario: str = "teacher-student",
+    ansatz: str | None = None,
+    kappa: float = 0.0,
+    beta: float = math.inf,
+    alpha_max: float = ALPHA_RANGE[1],
+    levels: int = 8,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Transitions:
+    """Thresholds alpha(l) of all layers, first-order steps, and the fate of the liquid centre.
+
+    Parameters
+    ----------
+    L : int
+        Depth, 1..1000 (L = 1 has no hidden layer and no transition).
+    scenario : {"teacher-student", "random"}
+    ansatz : {"rs", "1rsb", "rsb"}, optional
+        Default as in `replicadnn.solve`.
+    kappa, beta : float
+        Margin and inverse temperature.
+    alpha_max : float
+        Nothing is looked for beyond.
+    levels : int
+        Levels K of rsb; the error comes from K and K/2 levels.
+    threads : int
+        Threads over the layers (rsb).
+    progress : callable, optional
+        Called with (layers done, layers in all).
+
+    Returns
+    -------
+    Transitions
+
+    Raises
+    ------
+    InputError
+        Names the argument, its value and the allowed range.
+    KeyboardInterrupt
+        Ctrl-C; its ``partial`` holds what is done.
+
+    Examples
+    --------
+    >>> import replicadnn as rd
+    >>> found = rd.transitions(20)
+    >>> print(found.alpha[:4].round(6))
+    [ 2.467401 12.915626 38.421296 88.86683 ]
+    >>> step = found.filling
+    >>> round(step.down, 3), round(step.coexistence, 3), round(step.up, 3)
+    (429.639, 544.745, 754.744)
+    """
+    setting = choice(Scenario, "scenario", scenario)
+    structure = default_ansatz(setting) if ansatz is None else choice(Ansatz, "ansatz", ansatz)
+    if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
+        raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
+    whole("L", L, 1, MAX_DEPTH)
+    low, high = ALPHA_RANGE
+    alpha_max = real("alpha_max", alpha_max, low, high, f"a number from {low:g} to {high:g}")
+    whole("levels", levels, 1, 512)
+    whole("threads", threads, 1, 1024)
+    problem = Problem(alpha=1.0, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta)
+    if structure is Ansatz.RS:
+        return symmetric_transitions(problem, alpha_max, progress)
+    count = 1 if structure is Ansatz.ONE_RSB else levels
+    return broken_transitions(problem, alpha_max, count, threads, progress)

@@ -1,0 +1,322 @@
+"""Results of `replicadnn.transitions`: thresholds, first-order steps, straight line, files."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from replicadnn.problem import Ansatz, Problem, Scenario
+from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
+from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
+from replicadnn.theory.counting import largest
+from replicadnn.types import FloatArray
+from replicadnn.validate import choice
+
+#: q_EA of a centre below which a step that starts there fills it.
+_THIN = 0.1
+
+
+class Order(enum.StrEnum):
+    """Order of the transition in which a layer becomes solid."""
+
+    SECOND = "second"
+    #: With others, in a step.
+    FIRST = "first"
+    #: It stays liquid as far as alpha was raised.
+    NOT_REACHED = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Where one layer becomes solid.
+
+    Attributes
+    ----------
+    layer : int
+        Depth from the nearest boundary, 1 first.
+    alpha : float
+        Where the layer becomes solid when alpha is raised; nan if it does not below ``alpha_max``.
+    uncertainty : float
+        Bracket of the sign change of (22) and rounding; with levels, their error.
+    onset : float
+        Where (22) holds for this layer on the curve.  Equal to ``alpha`` for a second-order
+        transition; smaller if the curve had to be left by a first-order step before.
+    order : Order
+    growth : float
+        d q(l) / d ln alpha just above a second-order onset (q grows linearly).
+    """
+
+    layer: int
+    alpha: float
+    uncertainty: float
+    onset: float
+    order: Order
+    growth: float
+
+    @classmethod
+    def missing(cls, layer: int) -> Threshold:
+        """A layer that stays liquid."""
+        nan = math.nan
+        return cls(layer, nan, nan, nan, Order.NOT_REACHED, nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A first-order step: the curve folds at ``up`` (alpha rising) and at ``down`` (falling).
+
+    ``coexistence`` is where the solution beyond ``down`` and the smallest one have equal s;
+    ``solid_before``, ``solid_after`` count solid layers a side, ``q_before`` and ``q_after`` are
+    q_EA of the centre on either side of the jump at ``up``.
+    """
+
+    up: float
+    down: float
+    coexistence: float
+    uncertainty: float
+    solid_before: int
+    solid_after: int
+    q_before: float
+    q_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Least squares ln alpha(l) = intercept + slope l with standard errors.
+
+    ``residual_max`` is the largest deviation of ln alpha; ``slope_first`` and ``slope_last`` are
+    ln alpha(l+1)/alpha(l) at the two ends: equal if the law is linear.
+    """
+
+    layers: tuple[int, ...]
+    intercept: float
+    intercept_err: float
+    slope: float
+    slope_err: float
+    r_squared: float
+    residual_max: float
+    slope_first: float
+    slope_last: float
+
+
+_THRESHOLDS = Schema(
+    "thresholds",
+    Threshold,
+    (
+        Item("layer", "depth of the layer from the nearest boundary"),
+        Item("alpha", "threshold alpha(l) when alpha is raised", "22"),
+        Item("uncertainty", "uncertainty of alpha(l)"),
+        Item("onset", "alpha at which the instability criterion holds on the solution curve", "22"),
+        Item("order", "order of the transition"),
+        Item("growth", "d q(l) / d ln alpha above a second-order onset"),
+    ),
+)
+_STEPS = Schema(
+    "steps",
+    Step,
+    (
+        Item("up", "spinodal when alpha rises"),
+        Item("down", "spinodal when alpha falls"),
+        Item("coexistence", "alpha of equal free entropy"),
+        Item("uncertainty", "uncertainty of the coexistence"),
+        Item("solid_before", "solid layers a side below the step"),
+        Item("solid_after", "solid layers a side above the step"),
+        Item("q_before", "q_EA of the centre below the step"),
+        Item("q_after", "q_EA of the centre above the step"),
+    ),
+)
+_THICKNESS = {
+    "alpha": "patterns per coupling",
+    "solid_layers": "solid layers a side",
+    "sum_q": "sum of q_EA over the hidden layers of one side",
+}
+
+
+def thickness_table(rows: list[tuple[float, float, float]]) -> dict[str, FloatArray]:
+    """`Transitions.thickness` from rows (alpha, solid layers a side, sum of q_EA)."""
+    table = np.array(rows, dtype=float).reshape(-1, len(_THICKNESS))
+    return dict(zip(_THICKNESS, table.T.copy(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions(Answer):
+    """All transitions of one network; see `transitions`.
+
+    Attributes
+    ----------
+    thresholds : tuple of Threshold
+        One a layer, 1..L//2.
+    steps : tuple of Step
+        First-order steps met when alpha rises, in order.
+    fit : Fit or None
+        Over the layers with a second-order transition and a liquid neighbour.
+    thickness : mapping
+        "alpha", "solid_layers" (a side) and "sum_q" (sum of q_EA over one side), alpha rising.
+    last_liquid : float
+        Largest alpha at which a liquid layer is left when alpha rises: threshold of the centre.
+    liquid_returns : float
+        Where a liquid layer reappears when alpha falls from the solid side.
+    saturated : float
+        Teacher-student: from here on the saturated branch (q -> 1) has larger s than the solution
+        reached by raising alpha; nan if there is none.  "frozen" in documents and files.
+    saturated_uncertainty : float
+        Of ``saturated``, from its bracket.
+    message : str
+        What is missing, and why.
+    levels : int
+        Levels K (0: replica symmetric).
+    finished : bool
+        False if it was interrupted: thresholds that were not done are nan.
+    """
+
+    KIND: ClassVar[str] = "transitions"
+
+    scenario: Scenario
+    ansatz: Ansatz
+    L: int
+    kappa: float
+    beta: float
+    thresholds: tuple[Threshold, ...]
+    steps: tuple[Step, ...]
+    fit: Fit | None
+    thickness: Mapping[str, FloatArray]
+    last_liquid: float
+    liquid_returns: float
+    saturated: float
+    saturated_uncertainty: float
+    message: str
+    levels: int = 0
+
+    @property
+    def alpha(self) -> FloatArray:
+        """Thresholds of all layers, nan where one was not reached."""
+        return np.array([t.alpha for t in self.thresholds])
+
+    @property
+    def layers(self) -> FloatArray:
+        """Depths 1..L//2 from the nearest boundary."""
+        return np.array([float(t.layer) for t in self.thresholds])
+
+    @property
+    def filling(self) -> Step | None:
+        """The step by which the centre fills, i.e. the last one that starts with a thin centre."""
+        thin = [s for s in self.steps if s.q_before < _THIN]
+        return thin[-1] if thin else None
+
+    @property
+    def converged(self) -> bool:
+        """Every layer has a threshold."""
+        return not any(math.isnan(t.alpha) for t in self.thresholds)
+
+    @property
+    def bound(self) -> float:
+        """Counting bound on alpha (random data, hard constraints, kappa >= 0), else nan."""
+        return largest(
+            Problem(alpha=1.0, L=self.L, scenario=self.scenario, kappa=self.kappa, beta=self.beta)
+        )
+
+    def possible(self, alpha: float) -> bool | None:
+        """Whether networks can store the data at this alpha; None where the bound does not tell."""
+        return None if math.isnan(alpha) or math.isnan(self.bound) else alpha <= self.bound
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document of ``transitions --json``: plain values, null for what does not exist."""
+        document: dict[str, Any] = plain(
+            {
+                "transitions": [
+                    _THRESHOLDS.document(t) | {"possible": self.possible(t.alpha)}
+                    for t in self.thresholds
+                ],
+                "scenario": str(self.scenario),
+                "ansatz": str(self.ansatz),
+                "L": self.L,
+                "kappa": self.kappa,
+                "beta": beta_value(self.beta),
+                "levels": self.levels,
+                "fit": None if self.fit is None else _fields(self.fit),
+                "liquid": {
+                    "last_liquid": self.last_liquid,
+                    "returns": self.liquid_returns,
+                    "filling_step": (
+                        None if self.filling is None else _STEPS.document(self.filling)
+                    ),
+                },
+                "steps": [_STEPS.document(s) for s in self.steps],
+                "frozen": {"alpha": self.saturated, "uncertainty": self.saturated_uncertainty},
+                "thickness": self.thickness,
+                "message": self.message,
+                "timings": self.timings,
+                "finished": self.finished,
+            }
+        )
+        return document
+
+    def attributes(self) -> dict[str, Plain]:
+        """Everything that is one number or word."""
+        return {
+            "scenario": str(self.scenario), "ansatz": str(self.ansatz), "L": self.L,
+            "kappa": self.kappa, "beta": self.beta, "levels": self.levels,
+            "message": self.message, "last_liquid": self.last_liquid,
+            "liquid_returns": self.liquid_returns, "frozen": self.saturated,
+            "frozen_uncertainty": self.saturated_uncertainty,
+        }  # fmt: skip
+
+    def tables(self) -> list[Table]:
+        """Thresholds (the fit is in their attributes), steps, thickness."""
+        fit = {} if self.fit is None else _flat_fit(self.fit)
+        possible = Column.possible(self.possible(t.alpha) for t in self.thresholds)
+        thickness = tuple(Column.of(n, self.thickness[n], text) for n, text in _THICKNESS.items())
+        return [
+            _THRESHOLDS.table(self.thresholds, attributes=fit, more=[possible]),
+            _STEPS.table(self.steps),
+            Table("thickness", thickness),
+        ]
+
+    @classmethod
+    def read(cls, file: Tables) -> Transitions:
+        """What a file holds."""
+        a, rows = file.attributes, _THRESHOLDS.read(file["thresholds"])
+        return cls(
+            scenario=choice(Scenario, "scenario", a["scenario"]),
+            ansatz=choice(Ansatz, "ansatz", a["ansatz"]),
+            L=int(a["L"]),
+            kappa=float(a["kappa"]),
+            beta=float(a["beta"]),
+            thresholds=tuple(
+                Threshold(**row | {"order": choice(Order, "order", row["order"])}) for row in rows
+            ),
+            steps=tuple(Step(**row) for row in _STEPS.read(file["steps"])),
+            fit=_read_fit(file["thresholds"].attributes),
+            thickness={name: file["thickness"][name] for name in _THICKNESS},
+            last_liquid=float(a["last_liquid"]),
+            liquid_returns=float(a["liquid_returns"]),
+            saturated=float(a["frozen"]),
+            saturated_uncertainty=float(a["frozen_uncertainty"]),
+            message=str(a["message"]),
+            levels=int(a["levels"]),
+            **origin(file),
+        )
+
+
+load_transitions = Transitions.load
+
+
+def _fields(item: Any) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in item.__dataclass_fields__}
+
+
+def _flat_fit(fit: Fit) -> dict[str, Plain]:
+    values = {f"fit_{k}": v for k, v in _fields(fit).items() if k != "layers"}
+    return values | {"fit_first_layer": fit.layers[0], "fit_last_layer": fit.layers[-1]}
+
+
+def _read_fit(attributes: Mapping[str, Plain]) -> Fit | None:
+    if "fit_slope" not in attributes:
+        return None
+    values: dict[str, Any] = {k.removeprefix("fit_"): v for k, v in attributes.items()}
+    layers = tuple(range(int(values.pop("first_layer")), int(values.pop("last_layer")) + 1))
+    return Fit(layers=layers, **values)

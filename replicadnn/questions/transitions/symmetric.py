@@ -1,0 +1,70 @@
+"""Transitions of the replica-symmetric solutions: what their curve says."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from replicadnn import interrupt
+from replicadnn.problem import Ansatz, Problem
+from replicadnn.provenance import provenance
+from replicadnn.questions.transitions.path import Segment, SolutionPath, ordering_path
+from replicadnn.questions.transitions.result import Step, Transitions
+from replicadnn.questions.transitions.steps import find_steps, saturated_overtakes
+from replicadnn.questions.transitions.thresholds import (
+    find_thresholds,
+    fit_thresholds,
+    liquid_range,
+    remark,
+    thickness,
+)
+from replicadnn.theory.closures import fronts
+from replicadnn.theory.solve import Progress
+
+
+def symmetric_transitions(
+    problem: Problem, alpha_max: float, progress: Progress | None
+) -> Transitions:
+    """`replicadnn.transitions` for ``ansatz`` rs."""
+    began = traced = time.perf_counter()
+    count = len(fronts(problem).layers)
+    segments: list[Segment] = []
+    steps: tuple[Step, ...] = ()
+    overtakes = (math.nan, math.nan)
+
+    def result(finished: bool) -> tuple[Transitions, int]:
+        thresholds = find_thresholds(problem, segments, alpha_max)
+        last, returns = liquid_range(segments, thresholds)
+        found = Transitions(
+            scenario=problem.scenario,
+            ansatz=Ansatz.RS,
+            L=problem.L,
+            kappa=problem.kappa,
+            beta=problem.beta,
+            thresholds=thresholds,
+            steps=steps,
+            fit=fit_thresholds(thresholds, problem.L),
+            thickness=thickness(problem, segments),
+            last_liquid=last,
+            liquid_returns=returns,
+            saturated=overtakes[0],
+            saturated_uncertainty=overtakes[1],
+            message=remark(thresholds, alpha_max) if finished else "interrupted",
+            timings={"curve": traced - began, "steps": time.perf_counter() - traced},
+            provenance=provenance(),
+            finished=finished,
+        )
+        return found, int(np.isfinite(found.alpha).sum())
+
+    with interrupt.keeping(lambda: result(False)):
+        for segment in ordering_path(problem, alpha_max):
+            segments.append(segment)
+            if progress is not None:
+                progress(segment.stage.layer, count)
+        traced = time.perf_counter()
+        path = SolutionPath(problem, segments)
+        steps = find_steps(path)
+        overtakes = saturated_overtakes(path, steps, alpha_max)
+    return result(True)[0]

@@ -1,0 +1,61 @@
+"""What is found by name, when it is needed: writers and readers of results, tasks of sweeps.
+
+Results lie below storage, and storage below the questions, the sampler and the sweeps whose files
+it reads; neither can import what is above it.  A new kind of result or task is one more row here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+#: Class of a result -> function (result, path, *, overwrite) -> Path.
+WRITERS = {
+    "Solutions": "replicadnn.storage.solutions:save_solutions",
+    "MonteCarloResult": "replicadnn.storage.runs:save_result",
+    "TemperingResult": "replicadnn.storage.runs:save_result",
+}
+#: Kind of a file -> function (path) -> result.
+READERS = {
+    "solve": "replicadnn.storage.solutions:load_solutions",
+    "mc": "replicadnn.storage.runs:load_runs",
+    "transitions": "replicadnn.questions.transitions:load_transitions",
+    "generalisation": "replicadnn.questions.generalisation:load_generalisation",
+    "capacity": "replicadnn.questions.capacity:load_capacity",
+    "stability": "replicadnn.questions.stability:load_stability",
+    "complexity": "replicadnn.questions.complexity:load_complexity",
+}
+#: What reads the store of a sweep, of whatever kind.
+SWEEP = "replicadnn.sweeps.reader:Sweep"
+#: Task of a sweep -> class (`replicadnn.sweeps.tasks.contract.Task`).
+TASKS = {
+    "solve": "replicadnn.sweeps.tasks.solve:SolveTask",
+    "mc-simulate": "replicadnn.sweeps.tasks.simulate:SimulateTask",
+}
+#: The classes (immutable dataclasses) that a journal can hold, and no others.
+RECORDS = {
+    "Solution": "replicadnn.solution:Solution",
+    "Certificate": "replicadnn.certificate:Certificate",
+    "OtherBranch": "replicadnn.solution:OtherBranch",
+    "Problem": "replicadnn.problem:Problem",
+    "MonteCarloResult": "replicadnn.montecarlo.runs.result:MonteCarloResult",
+    "Spec": "replicadnn.montecarlo.spec:Spec",
+}
+
+
+def find(place: str) -> Any:
+    """The object at "module:name"."""
+    module, name = place.split(":")
+    return getattr(import_module(module), name)
+
+
+def save(result: object, path: str | Path, *, overwrite: bool) -> Path:
+    """Write ``result`` to ``path``; FileError if it exists (without ``overwrite``) or fails."""
+    written: Path = find(WRITERS[type(result).__name__])(result, path, overwrite=overwrite)
+    return written
+
+
+def load(path: str | Path) -> Any:
+    """What a file holds; see `replicadnn.load`."""
+    return find("replicadnn.storage.readers:load")(path)
