@@ -216,16 +216,9 @@ class Solution:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and lists under the keys of ``replicadnn solve --json``."""
-        problem = self.problem
         x_l, x_l_error = self._onsets()
         return {
-            "alpha": problem.alpha,
-            "L": problem.L,
-            "scenario": str(problem.scenario),
-            "ansatz": str(problem.ansatz),
-            "closure": problem.closure,
-            "kappa": problem.kappa,
-            "beta": _finite(problem.beta) if np.isfinite(problem.beta) else "inf",
+            **_problem_fields(self.problem),
             "status": str(self.status),
             "converged": self.converged,
             "possible": self.possible,
@@ -261,26 +254,42 @@ class Solution:
             },
             "R": None if self.R is None else _list(self.R),
             "eps_g": self.eps_g,
-            "certificate": {
-                "residual": _finite(self.certificate.residual),
-                "mass_error": _finite(self.certificate.mass_error),
-                "ds_dm_max": _finite(self.certificate.ds_dm_max),
-                "ds_dq_max": _finite(self.certificate.ds_dq_max),
-                "ds_dQ_max": _finite(self.certificate.ds_dQ_max),
-                "unstable_liquid_layers": list(self.certificate.unstable_liquid_layers),
-                "unstable_zero_levels": [list(p) for p in self.certificate.unstable_zero_levels],
-                "contraction": _finite(self.certificate.contraction),
-                "monotone": self.certificate.monotone,
-                "levels_error_s": _finite(self.certificate.levels_error_s),
-                "levels_error_q": _finite(self.certificate.levels_error_q),
-                "levels_error_Q": _finite(self.certificate.levels_error_Q),
-                "grid_error": _finite(self.certificate.grid_error),
-                "replicon": list(self.certificate.replicon),
-            },
+            "certificate": _certificate_fields(self.certificate),
             "tol": self.tol,
             "iterations": dict(self.iterations),
             "timings": dict(self.timings),
         }
+
+
+def _problem_fields(problem: Problem) -> dict[str, Any]:
+    return {
+        "alpha": problem.alpha,
+        "L": problem.L,
+        "scenario": str(problem.scenario),
+        "ansatz": str(problem.ansatz),
+        "closure": problem.closure,
+        "kappa": problem.kappa,
+        "beta": problem.beta if np.isfinite(problem.beta) else "inf",
+    }
+
+
+def _certificate_fields(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "residual": _finite(certificate.residual),
+        "mass_error": _finite(certificate.mass_error),
+        "ds_dm_max": _finite(certificate.ds_dm_max),
+        "ds_dq_max": _finite(certificate.ds_dq_max),
+        "ds_dQ_max": _finite(certificate.ds_dQ_max),
+        "unstable_liquid_layers": list(certificate.unstable_liquid_layers),
+        "unstable_zero_levels": [list(p) for p in certificate.unstable_zero_levels],
+        "contraction": _finite(certificate.contraction),
+        "monotone": certificate.monotone,
+        "levels_error_s": _finite(certificate.levels_error_s),
+        "levels_error_q": _finite(certificate.levels_error_q),
+        "levels_error_Q": _finite(certificate.levels_error_Q),
+        "grid_error": _finite(certificate.grid_error),
+        "replicon": list(certificate.replicon),
+    }
 
 
 def unsolved(

@@ -90,7 +90,7 @@ def rs(bench: Bench) -> Iterator[Row]:
 
         problem = Problem(alpha=100.0, L=20, scenario=scenario)
         equations, state = Equations(problem), State.uniform(20, 0.5)
-        active = equations.active(state)
+        active = state.active
         q, Q = np.full(21, 0.5), np.full(20, 0.5)
         q[[0, -1]] = 1.0
         yield bench.ratio(

@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,18 +18,19 @@ from replicadnn.cli.main import run
 from scipy.integrate import quad
 
 import replicadnn as rd
-from replicadnn.problem import Ansatz
+from replicadnn.problem import Ansatz, Problem, Scenario
 from replicadnn.questions.capacity import Capacity, CapacityPoint, End
 from replicadnn.questions.capacity.ask import plan
 from replicadnn.questions.capacity.broken import closing_rsb
-from replicadnn.questions.capacity.closed_forms import chain_eigenvalue, reduced_rs
 from replicadnn.questions.capacity.result import possible
 from replicadnn.questions.capacity.symmetric import _end, closing
 from replicadnn.status import BranchKind
+from replicadnn.theory import closures
 from replicadnn.theory.broken.climb import settle
 from replicadnn.theory.broken.curve import follow_branch
 from replicadnn.theory.broken.guess import relaxed_guess, saturated_guess
 from replicadnn.theory.broken.stop import StopReason
+from replicadnn.theory.closures.averaged.closed_forms import chain_eigenvalue, reduced_rs
 from replicadnn.theory.closures.averaged.jamming import (
     Chain,
     Jamming,
@@ -408,3 +410,12 @@ def test_depths_margins_and_levels_that_are_asked_for() -> None:
         plan(201)
     with pytest.raises(rd.InputError, match="from 1 to 6"):
         plan(2, ansatz="rsb", levels=7)
+
+
+def test_a_closure_need_not_know_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without closed forms there is no second route; without the jamming limit no broken end."""
+    monkeypatch.setattr(closures, "closure_of", lambda problem: SimpleNamespace(name="toy"))
+    problem = Problem(alpha=1.0, L=2, scenario=Scenario.RANDOM, ansatz=Ansatz.RSB)
+    assert math.isnan(closures.reduced_capacity(problem))
+    with pytest.raises(rd.InputError, match="rs with closure toy"):
+        closures.saturated_ends(problem, 2, 1e6)

@@ -228,7 +228,43 @@ def read_solution(group: h5py.Group) -> Solution:
     arrays = {name: np.asarray(group[name][()]) for name in group}
     if attributes["sha256"] != hdf5.digest_of(attributes, arrays):
         raise ValueError("checksum of a solution does not match its numbers")
-    problem = Problem(
+    problem = _problem(attributes)
+    L = problem.L
+    x = _array(arrays, "x", (None,))
+    levels = x.size
+    if levels < 1 or x[0] != 0.0 or np.any(np.diff(x) <= 0.0) or x[-1] > 1.0:
+        raise ValueError("x must rise from 0 and stay within [0, 1]")
+    solution = Solution(
+        problem=problem,
+        status=Status(_word(attributes["status"])),
+        message=_word(attributes["message"]),
+        branch=Branch(_word(attributes["branch"])),
+        other_branches=_others(attributes),
+        free_entropy=float(attributes["free_entropy"]),
+        x=x,
+        q=_array(arrays, "q", (L + 1, levels)),
+        Q=_array(arrays, "Q", (L, levels)),
+        one_minus_q_ea=_array(arrays, "one_minus_q_ea", (L + 1,)),
+        one_minus_Q_ea=_array(arrays, "one_minus_Q_ea", (L,)),
+        entropy_interaction=_array(arrays, "entropy_interaction", (L,)),
+        entropy_couplings=_array(arrays, "entropy_couplings", (L,)),
+        entropy_neurons=_array(arrays, "entropy_neurons", (L - 1,)),
+        certificate=_certificate(attributes),
+        tol=float(attributes["tol"]),
+        q_ea_error=_array(arrays, "q_ea_error", (L + 1,)) if "q_ea_error" in arrays else None,
+        Q_ea_error=_array(arrays, "Q_ea_error", (L,)) if "Q_ea_error" in arrays else None,
+        timings={name: float(value) for name, value in _those(attributes, "seconds_")},
+        iterations={name: int(value) for name, value in _those(attributes, "count_")},
+    )
+    if solution.converged:
+        # files that do not name the closure were certified with derivatives up to 1e-7
+        limit = solution.tol if "closure" in attributes else max(solution.tol, 1e-7)
+        _verify(solution, limit)
+    return solution
+
+
+def _problem(attributes: Mapping[str, Any]) -> Problem:
+    return Problem(
         alpha=float(attributes["alpha"]),
         L=int(attributes["L"]),
         scenario=_word(attributes["scenario"]),
@@ -237,29 +273,13 @@ def read_solution(group: h5py.Group) -> Solution:
         beta=float(attributes["beta"]),
         closure=_word(attributes.get("closure", AVERAGED)),
     )
-    L = problem.L
-    x = _array(arrays, "x", (None,))
-    levels = x.size
-    if levels < 1 or x[0] != 0.0 or np.any(np.diff(x) <= 0.0) or x[-1] > 1.0:
-        raise ValueError("x must rise from 0 and stay within [0, 1]")
-    q, Q = _array(arrays, "q", (L + 1, levels)), _array(arrays, "Q", (L, levels))
-    rest_q, rest_Q = (
-        _array(arrays, "one_minus_q_ea", (L + 1,)), _array(arrays, "one_minus_Q_ea", (L,)),
-    )  # fmt: skip
-    status = Status(_word(attributes["status"]))
-    if status is Status.CONVERGED:
-        for name, values in (("q", q), ("Q", Q), ("1 - q", rest_q), ("1 - Q", rest_Q)):
-            if not np.all((values >= 0.0) & (values <= 1.0)):
-                raise ValueError(f"{name} outside [0, 1]")
-        for ea, rest in ((q[:, -1], rest_q), (Q[:, -1], rest_Q)):
-            if np.any(np.abs(ea + rest - 1.0) > 1e-12):
-                raise ValueError("q_EA and 1 - q_EA disagree")
-    certificate = Certificate(
+
+
+def _certificate(attributes: Mapping[str, Any]) -> Certificate:
+    later = {n: attributes.get(f"certificate_{n}", math.nan) for n in _CERTIFICATE_LATER}
+    return Certificate(
         **{name: float(attributes[f"certificate_{name}"]) for name in _CERTIFICATE},
-        **{
-            name: float(attributes.get(f"certificate_{name}", math.nan))
-            for name in _CERTIFICATE_LATER
-        },
+        **{name: float(value) for name, value in later.items()},
         unstable_liquid_layers=tuple(
             int(l) for l in np.atleast_1d(attributes["certificate_unstable_liquid_layers"])
         ),
@@ -267,55 +287,40 @@ def read_solution(group: h5py.Group) -> Solution:
         monotone=bool(attributes["certificate_monotone"]),
         replicon=tuple(float(r) for r in np.atleast_1d(attributes["certificate_replicon"])),
     )
-    tol = float(attributes["tol"])
-    entropy = float(attributes["free_entropy"])
-    parts = {
-        name: _array(arrays, name, (size,))
-        for name, size in (
-            ("entropy_interaction", L), ("entropy_couplings", L), ("entropy_neurons", L - 1),
-        )
-    }  # fmt: skip
-    if status is Status.CONVERGED:
-        # files that do not name the closure were certified with derivatives up to 1e-7
-        if certificate.failures(tol if "closure" in attributes else max(tol, 1e-7)):
-            raise ValueError("marked converged but the certificate fails")
-        total = sum(float(np.sum(part)) for part in parts.values())
-        if not math.isclose(total, entropy, rel_tol=1e-9, abs_tol=1e-9):
-            raise ValueError("free_entropy is not the sum of its parts")
+
+
+def _others(attributes: Mapping[str, Any]) -> tuple[OtherBranch, ...]:
     names = [_word(name) for name in np.atleast_1d(attributes["other_branches"])]
     values = np.atleast_1d(attributes["other_free_entropies"]).astype(float)
     if len(names) != values.size:
         raise ValueError("other_branches and other_free_entropies disagree")
-    return Solution(
-        problem=problem,
-        status=status,
-        message=_word(attributes["message"]),
-        branch=Branch(_word(attributes["branch"])),
-        other_branches=tuple(
-            OtherBranch(Branch(n), float(v)) for n, v in zip(names, values, strict=True)
-        ),
-        free_entropy=entropy,
-        x=x,
-        q=q,
-        Q=Q,
-        one_minus_q_ea=rest_q,
-        one_minus_Q_ea=rest_Q,
-        **parts,
-        certificate=certificate,
-        tol=tol,
-        q_ea_error=_array(arrays, "q_ea_error", (L + 1,)) if "q_ea_error" in arrays else None,
-        Q_ea_error=_array(arrays, "Q_ea_error", (L,)) if "Q_ea_error" in arrays else None,
-        timings={
-            k.removeprefix("seconds_"): float(attributes[k])
-            for k in attributes
-            if k.startswith("seconds_")
-        },
-        iterations={
-            k.removeprefix("count_"): int(attributes[k])
-            for k in attributes
-            if k.startswith("count_")
-        },
+    return tuple(OtherBranch(Branch(n), float(v)) for n, v in zip(names, values, strict=True))
+
+
+def _those(attributes: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    """Attributes whose name starts with ``prefix``, without it."""
+    found = attributes.items()
+    return [(name.removeprefix(prefix), v) for name, v in found if name.startswith(prefix)]
+
+
+def _verify(solution: Solution, tol: float) -> None:
+    """ValueError if a solution that calls itself converged contradicts itself."""
+    both = (
+        ("q", solution.q, solution.one_minus_q_ea),
+        ("Q", solution.Q, solution.one_minus_Q_ea),
     )
+    for name, values, rest in both:
+        for what, numbers in ((name, values), (f"1 - {name}", rest)):
+            if not np.all((numbers >= 0.0) & (numbers <= 1.0)):
+                raise ValueError(f"{what} outside [0, 1]")
+        if np.any(np.abs(values[:, -1] + rest - 1.0) > 1e-12):
+            raise ValueError(f"{name}_EA and 1 - {name}_EA disagree")
+    if solution.certificate.failures(tol):
+        raise ValueError("marked converged but the certificate fails")
+    parts = (solution.entropy_interaction, solution.entropy_couplings, solution.entropy_neurons)
+    total = sum(float(np.sum(part)) for part in parts)
+    if not math.isclose(total, solution.free_entropy, rel_tol=1e-9, abs_tol=1e-9):
+        raise ValueError("free_entropy is not the sum of its parts")
 
 
 def _pairs(values: Any) -> tuple[tuple[int, int], ...]:

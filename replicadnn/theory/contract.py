@@ -296,3 +296,28 @@ class BrokenEquations(Protocol):
 
     def finer(self, factor: float) -> BrokenEquations:
         """The same problem on a grid with ``factor`` times as many points."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaturatedEnds:
+    """alpha at which saturated branches have no states left, at K = 1, 2, ... levels.
+
+    ``everywhere``: saturated in every layer; ``beside``: in the first one from either boundary
+    only, where that may end first.  Empty where not solved; beyond the depth ``deepest``
+    ``everywhere`` is not tried.
+    """
+
+    everywhere: tuple[float, ...]
+    beside: tuple[float, ...]
+    deepest: int
+
+
+@runtime_checkable
+class KnowsCapacity(Protocol):
+    """A closure that also knows the limits in which the volume of random data closes."""
+
+    def reduced_capacity(self, problem: Problem) -> float:
+        """Capacity of the replica-symmetric equations in closed form; inf where they have none."""
+
+    def saturated_ends(self, problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
+        """Ends of the saturated branches with up to ``levels`` levels, below ``alpha_max``."""

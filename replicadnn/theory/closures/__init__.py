@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from replicadnn.errors import InputError
 from replicadnn.problem import Problem
 from replicadnn.solution import Solution
@@ -12,8 +14,10 @@ from replicadnn.theory.contract import (
     Closure,
     Fronts,
     GapDensity,
+    KnowsCapacity,
     KnowsGaps,
     KnowsLevels,
+    SaturatedEnds,
     SymmetricEquations,
 )
 
@@ -68,6 +72,20 @@ def broken_equations(problem: Problem) -> BrokenEquations:
     if not isinstance(closure, KnowsLevels):
         raise InputError("ansatz", str(problem.ansatz), f"rs with closure {closure.name}")
     return closure.broken(problem)
+
+
+def reduced_capacity(problem: Problem) -> float:
+    """Capacity of the replica-symmetric equations in closed form; nan if the closure has none."""
+    closure = closure_of(problem)
+    return closure.reduced_capacity(problem) if isinstance(closure, KnowsCapacity) else math.nan
+
+
+def saturated_ends(problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
+    """Where saturated branches have no states left; InputError if the closure does not know."""
+    closure = closure_of(problem)
+    if not isinstance(closure, KnowsCapacity):
+        raise InputError("ansatz", str(problem.ansatz), f"rs with closure {closure.name}")
+    return closure.saturated_ends(problem, levels, alpha_max)
 
 
 register(Averaged())
