@@ -45,6 +45,13 @@ class SymmetricEquations(Protocol):
     def monotone(self) -> bool:
         """Whether F is known to increase in every overlap: climbs find the smallest solution."""
 
+    @property
+    def auto_is_continuous(self) -> bool:
+        """Whether ``branch="auto"`` stays on the branch of the liquid while that exists.
+
+        Otherwise it is the branch with the largest s among those without saturated layers.
+        """
+
     def at(self, alpha: float) -> SymmetricEquations:
         """The same equations at another alpha."""
 

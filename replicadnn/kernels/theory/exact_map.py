@@ -58,8 +58,9 @@ def relative_change(old, new, old_rest, new_rest):
 
 @jit_strict
 def overlap_below(q, p, Q, P, l):
-    """lam = q(l-1) Q(l) and 1 - lam of the layer at index ``l``."""
-    return q[l] * Q[l], p[l] + P[l] - p[l] * P[l]
+    """lam = q(l-1) Q(l), 0 if it underflows, and 1 - lam of the layer at index ``l``."""
+    lam = q[l] * Q[l]
+    return lam if lam > _TINY else 0.0, max(p[l] + P[l] - p[l] * P[l], _TINY)
 
 
 @jit_strict
@@ -234,6 +235,9 @@ def newton_system(
             continue
         row[max(0, i - width) : min(n, i + width + 1)] = 0.0
         l = i // 2
+        if G[l] <= 0.0 or new_q[l] <= 0.0:  # a guess far from any solution: refused by nan
+            values[i], bands[width, i] = math.nan, 1.0
+            continue
         if i % 2 == 0:  # Q(l+1), index l
             B = alpha * q[l] * G[l]
             new, rest = response(teacher, B)

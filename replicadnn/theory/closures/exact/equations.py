@@ -51,6 +51,11 @@ class Equations:
         """Teacher-student: every derivative of F is an average of squares."""
         return self.problem.teacher
 
+    @property
+    def auto_is_continuous(self) -> bool:
+        """In both scenarios: what a learner that starts from nothing meets."""
+        return True
+
     def at(self, alpha: float) -> Equations:
         """The same equations at another alpha."""
         return Equations(replace(self.problem, alpha=alpha))
