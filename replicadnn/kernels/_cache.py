@@ -25,14 +25,15 @@ _said: set[str] = set()
 
 
 def fingerprint(folder: Path) -> bytes:
-    """SHA-256 of the version of numba and of the source files of ``folder``.
+    """SHA-256 of the version of numba and of the source files below ``folder``.
 
     numba renews a kernel when its own file changes, not when a file changes that it calls.
     """
     total = hashlib.sha256(numba.__version__.encode())
-    for file in sorted(folder.glob("*.py")):
+    for file in sorted(folder.rglob("*.py")):
         content = file.read_bytes()
-        total.update(f" {file.name} {len(content)} ".encode() + content)
+        name = file.relative_to(folder).as_posix()
+        total.update(f" {name} {len(content)} ".encode() + content)
     return total.digest()
 
 
