@@ -1,10 +1,10 @@
 """Approximate message passing (AMP) on one planted, diluted network of sign neurons.
 
 N neurons in layers 0..L; perceptron (l, i) reads c neurons of layer l-1, drawn without repetition,
-h = c^-1/2 sum_k J_ik S_k.  A teacher J* (Gaussian) maps M = alpha c random inputs S_0 to outputs
-S_L, each neuron being sign(h) with odds 1 : e^-beta.  Given S_0, S_L and the wiring, AMP estimates
-the posterior means J^ of the couplings and s^ of the hidden neurons.  Nothing here comes from the
-replica calculation: the overlaps of the estimates with the teacher,
+h = c^-1/2 sum_k J_ik S_k.  A teacher J* (rows of length sqrt c) maps M = alpha c random inputs S_0
+to outputs S_L, each neuron being sign(h) with odds 1 : e^-beta.  Given S_0, S_L and the wiring, AMP
+estimates the posterior means J^ of the couplings and s^ of the hidden neurons.  Nothing here comes
+from the replica calculation: the overlaps of the estimates with the teacher,
 
     q(l) = <s^ S*>,  l = 1..L-1,        Q(l) = <J^ J*>,  l = 1..L,
 
@@ -26,7 +26,6 @@ and J the couplings of the layer whose perceptrons are i (below) or j (above), s
     A_ik    = -1/c sum_mu [ f''_i + (1 - s^_k^2) g_i^2 ],    sigma = 1 / (A + z_i),  J^ = b sigma
 
 with z_i such that sum_k (J^^2 + sigma) = c (a term of A that does not depend on k drops out).
-
 The term of J^2 in the message to S_k multiplies S_k^2 = 1 and is a constant: u has no variance.
 
 Damping.  u and b keep a share of their old values.  What is subtracted has to be what they contain:
@@ -137,7 +136,7 @@ def _log_weight(x: Array, beta: float) -> Array:
     """ln W at V = 1."""
     if np.isinf(beta):
         return np.asarray(log_ndtr(x))
-    return np.logaddexp(-beta, np.log1p(-np.exp(-beta)) + log_ndtr(x))
+    return np.asarray(np.logaddexp(-beta, np.log1p(-np.exp(-beta)) + log_ndtr(x)))
 
 
 def site(omega: Array, V: Array, u: Array, beta: float) -> tuple[Array, Array, Array]:
@@ -246,7 +245,7 @@ def _change(old: Array, new: Array) -> float:
 
 
 def _mix(old: Array, new: Array, kept: float) -> Array:
-    return kept * old + (1.0 - kept) * new
+    return np.asarray(kept * old + (1.0 - kept) * new)
 
 
 def _spherical(b: Array, A: Array) -> Array:
@@ -259,7 +258,7 @@ def _spherical(b: Array, A: Array) -> Array:
         precision = precision + step
         if np.all(np.abs(step) < 1e-10 * precision.min(axis=1, keepdims=True)):
             break
-    return precision
+    return np.asarray(precision)
 
 
 def overlaps(network: Network, now: Estimate) -> tuple[Array, Array, Array, Array]:
