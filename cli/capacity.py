@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, note, yes_no
+from replicadnn.cli.options import NumberList, WholeList, closure_option, note, yes_no
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.option("--L", "L", type=WholeList(), default="1,2,3,4", show_default=True, help="Depths.")
 @click.option("--kappa", type=NumberList(), default="0", show_default=True, help="Margins.")
 @click.option("--ansatz", default="rs", show_default=True, help="rs, 1rsb or rsb.")
+@closure_option
 @click.option("--levels", type=int, default=3, show_default=True, help="Levels K of rsb.")
 @click.option(
     "--alpha-max", type=float, default=1e6, show_default=True, help="Where the search stops."

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, kappa_option, note
+from replicadnn.cli.options import NumberList, closure_option, kappa_option, note
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 @click.option("--L", "L", type=int, required=True, help="Depth, from 2.")
 @click.option("--alpha", type=float, required=True, help="Patterns per coupling.")
 @click.option("--m", "m", type=NumberList(), help="Breakpoints.  [default: 0.1:1:19]")
+@closure_option
 @kappa_option
 @target_options("curve", "Sigma(m) and Sigma(f)")
-def command(L: int, alpha: float, m: list[float] | None, kappa: float, target: Target) -> int:
+def command(L: int, alpha: float, target: Target, **options: Any) -> int:
     """Number of saturated states of random data, Sigma(m), and where they appear and dominate."""
     from replicadnn.questions.complexity import complexity
 
     return target.finish(
-        lambda report: complexity(alpha, L, m=m, kappa=kappa, progress=report),
+        lambda report: complexity(alpha, L, progress=report, **options),
         "point", _print, "save_complexity",
     )  # fmt: skip
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import WholeList, alphas_option, beta_option, kappa_option
+from replicadnn.cli.options import (
+    WholeList,
+    alphas_option,
+    beta_option,
+    closure_option,
+    kappa_option,
+)
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
     "--L", "L", type=WholeList(), required=True, help="Depths: 4, 1,2,5 or 1:20 (both ends)."
 )
 @alphas_option
+@closure_option
 @kappa_option
 @beta_option
 @click.option(

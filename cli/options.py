@@ -128,7 +128,11 @@ scenario_option = click.option(
 )  # fmt: skip
 ansatz_option = click.option(
     "--ansatz", default=None,
-    help="rs, 1rsb or rsb.  [default: rs for teacher-student, rsb for random]",
+    help="rs, 1rsb or rsb.  [default: rsb for random data with closure averaged, else rs]",
+)  # fmt: skip
+closure_option = click.option(
+    "--closure", default="averaged", show_default=True,
+    help="averaged (the article's neurons) or exact (networks with N >> c >> 1 inputs).",
 )  # fmt: skip
 kappa_option = click.option(
     "--kappa", type=float, default=0.0, show_default=True, help="Margin of the gaps."

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @opt.depth_option
 @opt.scenario_option
 @opt.ansatz_option
+@opt.closure_option
 @opt.kappa_option
 @opt.beta_option
 @click.option(

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, yes_no
+from replicadnn.cli.options import NumberList, WholeList, closure_option, yes_no
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     help="Grid of patterns per coupling: 1,2,5 or start:stop:count[:log], mixed.",
 )  # fmt: skip
 @click.option("--scenario", default="random", show_default=True, help="random or teacher-student.")
+@closure_option
 @click.option("--kappa", type=NumberList(), default="0", show_default=True, help="Margins.")
 @click.option(
     "--beta", type=NumberList(infinite=True), default="inf", show_default=True,

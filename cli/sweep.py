@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from replicadnn.sweeps.reader import Sweep
 
 #: Parameters that have an option of their own; all others: --set NAME=VALUES.
-_AXES = ("alpha", "L", "N", "kappa", "beta", "scenario", "ansatz", "levels", "branch", "seed")
+_AXES = (
+    "alpha",
+    "L",
+    "N",
+    "kappa",
+    "beta",
+    "scenario",
+    "ansatz",
+    "closure",
+    "levels",
+    "branch",
+    "seed",
+)
 
 
 class _Share(click.ParamType):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @opt.depth_option
 @opt.scenario_option
 @opt.ansatz_option
+@opt.closure_option
 @opt.kappa_option
 @opt.beta_option
 @click.option(
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 def command(L: int, target: Target, **options: Any) -> int:
     """Find where each layer becomes solid, and where the liquid centre disappears.
 
-    Layers are counted from the nearest boundary.  Exit code 3: a layer has no certified threshold.
+    Layers are counted from the nearest boundary, with closure exact from the input.  Exit code 3:
+    a layer has no certified threshold.
     """
     from replicadnn.questions.transitions import transitions
 
@@ -45,9 +47,12 @@ def _print(found: Transitions) -> None:
     _print_thresholds(found)
     fit = found.fit
     if fit is not None:
+        depth = "l" if found.two_fronts else "(L - l)"
+        layers = [found.layers[n - 1] for n in fit.layers]
         click.echo(
             f"ln alpha(l) = {fit.intercept:.3f}({fit.intercept_err:.3f}) + "
-            f"{fit.slope:.3f}({fit.slope_err:.3f}) l, layers {fit.layers[0]}..{fit.layers[-1]}; "
+            f"{fit.slope:.3f}({fit.slope_err:.3f}) {depth}, "
+            f"layers {layers[0]:g}..{layers[-1]:g}; "
             f"largest residual {fit.residual_max:.3f}, "
             f"local slope from {fit.slope_first:.3f} to {fit.slope_last:.3f}"
         )

@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.style import closure_words, save_figure, style
+from replicadnn.problem import AVERAGED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,16 +121,20 @@ def diagram(
 
 
 def _headline(sweep: Sweep, chosen: NDArray[Any]) -> str:
-    """The parameters that all points share: scenario, ansatz, and margin and temperature if set."""
+    """What all points share: scenario, ansatz; closure, margin and temperature if not usual."""
     words = []
-    for name, default in (("scenario", None), ("ansatz", None), ("kappa", 0.0), ("beta", np.inf)):
+    usual = {"scenario": None, "ansatz": None, "closure": AVERAGED, "kappa": 0.0, "beta": np.inf}
+    for name, default in usual.items():
         if name not in sweep.table:
             continue
         values = np.unique(sweep[name][chosen])
         if len(values) == 1 and values[0] != default:
             value = values[0]
             symbol = {"kappa": r"$\kappa$", "beta": r"$\beta$"}.get(name)
-            words.append(str(value) if symbol is None else f"{symbol} = {value:g}")
+            if name == "closure":
+                words += closure_words([str(value)])
+            else:
+                words.append(str(value) if symbol is None else f"{symbol} = {value:g}")
     return ", ".join(words)
 
 

@@ -96,7 +96,7 @@ def headline(solution: Solution) -> str:
     """One line: the point, the branch and the number of levels."""
     problem = solution.problem
     words = [f"{problem.scenario}", f"$L = {problem.L}$", rf"$\alpha = {problem.alpha:g}$"]
-    words += closure_words(problem)
+    words += closure_words([problem.closure])
     if problem.kappa != 0.0:
         words.append(rf"$\kappa = {problem.kappa:g}$")
     if np.isfinite(problem.beta):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +17,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from replicadnn.problem import AVERAGED, Problem
+from replicadnn.problem import AVERAGED
 from replicadnn.storage.outputs import atomic_file, check_figure_name
 
 if TYPE_CHECKING:
@@ -28,9 +28,13 @@ MARKERS = "osD^v<>pPX"
 BEYOND = "beyond the counting bound"
 
 
-def closure_words(problem: Problem) -> list[str]:
-    """What a title says of the closure: nothing of the averaged one."""
-    return [] if problem.closure == AVERAGED else [f"closure {problem.closure}"]
+def closure_words(closures: Iterable[str]) -> list[str]:
+    """What a title says of the closures: nothing of the averaged one alone, or where they differ.
+
+    Where they differ the legend says which is which.
+    """
+    different = set(closures)
+    return [f"closure {name}" for name in different - {AVERAGED}] if len(different) == 1 else []
 
 
 def style() -> AbstractContextManager[Any]:

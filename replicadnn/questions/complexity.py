@@ -26,7 +26,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from replicadnn import interrupt
-from replicadnn.problem import Ansatz, Problem, Scenario
+from replicadnn.errors import InputError
+from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Item, origin
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
@@ -115,7 +116,7 @@ class Complexity(Answer):
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers under the keys of ``replicadnn complexity --json``."""
         names = [*_SCALARS, *(item.attribute for item in _CURVE), "finished", "possible"]
-        return {name: plain(getattr(self, name)) for name in names}
+        return {name: plain(getattr(self, name)) for name in names} | {"closure": AVERAGED}
 
     def tables(self) -> list[Table]:
         """The curve."""
@@ -125,6 +126,7 @@ class Complexity(Answer):
     def attributes(self) -> dict[str, Plain]:
         """The scalars, and ``possible`` where it is known."""
         found: dict[str, Plain] = {name: getattr(self, name) for name in _SCALARS}
+        found["closure"] = AVERAGED
         return found if self.possible is None else found | {"possible": self.possible}
 
     @classmethod
@@ -198,6 +200,7 @@ def complexity(
     *,
     m: ArrayLike | None = None,
     kappa: float = 0.0,
+    closure: str = AVERAGED,
     progress: Progress | None = None,
 ) -> Complexity:
     """Sigma(m) = -m^2 ds/dm of the saturated states of random data (one step, hard constraints).
@@ -212,6 +215,8 @@ def complexity(
         Breakpoints in (0, 1]; default 0.1, 0.15, ..., 1; above 0.999 continued linearly.
     kappa : float
         Margin.
+    closure : str
+        Treatment of the neurons; "averaged" is the only one with saturated states.
     progress : callable, optional
         Called with (breakpoints done, breakpoints in all).
 
@@ -230,6 +235,8 @@ def complexity(
     [0.012, -0.0095]
     """
     problem = Problem(alpha=alpha, L=L, scenario=Scenario.RANDOM, kappa=kappa)
+    if closure != AVERAGED:
+        raise InputError("closure", closure, "averaged: only there do layers saturate at q = 1")
     whole("L", L, 2, 200)
     asked = np.linspace(0.1, 1.0, 19) if m is None else numbers("m", m)
     values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in asked])

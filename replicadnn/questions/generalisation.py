@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from replicadnn import interrupt
 from replicadnn.errors import InputError
+from replicadnn.problem import AVERAGED
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
 from replicadnn.solution import Solution
@@ -93,6 +94,7 @@ class Generalisation(Answer):
     kappa: float
     branch: str
     noisy: Noise
+    closure: str = AVERAGED
 
     @property
     def depths(self) -> list[int]:
@@ -126,6 +128,7 @@ class Generalisation(Answer):
                 "generalisation": rows,
                 "scenario": "teacher-student",
                 "ansatz": "rs",
+                "closure": self.closure,
                 "kappa": self.kappa,
                 "beta": beta_value(self.beta),
                 "branch": self.branch,
@@ -144,7 +147,7 @@ class Generalisation(Answer):
         """What they have in common."""
         return {
             "beta": self.beta, "kappa": self.kappa, "branch": self.branch,
-            "noisy": str(self.noisy),
+            "noisy": str(self.noisy), "closure": self.closure,
         }  # fmt: skip
 
     @classmethod
@@ -157,6 +160,7 @@ class Generalisation(Answer):
             kappa=float(a["kappa"]),
             branch=str(a["branch"]),
             noisy=choice(Noise, "noisy", a["noisy"]),
+            closure=str(a.get("closure", AVERAGED)),
             **origin(file),
         )
 
@@ -175,6 +179,7 @@ def generalisation(
     *,
     kappa: float = 0.0,
     beta: float = math.inf,
+    closure: str = AVERAGED,
     branch: str = "auto",
     noisy: str = "none",
     progress: Progress | None = None,
@@ -189,6 +194,8 @@ def generalisation(
         Patterns per coupling.
     kappa, beta : float
         Margin and inverse temperature of the training, as in `replicadnn.solve`.
+    closure : str
+        Treatment of the neurons, as in `replicadnn.solve`.
     branch : {"auto", "equilibrium", "continuous"}
         Which solution, where there are several.
     noisy : {"none", "teacher", "both"}
@@ -220,16 +227,19 @@ def generalisation(
     if branch == "all":
         raise InputError("branch", branch, "one of auto, equilibrium, continuous")
     works = [
-        plan(alpha, whole("L", depth, 1, 10_000), kappa=kappa, beta=beta, branch=branch)
+        plan(
+            alpha, whole("L", depth, 1, 10_000), kappa=kappa, beta=beta, closure=closure,
+            branch=branch,
+        )
         for depth in depths
-    ]
+    ]  # fmt: skip
     total = sum(len(work.problems) for work in works)
     found: dict[tuple[int, int], ErrorPoint] = {}
 
     def result(finished: bool) -> Generalisation:
         return Generalisation(
             tuple(found[place] for place in sorted(found)), float(beta), float(kappa), branch,
-            noise, timings={"solve": time.perf_counter() - began}, provenance=provenance(),
+            noise, closure, timings={"solve": time.perf_counter() - began}, provenance=provenance(),
             finished=finished,
         )  # fmt: skip
 

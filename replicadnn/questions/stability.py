@@ -18,12 +18,12 @@ from scipy.optimize import brentq
 
 from replicadnn import interrupt
 from replicadnn.errors import InputError
-from replicadnn.problem import Problem, Scenario
+from replicadnn.problem import AVERAGED, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
 from replicadnn.status import Branch
 from replicadnn.storage.tables import Plain, Table, Tables
-from replicadnn.theory.closures import symmetric_equations
+from replicadnn.theory.closures import closure_of, symmetric_equations
 from replicadnn.theory.contract import SymmetricEquations
 from replicadnn.theory.counting import possible
 from replicadnn.theory.symmetric.branches import Candidate, find_branches
@@ -116,6 +116,7 @@ class Stability(Answer):
     scenario: Scenario
     points: tuple[StabilityPoint, ...]
     lines: tuple[StabilityLine, ...]
+    closure: str = AVERAGED
 
     @property
     def converged(self) -> bool:
@@ -126,6 +127,7 @@ class Stability(Answer):
         """Plain numbers under the keys of ``replicadnn stability --json``."""
         return {
             "scenario": str(self.scenario),
+            "closure": self.closure,
             "points": [_POINTS.document(p) | {"beta": beta_value(p.beta)} for p in self.points],
             "lines": [_LINES.document(c) | {"beta": beta_value(c.beta)} for c in self.lines],
             "finished": self.finished,
@@ -136,8 +138,8 @@ class Stability(Answer):
         return [_POINTS.table(self.points), _LINES.table(self.lines)]
 
     def attributes(self) -> dict[str, Plain]:
-        """The scenario."""
-        return {"scenario": str(self.scenario)}
+        """Scenario and closure."""
+        return {"scenario": str(self.scenario), "closure": self.closure}
 
     @classmethod
     def read(cls, file: Tables) -> Stability:
@@ -149,7 +151,8 @@ class Stability(Answer):
             known = possible(Problem(scenario=scenario, **setting))
             points.append(StabilityPoint(**row | {"branch": Branch(row["branch"])}, possible=known))
         lines = tuple(StabilityLine(**row) for row in _LINES.read(file["lines"]))
-        return cls(scenario, tuple(points), lines, **origin(file))
+        closure = str(file.attributes.get("closure", AVERAGED))
+        return cls(scenario, tuple(points), lines, closure, **origin(file))
 
 
 load_stability = Stability.load
@@ -237,6 +240,7 @@ def stability(
     scenario: str = "random",
     kappa: ArrayLike = 0.0,
     beta: ArrayLike = math.inf,
+    closure: str = AVERAGED,
     progress: Callable[[int, int], None] | None = None,
 ) -> Stability:
     """Replicon rho of the replica-symmetric solutions, and the de Almeida-Thouless line.
@@ -252,6 +256,8 @@ def stability(
     scenario : {"random", "teacher-student"}
     kappa, beta : float or array
         Margins and inverse temperatures; every L is combined with every kappa and beta.
+    closure : str
+        Treatment of the neurons, as in `replicadnn.solve`.
     progress : callable, optional
         Called with (combinations done, combinations in all).
 
@@ -269,13 +275,13 @@ def stability(
     >>> [round(p.rho, 2) for p in found.points]
     [0.59, 1.37]
     """
-    problems, alphas = plan(alpha, L, scenario=scenario, kappa=kappa, beta=beta)
+    problems, alphas = plan(alpha, L, scenario=scenario, kappa=kappa, beta=beta, closure=closure)
     points: list[StabilityPoint] = []
     lines: list[StabilityLine] = []
 
     def result(finished: bool) -> Stability:
         return Stability(
-            problems[0].scenario, tuple(points), tuple(lines), provenance=provenance(),
+            problems[0].scenario, tuple(points), tuple(lines), closure, provenance=provenance(),
             finished=finished,
         )  # fmt: skip
 
@@ -288,7 +294,13 @@ def stability(
 
 
 def plan(
-    alpha: ArrayLike, L: int | Sequence[int], *, scenario: str, kappa: ArrayLike, beta: ArrayLike
+    alpha: ArrayLike,
+    L: int | Sequence[int],
+    *,
+    scenario: str,
+    kappa: ArrayLike,
+    beta: ArrayLike,
+    closure: str = AVERAGED,
 ) -> tuple[list[Problem], list[float]]:
     """Validate the arguments of `stability`: problems at the first alpha, and the grid."""
     setting = choice(Scenario, "scenario", scenario)
@@ -297,7 +309,9 @@ def plan(
         if isinstance(depth, int) and depth > MAX_DEPTH:
             raise InputError("L", depth, f"a whole number from 1 to {MAX_DEPTH}")
     problems = [
-        Problem(alpha=alphas[0], L=depth, scenario=setting, kappa=k, beta=b)
+        Problem(alpha=alphas[0], L=depth, scenario=setting, kappa=k, beta=b, closure=closure)
         for depth, k, b in itertools.product(depths, numbers("kappa", kappa), numbers("beta", beta))
     ]
+    for problem in problems:  # there is such a closure, and it covers them
+        closure_of(problem)
     return problems, [replace(problems[0], alpha=a).alpha for a in alphas]

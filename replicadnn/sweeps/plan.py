@@ -33,8 +33,13 @@ class Point:
 
     @cached_property
     def id(self) -> str:
-        """Identity: SHA-256 of task and parameters, whatever their order was (32 hex digits)."""
-        text = json.dumps([self.task.name, dict(self.params)], sort_keys=True)
+        """Identity: SHA-256 of task and parameters, whatever their order was (32 hex digits).
+
+        Parameters at their `Column.former` value are left out.
+        """
+        known = self.task.parameters
+        stated = {n: v for n, v in self.params.items() if known[n].former != v}
+        text = json.dumps([self.task.name, stated], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def label(self, short: bool = False) -> str:

@@ -321,10 +321,18 @@ class SaturatedEnds:
 
 @runtime_checkable
 class KnowsCapacity(Protocol):
-    """A closure that also knows the limits in which the volume of random data closes."""
+    """A closure that also knows the limit in which the symmetric volume of random data closes."""
 
     def reduced_capacity(self, problem: Problem) -> float:
-        """Capacity of the replica-symmetric equations in closed form; inf where they have none."""
+        """Capacity of the replica-symmetric equations left in that limit.
+
+        inf where they have no end, nan where they are not known.
+        """
+
+
+@runtime_checkable
+class KnowsSaturatedEnds(Protocol):
+    """A closure with saturated branches that also knows where their states end."""
 
     def saturated_ends(self, problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
         """Ends of the saturated branches with up to ``levels`` levels, below ``alpha_max``."""

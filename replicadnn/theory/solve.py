@@ -22,7 +22,12 @@ from replicadnn.solution import (
 from replicadnn.status import Status
 from replicadnn.theory.broken.point import Settings
 from replicadnn.theory.broken.point import solve_point as solve_broken
-from replicadnn.theory.closures import broken_equations, closure_of, symmetric_equations
+from replicadnn.theory.closures import (
+    broken_equations,
+    closure_of,
+    default_ansatz,
+    symmetric_equations,
+)
 from replicadnn.theory.contract import KnowsLevels
 from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_branches
 from replicadnn.theory.symmetric.point import solve_point
@@ -34,11 +39,6 @@ Progress = Callable[[int, int], None]
 TOL_RANGE = (1e-14, 1e-2)
 #: Grid of a flow, at its replica-symmetric overlaps, beyond which broken symmetry takes minutes.
 MAX_FLOW_POINTS = 3000
-
-
-def default_ansatz(scenario: Scenario) -> Ansatz:
-    """rs for teacher-student data, where it is exact; rsb for random data."""
-    return Ansatz.RS if scenario is Scenario.TEACHER_STUDENT else Ansatz.RSB
 
 
 def solve(
@@ -70,14 +70,16 @@ def solve(
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
     ansatz : {"rs", "1rsb", "rsb"}, optional
-        Default: rs for teacher-student data (exact there), rsb for random data.
+        Default: rs for teacher-student data (exact there), rsb for random data (closure exact:
+        rs, it has no other).
     kappa : float
         Margin, -10..10.
     beta : float
         Inverse temperature of the violation-count potential, 1e-3..inf (hard constraint).
     closure : str
-        Treatment of the neurons: "averaged" (the article's), or one that was added with
-        `replicadnn.theory.closures.register`.
+        Treatment of the neurons: "averaged" (the article's), "exact" (every neuron summed over
+        together with its perceptron: what networks with N >> c >> 1 inputs a perceptron obey), or
+        one that was added with `replicadnn.theory.closures.register`.
     branch : {"auto", "equilibrium", "continuous", "all"}
         Which solution, where there are several (docs/theory.md, section 5).
     tol : float
@@ -177,7 +179,8 @@ def plan(
     """Validate the arguments of `solve` without computing anything."""
     asked = choice(BranchChoice, "branch", branch)
     setting = choice(Scenario, "scenario", scenario)
-    structure = default_ansatz(setting) if ansatz is None else choice(Ansatz, "ansatz", ansatz)
+    usual = default_ansatz(setting, closure)
+    structure = usual if ansatz is None else choice(Ansatz, "ansatz", ansatz)
     if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
         raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
     levels = whole("levels", levels, 1, 512)
@@ -193,9 +196,7 @@ def plan(
         for a in _alphas(alpha)
     )  # fmt: skip
     for problem in problems:  # there is such a closure, and it covers them
-        known = closure_of(problem)
-        if structure is not Ansatz.RS and not isinstance(known, KnowsLevels):
-            raise InputError("ansatz", str(structure), f"rs with closure {known.name}")
+        closure_of(problem)
     return Plan(problems, asked, tol, max_sweeps, levels, time_limit, threads)
 
 

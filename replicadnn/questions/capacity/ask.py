@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from replicadnn import interrupt
-from replicadnn.problem import ALPHA_RANGE, KAPPA_MAX, Ansatz
+from replicadnn.problem import ALPHA_RANGE, AVERAGED, KAPPA_MAX, Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.questions.capacity.broken import closing_rsb
 from replicadnn.questions.capacity.result import Capacity, CapacityPoint, judged
 from replicadnn.questions.capacity.symmetric import closing
+from replicadnn.theory.closures import closure_of
 from replicadnn.validate import choice, numbers, real, whole
 
 MAX_LEVELS = 6
@@ -26,14 +27,14 @@ def capacity(
     kappa: ArrayLike = 0.0,
     ansatz: str = "rs",
     levels: int = 3,
+    closure: str = AVERAGED,
     alpha_max: float = 1e6,
     progress: Callable[[int, int], None] | None = None,
 ) -> Capacity:
     """Largest alpha with a solution of the random scenario, hard constraints.
 
     rs: 1 - Q(1) -> 0 of the full equations, extrapolated; beside it
-    alpha_J = [sqrt(A(kappa)) - sqrt(2/pi) Lambda_L]^-2 of the reduced ones (docs/physics.md,
-    section 5).
+    alpha_J of the reduced ones (docs/physics.md, section 5).
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ def capacity(
     ansatz : {"rs", "rsb"}
     levels : int
         K of rsb, 1..6.
+    closure : str
+        Treatment of the neurons, as in `replicadnn.solve`.
     alpha_max : float
         Where the search for an end stops, 1..1e9.
     progress : callable, optional
@@ -63,18 +66,22 @@ def capacity(
     >>> point.end, round(point.alpha, 4)
     ('divergence', 2.0)
     """
-    work = plan(L, kappa, ansatz=ansatz, levels=levels, alpha_max=alpha_max)
+    work = plan(L, kappa, ansatz=ansatz, levels=levels, closure=closure, alpha_max=alpha_max)
     points: list[CapacityPoint] = []
 
     def result(finished: bool) -> Capacity:
-        return Capacity(tuple(points), work.alpha_max, provenance=provenance(), finished=finished)
+        return Capacity(
+            tuple(points), work.alpha_max, closure, provenance=provenance(), finished=finished
+        )
 
     with interrupt.keeping(lambda: (result(False), len(points))):
         for L, kappa in work.pairs:
             if work.ansatz is Ansatz.RS:
-                point = closing(L, kappa, alpha_max=work.alpha_max)
+                point = closing(L, kappa, closure=closure, alpha_max=work.alpha_max)
             else:
-                point = closing_rsb(L, kappa, levels=work.levels, alpha_max=work.alpha_max)
+                point = closing_rsb(
+                    L, kappa, levels=work.levels, closure=closure, alpha_max=work.alpha_max
+                )
             points.append(judged(point, work.alpha_max))
             if progress is not None:
                 progress(len(points), len(work.pairs))
@@ -97,6 +104,7 @@ def plan(
     *,
     ansatz: str = "rs",
     levels: int = 3,
+    closure: str = AVERAGED,
     alpha_max: float = 1e6,
 ) -> Plan:
     """Validate the arguments of `capacity` without computing anything."""
@@ -108,4 +116,11 @@ def plan(
         structure, levels = Ansatz.RSB, 1
     levels = whole("levels", levels, 1, MAX_LEVELS)
     top = real("alpha_max", alpha_max, 1.0, ALPHA_RANGE[1], "a number from 1 to 1e9")
+    for L, kappa in itertools.product(depths, margins):  # there is such a closure, it covers them
+        closure_of(
+            Problem(
+                alpha=1.0, L=L, scenario=Scenario.RANDOM, ansatz=structure, kappa=kappa,
+                closure=closure,
+            )
+        )  # fmt: skip
     return Plan(tuple(itertools.product(depths, margins)), structure, levels, top)

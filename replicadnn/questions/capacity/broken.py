@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from replicadnn.problem import Ansatz, Problem, Scenario
+from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
 from replicadnn.questions.capacity.result import CapacityPoint, End
 from replicadnn.questions.capacity.symmetric import closing
 from replicadnn.theory.closures import saturated_ends
@@ -17,14 +17,18 @@ from replicadnn.theory.contract import SaturatedEnds
 from replicadnn.theory.counting import counting_bound
 
 
-def closing_rsb(L: int, kappa: float, *, levels: int = 3, alpha_max: float = 1e6) -> CapacityPoint:
+def closing_rsb(
+    L: int, kappa: float, *, levels: int = 3, closure: str = AVERAGED, alpha_max: float = 1e6
+) -> CapacityPoint:
     """The end of the saturated branch (L >= 2) or of one perceptron with kappa < 0, K = levels."""
     if L == 1 and kappa >= 0.0:
-        same = closing(1, kappa, alpha_max=alpha_max)
+        same = closing(1, kappa, closure=closure, alpha_max=alpha_max)
         return replace(
             same, ansatz=Ansatz.RSB, message=f"{same.message}; convex: replica symmetric"
         )
-    problem = Problem(alpha=1.0, L=L, scenario=Scenario.RANDOM, ansatz=Ansatz.RSB, kappa=kappa)
+    problem = Problem(
+        alpha=1.0, L=L, scenario=Scenario.RANDOM, ansatz=Ansatz.RSB, kappa=kappa, closure=closure
+    )  # fmt: skip
     ends = saturated_ends(problem, levels, alpha_max)
     closed, beside = ends.everywhere, ends.beside
     best, saturated = closed, -1

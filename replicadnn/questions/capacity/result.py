@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from replicadnn.problem import Ansatz
+from replicadnn.problem import AVERAGED, Ansatz
 from replicadnn.questions.schema import Answer, Item, Schema, origin
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
 from replicadnn.validate import choice
@@ -119,6 +119,7 @@ class Capacity(Answer):
 
     points: tuple[CapacityPoint, ...]
     alpha_max: float
+    closure: str = AVERAGED
 
     def __iter__(self) -> Iterator[CapacityPoint]:
         return iter(self.points)
@@ -137,7 +138,10 @@ class Capacity(Answer):
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers under the keys of ``replicadnn capacity --json``."""
         rows = [_POINTS.document(p) | {"by_level": plain(p.by_level)} for p in self.points]
-        return {"alpha_max": self.alpha_max, "capacity": rows, "finished": self.finished}
+        return {
+            "closure": self.closure, "alpha_max": self.alpha_max, "capacity": rows,
+            "finished": self.finished,
+        }  # fmt: skip
 
     def tables(self) -> list[Table]:
         """Points, and their ends by number of levels."""
@@ -153,7 +157,7 @@ class Capacity(Answer):
 
     def attributes(self) -> dict[str, Plain]:
         """What was asked."""
-        return {"alpha_max": self.alpha_max}
+        return {"alpha_max": self.alpha_max, "closure": self.closure}
 
     @classmethod
     def read(cls, file: Tables) -> Capacity:
@@ -169,7 +173,8 @@ class Capacity(Answer):
             }
             point = CapacityPoint(**row | kinds, by_level=tuple(ends.tolist()))
             points.append(replace(point, possible=possible(point, alpha_max)))
-        return cls(tuple(points), alpha_max, **origin(file))
+        closure = str(file.attributes.get("closure", AVERAGED))
+        return cls(tuple(points), alpha_max, closure, **origin(file))
 
 
 load_capacity = Capacity.load

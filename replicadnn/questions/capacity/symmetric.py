@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replicadnn.problem import Ansatz, Problem, Scenario
+from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
 from replicadnn.questions.capacity.result import CapacityPoint, End
 from replicadnn.theory.closures import reduced_capacity, symmetric_equations
 from replicadnn.theory.counting import counting_bound
@@ -47,9 +47,11 @@ class _Bracket:
     state: State
 
 
-def closing(L: int, kappa: float, *, alpha_max: float = 1e6) -> CapacityPoint:
+def closing(
+    L: int, kappa: float, *, closure: str = AVERAGED, alpha_max: float = 1e6
+) -> CapacityPoint:
     """The end of the replica-symmetric solutions of depth L at margin kappa below ``alpha_max``."""
-    problem = Problem(alpha=1.0, L=L, scenario=Scenario.RANDOM, kappa=kappa)
+    problem = Problem(alpha=1.0, L=L, scenario=Scenario.RANDOM, kappa=kappa, closure=closure)
     blank = CapacityPoint(
         L=L, kappa=kappa, ansatz=Ansatz.RS, alpha=math.nan, uncertainty=math.nan, end=End.FAILED,
         reduced=reduced_capacity(problem), bound=counting_bound(L) if kappa >= 0.0 else math.nan,

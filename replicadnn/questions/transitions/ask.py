@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from replicadnn.errors import InputError
-from replicadnn.problem import ALPHA_RANGE, Ansatz, Problem, Scenario
+from replicadnn.problem import ALPHA_RANGE, AVERAGED, Ansatz, Problem, Scenario
 from replicadnn.questions.transitions.broken import broken_transitions
 from replicadnn.questions.transitions.result import Transitions
 from replicadnn.questions.transitions.symmetric import symmetric_transitions
-from replicadnn.theory.solve import Progress, default_ansatz
+from replicadnn.theory.closures import closure_of, default_ansatz
+from replicadnn.theory.solve import Progress
 from replicadnn.validate import choice, real, whole
 
 MAX_DEPTH = 1000
@@ -22,6 +23,7 @@ def transitions(
     ansatz: str | None = None,
     kappa: float = 0.0,
     beta: float = math.inf,
+    closure: str = AVERAGED,
     alpha_max: float = ALPHA_RANGE[1],
     levels: int = 8,
     threads: int = 1,
@@ -38,6 +40,8 @@ def transitions(
         Default as in `replicadnn.solve`.
     kappa, beta : float
         Margin and inverse temperature.
+    closure : str
+        Treatment of the neurons, as in `replicadnn.solve`.
     alpha_max : float
         Nothing is looked for beyond.
     levels : int
@@ -69,7 +73,8 @@ def transitions(
     (429.639, 544.745, 754.744)
     """
     setting = choice(Scenario, "scenario", scenario)
-    structure = default_ansatz(setting) if ansatz is None else choice(Ansatz, "ansatz", ansatz)
+    usual = default_ansatz(setting, closure)
+    structure = usual if ansatz is None else choice(Ansatz, "ansatz", ansatz)
     if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
         raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
     whole("L", L, 1, MAX_DEPTH)
@@ -77,7 +82,10 @@ def transitions(
     alpha_max = real("alpha_max", alpha_max, low, high, f"a number from {low:g} to {high:g}")
     whole("levels", levels, 1, 512)
     whole("threads", threads, 1, 1024)
-    problem = Problem(alpha=1.0, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta)
+    problem = Problem(
+        alpha=1.0, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta, closure=closure
+    )  # fmt: skip
+    closure_of(problem)  # there is such a closure, and it covers the problem
     if structure is Ansatz.RS:
         return symmetric_transitions(problem, alpha_max, progress)
     count = 1 if structure is Ansatz.ONE_RSB else levels

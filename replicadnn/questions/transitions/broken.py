@@ -128,6 +128,7 @@ def _answer(problem: Problem, found: list[Threshold], reason: str) -> Transition
     return Transitions(
         scenario=problem.scenario,
         ansatz=problem.ansatz,
+        closure=problem.closure,
         L=problem.L,
         kappa=problem.kappa,
         beta=problem.beta,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from replicadnn.problem import Ansatz, Problem, Scenario
+from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
 from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
 from replicadnn.theory.counting import largest
@@ -38,7 +38,8 @@ class Threshold:
     Attributes
     ----------
     layer : int
-        Depth from the nearest boundary, 1 first.
+        Neuron layer l; where fronts grow from both boundaries (closure averaged) that of the one
+        at the inputs, which is the depth from the nearest boundary.
     alpha : float
         Where the layer becomes solid when alpha is raised; nan if it does not below ``alpha_max``.
     uncertainty : float
@@ -86,10 +87,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Least squares ln alpha(l) = intercept + slope l with standard errors.
+    """Least squares ln alpha = intercept + slope n over the depths n = `Transitions.depths`.
+
+    With standard errors; ``layers`` are the depths used.
 
     ``residual_max`` is the largest deviation of ln alpha; ``slope_first`` and ``slope_last`` are
-    ln alpha(l+1)/alpha(l) at the two ends: equal if the law is linear.
+    ln alpha(n+1)/alpha(n) at the two ends: equal if the law is linear.
     """
 
     layers: tuple[int, ...]
@@ -107,7 +110,7 @@ _THRESHOLDS = Schema(
     "thresholds",
     Threshold,
     (
-        Item("layer", "depth of the layer from the nearest boundary"),
+        Item("layer", "neuron layer l; of two mirrored fronts that of the one at the inputs"),
         Item("alpha", "threshold alpha(l) when alpha is raised", "22"),
         Item("uncertainty", "uncertainty of alpha(l)"),
         Item("onset", "alpha at which the instability criterion holds on the solution curve", "22"),
@@ -149,13 +152,14 @@ class Transitions(Answer):
     Attributes
     ----------
     thresholds : tuple of Threshold
-        One a layer, 1..L//2.
+        One a layer, in the order in which a front reaches them: 1..L//2, or L-1..1 with closure
+        exact, whose only front starts at the output.
     steps : tuple of Step
         First-order steps met when alpha rises, in order.
     fit : Fit or None
         Over the layers with a second-order transition and a liquid neighbour.
     thickness : mapping
-        "alpha", "solid_layers" (a side) and "sum_q" (sum of q_EA over one side), alpha rising.
+        "alpha", "solid_layers" (of one front) and "sum_q" (sum of q_EA over them), alpha rising.
     last_liquid : float
         Largest alpha at which a liquid layer is left when alpha rises: threshold of the centre.
     liquid_returns : float
@@ -169,6 +173,8 @@ class Transitions(Answer):
         What is missing, and why.
     levels : int
         Levels K (0: replica symmetric).
+    closure : str
+        Treatment of the neurons.
     finished : bool
         False if it was interrupted: thresholds that were not done are nan.
     """
@@ -190,6 +196,7 @@ class Transitions(Answer):
     saturated_uncertainty: float
     message: str
     levels: int = 0
+    closure: str = AVERAGED
 
     @property
     def alpha(self) -> FloatArray:
@@ -198,8 +205,18 @@ class Transitions(Answer):
 
     @property
     def layers(self) -> FloatArray:
-        """Depths 1..L//2 from the nearest boundary."""
+        """Neuron layers of the thresholds."""
         return np.array([float(t.layer) for t in self.thresholds])
+
+    @property
+    def depths(self) -> FloatArray:
+        """1, 2, ...: depth of each of them from the boundary where its front starts."""
+        return np.arange(1.0, len(self.thresholds) + 1.0)
+
+    @property
+    def two_fronts(self) -> bool:
+        """Whether fronts grow from both boundaries: depths are layers."""
+        return bool(np.array_equal(self.layers, self.depths))
 
     @property
     def filling(self) -> Step | None:
@@ -233,6 +250,7 @@ class Transitions(Answer):
                 ],
                 "scenario": str(self.scenario),
                 "ansatz": str(self.ansatz),
+                "closure": self.closure,
                 "L": self.L,
                 "kappa": self.kappa,
                 "beta": beta_value(self.beta),
@@ -258,7 +276,8 @@ class Transitions(Answer):
     def attributes(self) -> dict[str, Plain]:
         """Everything that is one number or word."""
         return {
-            "scenario": str(self.scenario), "ansatz": str(self.ansatz), "L": self.L,
+            "scenario": str(self.scenario), "ansatz": str(self.ansatz), "closure": self.closure,
+            "L": self.L,
             "kappa": self.kappa, "beta": self.beta, "levels": self.levels,
             "message": self.message, "last_liquid": self.last_liquid,
             "liquid_returns": self.liquid_returns, "frozen": self.saturated,
@@ -298,6 +317,7 @@ class Transitions(Answer):
             saturated_uncertainty=float(a["frozen_uncertainty"]),
             message=str(a["message"]),
             levels=int(a["levels"]),
+            closure=str(a.get("closure", AVERAGED)),
             **origin(file),
         )
 

@@ -40,6 +40,7 @@ def symmetric_transitions(
         found = Transitions(
             scenario=problem.scenario,
             ansatz=Ansatz.RS,
+            closure=problem.closure,
             L=problem.L,
             kappa=problem.kappa,
             beta=problem.beta,

@@ -105,17 +105,20 @@ def thickness(problem: Problem, segments: Sequence[Segment]) -> dict[str, FloatA
 
 
 def fit_thresholds(thresholds: Sequence[Threshold], L: int) -> Fit | None:
-    """Straight line through ln alpha(l) over the second-order layers with a liquid neighbour.
+    """Straight line through ln alpha over the second-order layers with a liquid neighbour.
 
-    Left out: layers of first-order steps, and the last one of an even network, whose two solid
-    neighbours change its criterion.  None with fewer than three layers.
+    Against the depth from the boundary where the front starts, 1 first.  Left out: layers of
+    first-order steps, and the last one where its two solid neighbours change its criterion: the
+    centre of an even network, or the layer beside the data that a single front reaches.  None
+    with fewer than three layers.
     """
-    with_liquid = thresholds[:-1] if L % 2 == 0 else thresholds
-    used = [t for t in with_liquid if t.order is Order.SECOND]
+    enclosed = L % 2 == 0 or len(thresholds) == L - 1
+    with_liquid = thresholds[:-1] if enclosed else thresholds
+    used = [(n, t) for n, t in enumerate(with_liquid, start=1) if t.order is Order.SECOND]
     if len(used) < _FEWEST:
         return None
-    layers = np.array([t.layer for t in used], float)
-    logs = np.log([t.alpha for t in used])
+    layers = np.array([n for n, _ in used], float)
+    logs = np.log([t.alpha for _, t in used])
     x, y = layers - layers.mean(), logs - logs.mean()
     spread = float(x @ x)
     slope = float(x @ y) / spread
@@ -123,7 +126,7 @@ def fit_thresholds(thresholds: Sequence[Threshold], L: int) -> Fit | None:
     slope_err = math.sqrt(float(rest @ rest) / (len(used) - 2) / spread)
     local = np.diff(logs) / np.diff(layers)
     return Fit(
-        layers=tuple(t.layer for t in used),
+        layers=tuple(n for n, _ in used),
         intercept=float(logs.mean() - slope * layers.mean()),
         intercept_err=slope_err * math.sqrt(spread / len(used) + float(layers.mean()) ** 2),
         slope=slope,

@@ -23,15 +23,22 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table of a store: type, meaning, units."""
+    """A column of the table of a store: type, meaning, units.
+
+    ``former``: the value that a parameter has at points of stores older than it; no part of an
+    identity, so that theirs stay.
+    """
 
     kind: type[float] | type[int] | type[str]
     long_name: str
     units: str = "1"
+    former: Any = None
 
     @property
     def missing(self) -> Any:
         """What stands where there is no value."""
+        if self.former is not None:
+            return self.former
         return {float: math.nan, int: -1, str: ""}[self.kind]
 
 

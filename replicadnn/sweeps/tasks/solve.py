@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 
 from replicadnn.errors import InputError
-from replicadnn.problem import Ansatz, BranchChoice
+from replicadnn.problem import AVERAGED, Ansatz, BranchChoice
 from replicadnn.sweeps.tasks.contract import SHARED, Column, Params, new_group
 
 
@@ -27,6 +27,7 @@ class SolveTask:
     parameters: Mapping[str, Column] = {
         **SHARED,
         "ansatz": Column(str, "structure of the overlap matrix"),
+        "closure": Column(str, "treatment of the neurons", former=AVERAGED),
         "branch": Column(str, "branch asked for"),
         "tol": Column(float, "largest residual of a certified solution"),
         "max_sweeps": Column(int, "Gauss-Seidel passes allowed to each start (rs), else -1"),
@@ -64,6 +65,7 @@ class SolveTask:
             "beta": problem.beta,
             "scenario": str(problem.scenario),
             "ansatz": str(problem.ansatz),
+            "closure": problem.closure,
             "branch": str(work.asked),
             "tol": work.tol,
             "max_sweeps": work.max_sweeps if problem.ansatz is Ansatz.RS else -1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from replicadnn.errors import InputError
-from replicadnn.problem import Problem
+from replicadnn.problem import Ansatz, Problem, Scenario
 from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.closure import Averaged
 from replicadnn.theory.closures.exact.closure import Exact
@@ -17,6 +17,7 @@ from replicadnn.theory.contract import (
     KnowsCapacity,
     KnowsGaps,
     KnowsLevels,
+    KnowsSaturatedEnds,
     SaturatedEnds,
     SymmetricEquations,
 )
@@ -36,12 +37,31 @@ def names() -> tuple[str, ...]:
     return tuple(_CLOSURES)
 
 
+def named(name: str) -> Closure:
+    """The closure of this name; InputError if there is none."""
+    closure = _CLOSURES.get(name)
+    if closure is None:
+        raise InputError("closure", name, "one of " + ", ".join(names()))
+    return closure
+
+
+def has_levels(name: str) -> bool:
+    """Whether the closure of this name has equations for broken replica symmetry."""
+    return isinstance(named(name), KnowsLevels)
+
+
+def default_ansatz(scenario: Scenario, closure: str) -> Ansatz:
+    """rsb for random data if the closure has levels, else rs (exact for teacher-student data)."""
+    broken = scenario is Scenario.RANDOM and has_levels(closure)
+    return Ansatz.RSB if broken else Ansatz.RS
+
+
 def closure_of(problem: Problem) -> Closure:
     """The closure of ``problem``; InputError if there is none, or it does not cover ``problem``."""
-    closure = _CLOSURES.get(problem.closure)
-    if closure is None:
-        raise InputError("closure", problem.closure, "one of " + ", ".join(names()))
+    closure = named(problem.closure)
     closure.check(problem)
+    if problem.ansatz is not Ansatz.RS and not isinstance(closure, KnowsLevels):
+        raise InputError("ansatz", str(problem.ansatz), f"rs with closure {closure.name}")
     return closure
 
 
@@ -83,7 +103,7 @@ def reduced_capacity(problem: Problem) -> float:
 def saturated_ends(problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
     """Where saturated branches have no states left; InputError if the closure does not know."""
     closure = closure_of(problem)
-    if not isinstance(closure, KnowsCapacity):
+    if not isinstance(closure, KnowsSaturatedEnds):
         raise InputError("ansatz", str(problem.ansatz), f"rs with closure {closure.name}")
     return closure.saturated_ends(problem, levels, alpha_max)
 

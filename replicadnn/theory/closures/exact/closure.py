@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from replicadnn.errors import InputError
-from replicadnn.problem import EXACT, Ansatz, Problem
+from replicadnn.problem import EXACT, Problem
 from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.closures.exact.fronts import Fronts
 
@@ -17,15 +17,13 @@ class Exact:
     name: str = EXACT
 
     def check(self, problem: Problem) -> None:
-        """Refuses what it does not cover: a margin with a teacher, broken symmetry."""
+        """Refuses a margin with a teacher."""
         if problem.teacher and problem.kappa != 0.0:
             raise InputError(
                 "kappa", problem.kappa,
                 "0 for a teacher with the exact closure: with a margin the sum over the outputs of "
                 "a perceptron depends on its field, and planting is not exact",
             )  # fmt: skip
-        if problem.ansatz is not Ansatz.RS:
-            raise InputError("ansatz", str(problem.ansatz), "rs with the exact closure")
 
     def symmetric(self, problem: Problem) -> Equations:
         """The replica-symmetric equations of docs/theory.md, section 8."""
