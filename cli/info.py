@@ -85,6 +85,8 @@ def print_not_converged(rows: list[dict[str, Any]], file: str) -> None:
 
 
 def _print_points(points: list[dict[str, Any]]) -> None:
+    from replicadnn.problem import AVERAGED
+
     good = sum(point["converged"] for point in points)
     click.echo(f"points: {len(points)}, converged: {good}")
     for point in points:
@@ -92,7 +94,9 @@ def _print_points(points: list[dict[str, Any]]) -> None:
         shown = "-" if entropy is None else f"{entropy:.8f}"
         click.echo(
             f"  alpha = {point['alpha']:<10.7g} L = {point['L']:<5} {point['scenario']}, "
-            f"{point['ansatz']}, kappa = {point['kappa']:g}, beta = {point['beta']}: "
+            f"{point['ansatz']}, "
+            + (f"closure {point['closure']}, " if point["closure"] != AVERAGED else "")
+            + f"kappa = {point['kappa']:g}, beta = {point['beta']}: "
             f"{point['branch']}, s = {shown}, {point['status']}"
             + (", beyond the counting bound" if point["possible"] is False else "")
         )

@@ -75,13 +75,16 @@ def _theory(runs: Runs) -> Solution:
     return solve([run["alpha"]], run["L"], beta=float(run["beta"]), kappa=run["kappa"])[0]
 
 
-@_subcommand("profile")
+@_subcommand("profile", files=True)
 @fix_option
-def profile(file: str, figure: Figure, fix: tuple[str, ...]) -> int:
-    """Overlaps q_EA(l) and Q_EA(l) against the layer: the wetting of the network."""
+def profile(file: tuple[str, ...], figure: Figure, fix: tuple[str, ...]) -> int:
+    """Overlaps q_EA(l) and Q_EA(l) against the layer: the wetting of the network.
+
+    Several files, e.g. of both closures, in one figure.
+    """
     from replicadnn.plot import save_profile
 
-    return figure.write(save_profile, solutions(file, fix))
+    return figure.write(save_profile, [one for name in file for one in solutions(name, fix)])
 
 
 @_subcommand("relaxation")
@@ -167,7 +170,7 @@ def gaps(
 
 @_subcommand("capacity", files=True)
 def capacity(file: tuple[str, ...], figure: Figure) -> int:
-    """Capacity against depth or margin; several files (rs, rsb) in one figure."""
+    """Capacity against depth or margin; several files (rs, rsb, both closures) in one figure."""
     from replicadnn.plot import save_capacity
     from replicadnn.storage.readers import load_kind
 
@@ -220,9 +223,13 @@ def phase_map(
 
 @_subcommand("generalisation", files=True)
 def generalisation(file: tuple[str, ...], figure: Figure) -> int:
-    """Error eps_g of the typical student; Monte Carlo files after the first add markers."""
+    """Error eps_g of the typical student; files of both closures in one figure, Monte Carlo files
+    add markers.
+    """
     from replicadnn.plot import save_generalisation
-    from replicadnn.storage.readers import load_kind, load_runs
+    from replicadnn.storage.readers import kind_of, load_kind, load_runs
 
-    runs = [run for one in file[1:] for run in load_runs(one)]
-    return figure.write(save_generalisation, load_kind("generalisation", file[0]), runs=runs)
+    theory = [one for one in file if one == file[0] or kind_of(one)[0] == "generalisation"]
+    runs = [run for one in file if one not in theory for run in load_runs(one)]
+    found = [load_kind("generalisation", one) for one in theory]
+    return figure.write(save_generalisation, found, runs=runs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, save_figure, sequence, style
+from replicadnn.plot.style import (
+    BEYOND,
+    closure_words,
+    closures_in_order,
+    save_figure,
+    sequence,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +51,7 @@ def capacity(
 
     tables = [found] if isinstance(found, Capacity) else list(found)
     points = [p for table in tables for p in table]
+    closures = closures_in_order(table.closure for table in tables)
     if not points:
         raise InputError("found", "an empty table", "at least one point")
     if against is None:
@@ -57,23 +64,27 @@ def capacity(
             ax = Figure(figsize=(4.8, 3.8), layout="constrained").subplots()
     other = "L" if against == "kappa" else "kappa"
 
-    def series(p: CapacityPoint) -> tuple[str, float]:
-        return p.ansatz, getattr(p, other)
-
-    groups = [
-        (key, list(items)) for key, items in itertools.groupby(sorted(points, key=series), series)
-    ]
+    found_by: dict[tuple[str, int, float], list[CapacityPoint]] = {}
+    for table in tables:
+        for p in table:
+            key = str(p.ansatz), closures.index(table.closure), float(getattr(p, other))
+            found_by.setdefault(key, []).append(p)
+    groups = sorted(found_by.items(), key=lambda group: group[0])
     top = 3.0 * max((p.alpha for p in points if math.isfinite(p.alpha)), default=1.0)
-    several = len({key[1] for key, _ in groups}) > 1
+    several = len({key[2] for key, _ in groups}) > 1
     for (key, items), (colour, marker) in zip(groups, sequence(len(groups)), strict=True):
         _series(ax, sorted(items, key=lambda p: getattr(p, against)), against, top, colour, marker)
-        name = f"{key[0]}" + (rf", ${_symbol(other)} = {key[1]:g}$" if several else "")
+        name = key[0] + (f", {closures[key[1]]}" if len(closures) > 1 else "")
+        name += rf", ${_symbol(other)} = {key[2]:g}$" if several else ""
         ax.plot([], [], color=colour, marker=marker, linestyle=":", linewidth=0.8, label=name)
     if any(p.possible is False for p in points):
         ax.plot(
             [], [], color="0.35", marker="o", markerfacecolor="none", linestyle="none", label=BEYOND
         )
     _frame(ax, points, against, other)
+    words = closure_words(closures)
+    if words:
+        ax.set_title(", ".join([ax.get_title(), *words]))
     return ax
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def save_gaps(
 ) -> Path:
     """Write P(r) to ``path``: all distinct layers of one solution, or ``layer`` of several.
 
-    Mirror images (l and L + 1 - l) are drawn once; at most 8 curves, evenly chosen.
+    Mirror images (l and L + 1 - l, where the overlaps are symmetric) are drawn once; at most 8
+    curves, evenly chosen.
     """
     from replicadnn.questions.gaps import gap_distribution  # with the solvers
     from replicadnn.theory.counting import counting_bound
@@ -80,14 +81,16 @@ def save_gaps(
     if not good:
         raise InputError("solutions", f"{len(items)} points", "at least one converged point")
     if layer is None:
-        count = (good[-1].L + 1) // 2
+        mirrored = np.allclose(good[-1].q_ea, good[-1].q_ea[::-1], rtol=0.0, atol=1e-6)
+        count = (good[-1].L + 1) // 2 if mirrored else good[-1].L
         chosen = np.unique(np.linspace(1, count, min(count, _MOST)).round().astype(int))
         drawn = [gap_distribution(good[-1], int(l)) for l in chosen]
     else:
         picked = np.unique(np.linspace(0, len(good) - 1, min(len(good), _MOST)).round().astype(int))
         drawn = [gap_distribution(good[int(i)], layer) for i in picked]
     problem = good[-1].problem
-    words = [str(problem.scenario), str(problem.ansatz), f"$L = {problem.L}$"]
+    words = [str(problem.scenario), str(problem.ansatz), *closure_words([problem.closure])]
+    words.append(f"$L = {problem.L}$")
     if layer is None:
         words.append(rf"$\alpha = {problem.alpha:g}$")
     else:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import colour_bar, save_figure, sequence, style
+from replicadnn.plot.style import (
+    closure_legend,
+    closure_line,
+    closure_words,
+    closures_in_order,
+    colour_bar,
+    save_figure,
+    sequence,
+    style,
+)
+from replicadnn.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,11 +41,24 @@ def _axes(ax: Axes | None) -> Axes:
         return Figure(layout="constrained").subplots()
 
 
-def _check(found: Generalisation) -> None:
-    if not np.any(np.isfinite(found.error)):
+Found: TypeAlias = "Generalisation | Iterable[Generalisation]"
+
+
+def _items(found: Found) -> list[Generalisation]:
+    """Results of the closures, the averaged one first."""
+    from replicadnn.questions.generalisation import Generalisation  # with the solvers
+
+    items = [found] if isinstance(found, Generalisation) else list(found)
+    if not items or any(not np.any(np.isfinite(one.error)) for one in items):
+        points = sum(len(one.points) for one in items)
+        raise InputError("generalisation", f"{points} points", "at least one converged point")
+    order = closures_in_order(one.closure for one in items)
+    if len(order) < len(items) or len({(one.beta, one.kappa, one.noisy) for one in items}) > 1:
         raise InputError(
-            "generalisation", f"{len(found.points)} points", "at least one converged point"
-        )
+            "generalisation", f"{len(items)} results",
+            "one of each closure, with the same beta, kappa and noise",
+        )  # fmt: skip
+    return sorted(items, key=lambda one: order.index(one.closure))
 
 
 def _measured(runs: Iterable[Any], found: Generalisation) -> list[tuple[int, float, float, float]]:
@@ -53,46 +77,56 @@ def _measured(runs: Iterable[Any], found: Generalisation) -> list[tuple[int, flo
     return out
 
 
-def _draw(
-    ax: Axes,
-    x: Sequence[float],
-    title: str,
-    curves: Sequence[tuple[str, Any, Sequence[tuple[float, ...]]]],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """One colour: the error by every closure against the abscissa, and what was measured."""
+
+    name: str
+    lines: Sequence[tuple[Sequence[float], FloatArray] | None]
+    markers: Sequence[tuple[float, ...]]
+
+
+def _draw(ax: Axes, title: str, closures: Sequence[str], curves: Sequence[_Curve]) -> None:
     many = len(curves) > _LEGEND_MAX
-    for (name, values, markers), (colour, marker) in zip(
-        curves, sequence(len(curves)), strict=True
-    ):
-        dots = len(x) <= 30
-        ax.plot(
-            x, values, color=colour, marker=marker if dots else "", markerfacecolor="none",
-            markersize=3, label=None if many else name,
-        )  # fmt: skip
-        if markers:
-            places, heights, bars = np.array(markers).T
+    for curve, (colour, marker) in zip(curves, sequence(len(curves)), strict=True):
+        name = None if many else curve.name
+        for number, line in enumerate(curve.lines):
+            if line is None:
+                continue
+            x, values = line
+            ax.plot(
+                x, values, color=colour, marker=marker if len(x) <= 30 else "", markersize=3,
+                markerfacecolor=colour if number else "none", label=name,
+                linestyle=closure_line(number),
+            )  # fmt: skip
+            name = None
+        if curve.markers:
+            places, heights, bars = np.array(curve.markers).T
             ax.errorbar(
                 places, heights, np.nan_to_num(bars), linestyle="none", marker=marker,
                 color=colour, capsize=2, markersize=6,
             )  # fmt: skip
-    if any(markers for _, _, markers in curves):
+    closure_legend(ax, closures)
+    if any(curve.markers for curve in curves):
         ax.errorbar([], [], [], linestyle="none", marker="o", color="0.3", label="Monte Carlo")
     ax.axhline(0.5, color="0.6", linewidth=0.8, linestyle=":")
     ax.set_ylabel(r"generalisation error  $\epsilon_g$")
     ax.set_ylim(-0.02, 0.54)
     if many:
-        colour_bar(ax, [name for name, _, _ in curves], title)
+        colour_bar(ax, [curve.name for curve in curves], title)
+        if len(closures) > 1:
+            ax.legend(loc="best")
     else:
         ax.legend(loc="best", title=title)
 
 
-def error_against_depth(
-    found: Generalisation, ax: Axes | None = None, *, runs: Iterable[Any] = ()
-) -> Axes:
-    """Draw eps_g against L, one line an alpha; guessing (1/2) dotted.
+def error_against_depth(found: Found, ax: Axes | None = None, *, runs: Iterable[Any] = ()) -> Axes:
+    """Draw eps_g against L, one colour an alpha; guessing (1/2) dotted.
 
     Parameters
     ----------
-    found : Generalisation
+    found : Generalisation or iterable of Generalisation
+        Several: one a closure, each with its own line; markers are open for the averaged one.
     ax : Axes, optional
         Where to draw; a new figure by default.
     runs : iterable of MonteCarloResult
@@ -105,71 +139,87 @@ def error_against_depth(
     Raises
     ------
     InputError
-        No converged point to draw.
+        No converged point to draw, or results that do not differ in the closure alone.
     """
-    _check(found)
+    items = _items(found)
     ax = _axes(ax)
-    measured = _measured(runs, found)
-    curves: list[tuple[str, Any, Sequence[tuple[float, ...]]]] = [
-        (
+    measured = _measured(runs, items[0])
+    curves = [
+        _Curve(
             f"{alpha:.4g}",
-            found.error[:, i],
+            [_column(one, alpha) for one in items],
             [(L, e, b) for L, a, e, b in measured if math.isclose(a, alpha)],
         )
-        for alpha, i in sorted((alpha, i) for i, alpha in enumerate(found.alphas))
+        for alpha in sorted({alpha for one in items for alpha in one.alphas})
     ]
-    _draw(ax, [float(L) for L in found.depths], r"$\alpha$", curves)
+    _draw(ax, r"$\alpha$", [one.closure for one in items], curves)
     ax.set_xlabel("depth  $L$")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
 
-def error_against_alpha(
-    found: Generalisation, ax: Axes | None = None, *, runs: Iterable[Any] = ()
-) -> Axes:
-    """Draw eps_g against alpha (logarithmic), one line a depth; arguments as the other one."""
-    _check(found)
+def _column(one: Generalisation, alpha: float) -> tuple[Sequence[float], FloatArray] | None:
+    """(L, eps_g) at an alpha."""
+    if alpha not in one.alphas:
+        return None
+    return [float(L) for L in one.depths], one.error[:, one.alphas.index(alpha)]
+
+
+def error_against_alpha(found: Found, ax: Axes | None = None, *, runs: Iterable[Any] = ()) -> Axes:
+    """Draw eps_g against alpha (logarithmic), one colour a depth; arguments as the other one."""
+    items = _items(found)
     ax = _axes(ax)
-    measured = _measured(runs, found)
-    order = np.argsort(found.alphas)
-    curves: list[tuple[str, Any, Sequence[tuple[float, ...]]]] = [
-        (
+    measured = _measured(runs, items[0])
+    curves = [
+        _Curve(
             f"{depth}",
-            found.error[i][order],
+            [_row(one, depth) for one in items],
             [(a, e, b) for L, a, e, b in measured if depth == L],
         )
-        for i, depth in enumerate(found.depths)
+        for depth in dict.fromkeys(depth for one in items for depth in one.depths)
     ]
-    _draw(ax, [found.alphas[i] for i in order], "$L$", curves)
+    _draw(ax, "$L$", [one.closure for one in items], curves)
     ax.set_xscale("log")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(r"patterns per coupling  $\alpha$")
     return ax
 
 
-def generalisation_figure(found: Generalisation, *, runs: Iterable[Any] = ()) -> Figure:
+def _row(one: Generalisation, depth: int) -> tuple[Sequence[float], FloatArray] | None:
+    """(alpha, eps_g) at a depth, alpha rising."""
+    if depth not in one.depths:
+        return None
+    order = np.argsort(one.alphas)
+    return [one.alphas[i] for i in order], one.error[one.depths.index(depth)][order]
+
+
+def generalisation_figure(found: Found, *, runs: Iterable[Any] = ()) -> Figure:
     """Against depth left, against alpha right; one panel if there is one alpha or one depth."""
-    kept = list(runs)
+    items, kept = _items(found), list(runs)
+    depths = {depth for one in items for depth in one.depths}
+    alphas = {alpha for one in items for alpha in one.alphas}
     panels = []
-    if len(found.depths) > 1 or len(found.alphas) == 1:
+    if len(depths) > 1 or len(alphas) == 1:
         panels.append(error_against_depth)
-    if len(found.alphas) > 1:
+    if len(alphas) > 1:
         panels.append(error_against_alpha)
+    first = items[0]
     with style():
         figure = Figure(figsize=(4.5 * len(panels), 3.8), layout="constrained")
         for draw, ax in zip(panels, np.atleast_1d(figure.subplots(1, len(panels))), strict=True):
-            draw(found, ax, runs=kept)
-        words = ["teacher-student", f"branch {found.branch}"]
-        if not math.isinf(found.beta):
-            words.append(rf"$\beta = {found.beta:g}$")
-        if found.noisy != "none":
-            words.append(f"noise: {found.noisy}")
+            draw(items, ax, runs=kept)
+        words = ["teacher-student", *closure_words(one.closure for one in items)]
+        words.append(f"branch {first.branch}")
+        if not math.isinf(first.beta):
+            words.append(rf"$\beta = {first.beta:g}$")
+        if first.noisy != "none":
+            words.append(f"noise: {first.noisy}")
         figure.suptitle(", ".join(words))
     return figure
 
 
 def save_generalisation(
-    found: Generalisation, path: str | Path, *, runs: Iterable[Any] = (), overwrite: bool = False
+    found: Found, path: str | Path, *, runs: Iterable[Any] = (), overwrite: bool = False
 ) -> Path:
     """Write `generalisation_figure` to ``path`` (.png, .pdf or .svg)."""
     return save_figure(generalisation_figure(found, runs=runs), path, overwrite=overwrite)

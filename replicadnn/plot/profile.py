@@ -11,7 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, closure_words, colour_bar, save_figure, sequence, style
+from replicadnn.plot.style import (
+    BEYOND,
+    closure_legend,
+    closure_line,
+    closure_words,
+    closures_in_order,
+    colour_bar,
+    save_figure,
+    sequence,
+    style,
+)
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
@@ -21,6 +31,8 @@ _LABELS = {
     "q": r"overlap of neurons  $q_{\mathrm{EA}}(l)$",
     "Q": r"overlap of couplings  $Q_{\mathrm{EA}}(l)$",
 }
+#: How the legend names a point.
+_POINT = r"$\alpha = "
 #: Above this number of points the curves get a colour bar instead of a legend.
 _LEGEND_MAX = 10
 
@@ -35,7 +47,8 @@ def profile(
     """Draw q_EA(l), l = 0..L, or Q_EA(l), l = 1..L, one curve a solution.
 
     Points that did not converge are left out, and the title says how many.  Dashed: beyond the
-    counting bound.
+    counting bound.  Solutions of several closures at one alpha share their colour; markers are open
+    for the averaged closure, filled (and the line another) for others.
 
     Parameters
     ----------
@@ -64,15 +77,21 @@ def profile(
     if ax is None:
         with style():
             ax = Figure(layout="constrained").subplots()
-    many = len(good) > _LEGEND_MAX
-    for solution, (colour, marker) in zip(good, sequence(len(good)), strict=True):
-        values = solution.q_ea if quantity == "q" else solution.Q_ea
-        layers = np.arange(solution.L + 1 - values.size, solution.L + 1)
-        ax.plot(
-            layers, values, color=colour, marker="" if many else marker,
-            label=_label(solution), markerfacecolor="none", markevery=_every(values.size),
-            linestyle="--" if solution.possible is False else "-",
-        )  # fmt: skip
+    closures = closures_in_order(s.problem.closure for s in good)
+    curves = _curves(good)
+    many = len(curves) > _LEGEND_MAX
+    for curve, (colour, marker) in zip(curves, sequence(len(curves)), strict=True):
+        for number, solution in enumerate(curve):
+            values = solution.q_ea if quantity == "q" else solution.Q_ea
+            layers = np.arange(solution.L + 1 - values.size, solution.L + 1)
+            closure = closures.index(solution.problem.closure)
+            ax.plot(
+                layers, values, color=colour, marker="" if many else marker,
+                label=None if number else _label(solution),
+                markerfacecolor=colour if closure else "none", markevery=_every(values.size),
+                linestyle="--" if solution.possible is False else closure_line(closure),
+            )  # fmt: skip
+    closure_legend(ax, closures)
     if any(s.possible is False for s in good):
         ax.plot([], [], color="0.35", linestyle="--", label=BEYOND)
     ax.set_xlabel(r"layer  $l$")
@@ -84,24 +103,34 @@ def profile(
     if len(good) < len(items):
         ax.set_title(f"{len(items) - len(good)} of {len(items)} points did not converge: not drawn")
     if many:
-        colour_bar(ax, [f"{s.alpha:.4g}" for s in good], r"$\alpha$")
+        colour_bar(ax, [f"{curve[0].alpha:.4g}" for curve in curves], r"$\alpha$")
         if legend:
-            _beyond_legend(ax)
+            _short_legend(ax)
     elif legend:
         ax.legend(loc="upper center", ncols=2)
     return ax
 
 
-def _beyond_legend(ax: Axes) -> None:
-    """The one entry that a colour bar does not replace."""
-    found = zip(*ax.get_legend_handles_labels(), strict=True)
-    shown = [handle for handle, label in found if label == BEYOND]
+def _curves(good: list[Solution]) -> list[list[Solution]]:
+    """Solutions that share a colour: of several closures those at the same point."""
+    if len({s.problem.closure for s in good}) == 1:
+        return [[s] for s in good]
+    together: dict[str, list[Solution]] = {}
+    for s in good:
+        together.setdefault(_label(s), []).append(s)
+    return list(together.values())
+
+
+def _short_legend(ax: Axes) -> None:
+    """The entries that a colour bar does not replace."""
+    found = list(zip(*ax.get_legend_handles_labels(), strict=True))
+    shown = [pair for pair in found if not pair[1].startswith(_POINT)]
     if shown:
-        ax.legend(shown, [BEYOND])
+        ax.legend(*zip(*shown, strict=True))
 
 
 def _label(solution: Solution) -> str:
-    name = rf"$\alpha = {solution.alpha:g}$"
+    name = f"{_POINT}{solution.alpha:g}$"
     return name if solution.branch == "continuous" else f"{name} ({solution.branch})"
 
 
@@ -123,14 +152,14 @@ def profile_figure(solutions: Solution | Iterable[Solution]) -> Figure:
 
 def _name_panels(figure: Figure, left: Any, items: list[Solution]) -> None:
     handles, labels = left.get_legend_handles_labels()
-    if len(handles) - (BEYOND in labels) <= _LEGEND_MAX:
+    if sum(label.startswith(_POINT) for label in labels) <= _LEGEND_MAX:
         figure.legend(handles, labels, loc="outside right upper")
     else:
-        _beyond_legend(left)
+        _short_legend(left)
     good = [s for s in items if s.converged]
     first = good[0].problem
     words = [str(first.scenario), f"ansatz {first.ansatz}", f"L = {first.L}"]
-    words += closure_words(first)
+    words += closure_words(s.problem.closure for s in good)
     fewest, most = min(s.x.size - 1 for s in good), max(s.x.size - 1 for s in good)
     if most > 0:
         words.append(f"{most} levels" if fewest == most else f"{fewest} to {most} levels")

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def replicon(found: Stability, ax: Axes | None = None) -> Axes:
     fixed = [
         f"${_SYMBOLS[n]} = {_value(getattr(points[0], n))}$" for n in _SYMBOLS if n not in varying
     ]
-    ax.set_title(", ".join([found.scenario, *fixed]))
+    ax.set_title(", ".join([found.scenario, *closure_words([found.closure]), *fixed]))
     if 1 < len(groups) <= _LEGEND_MAX or outside:
         ax.legend()
     return ax
@@ -112,7 +112,7 @@ def almeida_thouless(found: Stability, against: str = "kappa", ax: Axes | None =
     names = {"kappa": r"margin  $\kappa$", "beta": r"inverse temperature  $\beta$"}
     ax.set_xlabel(names[against])
     ax.set_ylabel(r"$\alpha_{\mathrm{AT}}$  (replica symmetry breaks above)")
-    ax.set_title(found.scenario)
+    ax.set_title(", ".join([found.scenario, *closure_words([found.closure])]))
     ax.legend()
     return ax
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = "osD^v<>pPX"
+#: Lines of the closures of one figure; markers are open for the first, filled for the others.
+CLOSURE_LINES = ("-", "-.", ":")
 #: Legend of what no network can be (`Solution.possible` is False).
 BEYOND = "beyond the counting bound"
 
@@ -35,6 +37,26 @@ def closure_words(closures: Iterable[str]) -> list[str]:
     """
     different = set(closures)
     return [f"closure {name}" for name in different - {AVERAGED}] if len(different) == 1 else []
+
+
+def closures_in_order(closures: Iterable[str]) -> list[str]:
+    """The different closures of a figure; `CLOSURE_LINES` are theirs in this order."""
+    return sorted(set(closures), key=lambda name: (name != AVERAGED, name))
+
+
+def closure_legend(ax: Axes, closures: Sequence[str]) -> None:
+    """Legend entries that say which lines and markers belong to which of several closures."""
+    for number, name in enumerate(closures if len(closures) > 1 else ()):
+        face = "0.35" if number else "none"
+        ax.plot(
+            [], [], color="0.35", linestyle=closure_line(number), marker="o", markerfacecolor=face,
+            label=f"closure {name}",
+        )  # fmt: skip
+
+
+def closure_line(number: int) -> str:
+    """Line style of the closure of this number in `closures_in_order`."""
+    return CLOSURE_LINES[number % len(CLOSURE_LINES)]
 
 
 def style() -> AbstractContextManager[Any]:

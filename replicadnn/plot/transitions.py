@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, save_figure, sequence, style
+from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +34,8 @@ def _items(found: Transitions | Iterable[Transitions]) -> list[Transitions]:
 
 def _name(item: Transitions, others: list[Transitions]) -> str:
     words = [str(item.scenario), str(item.ansatz)]
+    if len({t.closure for t in others}) > 1:
+        words.append(item.closure)
     if len({t.L for t in others}) > 1:
         words.append(f"$L = {item.L}$")
     if not math.isinf(item.beta):
@@ -44,7 +46,9 @@ def _name(item: Transitions, others: list[Transitions]) -> str:
 
 
 def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = None) -> Axes:
-    """Draw ln alpha(l) against the depth l of the layer from the nearest boundary.
+    """Draw ln alpha(l) against the depth of the layer from the boundary of its front.
+
+    That is the nearest boundary, with closure exact the output.
 
     Filled markers: second-order transitions, open ones: in a first-order step; bars are
     uncertainties, the line is the fit where there is one, and the band spans the two spinodals of
@@ -82,11 +86,20 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
         )  # fmt: skip
     if any(item.fit is not None for item in items):
         ax.plot([], [], color="0.3", linestyle="--", linewidth=0.8, label="straight-line fit")
-    ax.set_xlabel("depth of the layer from the nearest boundary  $l$")
+    ax.set_xlabel(_depth(items))
     ax.set_ylabel(r"threshold  $\ln \alpha(l)$")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(loc="best")
     return ax
+
+
+def _depth(items: list[Transitions]) -> str:
+    """Label of the abscissa `Transitions.depths`."""
+    if all(t.two_fronts for t in items):
+        return "depth of the layer from the nearest boundary  $l$"
+    if not any(t.two_fronts for t in items if t.L > 2):
+        return "depth of the layer from the output  $L - l$"
+    return "depth of the layer from the boundary where its front starts"
 
 
 def _thresholds(
@@ -95,7 +108,7 @@ def _thresholds(
     """Markers by order of the transition, and the fit."""
     from replicadnn.questions.transitions import Order  # with the solvers
 
-    layers, alpha = item.layers, item.alpha
+    layers, alpha = item.depths, item.alpha
     error = np.array([t.uncertainty for t in item.thresholds])
     second = np.array([t.order is Order.SECOND for t in item.thresholds])
     first = np.array([t.order is Order.FIRST for t in item.thresholds])
@@ -154,7 +167,8 @@ def thickness(found: Transitions | Iterable[Transitions], ax: Axes | None = None
     ax.plot([], [], color="0.3", linestyle="--", label=r"$\sum_l q_{\mathrm{EA}}(l)$")
     ax.set_xscale("log")
     ax.set_xlabel(r"patterns per coupling  $\alpha$")
-    ax.set_ylabel("thickness of the solid (one side)")
+    two = all(t.two_fronts for t in items)
+    ax.set_ylabel(f"thickness of the solid ({'one side' if two else 'one front'})")
     ax.set_ylim(bottom=0.0)
     ax.legend(loc="upper left")
     return ax
@@ -169,8 +183,10 @@ def transitions_figure(found: Transitions | Iterable[Transitions]) -> Figure:
         transitions(items, left)
         thickness(items, right)
         depths = sorted({t.L for t in items})
-        if len(depths) == 1:
-            figure.suptitle(f"L = {depths[0]}")
+        words = [f"L = {depths[0]}"] if len(depths) == 1 else []
+        words += closure_words(t.closure for t in items)
+        if words:
+            figure.suptitle(", ".join(words))
     return figure
 
 

@@ -138,7 +138,7 @@ def _bracket(problem: Problem, alpha_max: float) -> _Bracket:
 
 
 def _follow(problem: Problem, start: _Bracket, layer: int) -> tuple[list[float], list[float]]:
-    """alpha and 1 - Q(layer) along the curve of solutions, down to 1e-7.
+    """alpha and 1 - Q(layer) along the curve of solutions, down to 1e-7 or to the fewest points.
 
     Empty if no curve starts here, or if a layer that is liquid would not stay so.
     """
@@ -151,7 +151,7 @@ def _follow(problem: Problem, start: _Bracket, layer: int) -> tuple[list[float],
         last = point
         alphas.append(point.alpha)
         rests.append(float(point.state.P[layer - 1]))
-        if rests[-1] < _CLOSEST:
+        if rests[-1] < _CLOSEST and len(rests) >= _FEWEST:
             break
         point = None
         while point is None and step > _SMALLEST_STEP:

@@ -21,6 +21,8 @@ from replicadnn.theory.symmetric.state import State, neuron_logit
 
 #: Overlap with which a layer starts: alpha - alpha(l) is then ~ q alpha(l).
 _SEED = math.exp(-14.0)
+#: Factor of it where the next layer becomes solid before.
+_SMALLER = math.exp(-4.0)
 #: A layer of the last stage with an overlap below this is liquid again.
 _DISSOLVED = 0.5 * _SEED
 #: The curve of a network without liquid layers is followed to this distance of all its q from 1
@@ -169,12 +171,18 @@ def _segment(
     """One stage from its onset at ``log_alpha``, the end of the segment ``before``."""
     curve = Curve(symmetric_equations(stage.problem), neuron_logit(stage.newest), stage.mirrored)
     front = None if before is None else before.points[-1].state
-    start = curve.solve(stage.seed(front, log_alpha, _SEED), log_alpha)
-    if start is None:
-        return None
 
     def excess(point: Point) -> float:
         return stage.excess(point.state, point.log_alpha)
+
+    overlap = _SEED
+    start = curve.solve(stage.seed(front, log_alpha, overlap), log_alpha)
+    # at large alpha the next layer may follow at a smaller overlap
+    while start is not None and not stage.closed and excess(start) >= 0.0:
+        overlap *= _SMALLER
+        start = curve.solve(stage.seed(front, log_alpha, overlap), log_alpha)
+    if start is None:
+        return None
 
     segment = _traced(stage, curve, start, log_max)
     if not stage.closed and excess(segment.points[-1]) >= 0.0:

@@ -70,8 +70,7 @@ class GapDensity:
         """P at the gaps ``r`` (n); at r = kappa from above."""
         kappa, beta = self.problem.kappa, self.problem.beta
         if self.lam[-1] == 0.0 or self.problem.teacher:
-            log_free = -0.5 * r**2 - _LOG_ROOT_2PI - log_weight(np.array([-kappa]), beta)
-            return np.exp(log_free - _cost(r, kappa, beta))
+            return cut_gaussian(r, kappa, beta)
         if self.x.size > 1:
             return self._behind_levels(r)
         density = np.empty(r.size)
@@ -101,6 +100,12 @@ def readable_density(
     h = np.linspace(-10.0, 10.0, points) * math.sqrt(lam)
     P = np.exp(-0.5 * h * h / lam - _LOG_ROOT_2PI) / math.sqrt(lam) * (h[1] - h[0])
     return sum_over_fields(r, h, P, math.sqrt(1.0 - lam), kappa, beta)
+
+
+def cut_gaussian(r: FloatArray, kappa: float, beta: float) -> FloatArray:
+    """Gaps of an unconstrained network cut at the margin: w(r) phi(r)/norm."""
+    log_free = -0.5 * r**2 - _LOG_ROOT_2PI - log_weight(np.array([-kappa]), beta)
+    return np.exp(log_free - _cost(r, kappa, beta))
 
 
 def sum_over_fields(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from replicadnn.errors import InputError
 from replicadnn.problem import EXACT, Problem
+from replicadnn.solution import Solution
+from replicadnn.theory.closures.exact import closed_forms
 from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.closures.exact.fronts import Fronts
+from replicadnn.theory.closures.exact.gaps import GapDensity
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,14 @@ class Exact:
     def symmetric(self, problem: Problem) -> Equations:
         """The replica-symmetric equations of docs/theory.md, section 8."""
         return Equations(problem)
+
+    def gaps(self, solution: Solution, layer: int) -> GapDensity:
+        """Distribution of the gaps of ``layer`` (1..L)."""
+        return GapDensity.of(solution, layer)
+
+    def reduced_capacity(self, problem: Problem) -> float:
+        """From the equations left where the volume closes; nan with a margin: not derived."""
+        return closed_forms.reduced_rs(problem.L) if problem.kappa == 0.0 else math.nan
 
     def fronts(self, problem: Problem) -> Fronts:
         """One front, from the output."""
