@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from replicadnn.cli.main import run
 from scipy.integrate import quad
+from scipy.optimize import brentq
+from scipy.special import ndtr
 
 import replicadnn as rd
 from replicadnn.problem import Ansatz, Problem, Scenario
@@ -37,6 +40,7 @@ from replicadnn.theory.closures.averaged.jamming import (
     contact_boundary,
     frozen_boundary,
 )
+from replicadnn.theory.closures.exact import closed_forms
 from replicadnn.theory.counting import counting_bound
 
 
@@ -410,6 +414,63 @@ def test_depths_margins_and_levels_that_are_asked_for() -> None:
         plan(201)
     with pytest.raises(rd.InputError, match="from 1 to 6"):
         plan(2, ansatz="rsb", levels=7)
+
+
+@pytest.mark.parametrize(
+    ("L", "alpha", "digits"), [(1, 2.0, 1e-12), (2, 20.6487645696, 5e-12), (3, 148.4187, 5e-7),
+                               (4, 1472.28, 5e-6)],
+)  # fmt: skip
+def test_exact_closure_ends_where_its_reduced_equations_do(
+    L: int, alpha: float, digits: float
+) -> None:
+    """Literal ends of the exact closure; they violate the counting bound from L = 2 on."""
+    assert closed_forms.reduced_rs(L) == pytest.approx(alpha, rel=digits)
+    found = rd.capacity(L, closure="exact")
+    point = found[0]
+    assert found.closure == "exact"
+    assert point.end is End.DIVERGENCE
+    assert point.alpha == pytest.approx(point.reduced, abs=point.uncertainty)
+    assert point.uncertainty < 1e-5 * point.alpha
+    assert point.possible is (L == 1)
+    assert ("no network stores random data beyond the counting bound" in point.message) is (L > 1)
+
+
+def test_reduced_equations_of_the_exact_closure() -> None:
+    """L = 2 in closed form: alpha I(k) = 1 and 1 - sqrt(2/alpha) = 2 sqrt(2) J(k)."""
+    alpha = closed_forms.reduced_rs(2)
+    density = math.sqrt(0.5 / math.pi)
+
+    def gauss(value: Callable[[float], float]) -> float:
+        return quad(lambda z: density * math.exp(-0.5 * z * z) * value(z), -10, 10, epsabs=1e-13)[0]
+
+    k = brentq(lambda k: alpha * closed_forms.second_moment(k) - 1.0, 1e-3, 1e3, xtol=1e-14)
+    assert gauss(lambda z: z * z * ndtr(-k * z * z)) == pytest.approx(1.0 / alpha, rel=1e-10)
+    J = gauss(lambda z: density * math.exp(-0.5 * (k * z * z) ** 2))
+    assert closed_forms.mean_density(k) == pytest.approx(J, rel=1e-10)
+    assert 1.0 - math.sqrt(2.0 / alpha) == pytest.approx(2.0 * math.sqrt(2.0) * J, rel=1e-10)
+    assert math.isinf(closed_forms.reduced_rs(8))  # beyond the range of alpha
+    margin = Problem(alpha=1.0, L=2, scenario=Scenario.RANDOM, kappa=0.5, closure="exact")
+    assert math.isnan(closures.reduced_capacity(margin))
+
+
+@pytest.mark.slow
+def test_exact_end_of_five_layers_is_resolved() -> None:
+    point = rd.capacity(5, closure="exact")[0]
+    assert point.end is End.DIVERGENCE
+    assert point.alpha == pytest.approx(point.reduced, abs=point.uncertainty)
+    assert point.reduced == pytest.approx(42618.32326, rel=1e-9)
+
+
+def test_capacity_of_both_closures_in_one_figure(tmp_path: Path) -> None:
+    tables = [rd.capacity([1, 2], closure=name) for name in ("averaged", "exact")]
+    back = rd.load(tables[1].save(tmp_path / "c.h5"))
+    assert back.closure == "exact"
+    assert back.points == tables[1].points
+    assert back.as_dict()["closure"] == "exact"
+    labels = rd.plot.capacity(tables).get_legend_handles_labels()[1]
+    assert labels[:2] == ["rs, averaged", "rs, exact"]
+    assert rd.plot.capacity(tables[1]).get_title().endswith("closure exact")
+    assert "closure" not in rd.plot.capacity(tables[0]).get_title()
 
 
 def test_a_closure_need_not_know_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,7 +271,8 @@ def test_names_of_closures() -> None:
     with pytest.raises(rd.InputError, match="closure = ''"):
         Problem(alpha=1.0, L=2, closure="")
     with pytest.raises(rd.InputError, match=r"ansatz = 'rsb'.*rs with closure second"):
-        rd.solve(1.0, 2, closure="second", scenario="random")
+        rd.solve(1.0, 2, closure="second", scenario="random", ansatz="rsb")
+    assert rd.solve(4.0, 2, closure="second", scenario="random").problem.ansatz == "rs"
     with pytest.raises(rd.InputError, match=r"kappa = -1.0"):
         rd.solve(1.0, 2, closure="second", kappa=-1.0)
     with pytest.raises(rd.InputError, match="closure = 'second'"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,10 @@ import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
 from replicadnn.theory import closures
 from replicadnn.theory.closures.averaged.gaps import GapDensity, readable_density
+from replicadnn.theory.closures.exact.equations import Equations
+from replicadnn.theory.closures.exact.gaps import GapDensity as ExactDensity
+from replicadnn.theory.closures.exact.site import Sites
+from replicadnn.theory.symmetric.state import State
 
 _STENCIL = ((-2, 1.0), (-1, -8.0), (1, 8.0), (2, -1.0))
 
@@ -106,6 +111,137 @@ def test_kernel_against_its_readable_twin(lam: float, kappa: float, beta: float)
     density = GapDensity(problem, np.zeros(1), np.array([lam]), 1.0 - lam)
     assert density.width == pytest.approx(math.sqrt(1.0 - lam))
     assert density.at(r) == pytest.approx(readable_density(r, lam, kappa, beta), rel=1e-8)
+
+
+# --- exact neurons -------------------------------------------------------------------------------
+
+
+def _exact(alpha: float, L: int, **where: float) -> rd.Solution:
+    found: rd.Solution = rd.solve(alpha, L, scenario="random", closure="exact", **where)
+    assert found.converged
+    return found
+
+
+@pytest.mark.parametrize(
+    ("L", "alpha", "kappa", "beta"),
+    [(2, 4.0, 0.0, math.inf), (2, 4.0, 0.3, math.inf), (3, 20.0, 0.2, 3.0), (2, 20.0, 0.0, 3.0)],
+)
+def test_exact_gaps_are_derivatives_of_s(L: int, alpha: float, kappa: float, beta: float) -> None:
+    """ds/dkappa = -(1 - e^-beta) sum_l P_l(kappa + 0), ds/dbeta = -sum_l violated(l)."""
+    step = 1e-3
+    layers = [rd.gap_distribution(_exact(alpha, L, kappa=kappa, beta=beta), l + 1)
+              for l in range(L)]  # fmt: skip
+    assert all(abs(layer.norm - 1.0) < 1e-10 for layer in layers)
+    by_kappa = sum(
+        w * _exact(alpha, L, kappa=kappa + k * step, beta=beta).free_entropy for k, w in _STENCIL
+    ) / (12.0 * step)
+    edge = (1.0 - math.exp(-beta)) * sum(layer.edge for layer in layers)
+    assert by_kappa == pytest.approx(-edge, rel=1e-8)
+    if math.isfinite(beta):
+        by_beta = sum(
+            w * _exact(alpha, L, kappa=kappa, beta=beta + k * step).free_entropy
+            for k, w in _STENCIL
+        ) / (12.0 * step)
+        violated = sum(layer.violated for layer in layers)
+        assert by_beta == pytest.approx(-violated, rel=1e-9)
+    else:
+        assert all(layer.violated == 0.0 for layer in layers)
+
+
+def test_exact_violations_of_every_layer() -> None:
+    """Violated gaps of layer l: -dF(l)/dbeta at fixed overlaps and fields."""
+    found = _exact(20.0, 3, beta=3.0)
+    state = State(found.q_ea, found.one_minus_q_ea, found.Q_ea, found.one_minus_Q_ea)
+    at = Equations(found.problem).layers(state)
+
+    def potentials(beta: float) -> np.ndarray:
+        return Sites(replace(found.problem, beta=beta)).potentials(at.lam, at.mu, at.eps)
+
+    step = 1e-3
+    slope = sum(w * potentials(3.0 + k * step) for k, w in _STENCIL) / (12.0 * step)
+    violated = [rd.gap_distribution(found, l).violated for l in (1, 2, 3)]
+    assert violated == pytest.approx(-slope, rel=1e-9)
+
+
+@pytest.mark.parametrize("where", [(1.0, math.inf, 0.0), (3.0, 3.0, 0.0), (0.8, 5.0, 0.4)])
+def test_exact_gaps_of_one_perceptron_are_the_averaged_ones(
+    where: tuple[float, float, float],
+) -> None:
+    alpha, beta, kappa = where
+    one = rd.gap_distribution(_exact(alpha, 1, beta=beta, kappa=kappa), 1)
+    other = rd.gap_distribution(
+        rd.solve(alpha, 1, scenario="random", ansatz="rs", beta=beta, kappa=kappa), 1
+    )
+    assert pytest.approx(other.P, abs=1e-10) == one.P
+    assert one.edge == pytest.approx(other.edge, abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("lam", "eps", "beta", "kappa"),
+    [(0.5, 1.0, math.inf, 0.0), (0.5, 3.9, 3.0, 0.2), (0.5, 4.1, 3.0, 0.2), (0.3, 60.0, 2.0, 0.0)],
+)
+def test_exact_gaps_against_both_sums_over_the_plane(
+    lam: float, eps: float, beta: float, kappa: float
+) -> None:
+    """The formula as it is first written, a sum over S, omega and u; narrow and wide fields u."""
+    problem = Problem(alpha=1.0, L=2, scenario=Scenario.RANDOM, kappa=kappa, beta=beta)
+    V = 1.0 - lam
+    z = np.linspace(-9.0, 9.0, 1801)
+    weight = np.exp(-0.5 * z**2) * (z[1] - z[0]) / math.sqrt(2.0 * math.pi)
+    omega, u = math.sqrt(lam) * z[::6, None], math.sqrt(eps) * z
+    plane = 6.0 * weight[::6, None] * weight
+    noise = math.exp(-beta)
+
+    def W(x: np.ndarray) -> np.ndarray:
+        return noise + (1.0 - noise) * ndtr((x - kappa) / math.sqrt(V))
+
+    r = kappa + np.array([-1.0, -0.1, 0.0, 0.1, 0.7, 2.0])
+    r = r[r >= kappa] if math.isinf(beta) else r
+    want = []
+    for gap in r:
+        near = [np.exp(S * u - 0.5 * (gap - S * omega) ** 2 / V) for S in (1.0, -1.0)]
+        total = np.exp(u) * W(omega) + np.exp(-u) * W(-omega)
+        mean = float(np.sum(plane * (near[0] + near[1]) / total)) / math.sqrt(2.0 * math.pi * V)
+        want.append(mean * (noise if gap < kappa else 1.0))
+    assert ExactDensity(problem, lam, V, eps).at(r) == pytest.approx(want, rel=1e-9)
+
+
+def test_exact_planted_gaps_are_a_cut_gaussian() -> None:
+    """Student and teacher are alike: w(r) phi(r)/norm; the posterior average says the same."""
+    found = rd.solve(20.0, 2, beta=3.0, closure="exact")
+    gaps = rd.gap_distribution(found, 1)
+    noise = math.exp(-3.0)
+    exact = np.where(gaps.r < 0.0, noise, 1.0) * np.exp(-0.5 * gaps.r**2)
+    assert np.allclose(gaps.P, exact * 2.0 / (math.sqrt(2.0 * math.pi) * (1.0 + noise)), atol=1e-12)
+    lam = float(found.Q_ea[0])
+    V = 1.0 - lam
+    eps = float(Equations(found.problem).layers(
+        State(found.q_ea, found.one_minus_q_ea, found.Q_ea, found.one_minus_Q_ea)
+    ).eps[0])  # fmt: skip
+    z = np.linspace(-9.0, 9.0, 601)
+    weight = np.exp(-0.5 * z**2) * (z[1] - z[0]) / math.sqrt(2.0 * math.pi)
+    omega, u = math.sqrt(lam) * z[:, None], eps + math.sqrt(eps) * z
+
+    def W(x: np.ndarray) -> np.ndarray:
+        return noise + (1.0 - noise) * ndtr(x / math.sqrt(V))
+
+    planted = weight[:, None] * weight * 2.0 * W(omega) / (1.0 + noise)
+    for gap in (-0.5, 0.0, 0.4, 1.5):
+        near = [np.exp(S * u - 0.5 * (gap - S * omega) ** 2 / V) for S in (1.0, -1.0)]
+        total = np.exp(u) * W(omega) + np.exp(-u) * W(-omega)
+        mean = np.sum(planted * (near[0] + near[1]) / total) / math.sqrt(2.0 * math.pi * V)
+        P = math.exp(-0.5 * gap**2) * 2.0 / (math.sqrt(2.0 * math.pi) * (1.0 + noise))
+        assert mean == pytest.approx(P, rel=1e-10)
+
+
+def test_every_layer_of_the_exact_closure_is_drawn(tmp_path: Path) -> None:
+    """Input and output are no mirror images of each other."""
+    found = _exact(20.0, 3)
+    path = found.save(tmp_path / "g.h5")
+    assert run(["plot", "gaps", str(path)]) == 0
+    assert (tmp_path / "g_gaps.png").stat().st_size > 5000
+    P = [rd.gap_distribution(found, l).edge for l in (1, 3)]
+    assert P[0] != pytest.approx(P[1], rel=0.05)
 
 
 def test_a_closure_need_not_know_its_gaps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,34 @@ def test_markers_of_the_sampler() -> None:
     assert ax.containers[0].lines[0].get_ydata() == pytest.approx([0.24])
 
 
+def test_exact_closure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """eps_g of the literal Q(l): L = 2, alpha = 4 and L = 3, alpha = 10; layer 1 liquid: 1/2."""
+    words = ["generalisation", "--L", "2,3", "--alpha", "4,10", "--closure", "exact", "--json"]
+    paths = [str(tmp_path / f"{name}.h5") for name in ("averaged", "exact")]
+    assert run([*words, "--output", paths[1]]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["closure"] == "exact"
+    found = rd.load(paths[1])
+    assert found.closure == "exact"
+    Q = {(2, 4.0): [0.6038934730, 0.6905650262],
+         (3, 10.0): [0.6746570659, 0.6888878988, 0.8535720133]}  # fmt: skip
+    for point in found.points:
+        if point.L == 3 and point.alpha == 4.0:
+            assert (point.error, point.liquid_layers) == (0.5, 1)
+        elif (point.L, point.alpha) in Q:
+            want = -0.5 * math.expm1(log_correlation(Q[point.L, point.alpha]))
+            assert point.error == pytest.approx(want, abs=1e-9)
+    rd.generalisation([2, 3], [4.0, 10.0]).save(paths[0])
+    assert run(["plot", "generalisation", *paths]) == 0
+    assert run(["plot", "generalisation", paths[0], paths[0], "-o", str(tmp_path / "n.png")]) == 2
+    both = rd.plot.error_against_depth([found, rd.load(paths[0])])
+    labels = both.get_legend_handles_labels()[1]
+    assert labels == ["4", "10", "closure averaged", "closure exact"]
+    assert [line.get_linestyle() for line in both.lines[:4]] == ["-", "-.", "-", "-."]
+    title = rd.plot.generalisation_figure(found).get_suptitle()
+    assert title == "teacher-student, closure exact, branch auto"
+
+
 @pytest.mark.parametrize(
     "args",
     [

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from replicadnn.cli import selection
+from replicadnn.cli.main import run
 
 import replicadnn as rd
 
@@ -33,6 +34,28 @@ def test_unsolved_points_are_not_drawn() -> None:
     assert "1 of 2" in ax.get_title()
     with pytest.raises(rd.InputError, match="converged"):
         rd.plot.profile(mixed[1])
+
+
+def test_profiles_of_both_closures(tmp_path: Path) -> None:
+    """One colour an alpha; open markers and whole lines: averaged, filled and broken: exact."""
+    exact = rd.solve([5.0, 30.0], 6, closure="exact")
+    averaged = rd.solve([5.0, 30.0], 6)
+    ax = rd.plot.profile([*exact, *averaged])
+    first, second = ax.lines[0], ax.lines[1]
+    assert first.get_color() == second.get_color() != ax.lines[2].get_color()
+    assert [line.get_linestyle() for line in ax.lines[:4]] == ["-.", "-", "-.", "-"]
+    assert second.get_markerfacecolor() == "none"
+    assert ax.get_legend_handles_labels()[1] == [
+        r"$\alpha = 5$", r"$\alpha = 30$", "closure averaged", "closure exact",
+    ]  # fmt: skip
+    assert "closure exact" in rd.plot.profile_figure(exact).get_suptitle()
+    files = [str(s.save(tmp_path / f"{i}.h5")) for i, s in enumerate((exact, averaged))]
+    assert run(["plot", "profile", *files]) == 0
+    assert (tmp_path / "0_profile.png").stat().st_size > 5000
+    many = rd.solve(np.geomspace(2.0, 60.0, 12), 6)
+    again = rd.solve(np.geomspace(2.0, 60.0, 12), 6, closure="exact")
+    legend = rd.plot.profile([*many, *again]).get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["closure averaged", "closure exact"]
 
 
 def test_many_curves_get_a_colour_bar(tmp_path: Path) -> None:

@@ -80,6 +80,20 @@ def test_teacher_student_solutions_are_stable() -> None:
     assert one.rho == pytest.approx(0.5, abs=1e-4)
 
 
+def test_exact_closure(tmp_path: Path) -> None:
+    """Literal rho of random data; symmetry breaks where the first layer becomes solid."""
+    found = rd.stability([1.0, 2.0, 4.0], 2, closure="exact")
+    assert [p.rho for p in found.points] == pytest.approx([0.0, 1.0130, 1.2031], abs=5e-5)
+    assert found.lines[0].alpha == pytest.approx(1.5249377, abs=5e-7)
+    assert found.lines[0].onset
+    back = rd.load(found.save(tmp_path / "s.h5"))
+    assert (back.closure, back.points) == ("exact", found.points)
+    assert back.as_dict()["closure"] == "exact"
+    assert "closure exact" in rd.plot.replicon(found).get_title()
+    planted = rd.stability([4.0], 2, scenario="teacher-student", closure="exact")
+    assert planted.points[0].rho == pytest.approx(0.7684, abs=5e-5)
+
+
 def test_files_and_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, picture = tmp_path / "s.h5", tmp_path / "s.png"
     code = run(

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.storage import journal, locking, records
@@ -72,10 +73,39 @@ def test_identity_depends_on_every_parameter(changes: dict[str, Any]) -> None:
     assert one != other
 
 
-def test_problem_of_a_closure_that_a_sweep_does_not_know_is_refused() -> None:
-    assert make_plan([rd.Problem(alpha=3.0, L=4, closure="averaged")]).points[0].params["L"] == 4
-    with pytest.raises(rd.InputError, match="closure = 'exact': no parameter of solve"):
-        make_plan([rd.Problem(alpha=3.0, L=4, closure="exact")])
+def test_the_averaged_closure_is_no_part_of_an_identity() -> None:
+    """Identities of stores that do not know the closure, and of simulations, which have none."""
+    glass = {"alpha": 3.0, "L": 4, "scenario": "random", "beta": 2.5}
+    known = {
+        "0e51c6134d7d200acbebba9395df1fff": make_plan({"grid": {"alpha": 3.0, "L": 4}}),
+        "55127f1484862b730769e8c44dba15f4": make_plan({"grid": glass}),
+        "6e0c08d6cfbbe8f69f472f5200347891": make_plan(
+            {"task": "mc", "grid": {"alpha": 3.0, "L": 2, "N": 8, "seed": 1}}
+        ),
+    }
+    assert [plan.points[0].id for plan in known.values()] == list(known)
+    exact = make_plan([rd.Problem(alpha=3.0, L=4, closure=c) for c in ("averaged", "exact")])
+    assert [p.params["closure"] for p in exact.points] == ["averaged", "exact"]
+    assert exact.points[0].id == "0e51c6134d7d200acbebba9395df1fff"
+    assert exact.points[1].id != exact.points[0].id
+    random = make_plan({"grid": {"alpha": 3, "L": 4, "scenario": "random", "closure": "exact"}})
+    assert random.points[0].params["ansatz"] == "rs"
+
+
+def test_a_sweep_of_both_closures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid = {"alpha": [4.0, 20.0], "L": 3, "closure": "averaged,exact"}
+    path = tmp_path / "a.h5"
+    found = rd.sweep({"grid": grid}, path, executor=Here())
+    assert found["closure"].tolist() == ["averaged", "exact"] * 2
+    assert found.select(closure="exact", alpha=20.0).tolist() == [3]
+    assert [s.problem.closure for s in found] == ["averaged", "exact"] * 2
+    assert found[3].q_ea.tolist() == rd.solve(20.0, 3, closure="exact").q_ea.tolist()
+    old = rd.sweep({"grid": {"alpha": [4.0, 20.0], "L": 3}}, path, executor=Here())
+    assert old.computed == 0
+    assert run(["plot", "map", str(path), "-o", str(tmp_path / "no.png")]) == 2
+    assert "closure" in capsys.readouterr().err
+    assert run(["plot", "map", str(path), "--fix", "closure=exact"]) == 0
+    assert (tmp_path / "a_map.png").stat().st_size > 5000
 
 
 def test_grids_are_products_and_unions() -> None:
@@ -282,6 +312,7 @@ def test_few_points_are_in_flight(tmp_path: Path) -> None:
 
 def test_files_of_schema_1_still_open(data: Path) -> None:
     found = rd.load(data / "sweep_v1.h5")
+    assert set(found["closure"]) == {"averaged"}  # the file has no such column
     for k, result in found.results():
         want = rd.solve(float(found["alpha"][k]), int(found["L"][k]))
         assert result.q_ea == pytest.approx(want.q_ea, abs=1e-12)
@@ -524,30 +555,28 @@ def test_killed_worker_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from replicadnn.cli.main import run as call
-
     (tmp_path / "plan.toml").write_text(
         'task = "solve"\n[grid]\nalpha = [1.0, 5.0]\nL = 1\nscenario = "random"\nansatz = "rs"\n'
     )
     store = str(tmp_path / "a.h5")
     words = ["sweep", str(tmp_path / "plan.toml"), "--output", store, "--workers", "1"]
-    assert call([*words, "--json"]) == 3  # alpha = 5 is beyond the capacity
+    assert run([*words, "--json"]) == 3  # alpha = 5 is beyond the capacity
     said = json.loads(capsys.readouterr().out)
     assert said["counts"] == {"converged": 1, "no solution": 1}
     assert [row["alpha"] for row in said["not_converged"]] == [5.0]
     assert call(words) == 3
     assert "no solution: L = 1, alpha = 5" in capsys.readouterr().out
-    assert call(["info", store]) == 0
+    assert run(["info", store]) == 0
     assert "2 points: 1 converged, 1 no solution" in capsys.readouterr().out
     figure = tmp_path / "m.png"
-    assert call(["plot", "map", store, "--quantity", "free_entropy", "-o", str(figure)]) == 0
+    assert run(["plot", "map", store, "--quantity", "free_entropy", "-o", str(figure)]) == 0
     assert figure.stat().st_size > 1000
     capsys.readouterr()
-    assert call(["plot", "map", store, "--quantity", "ansatz", "-o", str(tmp_path / "n.png")]) == 2
+    assert run(["plot", "map", store, "--quantity", "ansatz", "-o", str(tmp_path / "n.png")]) == 2
     assert "a column of numbers: alpha, L, kappa" in capsys.readouterr().err
     more = str(tmp_path / "c.h5")
     words_rsb = ["sweep", "--L", "2", "--alpha", "1", "--scenario", "random", "--levels", "1,2"]
-    assert call([*words_rsb, "--output", more, "--workers", "1"]) == 0
+    assert run([*words_rsb, "--output", more, "--workers", "1"]) == 0
     assert sorted(rd.load(more)["levels"]) == [1, 2]
     for wrong, named in (
         (["--share", "3/2"], "share"), (["--set", "levels"], "set"),
@@ -555,7 +584,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["--scheduler", "tcp://127.0.0.1:9", "--workers", "1"], "executor"),
     ):  # fmt: skip
         capsys.readouterr()
-        assert call([*words[:2], "--output", str(tmp_path / "b.h5"), *wrong]) == 2
+        assert run([*words[:2], "--output", str(tmp_path / "b.h5"), *wrong]) == 2
         error = capsys.readouterr().err
         assert named in error
         assert error.count("\n") == 1
@@ -565,7 +594,6 @@ def test_a_figure_reads_only_what_it_draws(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from replicadnn.cli import selection
-    from replicadnn.cli.main import run as call
 
     store, figure = str(tmp_path / "a.h5"), tmp_path / "p.png"
     rd.sweep({"grid": GRID}, store, executor=Here())
@@ -581,19 +609,19 @@ def test_a_figure_reads_only_what_it_draws(
     assert call(words) == 2
     assert "one value each of L" in capsys.readouterr().err
     assert read == []
-    assert call([*words, "--fix", "L=9"]) == 2
+    assert run([*words, "--fix", "L=9"]) == 2
     assert "'L=9': at least one point" in capsys.readouterr().err
-    assert call([*words, "--fix", "L=3"]) == 0
+    assert run([*words, "--fix", "L=3"]) == 0
     assert [rd.load(store).row(int(name))["L"] for name in read] == [3, 3, 3]
     read.clear()
-    assert call(["plot", "overlaps", store, "--fix", "L=3", "--alpha", "30"]) == 0
+    assert run(["plot", "overlaps", store, "--fix", "L=3", "--alpha", "30"]) == 0
     assert len(read) == 1
-    assert call(["plot", "parisi", store, "--fix", "L=2"]) == 0  # the last point
+    assert run(["plot", "parisi", store, "--fix", "L=2"]) == 0  # the last point
     assert [rd.load(store).row(int(name))["alpha"] for name in read] == [30.0, 30.0]
     read.clear()
     capsys.readouterr()
     monkeypatch.setattr(selection, "MOST", 2)
-    assert call([*words, "--fix", "L=3"]) == 0
+    assert run([*words, "--fix", "L=3"]) == 0
     assert len(read) == 2
     assert "2 of 3 points are drawn" in capsys.readouterr().err
 

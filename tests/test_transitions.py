@@ -185,6 +185,87 @@ def test_layers_of_the_straight_line(L: int, orders: str, layers: tuple[int, ...
         assert fit.residual_max < 1e-12
 
 
+def test_a_single_front_has_no_liquid_neighbour_at_the_data() -> None:
+    """Layers 5..1: against the depths 1..4 from the output; layer 1 has data below."""
+    thresholds = [
+        Threshold(layer, math.exp(y), 0.0, math.exp(y), Order.SECOND, 1.0)
+        for layer, y in zip((5, 4, 3, 2, 1), (1.0, 2.0, 3.0, 4.0, 9.0), strict=True)
+    ]
+    fit = fit_thresholds(thresholds, 6)
+    assert fit is not None
+    assert fit.layers == (1, 2, 3, 4)
+    assert (fit.intercept, fit.slope) == pytest.approx((0.0, 1.0), abs=1e-12)
+
+
+#: (scenario, beta, depth): thresholds in the order of the front; the last is layer 1.
+EXACT = {
+    ("teacher-student", math.inf, 2): [1.5249377],
+    ("teacher-student", math.inf, 3): [2.4674011, 6.60646534],
+    ("teacher-student", math.inf, 4): [2.4674011, 12.91562554, 19.38499672],
+    ("teacher-student", math.inf, 5): [2.4674011, 12.91562554, 41.34768791, 50.94792001],
+    ("teacher-student", 3.0, 3): [3.6758763, 11.33718],
+    ("random", math.inf, 4): [2.4674011, 21.01165, 33.96358],
+    ("random", math.inf, 5): [2.4674011, 21.01165, 81.95726, 103.1231],
+    ("random", 3.0, 3): [3.6758763, 16.56915],
+}
+
+
+@pytest.mark.parametrize(("scenario", "beta", "L"), EXACT)
+def test_thresholds_of_the_exact_closure(scenario: str, beta: float, L: int) -> None:
+    want = EXACT[scenario, beta, L]
+    found = rd.transitions(L, scenario=scenario, beta=beta, closure="exact", alpha_max=1e3)
+    assert (found.closure, found.ansatz) == ("exact", "rs")
+    assert [t.layer for t in found.thresholds] == list(range(L - 1, 0, -1))
+    assert found.alpha == pytest.approx(want, rel=1e-6 if beta == 3.0 else 5e-7)
+
+
+@pytest.mark.parametrize(
+    ("L", "down", "equal", "up"),
+    [(4, 14.89704017, 19.37035943, 22.62066353), (5, 15.33815147, 27.54574516, 51.07653452)],
+)
+def test_steps_of_the_exact_closure(L: int, down: float, equal: float, up: float) -> None:
+    """Spinodals and equal s of the crystal and the front, where one curve leads to both."""
+    step = rd.transitions(L, closure="exact", alpha_max=1e3).steps[-1]
+    assert step.up == pytest.approx(up, rel=1e-8)
+    assert step.down == pytest.approx(down, rel=1e-8)
+    assert step.coexistence == pytest.approx(equal, rel=1e-8)
+
+
+def test_a_deep_network_of_the_exact_closure(tmp_path: Path) -> None:
+    """L = 20: at alpha ~ 5e7 layer 1 follows layer 2 at an overlap of 1e-8, a a' q(2)^2 = 1."""
+    found = rd.transitions(20, closure="exact")
+    assert found.converged
+    assert found.alpha[:4] == pytest.approx(
+        [2.4674011, 12.91562554, 41.34768791, 114.0889192], rel=1e-8
+    )
+    assert 1.0 < found.alpha[-1] / found.alpha[-2] < 1.001
+    assert found.saturated == pytest.approx(190.00367533, rel=1e-8)
+    assert found.fit is not None
+    assert found.fit.layers == tuple(range(1, 19))
+    assert found.fit.slope_last == pytest.approx(math.log(math.pi**2 / 4.0), rel=2e-3)
+    assert not found.two_fronts
+    back = rd.load(found.save(tmp_path / "t.h5"))
+    assert (back.closure, back.fit) == ("exact", found.fit)
+    assert back.as_dict()["closure"] == "exact"
+    assert describe(tmp_path / "t.h5")["attributes"]["closure"] == "exact"
+
+
+def test_figure_of_both_closures(tmp_path: Path) -> None:
+    averaged, exact = (rd.transitions(4, closure=c, alpha_max=1e3) for c in ("averaged", "exact"))
+    assert averaged.two_fronts
+    ax = rd.plot.transitions([averaged, exact])
+    assert {"teacher-student, rs, averaged", "teacher-student, rs, exact"} <= set(
+        ax.get_legend_handles_labels()[1]
+    )
+    assert "front starts" in ax.get_xlabel()
+    assert "L - l" in rd.plot.transitions(exact).get_xlabel()
+    assert "nearest" in rd.plot.transitions(averaged).get_xlabel()
+    assert rd.plot.transitions_figure(exact).get_suptitle() == "L = 4, closure exact"
+    assert rd.plot.transitions_figure([averaged, exact]).get_suptitle() == "L = 4"
+    files = [str(t.save(tmp_path / f"{t.closure}.h5")) for t in (averaged, exact)]
+    assert run(["plot", "transitions", *files]) == 0
+
+
 def test_errors_of_the_straight_line() -> None:
     """ln alpha = 1, 2, 4, 4: slope 1.1 +- sqrt(0.7/2/5), r^2 = 1 - 0.7/6.75."""
     thresholds = [

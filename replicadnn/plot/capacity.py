@@ -139,7 +139,7 @@ def _frame(ax: Axes, points: list[CapacityPoint], against: str, other: str) -> N
     fixed = sorted({getattr(p, other) for p in points})
     title = rf", ${_symbol(other)} = {fixed[0]:g}$" if len(fixed) == 1 else ""
     ax.set_title("random data" + title)
-    ax.legend()
+    ax.legend(loc="upper left" if against == "L" else "best")
 
 
 def _symbol(name: str) -> str:

@@ -99,10 +99,11 @@ def save_gaps(
         words.append(rf"$\kappa = {problem.kappa:g}$")
     if math.isfinite(problem.beta):
         words.append(rf"$\beta = {problem.beta:g}$")
+    title = ", ".join(words)
     if any(s.possible is False for s in good):
-        words.append(f"{BEYOND} from $\\alpha = {counting_bound(problem.L):.4g}$")
+        title += f",\n{BEYOND} from $\\alpha = {counting_bound(problem.L):.4g}$"
     with style():
         figure = Figure(figsize=(4.8, 3.8), layout="constrained")
         ax = gaps(drawn, figure.subplots())
-        ax.set_title(", ".join(words))
+        ax.set_title(title)
     return save_figure(figure, path, overwrite=overwrite)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from replicadnn.questions.generalisation import Generalisation
 
-#: Most curves with a legend entry of their own.
+#: Most entries of a legend; more curves get a colour bar.
 _LEGEND_MAX = 8
 
 
@@ -87,7 +87,7 @@ class _Curve:
 
 
 def _draw(ax: Axes, title: str, closures: Sequence[str], curves: Sequence[_Curve]) -> None:
-    many = len(curves) > _LEGEND_MAX
+    many = len(curves) + 2 * (len(closures) - 1) > _LEGEND_MAX
     for curve, (colour, marker) in zip(curves, sequence(len(curves)), strict=True):
         name = None if many else curve.name
         for number, line in enumerate(curve.lines):

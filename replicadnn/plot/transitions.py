@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from replicadnn.errors import InputError
 from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
@@ -166,6 +166,8 @@ def thickness(found: Transitions | Iterable[Transitions], ax: Axes | None = None
     ax.plot([], [], color="0.3", label="solid layers")
     ax.plot([], [], color="0.3", linestyle="--", label=r"$\sum_l q_{\mathrm{EA}}(l)$")
     ax.set_xscale("log")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(r"patterns per coupling  $\alpha$")
     two = all(t.two_fronts for t in items)
     ax.set_ylabel(f"thickness of the solid ({'one side' if two else 'one front'})")
