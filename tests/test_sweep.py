@@ -564,7 +564,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     said = json.loads(capsys.readouterr().out)
     assert said["counts"] == {"converged": 1, "no solution": 1}
     assert [row["alpha"] for row in said["not_converged"]] == [5.0]
-    assert call(words) == 3
+    assert run(words) == 3
     assert "no solution: L = 1, alpha = 5" in capsys.readouterr().out
     assert run(["info", store]) == 0
     assert "2 points: 1 converged, 1 no solution" in capsys.readouterr().out
@@ -606,7 +606,7 @@ def test_a_figure_reads_only_what_it_draws(
 
     monkeypatch.setattr(SolveTask, "read", counted)
     words = ["plot", "profile", store, "-o", str(figure), "--overwrite"]
-    assert call(words) == 2
+    assert run(words) == 2
     assert "one value each of L" in capsys.readouterr().err
     assert read == []
     assert run([*words, "--fix", "L=9"]) == 2
