@@ -315,7 +315,9 @@ def test_threshold_with_levels_is_extrapolated(
     def solve(problem: Problem, alpha: float, depth: int, *rest: object) -> SimpleNamespace:
         depths.append(depth)
         q = np.full((depth + 1, 1), math.sqrt(alpha / 100.0))
-        return SimpleNamespace(q=q, levels=4, errors=SimpleNamespace(q=np.full(depth + 1, 1e-5)))
+        return SimpleNamespace(
+            q_ea=q[:, -1], levels=4, errors=SimpleNamespace(q=np.full(depth + 1, 1e-5))
+        )
 
     monkeypatch.setattr(transitions_rsb, "_solve", solve)
     problem = Problem(alpha=1.0, L=L, scenario=Scenario.RANDOM)
