@@ -15,6 +15,8 @@ KAPPA_MAX = 10.0
 BETA_RANGE = (1e-3, 1e9)
 #: Name of the closure of the article.
 AVERAGED = "averaged"
+#: ... and of the one that keeps every neuron with its own perceptron.
+EXACT = "exact"
 _ALPHA_TEXT = f"a number from {ALPHA_RANGE[0]:g} to {ALPHA_RANGE[1]:g}"
 _BETA_TEXT = f"a number from {BETA_RANGE[0]:g} to {BETA_RANGE[1]:g}, or inf"
 

@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,23 +18,24 @@ from replicadnn.cli.main import run
 from scipy.integrate import quad
 
 import replicadnn as rd
-from replicadnn.problem import Ansatz
+from replicadnn.problem import Ansatz, Problem, Scenario
 from replicadnn.questions.capacity import Capacity, CapacityPoint, End
 from replicadnn.questions.capacity.ask import plan
 from replicadnn.questions.capacity.broken import closing_rsb
-from replicadnn.questions.capacity.closed_forms import chain_eigenvalue, reduced_rs
 from replicadnn.questions.capacity.result import possible
 from replicadnn.questions.capacity.symmetric import _end, closing
 from replicadnn.status import BranchKind
+from replicadnn.theory import closures
 from replicadnn.theory.broken.climb import settle
 from replicadnn.theory.broken.curve import follow_branch
 from replicadnn.theory.broken.guess import relaxed_guess, saturated_guess
 from replicadnn.theory.broken.stop import StopReason
+from replicadnn.theory.closures.averaged.closed_forms import chain_eigenvalue, reduced_rs
 from replicadnn.theory.closures.averaged.jamming import (
     Chain,
     Jamming,
     contact_boundary,
-    frozen_boundary,
+    saturated_boundary,
 )
 from replicadnn.theory.counting import counting_bound
 
@@ -244,9 +246,9 @@ def test_boundaries_of_the_jamming_limit(
     e *= theta
     more, less = (contact_boundary(lam, theta + d, kappa)[0].evaluate(h)[0] for d in (e, -e))
     assert np.allclose((more - less) / (2 * e), in_theta(h), rtol=1e-4, atol=1e-5 / theta)
-    spin, in_gap = frozen_boundary(gap)
+    spin, in_gap = saturated_boundary(gap)
     e = 1e-5 * gap
-    more, less = (frozen_boundary(gap + d)[0].evaluate(h)[0] for d in (e, -e))
+    more, less = (saturated_boundary(gap + d)[0].evaluate(h)[0] for d in (e, -e))
     assert np.allclose((more - less) / (2 * e), in_gap(h), rtol=1e-4, atol=1e-8)
     direct = quad(
         lambda y: math.exp(-0.5 * y * y + abs(0.3 + math.sqrt(gap) * y) - 0.5 * gap), -20, 40,
@@ -408,3 +410,12 @@ def test_depths_margins_and_levels_that_are_asked_for() -> None:
         plan(201)
     with pytest.raises(rd.InputError, match="from 1 to 6"):
         plan(2, ansatz="rsb", levels=7)
+
+
+def test_a_closure_need_not_know_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without closed forms there is no second route; without the jamming limit no broken end."""
+    monkeypatch.setattr(closures, "closure_of", lambda problem: SimpleNamespace(name="toy"))
+    problem = Problem(alpha=1.0, L=2, scenario=Scenario.RANDOM, ansatz=Ansatz.RSB)
+    assert math.isnan(closures.reduced_capacity(problem))
+    with pytest.raises(rd.InputError, match="rs with closure toy"):
+        closures.saturated_ends(problem, 2, 1e6)

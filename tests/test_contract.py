@@ -47,6 +47,7 @@ class Toy:
     power: int
     coupling: int
     monotone = True
+    auto_is_continuous = False
 
     @property
     def costs(self) -> FloatArray:

@@ -175,7 +175,7 @@ def known(name: str) -> bool:
     """Is a dotted name of a page one of this package, of Python's, or of its dependencies?"""
     first, *rest = name.split(".")
     if first == "run":  # what `simulate` returns, by the name it has in the examples
-        return _has(rd.MonteCarloResult, rest)
+        return rest[0] in rd.MonteCarloResult.table() or _has(rd.MonteCarloResult, rest)
     places: list[object] = [rd, *MODULES]
     places += [
         item for module in MODULES for item in vars(module).values() if isinstance(item, type)

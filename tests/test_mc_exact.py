@@ -11,6 +11,7 @@ from replicadnn.montecarlo.chains.gap import GapChain
 from replicadnn.montecarlo.chains.weights import WeightsChain
 from replicadnn.montecarlo.network import Network
 from replicadnn.montecarlo.runs.simulate import simulate
+from replicadnn.montecarlo.spec import Potential
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -193,7 +194,8 @@ def test_weights_sampler_against_enumeration(L, M, beta):
         sums = np.zeros(L + 1)
         for _ in range(1500):
             chain.advance(4)
-            sums += [chain.energy(), *(chain.S[:, 0, 0] * chain.S[:, 1, 0])]
+            S = chain.state.S
+            sums += [chain.energy(), *(S[:, 0, 0] * S[:, 1, 0])]
         rows.append(sums / 1500)
     mean, error = batch_error(rows)
     assert error.max() < 0.03
@@ -222,7 +224,7 @@ def test_soft_potential_against_weighted_sampling():
         data[0], data[L] = S0, SL
         rng = np.random.default_rng(child.spawn(1)[0])
         net = network.start_random(Network(np.ones((L, N, N), np.float32), data), rng)
-        chain = GapChain.start(net, child, beta=beta, step=1.0, potential="soft")
+        chain = GapChain.start(net, child, beta=beta, step=1.0, potential=Potential.SOFT)
         chain.advance(100)
         sums = np.zeros(4)
         for _ in range(1000):

@@ -230,6 +230,9 @@ def test_statement_of_two_ladders():
     verdict, why = said_of_one_start(spec, drift=0.1)
     assert verdict is Verdict.REFUTED
     assert "still drifts" in why
+    # t of four samples 7.0 and 8.5: p = 0.0060 and 0.0034, twice that for two observables
+    assert said_of_one_start(spec, drift=7.0 * 0.001 / math.sqrt(3.0))[0] is Verdict.SHOWN
+    assert said_of_one_start(spec, drift=8.5 * 0.001 / math.sqrt(3.0))[0] is Verdict.REFUTED
     assert said_of_one_start(spec, energy=0.1)[0] is Verdict.SHOWN
 
 

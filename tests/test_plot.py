@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from replicadnn.cli import selection
 
 import replicadnn as rd
 
@@ -42,3 +43,15 @@ def test_many_curves_get_a_colour_bar(tmp_path: Path) -> None:
         rd.plot.save_profile(solutions, path)
     with pytest.raises(rd.FileError, match=r"must end in \.png"):
         rd.plot.save_profile(solutions, tmp_path / "a.bmp")
+
+
+def test_a_figure_shows_at_most_a_hundred_points_of_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alpha = np.linspace(1.0, 2.0, 101)
+    path = str(rd.solve(alpha, 2).save(tmp_path / "a.h5"))
+    drawn = [s.alpha for s in selection.solutions(path, ())]
+    assert drawn == alpha[::2].tolist()  # the last is among them
+    assert capsys.readouterr().err == "51 of 101 points are drawn\n"
+    path = str(rd.solve(alpha[:100], 2).save(tmp_path / "b.h5"))
+    assert len(selection.solutions(path, ())) == 100

@@ -17,6 +17,7 @@ from scipy.special import ndtr
 import replicadnn as rd
 from replicadnn.problem import BranchChoice, Problem, Scenario
 from replicadnn.status import Branch
+from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
 from replicadnn.theory.closures.averaged.equations import Equations
@@ -239,12 +240,14 @@ def test_what_branch_selects(scenario: str, asked: str, names: list[str]) -> Non
     else:
         found = [_branch("continuous", -0.4), _branch("filled", -0.3), _branch("saturated", -0.2)]
     problem = Problem(alpha=5.0, L=2, scenario=Scenario(scenario))
-    assert [b.name for b in select(problem, found, BranchChoice(asked))] == names
+    equations = symmetric_equations(problem)
+    assert [b.name for b in select(equations, found, BranchChoice(asked))] == names
 
 
 def test_what_branch_selects_without_a_continuous_branch() -> None:
     teacher, random = (Problem(alpha=5.0, L=2, scenario=s) for s in Scenario.__members__.values())
     teacher, random = (teacher, random) if teacher.teacher else (random, teacher)
+    teacher, random = symmetric_equations(teacher), symmetric_equations(random)
     filled, frozen = _branch("filled", -0.6), _branch("saturated", -0.2)
     partly = _branch("partly saturated", -0.4)
     assert select(teacher, [filled, frozen], BranchChoice.CONTINUOUS) == []

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,12 @@ def test_identity_depends_on_every_parameter(changes: dict[str, Any]) -> None:
     base = {"alpha": 3.0, "L": 4}
     one, other = (make_plan({"grid": g}).points[0].id for g in (base, base | changes))
     assert one != other
+
+
+def test_problem_of_a_closure_that_a_sweep_does_not_know_is_refused() -> None:
+    assert make_plan([rd.Problem(alpha=3.0, L=4, closure="averaged")]).points[0].params["L"] == 4
+    with pytest.raises(rd.InputError, match="closure = 'exact': no parameter of solve"):
+        make_plan([rd.Problem(alpha=3.0, L=4, closure="exact")])
 
 
 def test_grids_are_products_and_unions() -> None:
@@ -206,6 +212,7 @@ def test_interrupt_saves(tmp_path: Path) -> None:
         driver.sweep({"grid": GRID}, path, executor=Interrupted())
     assert not rd.load(path).finished
     done = 6 - rd.load(path).count("pending")
+    assert rd.load(path).pending.tolist() == [False] * done + [True] * (6 - done)
     assert rd.sweep({"grid": GRID}, path, executor=Here()).computed == 6 - done
     rd.sweep({"grid": GRID}, tmp_path / "b.h5", executor=Here())
     assert difference(path, tmp_path / "b.h5") == ""
@@ -467,6 +474,30 @@ def kill_one(path: Path, pool: executors.Pool, killed: list[int]) -> None:
             os.kill(killed[0], signal.SIGKILL)
             return
         time.sleep(0.005)
+
+
+def test_a_point_that_kills_its_process_three_times_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fragile(Here):
+        def submit(self, function: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
+            if args[1]["alpha"] != 4.0:
+                return super().submit(function, *args, **more)
+            self.given.append("dies")
+            future: Future[Any] = Future()
+            future.set_exception(BrokenExecutor())
+            return future
+
+    class Repaired(executors.Workers):
+        def rebuild(self) -> bool:
+            return True
+
+    here = Fragile()
+    monkeypatch.setattr(driver, "_workers", lambda *_: Repaired(here, 1))
+    found = rd.sweep({"grid": {"alpha": [2.0, 4.0, 30.0], "L": 2}}, tmp_path / "a.h5")
+    assert here.given.count("dies") == 3
+    assert found["status"].tolist() == ["converged", "failed", "converged"]
+    assert found["message"][1] == "its process died 3 times (out of memory or a crash)"
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pytest
 import xarray
 
 import replicadnn as rd
+from replicadnn.storage.hdf5 import root_digest
 from replicadnn.storage.readers import describe
 from replicadnn.storage.tables import Column, Table, read_tables, write_tables
 
@@ -80,6 +81,27 @@ def test_damage_is_noticed(tmp_path: Path) -> None:
         write_tables(path, "transitions", _tables())
     with pytest.raises(rd.FileError, match="expected 'generalisation'"):
         read_tables(path, "generalisation")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("format", "other", "an HDF5 file, but not a replicadnn one"),
+        ("schema_version", 2, r"schema_version 2 is newer than this program \(1\)"),
+        ("schema_version", 0, "schema_version is missing or invalid"),
+        ("kind", "poem", "kind is missing or unknown"),
+        ("finished", False, r"damaged \(checksum of the root attributes\)"),
+    ],
+)
+def test_frame_is_checked(name: str, value: object, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_tables(path, "transitions", _tables())
+    with h5py.File(path, "r+") as file:
+        file.attrs[name] = value
+        if name != "finished":  # a forger, or another version
+            file.attrs["sha256"] = root_digest(file)
+    with pytest.raises(rd.FileError, match=said):
+        read_tables(path)
 
 
 @pytest.mark.parametrize(

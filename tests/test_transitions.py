@@ -20,6 +20,7 @@ from replicadnn.problem import Problem, Scenario
 from replicadnn.questions.transitions import Order, Step, Threshold, Transitions, broken
 from replicadnn.questions.transitions.path import ordering_path
 from replicadnn.questions.transitions.thresholds import find_thresholds, fit_thresholds
+from replicadnn.status import BranchKind
 from replicadnn.storage.readers import describe
 from replicadnn.theory.closures import fronts, symmetric_equations
 from replicadnn.theory.symmetric.curve import Curve
@@ -330,13 +331,17 @@ def test_threshold_with_levels_is_extrapolated(
     """With q(1) = sqrt(alpha/100): alpha (2/pi)^2 q(1)^2 = 1 at 5 pi, or 5 pi/sqrt 2."""
     depths = []
 
-    def solve(alpha: float, depth: int, **rest: object) -> list[SimpleNamespace]:
-        depths.append(depth)
-        q = np.full((depth + 1, 1), math.sqrt(alpha / 100.0))
-        errors = SimpleNamespace(q=np.full(depth + 1, 1e-5))
-        return [SimpleNamespace(q=q, levels=4, errors=errors, converged=True, branch="continuous")]
+    def find(equations: Any, **rest: object) -> SimpleNamespace:
+        here = equations.problem
+        depths.append(here.L)
+        q = np.full(here.L + 1, math.sqrt(here.alpha / 100.0))
+        errors = SimpleNamespace(q=np.full(here.L + 1, 1e-5))
+        return SimpleNamespace(
+            q_ea=q, levels=4, errors=errors, converged=True, kind=BranchKind.CONTINUOUS,
+            liquid=False, state=None,
+        )  # fmt: skip
 
-    monkeypatch.setattr(broken, "solve_rsb", solve)
+    monkeypatch.setattr(broken, "find", find)
     problem = Problem(alpha=1.0, L=L, scenario=Scenario.RANDOM)
     search = broken._Search(problem, fronts(problem).stage(layer - 1), 1)
     root = search.approach(math.log(5.0), 1e3, 4)

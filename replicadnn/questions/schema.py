@@ -129,7 +129,7 @@ class Answer:
         False if the computation was interrupted: the rest is what was done.
     """
 
-    #: Kind of the file, as in `replicadnn.storage.files.TABLE_KINDS`.
+    #: Kind of the file, as in `replicadnn.registry.READERS`.
     KIND: ClassVar[str]
 
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -16,11 +16,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.errors import FileError, InputError
+from replicadnn.errors import FileError
 from replicadnn.montecarlo.runs.result import RunStatus
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.storage import files, hdf5
-from replicadnn.storage.locking import lock as lock
 from replicadnn.storage.outputs import atomic_file
 from replicadnn.storage.run_groups import Result, read_run, write_run
 
@@ -117,17 +116,8 @@ def _write_state(group: h5py.Group, state: Arrays) -> None:
 @contextlib.contextmanager
 def _reading(path: str | Path) -> Iterator[h5py.File]:
     """An open mc file; whatever is wrong inside becomes one `FileError`."""
-    with files.open_checked(path, "mc") as file:
-        try:
-            yield file
-        except (FileError, InputError):
-            raise
-        except (
-            KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError, MemoryError,
-            OverflowError,
-        ) as error:  # fmt: skip
-            reason = " ".join(str(error).split())[:200]
-            raise FileError(path, f"damaged or not an mc file ({reason})") from error
+    with files.open_checked(path, "mc") as file, files.one_error(path, "an mc file"):
+        yield file
 
 
 def load_runs(path: str | Path) -> Runs:
@@ -143,11 +133,6 @@ def load_runs(path: str | Path) -> Runs:
         if names != [f"{k:04d}" for k in range(len(names))] or names != sorted(file["series"]):
             raise ValueError("params and series disagree")
         items = tuple(read_run(file["params"][n], file["series"][n]) for n in names)
-        origin = {
-            key.removeprefix("provenance_"): str(value)
-            for key, value in file.attrs.items()
-            if key.startswith("provenance_")
-        }
         finished = file.attrs["finished"]
         if not isinstance(finished, bool | np.bool_):
             raise ValueError("finished is not true or false")
@@ -157,7 +142,7 @@ def load_runs(path: str | Path) -> Runs:
         complete = len(items) == len(widths) and all(r.status is RunStatus.COMPLETE for r in items)
         if bool(finished) and not complete:
             raise ValueError("marked finished but a run is not complete")
-        return Runs(items, origin, bool(finished))
+        return Runs(items, files.provenance_of(file), bool(finished))
 
 
 def load_checkpoint(

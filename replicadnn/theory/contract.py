@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from replicadnn.problem import Problem
 from replicadnn.solution import Solution
 from replicadnn.theory.broken.layout import Images, Layout
-from replicadnn.theory.broken.state import Evaluation, Mapper, Replicon, serial
+from replicadnn.theory.broken.state import Evaluation, Image, Mapper, Replicon, serial
 from replicadnn.theory.broken.state import State as BrokenState
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import BoolArray, FloatArray
@@ -44,6 +44,13 @@ class SymmetricEquations(Protocol):
     @property
     def monotone(self) -> bool:
         """Whether F is known to increase in every overlap: climbs find the smallest solution."""
+
+    @property
+    def auto_is_continuous(self) -> bool:
+        """Whether ``branch="auto"`` stays on the branch of the liquid while that exists.
+
+        Otherwise it is the branch with the largest s among those without saturated layers.
+        """
 
     def at(self, alpha: float) -> SymmetricEquations:
         """The same equations at another alpha."""
@@ -255,8 +262,8 @@ class BrokenEquations(Protocol):
     def right_hand_sides(self, ev: Evaluation) -> tuple[FloatArray, FloatArray]:
         """(eps, Q) that the equations give from an evaluation; for damped passes."""
 
-    def image(self, ev: Evaluation, mapper: Mapper = serial) -> tuple[FloatArray, FloatArray]:
-        """The undamped map of (q, Q): F(q, Q) at fixed m."""
+    def image(self, ev: Evaluation, mapper: Mapper = serial) -> Image:
+        """The undamped map of (q, Q) at fixed m."""
 
     def rests(self, ev: Evaluation) -> tuple[FloatArray, FloatArray]:
         """1 - q(l) at the last level below one (L+1), 1 - Q_K(l) (L), each relatively accurate.
@@ -296,3 +303,28 @@ class BrokenEquations(Protocol):
 
     def finer(self, factor: float) -> BrokenEquations:
         """The same problem on a grid with ``factor`` times as many points."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaturatedEnds:
+    """alpha at which saturated branches have no states left, at K = 1, 2, ... levels.
+
+    ``everywhere``: saturated in every layer; ``beside``: in the first one from either boundary
+    only, where that may end first.  Empty where not solved; beyond the depth ``deepest``
+    ``everywhere`` is not tried.
+    """
+
+    everywhere: tuple[float, ...]
+    beside: tuple[float, ...]
+    deepest: int
+
+
+@runtime_checkable
+class KnowsCapacity(Protocol):
+    """A closure that also knows the limits in which the volume of random data closes."""
+
+    def reduced_capacity(self, problem: Problem) -> float:
+        """Capacity of the replica-symmetric equations in closed form; inf where they have none."""
+
+    def saturated_ends(self, problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
+        """Ends of the saturated branches with up to ``levels`` levels, below ``alpha_max``."""

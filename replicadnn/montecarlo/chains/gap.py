@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from replicadnn.montecarlo.chains.common import (
 )
 from replicadnn.montecarlo.connectivity import moves_per_layer
 from replicadnn.montecarlo.network import Network
+from replicadnn.montecarlo.spec import Potential
 
 Floats = NDArray[np.floating[Any]]
 
@@ -52,11 +53,9 @@ class GapChain:
 
     J (L, N, c), S (L+1, nb, N, 32), h (L, nb, N, 32) float32; rng (4, 8) uint64;
     counters (2L-1,) int64: accepted rotations of layers 1..L, accepted flips of layers 1..L-1;
-    done: sweeps made; potential: "count", v = theta(kappa - r), or "soft",
-    v = (kappa - r)^2 theta(kappa - r) / 2.
+    done: sweeps made; potential: see `Potential`.
     """
 
-    sampler: ClassVar[str] = "gap"
     beta: float
     kappa: float
     step: float
@@ -67,7 +66,7 @@ class GapChain:
     rng: NDArray[np.uint64]
     counters: NDArray[np.int64]
     done: int = 0
-    potential: str = "count"
+    potential: Potential = Potential.COUNT
 
     @classmethod
     def start(
@@ -78,7 +77,7 @@ class GapChain:
         beta: float,
         kappa: float = 0.0,
         step: float = 0.1,
-        potential: str = "count",
+        potential: Potential = Potential.COUNT,
     ) -> GapChain:
         """Chain that begins at the network ``net``."""
         L = net.J.shape[0]
@@ -94,7 +93,7 @@ class GapChain:
     def advance(self, n: int) -> None:
         """Make n sweeps."""
         L, N = self.J.shape[:2]
-        if self.potential == "soft":
+        if self.potential is Potential.SOFT:
             soft.sweeps(
                 self.J, self.S, self.h, self.rng, self.done, n, RECOMPUTE_EVERY, self.step,
                 self.beta, self.kappa, self.counters[:L], self.counters[L:],
@@ -133,7 +132,7 @@ class GapChain:
 
     def energy(self) -> float:
         """Return H, the sum of v over all gaps."""
-        if self.potential == "count":
+        if self.potential is Potential.COUNT:
             return int(self.violations().sum())
         r = unpack(self.h, self.M).astype(np.float64) * unpack(self.S, self.M)[1:]
         return float(0.5 * np.square(np.maximum(self.kappa - r, 0.0)).sum())

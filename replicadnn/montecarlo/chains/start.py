@@ -41,7 +41,7 @@ def start_chain(spec: Spec, net: Network, seed: np.random.SeedSequence, step: fl
     """Chain of the sampler that is asked for, at the state ``net``."""
     if spec.sampler is Sampler.GAP:
         return GapChain.start(
-            net, seed, beta=spec.beta, kappa=spec.kappa, step=step, potential=str(spec.potential)
+            net, seed, beta=spec.beta, kappa=spec.kappa, step=step, potential=spec.potential
         )
     return WeightsChain.start(net, seed, beta=spec.beta, step=step)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,6 @@ class WeightsChain:
     energy_now is E of the present couplings, counters (L,) the accepted rotations, done the sweeps.
     """
 
-    sampler: ClassVar[str] = "weights"
     beta: float
     step: float
     state: kernel.State

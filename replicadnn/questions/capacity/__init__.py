@@ -2,7 +2,8 @@
 
 Replica symmetric (`symmetric.closing`): the solution of the full equations is followed with 1 - Q
 of the middle layer as the control parameter; alpha(1 - Q) is extrapolated to 1 - Q = 0, where
-q, Q -> 1 and s -> -infinity.  Second route: `closed_forms.reduced_rs`.  Broken symmetry:
+q, Q -> 1 and s -> -infinity.  Second route: the reduced equations of the closure
+(`replicadnn.theory.closures.reduced_capacity`).  Broken symmetry:
 `broken.closing_rsb`.
 
 `replicadnn.theory.counting.counting_bound` holds for every theory: a perceptron has at most

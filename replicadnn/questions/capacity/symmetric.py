@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from replicadnn.problem import Ansatz, Problem, Scenario
-from replicadnn.questions.capacity.closed_forms import reduced_rs
 from replicadnn.questions.capacity.result import CapacityPoint, End
-from replicadnn.theory.closures import symmetric_equations
+from replicadnn.theory.closures import reduced_capacity, symmetric_equations
 from replicadnn.theory.counting import counting_bound
 from replicadnn.theory.symmetric.curve import Curve
 from replicadnn.theory.symmetric.search import Settled, settle
@@ -53,7 +52,7 @@ def closing(L: int, kappa: float, *, alpha_max: float = 1e6) -> CapacityPoint:
     problem = Problem(alpha=1.0, L=L, scenario=Scenario.RANDOM, kappa=kappa)
     blank = CapacityPoint(
         L=L, kappa=kappa, ansatz=Ansatz.RS, alpha=math.nan, uncertainty=math.nan, end=End.FAILED,
-        reduced=reduced_rs(L, kappa), bound=counting_bound(L) if kappa >= 0.0 else math.nan,
+        reduced=reduced_capacity(problem), bound=counting_bound(L) if kappa >= 0.0 else math.nan,
     )  # fmt: skip
     found = _bracket(problem, alpha_max)
     state = found.state

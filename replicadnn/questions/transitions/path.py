@@ -11,18 +11,25 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from replicadnn.problem import Ansatz, Problem
 from replicadnn.theory.closures import fronts, symmetric_equations
 from replicadnn.theory.contract import Stage
 from replicadnn.theory.symmetric.curve import Curve, Point
-from replicadnn.theory.symmetric.state import neuron_logit
+from replicadnn.theory.symmetric.state import State, neuron_logit
 
 #: Overlap with which a layer starts: alpha - alpha(l) is then ~ q alpha(l).
 _SEED = math.exp(-14.0)
-#: The curve of a network without liquid layers is followed to this distance of q(centre) from 1
+#: A layer of the last stage with an overlap below this is liquid again.
+_DISSOLVED = 0.5 * _SEED
+#: The curve of a network without liquid layers is followed to this distance of all its q from 1
 #: (random data: where the volume closes it is not resolved further).
 _NEAR_ONE_TEACHER = 1e-9
 _NEAR_ONE_RANDOM = 1e-3
+#: The control of the last stage is replaced where another logit changes by this much more, and
+#: so often at most.
+_STEEP, _TURNS = 8.0, 40
 
 
 @dataclass(slots=True)
@@ -68,15 +75,27 @@ class SolutionPath:
                     return Found((i, j), found)
         return None
 
+    @property
+    def dissolves(self) -> bool:
+        """Whether the curve leads back to a liquid layer in the end."""
+        last = self.segments[-1]
+        return last.stage.closed and bool(np.min(last.points[-1].state.q[1:-1]) < _DISSOLVED)
+
+    def state(self, found: Found) -> State:
+        """The whole network at a point of the curve."""
+        return self.segments[found.place[0]].stage.expand(found.point.state)
+
     def entropy(self, found: Found) -> float:
         """s of the whole network at a point of the curve."""
         here = replace(self.problem, ansatz=Ansatz.RS, alpha=found.point.alpha)
-        state = self.segments[found.place[0]].stage.expand(found.point.state)
-        return symmetric_equations(here).free_entropy(state).total
+        return symmetric_equations(here).free_entropy(self.state(found)).total
 
 
 def ordering_path(problem: Problem, alpha_max: float) -> Iterator[Segment]:
-    """The curve from the liquid on, one segment for each stage that is reached."""
+    """The curve from the liquid on, one segment for each stage that is reached.
+
+    Where the control of the last stage turns back, further segments of that stage follow.
+    """
     grown = fronts(problem)
     log_alpha, log_max = math.log(grown.first_threshold), math.log(alpha_max)
     before: Segment | None = None
@@ -88,8 +107,60 @@ def ordering_path(problem: Problem, alpha_max: float) -> Iterator[Segment]:
             return
         yield segment
         if not segment.complete:
+            yield from _turns(segment, log_max)
             return
         before, log_alpha = segment, segment.points[-1].log_alpha
+
+
+def _turns(segment: Segment, log_max: float) -> Iterator[Segment]:
+    """What follows the last stage where its control turns back: the same curve, other controls."""
+    for _ in range(_TURNS):
+        last = segment.points[-1]
+        if not segment.stage.closed or _over(segment.stage, last, log_max):
+            return
+        curve = segment.curve.turned(last)
+        start = None if curve is segment.curve else curve.solve(last.state, last.log_alpha)
+        if start is None:
+            return
+        segment = _traced(segment.stage, curve, start, log_max)
+        yield segment
+
+
+def _over(stage: Stage, point: Point, log_max: float) -> bool:
+    """Whether a stage ends here: out of range, next layer at its onset, or nothing left to grow.
+
+    The last stage also ends where the curve has led back to a liquid layer (exact closure, deep
+    networks: it is then not connected to the saturated branch).
+    """
+    if point.log_alpha > log_max:
+        return True
+    if stage.closed and np.min(point.state.q[1:-1]) < _DISSOLVED:
+        return True
+    if stage.closed:
+        near_one = _NEAR_ONE_TEACHER if stage.problem.teacher else _NEAR_ONE_RANDOM
+        return bool(np.max(point.state.p[1:-1]) < near_one)
+    return stage.excess(point.state, point.log_alpha) >= 0.0
+
+
+def _turning(point: Point) -> bool:
+    """Whether another overlap than the control changes so much more that it is the better one."""
+    return bool(np.max(np.abs(point.tangent)) > _STEEP)
+
+
+def _traced(stage: Stage, curve: Curve, start: Point, log_max: float) -> Segment:
+    """The points of a stage from ``start`` on, with its folds."""
+    segment = Segment(stage, curve, [start], [])
+
+    def until(point: Point) -> bool:
+        return _over(stage, point, log_max) or (stage.closed and _turning(point))
+
+    for point in curve.trace(start, until):
+        last = segment.points[-1]
+        if point.slope * last.slope < 0.0:
+            segment.folds.append(len(segment.points))
+            segment.points.append(curve.fold(last, point))
+        segment.points.append(point)
+    return segment
 
 
 def _segment(
@@ -101,25 +172,11 @@ def _segment(
     start = curve.solve(stage.seed(front, log_alpha, _SEED), log_alpha)
     if start is None:
         return None
-    near_one = _NEAR_ONE_TEACHER if stage.problem.teacher else _NEAR_ONE_RANDOM
 
     def excess(point: Point) -> float:
         return stage.excess(point.state, point.log_alpha)
 
-    def over(point: Point) -> bool:
-        if point.log_alpha > log_max:
-            return True
-        if stage.closed:
-            return bool(point.state.p[stage.newest] < near_one)
-        return excess(point) >= 0.0
-
-    segment = Segment(stage, curve, [start], [])
-    for point in curve.trace(start, over):
-        last = segment.points[-1]
-        if point.slope * last.slope < 0.0:
-            segment.folds.append(len(segment.points))
-            segment.points.append(curve.fold(last, point))
-        segment.points.append(point)
+    segment = _traced(stage, curve, start, log_max)
     if not stage.closed and excess(segment.points[-1]) >= 0.0:
         # a fold may lie between the onset of the next layer and the last point
         end = next(j for j, point in enumerate(segment.points) if excess(point) >= 0.0)

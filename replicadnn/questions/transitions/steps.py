@@ -15,9 +15,11 @@ from replicadnn.questions.transitions.result import Step
 from replicadnn.theory.closures import fronts, symmetric_equations
 from replicadnn.theory.symmetric.curve import Point
 from replicadnn.theory.symmetric.search import settle
-from replicadnn.theory.symmetric.state import SATURATED, full_order
+from replicadnn.theory.symmetric.state import SATURATED, distance, full_order
 
 _SWEEPS = 20_000
+#: Two solutions closer than this in every overlap are the same one.
+_SAME = 1e-6
 #: Grid in ln alpha of the search for the saturated branch, and where it ends.
 _GRID = 0.25
 _LAST = 12.0
@@ -53,6 +55,8 @@ def _step(path: SolutionPath, place: tuple[int, int]) -> Step:
     ]
     if landing is not None:
         minima = [m for m in minima if m <= landing.place][-1:]
+    elif path.dissolves:  # what it falls to is not on this curve
+        minima = []
     down = path.segments[minima[-1][0]].points[minima[-1][1]] if minima else None
     coexistence, uncertainty = math.nan, math.nan
     if down is not None:
@@ -126,6 +130,8 @@ def saturated_overtakes(
         top = settle(equations, full_order(here), side=-1, max_sweeps=_SWEEPS)
         first = path.crossing(log_alpha)
         if not top.found or first is None or np.any(top.state.q < SATURATED):
+            return -math.inf
+        if distance(top.state, path.state(first)) < _SAME:  # the curve itself has led there
             return -math.inf
         return equations.free_entropy(top.state).total - path.entropy(first)
 

@@ -84,7 +84,8 @@ def liquid_range(
     """Largest alpha with a liquid layer on the way up; where one returns on the way down."""
     if not thresholds or math.isnan(thresholds[-1].alpha) or len(segments) < len(thresholds):
         return math.nan, math.nan
-    returns = min(point.alpha for point in segments[-1].points)
+    closed = segments[len(thresholds) - 1 :]
+    returns = min(point.alpha for segment in closed for point in segment.points)
     return thresholds[-1].alpha, min(thresholds[-1].onset, returns)
 
 

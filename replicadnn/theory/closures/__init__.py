@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 from replicadnn.errors import InputError
 from replicadnn.problem import Problem
 from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.closure import Averaged
+from replicadnn.theory.closures.exact.closure import Exact
 from replicadnn.theory.contract import (
     BrokenEquations,
     Closure,
     Fronts,
     GapDensity,
+    KnowsCapacity,
     KnowsGaps,
     KnowsLevels,
+    SaturatedEnds,
     SymmetricEquations,
 )
 
@@ -69,4 +74,19 @@ def broken_equations(problem: Problem) -> BrokenEquations:
     return closure.broken(problem)
 
 
+def reduced_capacity(problem: Problem) -> float:
+    """Capacity of the replica-symmetric equations in closed form; nan if the closure has none."""
+    closure = closure_of(problem)
+    return closure.reduced_capacity(problem) if isinstance(closure, KnowsCapacity) else math.nan
+
+
+def saturated_ends(problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
+    """Where saturated branches have no states left; InputError if the closure does not know."""
+    closure = closure_of(problem)
+    if not isinstance(closure, KnowsCapacity):
+        raise InputError("ansatz", str(problem.ansatz), f"rs with closure {closure.name}")
+    return closure.saturated_ends(problem, levels, alpha_max)
+
+
 register(Averaged())
+register(Exact())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replicadnn.problem import BranchChoice, Problem
+from replicadnn.problem import BranchChoice
 from replicadnn.status import Branch, BranchKind
 from replicadnn.theory.contract import SymmetricEquations
 from replicadnn.theory.symmetric.search import Settled, connected_to_liquid, settle
@@ -94,12 +94,15 @@ def _name(
     return Branch(BranchKind.PARTLY_SATURATED if np.any(saturated) else BranchKind.FILLED)
 
 
-def select(problem: Problem, found: Sequence[Candidate], asked: BranchChoice) -> list[Candidate]:
+def select(
+    equations: SymmetricEquations, found: Sequence[Candidate], asked: BranchChoice
+) -> list[Candidate]:
     """The branches that answer the question ``asked`` (docs/theory.md, section 5.3).
 
-    ``auto``: teacher-student, the largest s among the branches without saturated layers (among
-    all, if every one is saturated); random, the continuous one, and past its end the smallest
-    solution, which is where it falls to.  ``equilibrium``: the largest s of all in the
+    ``auto``: the continuous one, and past its end the smallest solution, which is where it falls
+    to (`SymmetricEquations.auto_is_continuous`: random data, the exact closure); else the largest
+    s among the branches without saturated layers (among all, if every one is saturated:
+    teacher-student, averaged closure).  ``equilibrium``: the largest s of all in the
     teacher-student scenario, the smallest in the random one (n -> 0).
     """
     if asked is BranchChoice.ALL:
@@ -109,10 +112,10 @@ def select(problem: Problem, found: Sequence[Candidate], asked: BranchChoice) ->
     continuous = [b for b in found if b.name.kind is BranchKind.CONTINUOUS]
     if asked is BranchChoice.CONTINUOUS:
         return continuous
-    if asked is BranchChoice.AUTO and not problem.teacher:
+    if asked is BranchChoice.AUTO and equations.auto_is_continuous:
         return continuous or [found[0]]
     candidates = list(found)
     if asked is BranchChoice.AUTO:
         candidates = [b for b in found if not b.saturated] or candidates
-    sign = 1.0 if problem.teacher else -1.0
+    sign = 1.0 if equations.problem.teacher else -1.0
     return [max(candidates, key=lambda b: (b.settled.found, sign * b.free_entropy))]

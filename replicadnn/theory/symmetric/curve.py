@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
@@ -34,7 +34,11 @@ _MISS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One solution of a `Curve`: ``y`` is the logit of the control, ``slope`` d ln alpha / d y."""
+    """One solution of a `Curve`.
+
+    ``y`` is the logit of the control times the sign of the curve, ``slope`` = d ln alpha / d y,
+    ``tangent`` the derivatives of all logits by y.
+    """
 
     state: State
     log_alpha: float
@@ -67,6 +71,8 @@ class Curve:
     equations: SymmetricEquations
     control: int
     mirrored: bool = False
+    #: +1 or -1: whether the curve is traced towards larger or smaller overlaps of the control.
+    sign: float = 1.0
 
     def solve(self, state: State, log_alpha: float) -> Point | None:
         """The point next to (``state``, ``log_alpha``) at the control's value in ``state``."""
@@ -87,8 +93,8 @@ class Curve:
                 return None
             move, log_move, tangent, slope = moves
             if size == 0.0 or (size <= _TOL and size > 0.5 * best):
-                y = float(state.logits[k])
-                return Point(state, log_alpha, y, slope, self._unfold(tangent), size)
+                y, along = self.sign * float(state.logits[k]), self.sign * self._unfold(tangent)
+                return Point(state, log_alpha, y, self.sign * slope, along, size)
             best = min(best, size)
             log_alpha += min(max(log_move, -_CAP), _CAP)
             logits = np.where(active, state.logits, 0.0)
@@ -124,6 +130,16 @@ class Curve:
             yield new
             point = new
             step = min(1.5 * step, largest)
+
+    def turned(self, point: Point) -> Curve:
+        """The curve with the overlap for control that changes most at ``point``, traced onwards.
+
+        For a point at which this control is about to turn back; self if no other one is better.
+        """
+        k = int(np.argmax(np.abs(point.tangent)))
+        if k == self.control:
+            return self
+        return replace(self, control=k, sign=math.copysign(1.0, float(point.tangent[k])))
 
     def root(self, before: Point, after: Point, value: Callable[[Point], float]) -> Point:
         """Brent's method in the control: the point between two others with ``value`` = 0."""

@@ -31,7 +31,7 @@ def solve_point(
     began = time.perf_counter()
     found = find_branches(equations, previous=previous, max_sweeps=max_sweeps)
     seconds = time.perf_counter() - began
-    chosen = select(equations.problem, found, asked)
+    chosen = select(equations, found, asked)
     if not chosen:
         return [_missing(equations.problem, found, tol, seconds)], found
     return [_solution(equations, b, found, asked, tol, seconds) for b in chosen], found
@@ -129,11 +129,12 @@ def _remark(
             "certified, but s > 0 is impossible (hard constraints leave at most one S for each J): "
             "the dense-limit functional fails here, see docs/theory.md, section 5"
         )
-    better = [b for b in found if b.saturated and b.free_entropy > branch.free_entropy]
+    better = [b for b in found if b.free_entropy > branch.free_entropy]
     if asked is BranchChoice.AUTO and problem.teacher and better and not branch.saturated:
         best = max(better, key=lambda b: b.free_entropy)
+        limit = " (q -> 1)" if best.saturated else ""
         return (
-            f"certified; a {best.name} branch (q -> 1) has larger s = {best.free_entropy:.6f}: "
+            f"certified; a {best.name} branch{limit} has larger s = {best.free_entropy:.6f}: "
             "see --branch equilibrium"
         )
     return "certified"

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from replicadnn.problem import AVERAGED, Problem
 from replicadnn.solution import Solution
+from replicadnn.theory.closures.averaged import closed_forms
 from replicadnn.theory.closures.averaged.broken import LevelEquations, floor_points
 from replicadnn.theory.closures.averaged.entropy import interaction_overlap
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.averaged.fronts import Fronts
 from replicadnn.theory.closures.averaged.gaps import GapDensity
+from replicadnn.theory.contract import SaturatedEnds
 from replicadnn.theory.symmetric.state import State
 
 
@@ -42,3 +44,14 @@ class Averaged:
     def gaps(self, solution: Solution, layer: int) -> GapDensity:
         """Distribution of the gaps of ``layer`` (1..L), of any ansatz."""
         return GapDensity.of(solution, layer)
+
+    def reduced_capacity(self, problem: Problem) -> float:
+        """alpha_J of the equations that are left at 1 - lam -> 0."""
+        return closed_forms.reduced_rs(problem.L, problem.kappa)
+
+    def saturated_ends(self, problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
+        """From the jamming limit m* -> 0."""
+        # only the capacity needs it, and it would slow every start
+        from replicadnn.theory.closures.averaged import saturated_ends
+
+        return saturated_ends.saturated_ends(problem.L, problem.kappa, levels, alpha_max)

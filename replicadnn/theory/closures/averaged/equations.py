@@ -19,6 +19,11 @@ _FRONT = 40
 class Equations(SaddlePoint):
     """The map of `SaddlePoint` with the free entropy, whose stationary points it solves."""
 
+    @property
+    def auto_is_continuous(self) -> bool:
+        """For random data."""
+        return not self.problem.teacher
+
     def at(self, alpha: float) -> Equations:
         """The same equations at another alpha."""
         return Equations(replace(self.problem, alpha=alpha))

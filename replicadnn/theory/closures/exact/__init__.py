@@ -1,0 +1,1 @@
+"""Exact neurons: every neuron is summed over together with its own perceptron."""

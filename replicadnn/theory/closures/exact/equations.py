@@ -1,0 +1,162 @@
+"""The exact closure as the symmetric engine needs it (`theory.contract.SymmetricEquations`).
+
+F goes from the output to the input: eps(l) = Q(l+1) G(l+1), then q(l), G(l) of the layer, and
+Q(l) from B(l) = alpha q(l-1) G(l) (docs/theory.md, section 8).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from replicadnn import interrupt
+from replicadnn.kernels.theory import exact_map as kernels
+from replicadnn.problem import Problem
+from replicadnn.theory.closures.averaged.weight import mean_weight
+from replicadnn.theory.closures.exact import entropy, replicon
+from replicadnn.theory.closures.exact.site import Pass, Sites, Slopes
+from replicadnn.theory.contract import Entropy
+from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State, full_order
+from replicadnn.types import BoolArray, FloatArray
+
+#: Layers that moved by less than this part of the largest change are left alone in a pass.
+_REST = 1e-3
+#: Depth beyond which a deeper network has the same order next to the output: a new layer becomes
+#: solid for every factor 1/c0^2 >= 2.47 of alpha.
+_FRONT = 40
+
+
+@dataclass(slots=True)
+class Equations:
+    """Replica-symmetric equations of the exact closure for one `Problem`."""
+
+    problem: Problem
+    sites: Sites = field(init=False)
+    #: c0 = <w'>^2/<w>^2 and w2 = <w''>/<w> of a gap without signal
+    c0: float = field(init=False)
+    w2: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        problem = self.problem
+        self.sites = Sites(problem)
+        density = math.exp(-0.5 * problem.kappa**2) / math.sqrt(2.0 * math.pi)
+        w1 = -math.expm1(-problem.beta) * density / mean_weight(problem.kappa, problem.beta)
+        self.c0, self.w2 = w1 * w1, problem.kappa * w1
+
+    @property
+    def monotone(self) -> bool:
+        """Teacher-student: every derivative of F is an average of squares."""
+        return self.problem.teacher
+
+    @property
+    def auto_is_continuous(self) -> bool:
+        """In both scenarios: what a learner that starts from nothing meets."""
+        return True
+
+    def at(self, alpha: float) -> Equations:
+        """The same equations at another alpha."""
+        return Equations(replace(self.problem, alpha=alpha))
+
+    def shallow(self) -> Equations:
+        """Order comes from the output and does not reach 40 layers deep."""
+        return Equations(replace(self.problem, L=min(self.problem.L, _FRONT)))
+
+    def starts_above(self) -> Sequence[State]:
+        """Teacher-student: full order; random: q = 0.9."""
+        L, full = self.problem.L, full_order(self.problem)
+        return [full] if self.problem.teacher else [State.uniform(L, 0.1, 0.01)]
+
+    def layers(self, state: State) -> Pass:
+        """Averages of every layer at ``state``."""
+        return self.sites.backward(state.q, state.p, state.Q, state.P)
+
+    def slopes(self, at: Pass) -> Slopes:
+        """Their derivatives."""
+        return self.sites.slopes(at.lam, at.mu, at.eps)
+
+    def sweep(self, state: State, pairs: int) -> float:
+        """``pairs`` backward-and-forward Gauss-Seidel passes in place; last relative change."""
+        G = self.layers(state).G
+        moves = np.full(state.q.size, np.inf)
+        moves[0] = 0.0
+        change = 0.0
+        for _ in range(pairs):
+            interrupt.check()
+            rest_below = _REST * min(change, 1.0)
+            change = 0.0
+            for forward in (False, True):
+                moved = kernels.sweep(
+                    self.sites.parameters, self.problem.alpha, self.c0, self.w2,
+                    state.q, state.p, state.Q, state.P, G, moves, rest_below, LIQUID_FLOOR, forward,
+                )  # fmt: skip
+                change = max(change, moved)
+            if change == 0.0:
+                break
+        return change
+
+    def linearise(self, state: State, active: BoolArray) -> tuple[FloatArray, FloatArray]:
+        """F(y) - y and the bands of 1 - dF/dy, as wide as G(l) depends on the layers above."""
+        interrupt.check()
+        at = self.layers(state)
+        slopes = self.slopes(at)
+        size = active.size
+        width = min(2 * kernels.reach(state.Q, at.G, slopes.q_lam) + 2, max(size - 1, 1))
+        values, bands = np.empty(size), np.empty((2 * width + 1, size))
+        kernels.newton_system(
+            self.problem.teacher, state.q, state.p, state.Q, state.P, active,
+            at.q, at.log_rest, at.G, self.problem.alpha,
+            slopes.q_eps, slopes.q_lam, slopes.G_lam, values, bands,
+        )  # fmt: skip
+        return values, bands
+
+    def by_log_alpha(self, state: State, active: BoolArray) -> FloatArray:
+        """dF/d ln alpha: only B(l) depends on alpha, and d logit Q/d ln B is 1 or 1/(1+Q)."""
+        out = np.zeros(active.size)
+        out[0::2] = 1.0 if self.problem.teacher else 1.0 / (1.0 + state.Q)
+        out[~active] = 0.0
+        return out
+
+    def residual(self, state: State) -> float:
+        """max |logit F(x) - logit x| over all overlaps."""
+        return float(np.max(np.abs(self.linearise(state, state.active)[0])))
+
+    def growth(self, state: State) -> FloatArray:
+        """Growth factor of an infinitesimal overlap of the hidden layers 1..L-1, were they liquid.
+
+        Meaningful where q(l) = 0.
+        """
+        G, alpha = self.layers(state).G, self.problem.alpha
+        fed = alpha * state.q[:-2] ** 2
+        left = 1.0 - fed * self.w2**2
+        with np.errstate(divide="ignore"):
+            from_above = alpha * G[1:] ** 2 * (1.0 + fed * self.c0**2 / left)
+        return np.where(left > 0.0, from_above, np.inf)
+
+    def unstable_liquid_layers(self, state: State) -> list[int]:
+        """Hidden layers (1..L-1) that are liquid although an overlap there would grow."""
+        bad = (state.q[1:-1] == 0.0) & (self.growth(state) > 1.0 + kernels.ONSET)
+        return [int(l) + 1 for l in np.flatnonzero(bad)]
+
+    def free_entropy(self, state: State) -> Entropy:
+        """s of a state at its own eps (docs/theory.md, eqs. 44, 45)."""
+        return entropy.free_entropy(self.sites, state, self.layers(state).eps)
+
+    def gradient(self, state: State) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """ds/d(logit q), ds/d(logit Q), ds/d(ln eps), numerically."""
+        return entropy.gradient(self.sites, state, self.layers(state).eps)
+
+    def mass_error(self, state: State) -> float:
+        """Largest error of the normalisations of `kernels.theory.exact.site_mass_error`."""
+        at = self.layers(state)
+        solid = (at.lam > 0.0) | (at.eps > 0.0)
+        return self.sites.mass_error(at.lam[solid], at.mu[solid], at.eps[solid])
+
+    def replicon(self, state: State) -> float | None:
+        """rho; None in very deep networks (L > 500)."""
+        if self.problem.L > replicon.MAX_DEPTH:
+            return None
+        at = self.layers(state)
+        return replicon.replicon(self.problem, state, at.G, self.slopes(at))
