@@ -23,11 +23,12 @@ class Check:
         return self.floor if self.fixed else max(tol, self.floor)
 
 
-_LAYER = "relative to x_EA (1 - x_EA) of its layer, x = q or Q: a change of logit x_EA"
+_LAYER = "relative to x_EA (1 - x) of its layer, x = q or Q: for x_EA a change of its logit"
 #: Every number that is checked.  "nan" fails, but for `grid_error`, where it says: no grid.
 #: Floor of the derivatives: differences of s carry its rounding.  Largest of 1568 replica-symmetric
 #: solutions at 1500 random problems (both scenarios, L <= 40, alpha 1e-4..1e6, beta 0.3..inf,
-#: kappa -1.5..3): ds/dq 6.4e-11, ds/dQ 8.7e-11.
+#: kappa -1.5..3): ds/dq 6.4e-11, ds/dQ 8.7e-11; of 398 at the ends of the ranges (alpha 3e-9..8e8,
+#: beta 1e-3..1e9, kappa -10..10): 6.5e-10, 1.1e-9.
 CHECKS = (
     Check("residual", f"max |F(x) - x| of the undamped map F, {_LAYER}", 0.0),
     Check(
@@ -52,14 +53,15 @@ class Certificate:
     Attributes
     ----------
     residual : float
-        max |F(x) - x| / (x_EA (1 - x_EA)) of the undamped map F over all overlaps x of every
-        layer and level; replica symmetric: |logit F(x) - logit x|, the same to first order.
+        max |F(x) - x| / (x_EA (1 - x)) of the undamped map F over all overlaps x of every
+        layer and level, x_EA that of the layer; replica symmetric: |logit F(x) - logit x|, the same
+        to first order.
     mass_error : float
         Largest error of a normalisation that holds exactly: rs, Int Dz w(u) = norm in every
         layer; rsb, sum of P_i over the grid at every level.
     ds_dq_max, ds_dQ_max : float
         Largest derivative of the free entropy in q(l) (rs: also in ln eps(l)) and in Q(l), in the
-        unit x_EA (1 - x_EA) of the layer.  rs: the interaction and neuron parts are
+        unit x_EA (1 - x) of the layer and level x.  rs: the interaction and neuron parts are
         differentiated numerically, which compares two independent quadratures.
     ds_dm_max : float
         Largest derivative of s in a breakpoint; 0 where there is none (rs).

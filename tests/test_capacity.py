@@ -38,7 +38,7 @@ from replicadnn.theory.closures.averaged.jamming import (
     Chain,
     Jamming,
     contact_boundary,
-    frozen_boundary,
+    saturated_boundary,
 )
 from replicadnn.theory.closures.exact import closed_forms
 from replicadnn.theory.counting import counting_bound
@@ -250,9 +250,9 @@ def test_boundaries_of_the_jamming_limit(
     e *= theta
     more, less = (contact_boundary(lam, theta + d, kappa)[0].evaluate(h)[0] for d in (e, -e))
     assert np.allclose((more - less) / (2 * e), in_theta(h), rtol=1e-4, atol=1e-5 / theta)
-    spin, in_gap = frozen_boundary(gap)
+    spin, in_gap = saturated_boundary(gap)
     e = 1e-5 * gap
-    more, less = (frozen_boundary(gap + d)[0].evaluate(h)[0] for d in (e, -e))
+    more, less = (saturated_boundary(gap + d)[0].evaluate(h)[0] for d in (e, -e))
     assert np.allclose((more - less) / (2 * e), in_gap(h), rtol=1e-4, atol=1e-8)
     direct = quad(
         lambda y: math.exp(-0.5 * y * y + abs(0.3 + math.sqrt(gap) * y) - 0.5 * gap), -20, 40,

@@ -22,17 +22,18 @@ def one_step() -> Found:
 
 
 def test_unit_of_an_overlap(one_step: Found) -> None:
-    """x_EA (1 - x_EA) of every solid layer; data and liquid layers count by what they are off."""
+    """x_EA (1 - x) in every solid layer; data and liquid layers count by what they are off."""
     here = one_step.stage.equations
     units = OverlapUnits.of(here, one_step.evaluation)
     q, Q = one_step.q_ea, one_step.Q_ea
-    assert units.q[1] == pytest.approx(q[1] * (1.0 - q[1]), rel=1e-12)
-    assert pytest.approx(Q * (1.0 - Q), rel=1e-12) == units.Q
-    assert units.q[0] == units.q[3] == 1.0
+    assert units.q[1, 1] == pytest.approx(q[1] * (1.0 - q[1]), rel=1e-12)
+    assert units.q[1, 0] == pytest.approx(q[1], rel=1e-12)  # q_0 = 0
+    assert units.Q[:, 1] == pytest.approx(Q * (1.0 - Q), rel=1e-12)
+    assert units.q[[0, 3]].tolist() == [[1.0, 1.0]] * 2
     nothing = equations(2.0, 3)
     none = OverlapUnits.of(nothing, nothing.evaluate(liquid(3)))
-    assert none.q.tolist() == [1.0] * 4
-    assert none.Q.tolist() == [1.0] * 3
+    assert none.q.tolist() == [[1.0]] * 4
+    assert none.Q.tolist() == [[1.0]] * 3
 
 
 def test_a_saturated_layer_counts_by_its_last_level_below_one() -> None:
@@ -41,7 +42,8 @@ def test_a_saturated_layer_counts_by_its_last_level_below_one() -> None:
     below = float(one.evaluation.q[1, -2])
     assert one.evaluation.q[1, -1] == 1.0
     assert 0.1 < below < 0.9
-    assert units.q[1] == pytest.approx(below * (1.0 - below), rel=1e-12)
+    assert units.q[1, -2] == pytest.approx(below * (1.0 - below), rel=1e-12)
+    assert units.q[1, -1] == 1.0
 
 
 @pytest.mark.parametrize("shift", [1e-6, 1e-4])

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from replicadnn.problem import Problem
 from replicadnn.solution import Solution
 from replicadnn.theory.broken.layout import Images, Layout
-from replicadnn.theory.broken.state import Evaluation, Mapper, Replicon, serial
+from replicadnn.theory.broken.state import Evaluation, Image, Mapper, Replicon, serial
 from replicadnn.theory.broken.state import State as BrokenState
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import BoolArray, FloatArray
@@ -262,8 +262,8 @@ class BrokenEquations(Protocol):
     def right_hand_sides(self, ev: Evaluation) -> tuple[FloatArray, FloatArray]:
         """(eps, Q) that the equations give from an evaluation; for damped passes."""
 
-    def image(self, ev: Evaluation, mapper: Mapper = serial) -> tuple[FloatArray, FloatArray]:
-        """The undamped map of (q, Q): F(q, Q) at fixed m."""
+    def image(self, ev: Evaluation, mapper: Mapper = serial) -> Image:
+        """The undamped map of (q, Q) at fixed m."""
 
     def rests(self, ev: Evaluation) -> tuple[FloatArray, FloatArray]:
         """1 - q(l) at the last level below one (L+1), 1 - Q_K(l) (L), each relatively accurate.

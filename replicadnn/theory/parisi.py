@@ -28,13 +28,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import toeplitz
 
 from replicadnn.kernels.theory import layers
 from replicadnn.kernels.theory import parisi as kernels
-
-Array = NDArray[np.float64]
+from replicadnn.types import FloatArray
 
 REACH = 8.0
 MARGIN = 24
@@ -51,7 +49,7 @@ class Boundary:
     which f' changes; the grid follows it.
     """
 
-    evaluate: Callable[[Array], tuple[Array, Array, Array]]
+    evaluate: Callable[[FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
     slope: float
     width: float
 
@@ -65,7 +63,7 @@ class Grid:
     right: int
 
     @property
-    def h(self) -> Array:
+    def h(self) -> FloatArray:
         return np.asarray(np.arange(-self.left, self.right + 1) * self.step)
 
 
@@ -73,26 +71,26 @@ class Grid:
 class Flow:
     """A solved flow: arrays over levels i = 0..k (rows) and grid points h (columns)."""
 
-    m: Array
-    v: Array
-    h: Array
-    f: Array
-    f1: Array
-    f2: Array
-    P: Array
-    T: Array
-    curvature: Array
-    mean: Array
+    m: FloatArray
+    v: FloatArray
+    h: FloatArray
+    f: FloatArray
+    f1: FloatArray
+    f2: FloatArray
+    P: FloatArray
+    T: FloatArray
+    curvature: FloatArray
+    mean: FloatArray
     free_energy: float
     mass_error: float
 
     @property
-    def dF_dv(self) -> Array:
+    def dF_dv(self) -> FloatArray:
         """-(m_{i+1} - m_i) T_i / 2 with m_{k+1} = m[k+1]."""
         return np.asarray(-0.5 * np.diff(self.m) * self.T)
 
     @property
-    def dF_dm(self) -> Array:
+    def dF_dm(self) -> FloatArray:
         """A_i = (<f_i> - <f_{i-1}>)/m_i, i = 1..k."""
         return np.asarray(np.diff(self.mean) / self.m[1:-1])
 
@@ -101,7 +99,7 @@ def gap_boundary(v_top: float, kappa: float = 0.0, beta: float = np.inf) -> Boun
     """f = ln[ e^-beta + (1 - e^-beta) Phi((h - kappa)/sqrt(1 - v_top)) ]."""
     width = float(np.sqrt(1.0 - v_top))
 
-    def evaluate(h: Array) -> tuple[Array, Array, Array]:
+    def evaluate(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         f, f1, f2 = np.empty_like(h), np.empty_like(h), np.empty_like(h)
         step = float(h[1] - h[0])
         left = round(-float(h[0]) / step)
@@ -112,9 +110,9 @@ def gap_boundary(v_top: float, kappa: float = 0.0, beta: float = np.inf) -> Boun
 
 
 def spin_boundary(m_top: float = 1.0) -> Boundary:
-    """f = (1/m_top) ln 2cosh(m_top h): a free neuron (1) or one frozen above m_top."""
+    """f = (1/m_top) ln 2cosh(m_top h): a free neuron (1) or one saturated above m_top."""
 
-    def evaluate(h: Array) -> tuple[Array, Array, Array]:
+    def evaluate(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         y = m_top * h
         t = np.tanh(y)
         return np.logaddexp(y, -y) / m_top, t, m_top * (1.0 - t * t)
@@ -122,7 +120,9 @@ def spin_boundary(m_top: float = 1.0) -> Boundary:
     return Boundary(evaluate, 1.0, 1.0 / m_top)
 
 
-def make_grid(boundary: Boundary, m: Array, v: Array, points_per_width: float = 5.0) -> Grid:
+def make_grid(
+    boundary: Boundary, m: FloatArray, v: FloatArray, points_per_width: float = 5.0
+) -> Grid:
     """Spacing width/points_per_width; window 8 sqrt(v_k) + slope sum_i m_i (v_i - v_{i-1}).
 
     Smaller where a bounded f falls steeply (`kernels.layers.spacings`).
@@ -139,7 +139,7 @@ def make_grid(boundary: Boundary, m: Array, v: Array, points_per_width: float = 
     return Grid(step, side, side)
 
 
-def _with_top(m: Array, v: Array, m_top: float) -> Array:
+def _with_top(m: FloatArray, v: FloatArray, m_top: float) -> FloatArray:
     """Check m, v and return m with m_{k+1} appended."""
     m, v = np.asarray(m, float), np.asarray(v, float)
     if m.shape != v.shape or m[0] != 0.0:
@@ -150,7 +150,7 @@ def _with_top(m: Array, v: Array, m_top: float) -> Array:
     return full
 
 
-def gaussian_matrix(n: int, variance: float) -> Array:
+def gaussian_matrix(n: int, variance: float) -> FloatArray:
     """W[h, h'] of a Gaussian of `variance` (units step^2): W = exp(-variance g(theta)) per mode.
 
     g(theta) = theta^2/2 up to order 20, so that any variance from 0 on is exact for functions
@@ -167,7 +167,12 @@ def gaussian_matrix(n: int, variance: float) -> Array:
 
 
 def parisi_flow(
-    boundary: Boundary, m: Array, v: Array, *, m_top: float = 1.0, grid: Grid | None = None
+    boundary: Boundary,
+    m: FloatArray,
+    v: FloatArray,
+    *,
+    m_top: float = 1.0,
+    grid: Grid | None = None,
 ) -> Flow:
     """The flow in plain numpy, one matrix a level: the readable twin of `fast_flow`.
 
@@ -177,7 +182,7 @@ def parisi_flow(
     m, v : arrays (k+1,)
         Breakpoints with m[0] = 0 and variances, both non-decreasing.
     m_top : float
-        m_{k+1}: 1, or m* where the levels above m* are frozen.
+        m_{k+1}: 1, or m* where the levels above m* are saturated.
     """
     full = _with_top(m, v, m_top)
     grid = grid or make_grid(boundary, full, v)
@@ -202,7 +207,12 @@ def parisi_flow(
 
 
 def fast_flow(
-    boundary: Boundary, m: Array, v: Array, *, m_top: float = 1.0, grid: Grid | None = None
+    boundary: Boundary,
+    m: FloatArray,
+    v: FloatArray,
+    *,
+    m_top: float = 1.0,
+    grid: Grid | None = None,
 ) -> Flow:
     """`parisi_flow` by the compiled kernel: same arguments, same result."""
     full = _with_top(m, v, m_top)
@@ -234,7 +244,7 @@ def fast_flow(
     return _collect(full, v, h, f, f1, f2, P, float(error))
 
 
-def _collect(full: Array, v: Array, h: Array, *arrays: Any) -> Flow:
+def _collect(full: FloatArray, v: FloatArray, h: FloatArray, *arrays: Any) -> Flow:
     f, f1, f2, P, mass_error = arrays
     T = (P * f1**2).sum(1)
     mean = (P * f).sum(1)

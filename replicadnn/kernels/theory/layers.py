@@ -1,7 +1,7 @@
 """One layer of the saddle-point equations: grid, boundary and flow in one call, then responses.
 
 So threads share layers almost without meeting in the interpreter. Called by
-`replicadnn.theory.closures.averaged.broken`, which says what the results mean.
+`replicadnn.theory.closures.averaged.broken_flows`, which says what the results mean.
 """
 
 import math

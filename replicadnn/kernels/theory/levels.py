@@ -1,4 +1,4 @@
-"""Compiled moves of levels along a curve (see `replicadnn.theory.broken.minimise.apply_step`)."""
+"""Compiled moves of levels along a curve (see `replicadnn.theory.broken.layout.apply_step`)."""
 
 import math
 

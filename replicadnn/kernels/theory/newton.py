@@ -1,4 +1,4 @@
-"""Compiled assembly of the Hessian of the free entropy (`replicadnn.theory.broken.minimise`)."""
+"""Compiled assembly of the Hessian of the free entropy (`replicadnn.theory.broken.descent`)."""
 
 import numpy as np
 
@@ -117,7 +117,7 @@ def exchanges(x, offsets, turns, gaps):
 
     The increments of a block, 1 - x_k included, sum to one; each direction enlarges one of them by
     its own size at the cost of the one at `turns` (the largest). So 1 - x_k moves in units of
-    itself only, which matters where it is 1e-4 (frozen branch). Direction c adds size_c to the
+    itself only, which matters where it is 1e-4 (saturated branch). Direction c adds size_c to the
     rows c..turn-1 of its block (c < turn) or to the rows turn..c (c >= turn; size_c < 0 there).
     """
     n = offsets[-1]

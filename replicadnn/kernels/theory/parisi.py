@@ -1,7 +1,7 @@
 """Compiled Parisi flow: one function, K levels, first and second derivatives of its free energy.
 
 Notation (docs/theory.md, section 6): breakpoints ``m[0] = 0 < m[1] < ... < m[k]`` and
-``m[k+1] = 1`` (``m*`` on the frozen branch), variances ``v[0] <= ... <= v[k]``, and on a uniform
+``m[k+1] = 1`` (``m*`` on the saturated branch), variances ``v[0] <= ... <= v[k]``, and on a uniform
 grid of spacing ``dh`` that has ``h = 0`` at index ``i0``
 
     exp(m_i f_{i-1}(h)) = sum_h' w_i(h' - h) exp(m_i f_i(h')),          i = k..1
@@ -10,6 +10,18 @@ grid of spacing ``dh`` that has ``h = 0`` at index ``i0``
 ``w_i`` is the Gaussian of variance ``v_i - v_{i-1}`` as a stencil and ``A_i`` a matrix whose rows
 sum to one *on the grid*: averages go back with ``A_i``, densities forward with its transpose, so
 mass is conserved to rounding. The readable twin is `replicadnn.theory.parisi`.
+
+Arguments of `flow` and `hessian`, rows by level i = 0..k:
+
+    m, v            breakpoints (k+2) and variances (k+1)
+    dh, i0, ratio   spacing and half-size of the grid of level k; how much coarser each next one is
+    slope, width    bound of |f'| where f grows linearly, and scale of f' of the boundary (`tilts`)
+    f, f1, f2       f_i, f_i', f_i'' on the grid of level i
+    fbar            <f_{i+1}> given h_i
+    e               exp(m_i (f_i - max f_i)), 0 below underflow
+    S               the row sums of w_i e_i on the grid of level i-1, 0 where they underflow
+    P               densities P_i, probabilities of grid points
+    T, C, fm        averages over P_i of f_i'^2, f_i''^2 and f_i
 """
 
 import math
@@ -322,8 +334,8 @@ def hessian(
         dA_j/dm_i = <f_i a_j>_i - <fbar_i a_j>_{i-1} + R_{i-1}(a_i, a_j),                 i < j
         dA_i/dm_i = ( <f_i^2>_i - <fbar_i^2>_{i-1} - 2 A_i )/m_i + R_{i-1}(a_i, a_i)
 
-    and symmetry gives the rest. `boundary_dm` is df_k/dm_{k+1} (used on the frozen branch; zeros
-    otherwise). Derivation in NOTES.md.
+    and symmetry gives the rest. `boundary_dm` is df_k/dm_{k+1} (used on the saturated branch; zeros
+    otherwise).
 
     Out: dTdv (k+1, k+1) [j, i]; dTdm (k+1, k+2) [j, i]; dAdm (k+2, k+2). Column 0 of the m
     arrays is unused, column k+1 refers to m_{k+1}.
@@ -469,7 +481,7 @@ def gap_boundary(kappa, beta, width, dh, i0, f, f1, f2):
 
 @jit_ieee_strict
 def spin_boundary(m, dh, i0, f, f1, f2, fdm):
-    """f = (1/m) ln 2cosh(m h), f', f'' and df/dm (m = 1: free neuron; m = m*: frozen)."""
+    """f = (1/m) ln 2cosh(m h), f', f'' and df/dm (m = 1: free neuron; m = m*: saturated)."""
     for h in range(f.size):
         y = m * (h - i0) * dh
         t = math.tanh(y)

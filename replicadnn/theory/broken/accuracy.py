@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replicadnn.theory.broken.layout import Layout, gather
 from replicadnn.theory.broken.state import Evaluation, Mapper, serial
 from replicadnn.theory.contract import BrokenEquations
-from replicadnn.types import FloatArray
+from replicadnn.types import FloatArray, IntArray
 
 
 def residual(equations: BrokenEquations, ev: Evaluation, mapper: Mapper = serial) -> float:
     """max |F(x) - x| over the overlaps x = q, Q of all layers and levels, the map F undamped."""
-    q, Q = equations.image(ev, mapper)
-    return float(np.max([abs(q - ev.q).max(), abs(Q - ev.state.Q).max()]))
+    image = equations.image(ev, mapper)
+    return float(np.max([abs(image.q - ev.q).max(), abs(image.Q - ev.state.Q).max()]))
 
 
 def solution_error(equations: BrokenEquations, ev: Evaluation, mapper: Mapper = serial) -> float:
@@ -25,37 +24,36 @@ def solution_error(equations: BrokenEquations, ev: Evaluation, mapper: Mapper = 
 
 @dataclass(frozen=True, slots=True)
 class OverlapUnits:
-    """x_EA (1 - x_EA) of the neuron layers (L+1) and of the couplings (L): d x_EA/d logit x_EA.
+    """x_EA (1 - x_i) of every overlap x_i: q (L+1, K+1) and Q (L, K+1).
 
-    A saturated layer counts by its last level below one.  Where no overlap lies between 0 and 1
-    (liquid layers, data) the unit is 1: there an overlap that should be exact is off by what it is.
+    For x_EA itself it is d x_EA/d logit x_EA.  (With x_EA (1 - x_EA) for all levels the rounding of
+    low ones would decide where x_EA is next to one.)  A saturated layer counts by its last level
+    below one.  Overlaps that are exact, 0 or 1 in the data, in liquid layers and above m*, have the
+    unit 1: they count by what they are off.
     """
 
     q: FloatArray
     Q: FloatArray
+    last: IntArray
 
     @classmethod
     def of(cls, equations: BrokenEquations, ev: Evaluation) -> OverlapUnits:
         """At an evaluation."""
+        state = ev.state
         q_rest, Q_rest = equations.rests(ev)
-        top = np.minimum(ev.state.top, ev.state.m.size) - 1
-        q = ev.q[np.arange(ev.q.shape[0]), np.maximum(top, 0)] * q_rest
-        Q = ev.state.Q[:, -1] * Q_rest
-        return cls(np.where(q > 0.0, q, 1.0), np.where(Q > 0.0, Q, 1.0))
-
-    def vector(self, layout: Layout, ev: Evaluation) -> FloatArray:
-        """The units of the unknowns (without m)."""
-        Q = np.broadcast_to(self.Q[:, None], ev.state.Q.shape)
-        return gather(layout, Q, np.broadcast_to(self.q[:, None], ev.q.shape))
+        layers, last = np.arange(state.L + 1), np.maximum(state.top, 1) - 1
+        q = ev.q[layers, last][:, None] * (1.0 - ev.q)
+        q[layers, last] = ev.q[layers, last] * q_rest
+        Q = state.Q[:, -1:] * (1.0 - state.Q)
+        Q[:, -1] = state.Q[:, -1] * Q_rest
+        return cls(np.where(q > 0.0, q, 1.0), np.where(Q > 0.0, Q, 1.0), last)
 
     def residual(self, equations: BrokenEquations, ev: Evaluation) -> float:
-        """max |F(x) - x| in these units."""
-        q, Q = equations.image(ev)
-        return float(
-            np.max(
-                [
-                    (abs(q - ev.q) / self.q[:, None]).max(),
-                    (abs(Q - ev.state.Q) / self.Q[:, None]).max(),
-                ]
-            )
-        )
+        """max |F(x) - x| in these units; at the last level from the distances from one."""
+        image, state = equations.image(ev), ev.state
+        layers = np.arange(state.L + 1)
+        q, Q = image.q - ev.q, image.Q - state.Q
+        rest = equations.rests(ev)[0]
+        q[layers, self.last] = image.q_rest - rest
+        Q[:, -1] = image.Q_rest - (1.0 - state.Q[:, -1])
+        return float(np.max([(abs(q) / self.q).max(), (abs(Q) / self.Q).max()]))

@@ -8,6 +8,7 @@ import numpy as np
 
 from replicadnn.certificate import Certificate
 from replicadnn.theory.broken.accuracy import OverlapUnits
+from replicadnn.theory.broken.layout import gather
 from replicadnn.theory.broken.state import Evaluation, FlowError
 from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.theory.contract import BrokenEquations
@@ -16,7 +17,7 @@ from replicadnn.theory.contract import BrokenEquations
 def certify(equations: BrokenEquations, ev: Evaluation) -> Certificate:
     """Check an evaluation; the errors of the number of levels are left open (nan)."""
     layout, units = equations.layout(ev.state), OverlapUnits.of(equations, ev)
-    slope = np.abs(equations.gradient(layout, ev)[: layout.size]) * units.vector(layout, ev)
+    slope = np.abs(equations.gradient(layout, ev)[: layout.size]) * gather(layout, units.Q, units.q)
     liquid, unstable = _growing_zeros(equations, ev)
     values = np.concatenate([ev.q, ev.state.Q])
     monotone = bool(

@@ -193,7 +193,10 @@ def climb(
             continue
         if effort.passes(last) and last.rho <= 1.0 + TUNING.stable:
             break
-        stage, lost = _more(last, k, effort, TUNING.splits if k == K else 1, share)
+        splits = TUNING.splits if k == K else 1
+        begin = _on_grid_of(equations, last)
+        stage, lost = _more(begin, k, effort, splits, share)
+        stage = last if stage is begin else stage
         if lost is not None:
             return Climb(stage, _passing(done, effort), lost, k)
         done.append(stage)
@@ -210,6 +213,14 @@ def climb(
     if not good:
         return Climb(done[-1])
     return _fill(Climb(good[-1], good[:-1]), K, effort, share)
+
+
+def _on_grid_of(equations: BrokenEquations, stage: Stage) -> Stage:
+    """The stage on the grid of ``equations``: few levels may need a finer one, more of them not."""
+    if stage.equations == equations:
+        return stage
+    ev = equations.evaluate(stage.evaluation.state)
+    return Stage(equations, replace(stage.found, evaluation=ev), stage.certificate)
 
 
 def _passing(stages: list[Stage], effort: Effort) -> tuple[Stage, ...]:

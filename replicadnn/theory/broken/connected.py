@@ -153,7 +153,8 @@ def few_level_curve(
     found = settle(start, guess, effort)
     ev = found.evaluation
     if found.lost or ev.q[1:-1, -1].max() > TUNING.small_q:
-        return [], End(0, alpha_1, StopReason.ONSET)
+        why = StopReason.TIME_LIMIT if effort.over else StopReason.ONSET
+        return [], End(0, alpha_1, why)
     if start.problem.alpha == alpha:
         return [(alpha, ev.state)], None
     path = _follow(start, ev.state, alpha, effort)

@@ -126,6 +126,20 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """F(q, Q) of the undamped map F at fixed m: q (L+1, K+1), Q (L, K+1).
+
+    ``q_rest`` (L+1): 1 - q at the last level below one, 0 at the data, 1 in liquid layers;
+    ``Q_rest`` (L): 1 - Q_K; both with their own relative accuracy.
+    """
+
+    q: FloatArray
+    Q: FloatArray
+    q_rest: FloatArray
+    Q_rest: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Replicon:
     """rho (K+1) and the eigenvectors: delta eps (K+1, L+1), delta Q (K+1, L).
 

@@ -19,9 +19,23 @@ from replicadnn.kernels.theory import layers
 from replicadnn.kernels.theory import parisi as kernels
 from replicadnn.problem import Problem
 from replicadnn.theory.broken.layout import Images, Layout, number_unknowns
-from replicadnn.theory.broken.state import Evaluation, Mapper, Replicon, State, liquid, serial
+from replicadnn.theory.broken.state import (
+    Evaluation,
+    Image,
+    Mapper,
+    Replicon,
+    State,
+    liquid,
+    serial,
+)
 from replicadnn.theory.closures.averaged import broken_derivatives, broken_entropy, broken_replicon
-from replicadnn.theory.closures.averaged.broken_flows import Layers, Pass, coupled, hidden
+from replicadnn.theory.closures.averaged.broken_flows import (
+    LayerFlow,
+    Layers,
+    Pass,
+    coupled,
+    hidden,
+)
 from replicadnn.theory.contract import Entropy
 from replicadnn.types import FloatArray
 
@@ -149,25 +163,30 @@ class LevelEquations:
         """(eps, Q) of docs/theory.md, section 6."""
         return _layers(ev).field, self._couplings(ev)[0]
 
-    def image(self, ev: Evaluation, mapper: Mapper = serial) -> tuple[FloatArray, FloatArray]:
-        """(q, Q): q of the neuron flows with the new fields, Q of the new B."""
+    def image(self, ev: Evaluation, mapper: Mapper = serial) -> Image:
+        """q of the neuron flows with the new fields, Q of the new B."""
         fields = np.where(ev.state.eps > 0.0, _layers(ev).field, 0.0)
         run = Pass(
             self.problem, self.points_per_width, ev.state, np.maximum.accumulate(fields, axis=1)
         )
         for _ in mapper(run.neuron, run.neurons):
             pass
-        return run.q, self._couplings(ev)[0]
+        Q, Q_rest = self._couplings(ev)
+        return Image(run.q, Q, self._neuron_rests(run.spin_flows), Q_rest)
 
     def rests(self, ev: Evaluation) -> tuple[FloatArray, FloatArray]:
         """Sum over P of sech^2 in the top level of every neuron flow; D_K of the response."""
+        return self._neuron_rests(_layers(ev).spin_flows), self._couplings(ev)[1]
+
+    def _neuron_rests(self, flows: list[LayerFlow | None]) -> FloatArray:
+        """1 - q at the last level below one, (L+1,)."""
         L = self.problem.L
-        q_rest = np.ones(L + 1)
-        q_rest[0] = q_rest[L] = 0.0
-        for layer, flow in enumerate(_layers(ev).spin_flows):
+        rest = np.ones(L + 1)
+        rest[0] = rest[L] = 0.0
+        for layer, flow in enumerate(flows):
             if flow is not None:
-                q_rest[layer] = q_rest[L - layer] = flow.rest
-        return q_rest, self._couplings(ev)[1]
+                rest[layer] = rest[L - layer] = flow.rest
+        return rest
 
     def layout(self, state: State) -> Layout:
         """Numbers of the unknowns; mirror images share theirs."""

@@ -33,13 +33,14 @@ from scipy.optimize import brentq, root
 from scipy.special import log_ndtr
 
 from replicadnn import interrupt
-from replicadnn.theory.parisi import Array, Boundary, Flow, fast_flow
+from replicadnn.theory.parisi import Boundary, Flow, fast_flow
+from replicadnn.types import FloatArray
 
 _LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 #: An overlap below this is zero (`Jamming.wakes` tells whether it would grow).
 _ZERO = 1e-7
 _SEED = 1e-6
-#: eta^2 beyond which exp(-eta^2/2) is below rounding and the neuron is strictly frozen.
+#: eta^2 beyond which exp(-eta^2/2) is below rounding and the neuron is strictly saturated.
 _STIFF = 1200.0
 #: Largest residual of a solution.
 SOLVED = 1e-8
@@ -47,7 +48,7 @@ SOLVED = 1e-8
 
 def contact_boundary(
     lam: float, theta: float, kappa: float
-) -> tuple[Boundary, Callable[[Array], Array]]:
+) -> tuple[Boundary, Callable[[FloatArray], FloatArray]]:
     """f_int above with its derivatives in h, and df_int/dtheta.
 
     f = ln[ Phi(r/s) + y exp(-r^2/2w) Phi(-r y/s) ],  r = h - kappa, s^2 = 1 - lam, w = s^2 + theta,
@@ -58,20 +59,20 @@ def contact_boundary(
     y2 = theta / w
     y = math.sqrt(y2)
 
-    def parts(h: Array) -> tuple[Array, Array, Array, Array]:
+    def parts(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         r = h - kappa
         inside = log_ndtr(r / s)
         touching = math.log(y) - 0.5 * r * r / w + log_ndtr(-r * y / s)
         f = np.logaddexp(inside, touching)
         return r, f, np.exp(touching - f), np.exp(-0.5 * r * r / s2 - _LOG_ROOT_2PI - f) / s
 
-    def evaluate(h: Array) -> tuple[Array, Array, Array]:
+    def evaluate(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         r, f, contact, edge = parts(h)
         f1 = edge * (1.0 - y2) - r / w * contact
         second = -r / s2 * edge * (1.0 - y2) + (r * r / w - 1.0) / w * contact + r / w * y2 * edge
         return f, f1, second - f1 * f1
 
-    def in_theta(h: Array) -> Array:
+    def in_theta(h: FloatArray) -> FloatArray:
         r, _, contact, edge = parts(h)
         rate = 0.5 * s2 / (theta * w)
         return np.asarray(contact * (rate + 0.5 * (r / w) ** 2) - r * y2 * rate * edge)
@@ -79,31 +80,31 @@ def contact_boundary(
     return Boundary(evaluate, 0.0, s), in_theta
 
 
-def frozen_boundary(gap: float) -> tuple[Boundary, Callable[[Array], Array]]:
+def saturated_boundary(gap: float) -> tuple[Boundary, Callable[[FloatArray], FloatArray]]:
     """f_spin above for eta^2 - eps_{K-1} = ``gap``, and df_spin/dgap; ln 2cosh h for large gap."""
     hard = gap > _STIFF
     s = math.sqrt(gap)
 
-    def parts(h: Array) -> tuple[Array, Array, Array]:
+    def parts(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         up = h if hard else h + log_ndtr(s + h / s)
         down = -h if hard else -h + log_ndtr(s - h / s)
         f = np.logaddexp(up, down)
         kink = -0.5 * gap - 0.5 * h * h / gap - _LOG_ROOT_2PI - f
         return f, np.exp(up - f) - np.exp(down - f), np.exp(kink) / s
 
-    def evaluate(h: Array) -> tuple[Array, Array, Array]:
+    def evaluate(h: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         f, f1, edge = parts(h)
         return f, f1, 1.0 + 2.0 * edge - f1 * f1
 
     return Boundary(evaluate, 1.0, 1.0), lambda h: parts(h)[2]
 
 
-def jammed_response(B: Array, x: Array) -> tuple[Array, float]:
+def jammed_response(B: FloatArray, x: FloatArray) -> tuple[FloatArray, float]:
     """Q_0 .. Q_{K-1} and d induced by B_0 .. B_K when Q_K = 1: c_K = d, see `response`."""
     K = B.size - 1
     steps = np.diff(B)
 
-    def overlaps(mu: float) -> Array:
+    def overlaps(mu: float) -> FloatArray:
         c = 1.0 / mu
         below = np.ones(K + 1)
         for i in range(K, 0, -1):
@@ -174,11 +175,11 @@ class Point:
     q (H+1, K), t (H+1): row 0 is the data (q = 1, t = 0); Q (C, K), d (C); x (K) from 0.
     """
 
-    x: Array
-    q: Array
-    t: Array
-    Q: Array
-    d: Array
+    x: FloatArray
+    q: FloatArray
+    t: FloatArray
+    Q: FloatArray
+    d: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class Image:
 
     point: Point
     g: float
-    dx: Array
+    dx: FloatArray
     mass_error: float
 
 
@@ -235,7 +236,7 @@ class Jamming:
                 eta2 += top[c]
             eps = np.maximum.accumulate(eps)
             gap = eta2 - float(eps[-1])
-            boundary, in_gap = frozen_boundary(gap)
+            boundary, in_gap = saturated_boundary(gap)
             flow = fast_flow(boundary, p.x, eps)
             new.q[h] = flow.T
             new.t[h] = 2.0 * float(flow.P[-1] @ in_gap(flow.h))
@@ -249,7 +250,7 @@ class Jamming:
             dx[1:] += weight * (_dF_dm(flow) + moved)
         return Image(new, g, dx[1:], mass)
 
-    def contacts(self, p: Point, alpha: float) -> Array:
+    def contacts(self, p: Point, alpha: float) -> FloatArray:
         """Gaps that close at kappa, per coupling, in every distinct layer (isostatic: 1).
 
         alpha Int dh P_{K-1}(h) [weight of r < kappa in the average f_int of `contact_boundary`].
@@ -290,7 +291,7 @@ class Jamming:
         x = np.interp(np.arange(K) / K, edges, np.append(p.x, 1.0))
         old, new = (np.arange(K - 1) + 0.5) / (K - 1), (np.arange(K) + 0.5) / K
 
-        def curve(values: Array) -> Array:
+        def curve(values: FloatArray) -> FloatArray:
             out = np.array([np.interp(new, [*old, 1.0], [*row, 0.5 + 0.5 * row[-1]])
                             for row in values])  # fmt: skip
             if self.chain.gauge:
@@ -339,7 +340,7 @@ class Jamming:
         K = self.K
         t_live = p.t[1:] > 0.0
 
-        def pack(v: Point) -> Array:
+        def pack(v: Point) -> FloatArray:
             gaps = np.diff(np.append(v.x, 1.0))
             with np.errstate(divide="ignore"):
                 return np.concatenate(
@@ -349,7 +350,7 @@ class Jamming:
 
         sizes = np.cumsum([q_live.sum(), Q_live.sum(), t_live.sum(), p.d.size])
 
-        def unpack(u: Array) -> Point:
+        def unpack(u: FloatArray) -> Point:
             a, b, c, e, f = np.split(u, sizes)
             q, Q, t = p.q.copy(), p.Q.copy(), p.t.copy()
             q[1:][~q_live] = Q[~Q_live] = 0.0
@@ -359,7 +360,7 @@ class Jamming:
             x = np.concatenate([[0.0], np.cumsum(gaps / gaps.sum())[:-1]])
             return Point(x, q, t, Q, np.exp(e))
 
-        def equations(u: Array) -> Array:
+        def equations(u: FloatArray) -> FloatArray:
             v = unpack(u[:-1])
             try:
                 image = self.evaluate(v, math.exp(u[-1]))
@@ -382,15 +383,15 @@ class Jamming:
         return unpack(found.x[:-1]), math.exp(found.x[-1]), residual
 
 
-def _logit(x: Array) -> Array:
+def _logit(x: FloatArray) -> FloatArray:
     return np.asarray(np.log(x) - np.log1p(-x))
 
 
-def _dF_dm(flow: Flow) -> Array:
+def _dF_dm(flow: Flow) -> FloatArray:
     return flow.dF_dm if flow.v.size > 1 else np.zeros(0)
 
 
-def _sphere(Q: Array, d: float, x: Array) -> tuple[float, Array]:
+def _sphere(Q: FloatArray, d: float, x: FloatArray) -> tuple[float, FloatArray]:
     """(1/2)[sum (1/x_i) ln(D_{i-1}/D_i) + Q_0/D_0] and its derivative in x_1 .. x_{K-1}."""
     steps = np.diff(Q)
     D = d + np.append(np.cumsum((x[1:] * steps)[::-1])[::-1], 0.0)
