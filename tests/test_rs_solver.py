@@ -23,8 +23,9 @@ from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.symmetric import search
 from replicadnn.theory.symmetric.branches import Candidate, _name, select
+from replicadnn.theory.symmetric.connected import connected_to_liquid
 from replicadnn.theory.symmetric.point import _remark
-from replicadnn.theory.symmetric.search import Settled, Stop, connected_to_liquid
+from replicadnn.theory.symmetric.search import Settled, Stop
 from replicadnn.theory.symmetric.state import State, distance
 
 SCENARIOS = ("teacher-student", "random")

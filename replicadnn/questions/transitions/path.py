@@ -27,9 +27,8 @@ _DISSOLVED = 0.5 * _SEED
 #: (random data: where the volume closes it is not resolved further).
 _NEAR_ONE_TEACHER = 1e-9
 _NEAR_ONE_RANDOM = 1e-3
-#: The control of the last stage is replaced where another logit changes by this much more, and
-#: so often at most.
-_STEEP, _TURNS = 8.0, 40
+#: The control of the last stage is replaced so often at most.
+_TURNS = 40
 
 
 @dataclass(slots=True)
@@ -142,17 +141,12 @@ def _over(stage: Stage, point: Point, log_max: float) -> bool:
     return stage.excess(point.state, point.log_alpha) >= 0.0
 
 
-def _turning(point: Point) -> bool:
-    """Whether another overlap than the control changes so much more that it is the better one."""
-    return bool(np.max(np.abs(point.tangent)) > _STEEP)
-
-
 def _traced(stage: Stage, curve: Curve, start: Point, log_max: float) -> Segment:
     """The points of a stage from ``start`` on, with its folds."""
     segment = Segment(stage, curve, [start], [])
 
     def until(point: Point) -> bool:
-        return _over(stage, point, log_max) or (stage.closed and _turning(point))
+        return _over(stage, point, log_max) or (stage.closed and point.turning)
 
     for point in curve.trace(start, until):
         last = segment.points[-1]

@@ -11,7 +11,8 @@ import numpy as np
 from replicadnn.problem import BranchChoice
 from replicadnn.status import Branch, BranchKind
 from replicadnn.theory.contract import SymmetricEquations
-from replicadnn.theory.symmetric.search import Settled, connected_to_liquid, settle
+from replicadnn.theory.symmetric.connected import connected_to_liquid
+from replicadnn.theory.symmetric.search import Settled, settle
 from replicadnn.theory.symmetric.state import SATURATED, State, distance
 
 MAX_SWEEPS = 50_000

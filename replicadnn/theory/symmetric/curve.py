@@ -30,6 +30,8 @@ _CAP = 2.0
 _STEPS = (0.25, 0.25, 1e-5)
 #: A prediction may miss ln alpha by this much, else the step is halved.
 _MISS = 0.02
+#: The control is replaced where another logit changes by this factor more.
+_STEEP = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ class Point:
     @property
     def alpha(self) -> float:
         return math.exp(self.log_alpha)
+
+    @property
+    def turning(self) -> bool:
+        """Whether another overlap changes so much more that it makes the better control."""
+        return bool(np.max(np.abs(self.tangent)) > _STEEP)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from replicadnn.problem import ALPHA_RANGE, Problem
+from replicadnn.problem import Problem
 from replicadnn.theory.contract import SymmetricEquations
 from replicadnn.theory.symmetric.newton import NewtonResult, contraction, growth, newton
 from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State, distance
@@ -223,34 +223,4 @@ def _closes_in(equations: SymmetricEquations, state: State) -> bool:
             return False
         if float(np.min(P)) < COLLAPSED:
             break
-    return True
-
-
-def connected_to_liquid(
-    equations: SymmetricEquations, state: State, *, max_sweeps: int, jump: float = 0.05
-) -> bool:
-    """Follow a solution down in alpha: does it reach the liquid without a jump?
-
-    The step in ln alpha is halved while an overlap changes by more than ``jump``; a change that
-    stays when the step is below 2e-3 is a fold (spinodal), and the branch is not connected.
-    A deep network is judged at the depth of `SymmetricEquations.shallow`, from the solution that
-    is found there from the liquid.
-    """
-    shallow = equations.shallow()
-    if shallow.problem.L != equations.problem.L:
-        equations, L = shallow, shallow.problem.L
-        settled = settle(equations, State.liquid(L), side=+1, max_sweeps=max_sweeps)
-        if not settled.found:
-            return False
-        state = settled.state
-    alpha, step = equations.problem.alpha, 0.05
-    while equations.problem.L > 1 and not np.any(state.q == 0.0):
-        lower = equations.at(max(alpha * math.exp(-step), ALPHA_RANGE[0]))
-        found = settle(lower, state, side=-1, max_sweeps=max_sweeps, leash=jump)
-        if found.found:
-            alpha, state, step = lower.problem.alpha, found.state, min(2.0 * step, 0.7)
-        elif step < 2e-3:
-            return False
-        else:
-            step *= 0.5
     return True

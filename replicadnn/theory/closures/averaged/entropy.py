@@ -18,7 +18,7 @@ from replicadnn.types import FloatArray
 
 _STENCIL = ((-2.0, 1.0 / 12.0), (-1.0, -2.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, -1.0 / 12.0))
 _RELATIVE_STEP = 2e-3
-_ROUNDING = 3e-5  # of F_int: its relative rounding, some 1e-16/_RELATIVE_STEP, on a limit of 1e-7
+_ROUNDING = 3e-4  # of F_int: its relative rounding, some 1e-16/_RELATIVE_STEP, on a limit of 1e-8
 
 
 def interaction_overlap(state: State) -> tuple[FloatArray, FloatArray]:
@@ -65,7 +65,7 @@ def gradient(equations: SaddlePoint, state: State) -> tuple[FloatArray, FloatArr
     lam and of F_spin in eps are five-point differences of the free-entropy quadratures, which
     share nothing with the quadratures of the map.  All three vanish at a solution.  Where the
     terms that cancel exceed 1 (near saturation) their sum is given relative to them, where F_int
-    exceeds 3e4 (large beta) relative to `_ROUNDING` of it: differences carry its rounding.
+    exceeds 3e3 (large beta) relative to `_ROUNDING` of it: differences carry its rounding.
     """
     problem = equations.problem
     lam, mu = interaction_overlap(state)
