@@ -21,9 +21,10 @@ from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
 from replicadnn.theory.closures.averaged.equations import Equations
-from replicadnn.theory.symmetric import search
+from replicadnn.theory.symmetric import connected
 from replicadnn.theory.symmetric.branches import Candidate, _name, select
 from replicadnn.theory.symmetric.connected import connected_to_liquid
+from replicadnn.theory.symmetric.curve import Point
 from replicadnn.theory.symmetric.point import _remark
 from replicadnn.theory.symmetric.search import Settled, Stop
 from replicadnn.theory.symmetric.state import State, distance
@@ -350,14 +351,56 @@ def test_depth_beyond_forty_is_judged_at_forty_with_its_parity(
     """The centre of an odd number of layers is a coupling, of an even number a neuron."""
     depths: list[int] = []
 
-    def settle(equations: Equations, start: State, **rest: object) -> Settled:
+    def down(equations: Equations, state: State) -> None:
+        assert state.Q.size == equations.problem.L
         depths.append(equations.problem.L)
-        return Settled(start, Stop.LIMIT, math.inf, 1, 0, math.nan)
 
-    monkeypatch.setattr(search, "settle", settle)
+    monkeypatch.setattr(connected, "_down_to_a_liquid_layer", down)
+    monkeypatch.setattr(
+        connected, "settle",
+        lambda equations, start, **rest: Settled(
+            State.uniform(equations.problem.L, 0.5, 0.5), Stop.FOUND, 0.0, 1, 0, 0.5
+        ),
+    )  # fmt: skip
     solid = State.uniform(L, 0.5, 0.5)
     assert not connected_to_liquid(Equations(Problem(alpha=500.0, L=L)), solid, max_sweeps=10)
-    assert set(depths) == {judged}
+    assert depths == [judged]
+
+
+@pytest.mark.parametrize(
+    ("slope", "q", "connected_there", "expected"),
+    [
+        (-0.1, 1e-7, True, True),  # a layer vanishes, next to the smallest solution
+        (-0.1, 1e-7, False, False),  # ... but the smallest solution there is another one
+        (0.1, 1e-7, True, False),  # alpha rises again: a fold
+        (-0.1, 1e-5, True, False),  # the curve could not be followed to where the layer vanishes
+    ],
+)
+def test_what_connected_to_the_liquid_means(
+    slope: float, q: float, connected_there: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Down in alpha along the curve, without a fold, to a layer that vanishes (5.3)."""
+    end = State.uniform(2, 1.0 - q, 0.5)
+
+    class Followed:
+        def __init__(self, *arguments: object, sign: float = 1.0) -> None:
+            self.sign = sign
+
+        def solve(self, state: State, log_alpha: float) -> Point:
+            return Point(state, log_alpha, 0.0, -0.1, np.zeros(3), 0.0)
+
+        def trace(self, start: Point, until: object) -> list[Point]:
+            return [Point(end, 0.0, -5.0, slope, np.zeros(3), 0.0)]
+
+        def turned(self, point: Point) -> Followed:
+            return self
+
+    smallest = end if connected_there else State.uniform(2, 1.0 - q - 0.01, 0.5)
+    found = Settled(smallest, Stop.FOUND, 0.0, 1, 0, 0.5)
+    monkeypatch.setattr(connected, "Curve", Followed)
+    monkeypatch.setattr(connected, "settle", lambda *arguments, **rest: found)
+    start, equations = State.uniform(2, 0.5, 0.5), Equations(Problem(alpha=9.0, L=2))
+    assert connected_to_liquid(equations, start, max_sweeps=10) is expected
 
 
 def test_connection_to_the_liquid() -> None:

@@ -155,13 +155,11 @@ def averages(constants, q, p, Q, P, lam, mu, eps, new_q, log_rest, G, fine):
 
 @jit_strict
 def slopes_of_layers(constants, lam, mu, eps, slopes, fine):
-    """`site_slopes` of every layer into ``slopes`` (L, 6); 0 in liquid ones."""
+    """`site_slopes` of every layer into ``slopes`` (L, 6); equal neighbours are computed once."""
     teacher, kappa, beta, drop, b = constants
     L = lam.size
     for l in range(L - 1, -1, -1):
-        if lam[l] == 0.0 and eps[l] == 0.0:
-            slopes[l] = 0.0
-        elif l < L - 1 and mu[l] == mu[l + 1] and eps[l] == eps[l + 1]:
+        if l < L - 1 and mu[l] == mu[l + 1] and eps[l] == eps[l + 1]:
             slopes[l] = slopes[l + 1]
         else:
             a, c, e, uu, uw, ww = site_slopes(

@@ -184,7 +184,9 @@ def _solution(one: _Named, good: Sequence[_Named], tol: float, ended: str = "") 
         if found.kind is BranchKind.SATURATED:
             words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
         words += objection(problem)
-    q_rest, Q_rest = equations.rests(ev)
+    q_rest, Q_rest = 1.0 - found.q_ea, 1.0 - found.Q_ea
+    if found.converged:  # else the right-hand sides, which `rests` are of, are other numbers
+        q_rest, Q_rest = equations.rests(ev)
     parts, errors = equations.entropy(ev), found.errors
     return Solution(
         problem=problem,
