@@ -25,6 +25,7 @@ from replicadnn.cli.main import cli, run
 
 import replicadnn as rd
 from replicadnn.montecarlo.measure.equilibrium import Verdict
+from replicadnn.problem import AVERAGED, EXACT
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -263,12 +264,14 @@ def test_every_former_name_is_in_use() -> None:
 
 
 def test_the_glossary_explains_the_words_of_the_code() -> None:
-    """Every kind of branch and every number of the certificate that is checked."""
+    """Every kind of branch, every number of the certificate that is checked, both closures."""
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     first = {row.strip() for row in re.findall(r"^\| ([^|]+) \|", text, re.M)}
     assert {str(kind) for kind in rd.BranchKind} - first == set()
     assert {"liquid", "solid", "wake", "replicon rho_i", "residual", "mass error"} <= first
     assert {str(verdict) for verdict in Verdict} - first == set()
+    closures = next(row for row in text.splitlines() if row.startswith("| closure |"))
+    assert [name for name in (AVERAGED, EXACT) if f"*{name}*: " not in closures] == []
     twice = [row for row in first if text.count(f"\n| {row} |") > 1 and row not in ("word", "name")]
     assert [row for row in twice if row != "saturated"] == []  # of a layer, and of a branch
 
