@@ -144,13 +144,18 @@ def command(
         )
     elif output is not None:
         opt.note(f"{'runs' if len(jobs) > 1 else 'run'} written to {output}")
-    if interrupted:
-        opt.note("interrupted" + ("" if output is None else "; continue with --resume"))
-        return 130
-    if not runs.finished:
-        opt.note("time limit reached" + ("" if output is None else "; continue with --resume"))
-        return 3
-    return 0
+    return _ending(runs, interrupted, output)
+
+
+def _ending(runs: Runs, interrupted: bool, output: str | None) -> int:
+    """The exit code, with a note where runs are unfinished."""
+    if runs.finished:
+        return 0
+    opt.note(
+        ("interrupted" if interrupted else "time limit reached")
+        + ("" if output is None else "; continue with --resume")
+    )
+    return 130 if interrupted else 3
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy.special import log_ndtr, roots_hermitenorm
 
 from replicadnn.kernels.theory import layers
-from replicadnn.kernels.theory import parisi as kernels
+from replicadnn.kernels.theory.boundaries import log_ndtr as kernel_log_ndtr
+from replicadnn.kernels.theory.hessian import _supports
 from replicadnn.theory.closures.averaged.broken_flows import LayerFlow
 from replicadnn.theory.parisi import (
     Boundary,
@@ -173,7 +174,7 @@ def test_interaction_near_contact(gap: float) -> None:
 
 
 def test_second_derivatives_match_differences() -> None:
-    """The response matrices of `kernels.hessian` against differences of T and A."""
+    """The response matrices of `kernels.theory.hessian` against differences of T and A."""
     m, v = levels(5, 4, 0.7)
 
     def run(m: np.ndarray, v: np.ndarray, spin: bool) -> tuple[LayerFlow, Any]:
@@ -303,7 +304,7 @@ def test_bad_levels_are_refused() -> None:
 
 @pytest.mark.parametrize("x", [-200.0, -35.0, -29.9, -8.0, -1.0, 0.0, 4.9, 5.1, 20.0])
 def test_log_ndtr(x: float) -> None:
-    assert kernels.log_ndtr(x) == pytest.approx(float(log_ndtr(x)), rel=1e-12)
+    assert kernel_log_ndtr(x) == pytest.approx(float(log_ndtr(x)), rel=1e-12)
 
 
 def test_sk_published_values() -> None:
@@ -340,3 +341,15 @@ def test_distance_of_a_neuron_overlap_from_one(
     """
     moments, _ = layers.spin_flow(np.array([0.0, m]), np.array([0.0, eps]), m_top, 5.0)
     assert LayerFlow(*moments).rest == pytest.approx(rest, rel=2e-14, abs=0.0)
+
+
+def test_range_of_a_level_holds_that_of_the_level_below() -> None:
+    """A conditional mean that underflows keeps the value of its own point, which has to be there.
+
+    Grids of 41 and 81 points; differences of the coarse one reach 4 of its points, 8 fine ones.
+    """
+    P = np.zeros((2, 81))
+    P[0, 10:31], P[1, 38:43] = 1.0 / 21.0, 0.2
+    lows, highs = _supports(P, np.array([20, 40]), np.array([1, 2]))
+    assert lows.tolist() == [6, 12]  # 38 - 8 = 30 would leave out the points 12..29
+    assert highs.tolist() == [35, 69]

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import toeplitz
 
-from replicadnn.kernels.theory import layers
+from replicadnn.kernels.theory import boundaries, layers
 from replicadnn.kernels.theory import parisi as kernels
 from replicadnn.types import FloatArray
 
@@ -103,7 +103,7 @@ def gap_boundary(v_top: float, kappa: float = 0.0, beta: float = np.inf) -> Boun
         f, f1, f2 = np.empty_like(h), np.empty_like(h), np.empty_like(h)
         step = float(h[1] - h[0])
         left = round(-float(h[0]) / step)
-        kernels.gap_boundary(kappa, beta, width, step, left, f, f1, f2)
+        boundaries.gap_boundary(kappa, beta, width, step, left, f, f1, f2)
         return f, f1, f2
 
     return Boundary(evaluate, 0.0, width)

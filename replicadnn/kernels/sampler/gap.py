@@ -79,6 +79,16 @@ def largest_costs(u, n, thresholds):
 
 
 @jit_strict
+def violated(hf, h_at, Sf, s_at, N, offset):
+    """Violated gaps of one layer, for each of 16 patterns (`offset` = -kappa) of a block."""
+    count = izero()
+    for j in range(N):
+        h, s = vload(hf, h_at + j * W), vload(Sf, s_at + j * W)
+        count = iadd(count, negative(h, s, offset))
+    return count
+
+
+@jit_strict
 def flip_layer(S, h, l, column, thresholds, kappa, rng, u):
     """One Metropolis flip attempt of every neuron of hidden layer l (1..L-1), all patterns.
 
@@ -102,13 +112,8 @@ def flip_layer(S, h, l, column, thresholds, kappa, rng, u):
         h_own = ((l - 1) * nb + b) * N * W
         h_up = (l * nb + b) * N * W
         s_up = ((l + 1) * nb + b) * N * W
-        old0 = izero()
-        old1 = izero()
-        for j in range(N):
-            p = h_up + j * W
-            q = s_up + j * W
-            old0 = iadd(old0, negative(vload(hf, p), vload(Sf, q), offset))
-            old1 = iadd(old1, negative(vload(hf, p + 16), vload(Sf, q + 16), offset))
+        old0 = violated(hf, h_up, Sf, s_up, N, offset)
+        old1 = violated(hf, h_up + 16, Sf, s_up + 16, N, offset)
         for i in range(N):
             at = s_own + i * W
             s0 = vload(Sf, at)

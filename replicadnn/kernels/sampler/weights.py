@@ -213,6 +213,26 @@ def turned_patterns(row, new_row, sign, below, pa, pk, da, dk, flipped, wrong):
 
 
 @jit_strict
+def load_perceptron(h, S, l, i, row, sign):
+    """Fields and signs of perceptron i of layer l for every pattern, 0 in the padding."""
+    M = h.shape[1]
+    for m in range(M):
+        row[m] = h[l - 1, m, i]
+        sign[m] = S[l - 1, m, i]
+    for m in range(M, row.shape[0]):
+        row[m] = _F(0.0)
+        sign[m] = _F(0.0)
+
+
+@jit_strict
+def store_perceptron(h, S, l, i, row, sign):
+    """Put fields and signs of perceptron i of layer l back."""
+    for m in range(h.shape[1]):
+        h[l - 1, m, i] = row[m]
+        S[l - 1, m, i] = sign[m]
+
+
+@jit_strict
 def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
     """n_rotations Metropolis rotations of a random coupling pair, every perceptron of layer l.
 
@@ -241,12 +261,7 @@ def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
     for i in range(N):
         fill_u32(rng, u, (4 * n_rotations + 15) // 16 * 16)
         draw_rotations(u, n_rotations, J.shape[2], step, pick, turn)
-        for m in range(M):
-            row[m] = h[l - 1, m, i]
-            sign[m] = S[l - 1, m, i]
-        for m in range(M, Mp):
-            row[m] = _F(0.0)
-            sign[m] = _F(0.0)
+        load_perceptron(h, S, l, i, row, sign)
         for move in range(n_rotations):
             a = pick[move, 0]
             k = pick[move, 1]
@@ -284,9 +299,7 @@ def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
                 if l < L:
                     commit(S1, h1, below, shape, l, m, trial, bits, top)
                     wrong[m] = count_wrong(S1, outputs1, shape, m)
-        for m in range(M):
-            h[l - 1, m, i] = row[m]
-            S[l - 1, m, i] = sign[m]
+        store_perceptron(h, S, l, i, row, sign)
     return accepted, energy
 
 

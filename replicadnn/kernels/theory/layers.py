@@ -9,7 +9,8 @@ import math
 import numpy as np
 
 from replicadnn.kernels._jit import jit_ieee_strict
-from replicadnn.kernels.theory import couplings, parisi
+from replicadnn.kernels.theory import boundaries, couplings, parisi
+from replicadnn.kernels.theory.hessian import hessian
 
 REACH = 8.0
 MARGIN = 24
@@ -113,7 +114,7 @@ def gap_flow(m, lam, kappa, beta, points):
     n = 2 * side + 1
     tables = np.empty((7, k1, n))
     f, f1, f2 = tables[:3, k1 - 1]
-    parisi.gap_boundary(kappa, beta, width, step, side, f, f1, f2)
+    boundaries.gap_boundary(kappa, beta, width, step, side, f, f1, f2)
     return _flow(_append(m, 1.0), lam, step, side, ratio, 0.0, width, tables, np.zeros(n))
 
 
@@ -133,7 +134,7 @@ def spin_flow(m, eps, m_top, points):
     n = 2 * side + 1
     tables, df_dm = np.empty((7, k1, n)), np.empty(n)
     f, f1, f2 = tables[:3, k1 - 1]
-    parisi.spin_boundary(m_top, step, side, f, f1, f2, df_dm)
+    boundaries.spin_boundary(m_top, step, side, f, f1, f2, df_dm)
     if m_top >= 1.0:
         df_dm[:] = 0.0
     ratio = np.ones(k1, dtype=np.int64)
@@ -154,7 +155,7 @@ def responses(T, C, work):
     k1 = v.size
     dTdv, dTdm = np.zeros((k1, k1)), np.zeros((k1, k1 + 1))
     dAdv, dAdm = np.empty((k1 + 1, k1)), np.zeros((k1 + 1, k1 + 1))
-    parisi.hessian(
+    hessian(
         full, v, step, side, ratio, slope, width,
         f, f1, fbar, e, S, P, C, df_dm, dTdv, dTdm, dAdm,
     )  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 from replicadnn import interrupt
 from replicadnn.kernels.theory import couplings as spherical
 from replicadnn.kernels.theory import layers
-from replicadnn.kernels.theory import parisi as kernels
+from replicadnn.kernels.theory.boundaries import gap_boundary
 from replicadnn.problem import Problem
 from replicadnn.theory.broken.layout import Images, Layout, number_unknowns
 from replicadnn.theory.broken.state import (
@@ -51,7 +51,7 @@ def _call(task: Callable[[], None]) -> None:
 def _without_overlap(kappa: float, beta: float) -> tuple[float, float]:
     """f(0), f'(0)^2 of an interaction with lam = 0."""
     f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
-    kernels.gap_boundary(kappa, beta, 1.0, 1.0, 0, f, f1, f2)
+    gap_boundary(kappa, beta, 1.0, 1.0, 0, f, f1, f2)
     return float(f[0]), float(f1[0] ** 2)
 
 

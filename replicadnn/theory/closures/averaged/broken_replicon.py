@@ -19,7 +19,7 @@ import numpy as np
 from scipy.sparse import diags_array
 from scipy.sparse.linalg import eigsh
 
-from replicadnn.kernels.theory import parisi as kernels
+from replicadnn.kernels.theory.boundaries import gap_boundary
 from replicadnn.problem import Problem
 from replicadnn.theory import spherical
 from replicadnn.theory.broken.state import Evaluation, Replicon
@@ -33,7 +33,7 @@ DENSE = 300  # unknowns above which the leading vector is found by Lanczos steps
 def liquid_curvature(problem: Problem) -> float:
     """f''(0)^2 of an interaction with lam = 0."""
     f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
-    kernels.gap_boundary(problem.kappa, problem.beta, 1.0, 1.0, 0, f, f1, f2)
+    gap_boundary(problem.kappa, problem.beta, 1.0, 1.0, 0, f, f1, f2)
     return float(f2[0] ** 2)
 
 
