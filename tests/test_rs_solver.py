@@ -395,7 +395,7 @@ def test_what_connected_to_the_liquid_means(
         def turned(self, point: Point) -> Followed:
             return self
 
-    smallest = end if connected_there else State.uniform(2, 1.0 - q - 0.01, 0.5)
+    smallest = end if connected_there else State.uniform(2, 1.0 - q - 0.02, 0.5)
     found = Settled(smallest, Stop.FOUND, 0.0, 1, 0, 0.5)
     monkeypatch.setattr(connected, "Curve", Followed)
     monkeypatch.setattr(connected, "settle", lambda *arguments, **rest: found)

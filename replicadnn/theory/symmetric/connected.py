@@ -13,8 +13,10 @@ from replicadnn.theory.symmetric.state import State, distance, neuron_logit
 
 #: An overlap below this is about to vanish: its layer becomes liquid just below this alpha.
 _VANISHES = 1e-6
-#: There the rest of the overlaps has to be that of the smallest solution, to this.
-_SAME = 1e-4
+#: Relative step in alpha to where it is liquid (next to its onset passes take forever) ...
+_BELOW = 1e-5
+#: ... and the smallest solution has to have the overlaps of the curve, to this.
+_SAME = 1e-2
 #: Controls that follow one another at most.
 _TURNS = 100
 
@@ -24,7 +26,7 @@ def connected_to_liquid(equations: SymmetricEquations, state: State, *, max_swee
 
     The curve is followed by `Curve`, whose control is replaced where it turns back.  It ends where
     alpha has a minimum (a fold, spinodal: not connected) or where a layer becomes liquid; connected
-    is what then meets the smallest solution at that alpha, the one that climbs from the liquid.
+    is what then meets the smallest solution just below that alpha, the one that climbs from the liquid.
     A deep network is judged at the depth of `SymmetricEquations.shallow`, from the solution that
     is found there from the liquid.
     """
@@ -41,7 +43,7 @@ def connected_to_liquid(equations: SymmetricEquations, state: State, *, max_swee
     if point is None:
         return False
     smallest = settle(
-        equations.at(point.alpha), State.liquid(equations.problem.L), side=+1,
+        equations.at(point.alpha * (1.0 - _BELOW)), State.liquid(equations.problem.L), side=+1,
         max_sweeps=max_sweeps,
     )  # fmt: skip
     return smallest.found and distance(smallest.state, point.state) < _SAME
