@@ -246,6 +246,9 @@ def newton_system(
             add_curvature(row, gain / G[l], q, p, Q, P, G, q_lam, G_lam, l)
         else:  # q(l+1): neurons of the layer at index l
             rest = math.exp(log_rest[l])
+            if rest <= 0.0:  # 1 - q underflows: refused likewise
+                values[i], bands[width, i] = math.nan, 1.0
+                continue
             values[i] = math.log(new_q[l]) - log_rest[l] - math.log(q[l + 1]) + math.log(p[l + 1])
             gain = 1.0 / (new_q[l] * rest)
             add_overlap(row, gain * q_lam[l], q, p, Q, P, l)

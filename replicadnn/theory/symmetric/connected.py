@@ -26,7 +26,7 @@ def connected_to_liquid(equations: SymmetricEquations, state: State, *, max_swee
 
     The curve is followed by `Curve`, whose control is replaced where it turns back.  It ends where
     alpha has a minimum (a fold, spinodal: not connected) or where a layer becomes liquid; connected
-    is what then meets the smallest solution just below that alpha, the one that climbs from the liquid.
+    is what then meets the smallest solution just below that alpha, which climbs from the liquid.
     A deep network is judged at the depth of `SymmetricEquations.shallow`, from the solution that
     is found there from the liquid.
     """

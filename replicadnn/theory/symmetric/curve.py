@@ -30,6 +30,8 @@ _CAP = 2.0
 _STEPS = (0.25, 0.25, 1e-5)
 #: A prediction may miss ln alpha by this much, else the step is halved.
 _MISS = 0.02
+#: ... and a logit by this, or it has come to another curve.
+_JUMP = 1.0
 #: The control is replaced where another logit changes by this factor more.
 _STEEP = 8.0
 
@@ -129,7 +131,8 @@ class Curve:
             missed = (
                 new is None or abs(new.log_alpha - point.log_alpha - step * point.slope) > _MISS
             )
-            if new is None or (missed and step > 10.0 * smallest):
+            jumped = new is None or _jump(point, new) > _JUMP
+            if new is None or jumped or (missed and step > 10.0 * smallest):
                 step *= 0.5
                 if step < smallest:
                     return
@@ -173,6 +176,13 @@ class Curve:
 
     def _unfold(self, values: FloatArray) -> FloatArray:
         return np.concatenate([values, values[-2::-1]]) if self.mirrored else values
+
+
+def _jump(point: Point, new: Point) -> float:
+    """Largest difference of a logit from its prediction along the tangent: another curve?"""
+    active = point.state.active & new.state.active
+    way = new.state.logits[active] - point.state.logits[active]
+    return float(np.max(np.abs(way - (new.y - point.y) * point.tangent[active]), initial=0.0))
 
 
 def _fold(
