@@ -70,7 +70,7 @@ def _print(found: Transitions) -> None:
     if not math.isnan(found.saturated):
         click.echo(
             f"saturated branch (q -> 1) has larger s from alpha = {found.saturated:.8g} "
-            f"+- {found.saturated_uncertainty:.1e}"
+            f"+- {found.saturated_uncertainty:.1e}; it appears at {found.saturated_spinodal:.8g}"
         )
     _print_notes(found)
 

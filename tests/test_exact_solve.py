@@ -289,6 +289,21 @@ def test_first_order_step(L: int, up: float, down: float, equal: float, s: float
     np.testing.assert_allclose([b.free_entropy for b in both], s, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("L", "spinodal"),
+    [(4, 14.89704017), (5, 15.33815147), (6, 15.5563591), (8, 15.7512043), (20, 15.90756448)],
+)
+def test_where_the_crystal_appears(L: int, spinodal: float) -> None:
+    """Its fold, followed from where it has the s of the front; and s on both sides (L = 20)."""
+    found = symmetric_transitions(Problem(alpha=1.0, L=L, closure="exact"), 300.0, None)
+    assert found.saturated_spinodal == pytest.approx(spinodal, rel=5e-9)
+    if L == 20:
+        assert found.saturated == pytest.approx(190.00367533, rel=1e-9)
+        at = solve(TS, 20, found.saturated, branch="all")
+        np.testing.assert_allclose([one.free_entropy for one in at], -0.5704587007, atol=1e-9)
+    assert [len(solve(TS, L, spinodal * f, branch="all")) for f in (0.999, 1.001)] == [1, 2]
+
+
 @pytest.mark.parametrize("L", [2, 3])
 def test_shallow_networks_have_one_continuous_curve(L: int) -> None:
     """No step, and no saturated branch beside the curve: it leads there itself."""

@@ -169,6 +169,8 @@ class Transitions(Answer):
         reached by raising alpha; nan if there is none.  "frozen" in documents and files.
     saturated_uncertainty : float
         Of ``saturated``, from its bracket.
+    saturated_spinodal : float
+        Where that branch appears, by a fold, when alpha is raised; nan if it was not found.
     message : str
         What is missing, and why.
     levels : int
@@ -197,6 +199,7 @@ class Transitions(Answer):
     message: str
     levels: int = 0
     closure: str = AVERAGED
+    saturated_spinodal: float = math.nan
 
     @property
     def alpha(self) -> FloatArray:
@@ -264,7 +267,11 @@ class Transitions(Answer):
                     ),
                 },
                 "steps": [_STEPS.document(s) for s in self.steps],
-                "frozen": {"alpha": self.saturated, "uncertainty": self.saturated_uncertainty},
+                "frozen": {
+                    "alpha": self.saturated,
+                    "uncertainty": self.saturated_uncertainty,
+                    "spinodal": self.saturated_spinodal,
+                },
                 "thickness": self.thickness,
                 "message": self.message,
                 "timings": self.timings,
@@ -282,6 +289,7 @@ class Transitions(Answer):
             "message": self.message, "last_liquid": self.last_liquid,
             "liquid_returns": self.liquid_returns, "frozen": self.saturated,
             "frozen_uncertainty": self.saturated_uncertainty,
+            "frozen_spinodal": self.saturated_spinodal,
         }  # fmt: skip
 
     def tables(self) -> list[Table]:
@@ -315,6 +323,7 @@ class Transitions(Answer):
             liquid_returns=float(a["liquid_returns"]),
             saturated=float(a["frozen"]),
             saturated_uncertainty=float(a["frozen_uncertainty"]),
+            saturated_spinodal=float(a.get("frozen_spinodal", math.nan)),  # not in older files
             message=str(a["message"]),
             levels=int(a["levels"]),
             closure=str(a.get("closure", AVERAGED)),

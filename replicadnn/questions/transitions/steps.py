@@ -10,12 +10,13 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import brentq
 
+from replicadnn.problem import Problem
 from replicadnn.questions.transitions.path import Segment, SolutionPath
 from replicadnn.questions.transitions.result import Step
 from replicadnn.theory.closures import fronts, symmetric_equations
-from replicadnn.theory.symmetric.curve import Point
+from replicadnn.theory.symmetric.curve import Curve, Point
 from replicadnn.theory.symmetric.search import settle
-from replicadnn.theory.symmetric.state import SATURATED, distance, full_order
+from replicadnn.theory.symmetric.state import SATURATED, distance, full_order, neuron_logit
 
 _SWEEPS = 20_000
 #: Two solutions closer than this in every overlap are the same one.
@@ -150,6 +151,28 @@ def saturated_overtakes(
         if b > _LAST:
             break
     return math.nan, math.nan
+
+
+def saturated_spinodal(problem: Problem, alpha: float) -> float:
+    """alpha at which the saturated branch appears (it folds there), followed from ``alpha`` down.
+
+    nan where the branch does not exist at ``alpha`` or its fold is not found.
+    """
+    here = replace(problem, alpha=alpha)
+    equations = symmetric_equations(here)
+    top = settle(equations, full_order(here), side=-1, max_sweeps=_SWEEPS)
+    if not top.found or np.any(top.state.q < SATURATED):
+        return math.nan
+    softest = neuron_logit(1 + int(np.argmin(top.state.q[1:-1])))
+    curve = Curve(equations, softest, sign=-1.0)
+    point = curve.solve(top.state, math.log(alpha))
+    if point is None or point.slope >= 0.0:
+        return math.nan
+    for after in curve.trace(point, lambda reached: reached.slope >= 0.0):
+        if after.slope >= 0.0:
+            return curve.fold(point, after).alpha
+        point = after
+    return math.nan
 
 
 def _first_finite(value: Callable[[float], float], low: float, high: float) -> float:

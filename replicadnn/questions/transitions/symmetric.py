@@ -12,7 +12,11 @@ from replicadnn.problem import Ansatz, Problem
 from replicadnn.provenance import provenance
 from replicadnn.questions.transitions.path import Segment, SolutionPath, ordering_path
 from replicadnn.questions.transitions.result import Step, Transitions
-from replicadnn.questions.transitions.steps import find_steps, saturated_overtakes
+from replicadnn.questions.transitions.steps import (
+    find_steps,
+    saturated_overtakes,
+    saturated_spinodal,
+)
 from replicadnn.questions.transitions.thresholds import (
     find_thresholds,
     fit_thresholds,
@@ -33,6 +37,7 @@ def symmetric_transitions(
     segments: list[Segment] = []
     steps: tuple[Step, ...] = ()
     overtakes = (math.nan, math.nan)
+    spinodal = math.nan
 
     def result(finished: bool) -> tuple[Transitions, int]:
         thresholds = find_thresholds(problem, segments, alpha_max)
@@ -52,6 +57,7 @@ def symmetric_transitions(
             liquid_returns=returns,
             saturated=overtakes[0],
             saturated_uncertainty=overtakes[1],
+            saturated_spinodal=spinodal,
             message=remark(thresholds, alpha_max) if finished else "interrupted",
             timings={"curve": traced - began, "steps": time.perf_counter() - traced},
             provenance=provenance(),
@@ -68,4 +74,6 @@ def symmetric_transitions(
         path = SolutionPath(problem, segments)
         steps = find_steps(path)
         overtakes = saturated_overtakes(path, steps, alpha_max)
+        if math.isfinite(overtakes[0]):
+            spinodal = saturated_spinodal(problem, overtakes[0])
     return result(True)[0]
