@@ -208,3 +208,29 @@ def test_what_branch_selects(
     assert bool(calls) is looked
     if branches == ["none"]:
         assert found[0].status is rd.Status.NO_SOLUTION
+
+
+def test_saturated_branches_that_have_closed_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One saturated layer a side has closed, two are found; without any the search ends."""
+    one = branch_at(20.0, 4, levels=2, branch="saturated")
+    assert one.converged
+    closed = dataclasses.replace(one, stop=StopReason.CLOSING)
+    lost = dataclasses.replace(one, stop=StopReason.FOLD)
+    for first, names in ((closed, ["saturated 2"]), (lost, []), (None, [])):
+        answers = {1: first, 2: one}
+        monkeypatch.setattr(point, "_saturated_at", lambda _, depth, __, a=answers: a[depth])
+        assert [b.branch for b in point._saturated(equations(20.0, 4), Settings())] == names
+
+
+def test_one_perceptron_is_convex_from_kappa_0_on() -> None:
+    convex, other = (
+        rd.solve(a, 1, scenario="random", kappa=kappa, levels=2)
+        for a, kappa in ((1.5, 0.0), (30.0, -1.5))
+    )
+    assert "convex" in convex.message
+    assert (convex.levels, convex.certificate.levels_error_s) == (0, 0.0)
+    assert "convex" not in other.message
+    assert other.levels == 2
+    assert other.free_entropy == pytest.approx(-0.08555705, abs=1e-8)
