@@ -18,6 +18,7 @@ from scipy.special import ndtr
 import replicadnn as rd
 from replicadnn.problem import BranchChoice, Problem, Scenario
 from replicadnn.status import Branch
+from replicadnn.theory import solve as sweeping
 from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
@@ -540,3 +541,20 @@ def test_what_is_said_of_replica_symmetry() -> None:
     for rho, words in ((1.01, "unstable to"), (0.99, "stable against"), (1.0, "stable against")):
         said = _doubts(problem, replace(plain, replicon=(rho,)))
         assert said == [f"{words} replica-symmetry breaking (rho = {rho:.4g})"]
+
+
+def test_a_point_starts_from_the_one_before_if_all_of_its_branches_were_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, lost = _branch("continuous", -0.4), _branch("filled", 0.0, found=False)
+    answers = {1.0: [one], 2.0: [one, lost], 3.0: [one]}
+    starts: dict[float, object] = {}
+
+    def solved(equations: Equations, asked: BranchChoice, **given: object) -> tuple[list, list]:
+        starts[equations.problem.alpha] = given["previous"]
+        return [], answers[equations.problem.alpha]
+
+    monkeypatch.setattr(sweeping, "solve_point", solved)
+    order = [i for i, _ in sweeping.solve_plan(sweeping.plan([3.0, 1.0, 2.0], 2))]
+    assert order == [1, 2, 0]  # from small to large alpha
+    assert starts == {1.0: [], 2.0: [one], 3.0: []}

@@ -542,3 +542,25 @@ def test_one_level_is_told_from_none_by_a_gain_of_1e_10(
     curve = [(4.0, liquid(3))]
     assert connection._resolved(equations(4.0, 3), curve, SimpleNamespace()) is resolved
     assert connection._resolved(equations(4.0, 3), [], SimpleNamespace())
+
+
+@pytest.mark.parametrize(
+    ("fold", "top", "end", "reason"),
+    [
+        (None, 7.0, None, None),
+        (6.5, 6.5, 6.5, StopReason.FOLD),
+        (7.5, 7.0, None, None),  # a fold beyond what was asked for
+        (7.5, 6.8, 6.8, StopReason.ONSET),
+        (None, 6.8, 6.8, StopReason.ONSET),
+    ],
+)
+def test_where_a_path_to_alpha_7_ends(
+    fold: float | None, top: float, end: float | None, reason: StopReason | None
+) -> None:
+    points = [SimpleNamespace(alpha=a, state=liquid(3)) for a in (5.0, top, 6.0)]
+    known = None if fold is None else SimpleNamespace(alpha=fold)
+    path = SimpleNamespace(points=points, fold=known, reason=StopReason.ONSET)
+    found = connection._end_of(path, 7.0)
+    assert (None if found is None else (found.alpha, found.reason)) == (
+        None if end is None else (end, reason)
+    )
