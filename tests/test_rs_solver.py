@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -558,3 +559,17 @@ def test_a_point_starts_from_the_one_before_if_all_of_its_branches_were_found(
     order = [i for i, _ in sweeping.solve_plan(sweeping.plan([3.0, 1.0, 2.0], 2))]
     assert order == [1, 2, 0]  # from small to large alpha
     assert starts == {1.0: [], 2.0: [one], 3.0: []}
+
+
+def test_derivatives_of_the_certificate() -> None:
+    """ds/dq_max is the largest of ds/dq and ds/d ln eps; signs do not matter."""
+    problem = Problem(alpha=5.0, L=3)
+    for by_q, by_eps, largest in ((-3e-9, 2e-9, 3e-9), (1e-9, -4e-9, 4e-9)):
+        slopes = (np.array([by_q, 0.0]), np.array([2e-9, -5e-9, 0.0]), np.array([by_eps, 1e-10]))
+        equations = SimpleNamespace(
+            problem=problem, gradient=lambda _, slopes=slopes: slopes, residual=lambda _: 6e-9,
+            mass_error=lambda _: 7e-12, unstable_liquid_layers=lambda _: [],
+        )  # fmt: skip
+        evidence = certify(equations, State.liquid(3), 0.5)
+        assert (evidence.ds_dq_max, evidence.ds_dQ_max) == (largest, 5e-9)
+        assert (evidence.residual, evidence.mass_error) == (6e-9, 7e-12)
