@@ -43,14 +43,18 @@ questions/transitions: transitions
 questions/(generalisation|gaps): generalisation gaps
 theory/(observables|cascade|counting): observables counting
 theory/(parisi|spherical|threads): response threads flow
-theory/closures/.*(jamming|pinned): capacity perceptron_end
+theory/closures/exact/(fronts|closure): contract transitions
+theory/closures/exact/: exact_site exact_route contract
+theory/closures/.*(jamming|saturated_ends|closed_forms): capacity perceptron_end
 theory/closures/.*(broken|replicon): replicon rsb flow
 theory/closures/: rs_kernels rs_solver
-theory/symmetric/curve: transitions
+theory/symmetric/curve: transitions contract
 theory/symmetric/: rs_solver
 theory/broken/(point|saturated): rsb_solve rsb_saturated perceptron_end
+theory/broken/certificate: rsb_certificate rsb_branch rsb
 theory/broken/: rsb rsb_continuation rsb_branch
-(solution|certificate|status): rs_solver observables rsb_solve
+certificate: certificate rs_solver
+(solution|status): certificate rs_solver observables rsb_solve
 .*: rs_solver rs_kernels counting
 """
 FIRST = ["Lt", "LtE", "Eq", "And", "Add", "Mult", "min", "argmin", "minimum", "all"]

@@ -22,7 +22,7 @@ from scipy.special import ndtr
 
 import replicadnn as rd
 from replicadnn.problem import Ansatz, Problem, Scenario
-from replicadnn.questions.capacity import Capacity, CapacityPoint, End
+from replicadnn.questions.capacity import Capacity, CapacityPoint, End, broken
 from replicadnn.questions.capacity.ask import plan
 from replicadnn.questions.capacity.broken import closing_rsb
 from replicadnn.questions.capacity.result import possible
@@ -40,7 +40,11 @@ from replicadnn.theory.closures.averaged.jamming import (
     contact_boundary,
     saturated_boundary,
 )
+<<<<<<< HEAD
 from replicadnn.theory.closures.exact import closed_forms
+=======
+from replicadnn.theory.contract import SaturatedEnds
+>>>>>>> 48de78d999b43bd0123910e97757d80ef1f62321
 from replicadnn.theory.counting import counting_bound
 
 
@@ -480,3 +484,23 @@ def test_a_closure_need_not_know_its_limits(monkeypatch: pytest.MonkeyPatch) -> 
     assert math.isnan(closures.reduced_capacity(problem))
     with pytest.raises(rd.InputError, match="rs with closure toy"):
         closures.saturated_ends(problem, 2, 1e6)
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "beside", "alpha", "error", "saturated"),
+    [
+        ((9.0, 8.7), (), 8.7, 0.3, -1),
+        ((9.0, 8.7), (8.9,), 8.7, 0.3, -1),
+        ((9.0, 8.7), (9.5, 8.5), 8.5, 1.0, 1),  # the branch that dies first bounds the storage
+        ((), (9.5, 8.5), 8.5, 1.0, 1),
+    ],
+)
+def test_the_smaller_end_of_the_saturated_branches_counts(
+    everywhere: tuple[float, ...], beside: tuple[float, ...], alpha: float, error: float,
+    saturated: int, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    ends = SaturatedEnds(everywhere=list(everywhere), beside=list(beside), deepest=8)
+    monkeypatch.setattr(broken, "saturated_ends", lambda *arguments: ends)
+    found = closing_rsb(4, 0.0, levels=2)
+    assert (found.alpha, found.saturated_layers, found.end) == (alpha, saturated, End.NO_STATES)
+    assert found.uncertainty == pytest.approx(error, abs=1e-12)

@@ -241,7 +241,7 @@ def test_names_in_a_page_exist(page: Path) -> None:
 
 #: What may still be called frozen: keys of documents and files, names of old branches and files.
 FORMER = (
-    "`frozen`", "`frozen_uncertainty`", "`frozen_layers`", "`rsb_frozen.py`",
+    "`frozen`", "`frozen_uncertainty`", "`frozen_spinodal`", "`frozen_layers`", "`rsb_frozen.py`",
     'Formerly "frozen"', 'called "frozen" in older files', 'Branch names with "frozen"',
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ import pytest
 
 from replicadnn.errors import InputError
 from replicadnn.montecarlo import network
+from replicadnn.montecarlo.chains import start
 from replicadnn.montecarlo.measure import relaxation
 from replicadnn.montecarlo.runs import drive
 from replicadnn.montecarlo.runs.result import RunStatus
@@ -413,3 +414,24 @@ def test_memory_that_is_needed(monkeypatch):
         else:
             with pytest.raises(InputError, match=r"need about 7.56e-05 GB"):
                 make_spec(**arguments)
+
+
+def test_outputs_of_the_weights_ensemble_err_with_the_probability_of_their_beta():
+    """p = 1/(1 + e^beta): a tenth at beta = ln 9, none at inf; neurons below are exact."""
+    for beta, wrong in ((math.log(9.0), 0.1), (math.inf, 0.0)):
+        net = network.plant_outputs(2, 20, 1000, beta, np.random.default_rng(1))
+        exact = network.propagate(net.J, net.S[0])
+        np.testing.assert_array_equal(net.S[1], exact[1])
+        assert np.mean(net.S[2] != exact[2]) == pytest.approx(wrong, abs=0.01)
+
+
+def test_sign_of_zero_is_plus_one():
+    S = network.propagate(np.array([[[1.0, -1.0], [-1.0, -1.0]]]), np.ones((2, 1), np.int8))
+    assert S[1, :, 0].tolist() == [1, -1]
+
+
+@pytest.mark.parametrize(("potential", "exact"), [("soft", True), ("count", False)])
+def test_a_teacher_for_the_soft_potential_makes_no_errors(potential, exact):
+    spec = make_spec(2, 20, 5.0, beta=1.0, start="random", potential=potential)
+    teacher, _ = start.starting_state(spec, np.random.SeedSequence(1))
+    assert np.array_equal(network.propagate(teacher.J, teacher.S[0]), teacher.S) is exact

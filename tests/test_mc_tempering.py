@@ -385,3 +385,12 @@ def test_series_begin_at_the_start():
         for name in ("r_matched", "q_matched"):
             assert np.all((run.series[name][0] >= low) & (run.series[name][0] <= high))
         assert np.isnan(run.series["q_self"][0]).all()
+
+
+@pytest.mark.parametrize("name", ["R", "R_matched", "r", "r_matched"])
+def test_overlaps_of_couplings_and_of_neurons_decide(name):
+    a = {name: np.array([[0.50], [0.52], [0.48]]), "energy": np.array([[0.1], [0.1], [0.1]])}
+    b = {name: np.array([[0.51], [0.51], [0.49]]), "energy": np.array([[0.1], [0.1], [0.1]])}
+    assert equilibrium.compare(a, b).verdict is Verdict.SHOWN
+    rest = [{"energy": x["energy"] + [[0.0], [0.01], [0.02]]} for x in (a, b)]
+    assert equilibrium.compare(*rest).verdict is Verdict.NOT_SHOWN  # energies alone do not

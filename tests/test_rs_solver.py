@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,16 +19,23 @@ from scipy.special import ndtr
 import replicadnn as rd
 from replicadnn.problem import BranchChoice, Problem, Scenario
 from replicadnn.status import Branch
+from replicadnn.theory import solve as sweeping
 from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.symmetric import connected
 from replicadnn.theory.symmetric.branches import Candidate, _name, select
+<<<<<<< HEAD
 from replicadnn.theory.symmetric.connected import connected_to_liquid
 from replicadnn.theory.symmetric.curve import Point
 from replicadnn.theory.symmetric.point import _remark
 from replicadnn.theory.symmetric.search import Settled, Stop
+=======
+from replicadnn.theory.symmetric.newton import contraction
+from replicadnn.theory.symmetric.point import _doubts, _remark, certify
+from replicadnn.theory.symmetric.search import Settled, Stop, connected_to_liquid
+>>>>>>> 48de78d999b43bd0123910e97757d80ef1f62321
 from replicadnn.theory.symmetric.state import State, distance
 
 SCENARIOS = ("teacher-student", "random")
@@ -517,3 +526,99 @@ def test_onset_of_deeper_layers(scenario: str, layer: int) -> None:
         assert s.converged, (shift, s.message)
         instability = high * (2 / math.pi) ** 2 * s.q_ea[layer - 1] ** 2
         assert instability == pytest.approx(1.0, abs=5 * abs(shift) + 1e-8)
+
+
+def _state_at(q: float, rest: float = 0.5) -> State:
+    state = State.uniform(3, 0.5, rest)
+    state.q[1] = q
+    state.p[1] = 1.0 - q
+    return state
+
+
+def test_a_start_within_two_hundredths_of_the_known_solution_joins_it_if_it_approaches() -> None:
+    equations = symmetric_equations(Problem(alpha=5.0, L=3))
+    known = _state_at(0.5)
+    for q, stop in ((0.521, None), (0.519, Stop.JOINS_KNOWN)):
+        one = search._Search(equations, _state_at(0.9), -1, 10, known, math.inf, _state_at(q))
+        ended = one._stopped()
+        assert (ended.stop if ended else None) is stop
+    one = search._Search(equations, _state_at(0.9), -1, 10, known, math.inf, _state_at(0.525))
+    assert one._stopped() is None
+    for q in (0.519, 0.518):  # less than three tenths closer than before: it may pass by
+        one.state = _state_at(q)
+        assert one._stopped() is None
+
+
+@pytest.mark.parametrize(
+    ("scenario", "beta", "rest", "empty"),
+    [
+        ("random", math.inf, 1.1e-12, False),
+        ("random", math.inf, 0.9e-12, True),
+        ("random", 3.0, 0.9e-12, False),  # at finite beta every coupling has a weight
+        ("teacher-student", math.inf, 0.9e-12, False),  # the teacher is always there
+    ],
+)
+def test_the_volume_is_empty_where_its_rest_falls_below_1e_12(
+    scenario: str, beta: float, rest: float, empty: bool
+) -> None:
+    equations = symmetric_equations(Problem(alpha=5.0, L=3, scenario=Scenario(scenario), beta=beta))
+    here = _state_at(0.5, rest)
+    ended = search._Search(equations, here, 1, 10, None, math.inf, here.copy())._stopped()
+    assert (ended is not None and ended.stop is Stop.UNSAT) is empty
+
+
+def test_an_unstable_liquid_is_not_certified() -> None:
+    """Layers beside the data are unstable from alpha = pi^2/4 = 2.47 on, the others not."""
+    for alpha, unstable in ((2.4, ()), (2.5, (1, 4))):
+        equations = symmetric_equations(Problem(alpha=alpha, L=5))
+        evidence = certify(equations, State.liquid(5), 0.0)
+        assert evidence.unstable_liquid_layers == unstable
+        assert evidence.passes(1e-8) is (unstable == ())
+
+
+def test_spectral_radius_from_one_on_is_infinite() -> None:
+    """One unknown with F' = 1/2, 1 and 3/2; two with F' = [[1/2, 1/4], [1/4, 1/2]]."""
+    assert contraction(np.array([[0.5]])) == pytest.approx(0.5, abs=1e-12)
+    assert math.isinf(contraction(np.array([[0.0]])))
+    assert math.isinf(contraction(np.array([[-0.5]])))
+    two = np.array([[0.0, -0.25], [0.5, 0.5], [-0.25, 0.0]])
+    assert contraction(two) == pytest.approx(0.75, abs=1e-12)
+
+
+def test_what_is_said_of_replica_symmetry() -> None:
+    problem = Problem(alpha=1.5, L=1, scenario=Scenario.RANDOM)
+    plain = certify(symmetric_equations(problem), State.liquid(1), 0.0)
+    for rho, words in ((1.01, "unstable to"), (0.99, "stable against"), (1.0, "stable against")):
+        said = _doubts(problem, replace(plain, replicon=(rho,)))
+        assert said == [f"{words} replica-symmetry breaking (rho = {rho:.4g})"]
+
+
+def test_a_point_starts_from_the_one_before_if_all_of_its_branches_were_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, lost = _branch("continuous", -0.4), _branch("filled", 0.0, found=False)
+    answers = {1.0: [one], 2.0: [one, lost], 3.0: [one]}
+    starts: dict[float, object] = {}
+
+    def solved(equations: Equations, asked: BranchChoice, **given: object) -> tuple[list, list]:
+        starts[equations.problem.alpha] = given["previous"]
+        return [], answers[equations.problem.alpha]
+
+    monkeypatch.setattr(sweeping, "solve_point", solved)
+    order = [i for i, _ in sweeping.solve_plan(sweeping.plan([3.0, 1.0, 2.0], 2))]
+    assert order == [1, 2, 0]  # from small to large alpha
+    assert starts == {1.0: [], 2.0: [one], 3.0: []}
+
+
+def test_derivatives_of_the_certificate() -> None:
+    """ds/dq_max is the largest of ds/dq and ds/d ln eps; signs do not matter."""
+    problem = Problem(alpha=5.0, L=3)
+    for by_q, by_eps, largest in ((-3e-9, 2e-9, 3e-9), (1e-9, -4e-9, 4e-9)):
+        slopes = (np.array([by_q, 0.0]), np.array([2e-9, -5e-9, 0.0]), np.array([by_eps, 1e-10]))
+        equations = SimpleNamespace(
+            problem=problem, gradient=lambda _, slopes=slopes: slopes, residual=lambda _: 6e-9,
+            mass_error=lambda _: 7e-12, unstable_liquid_layers=lambda _: [],
+        )  # fmt: skip
+        evidence = certify(equations, State.liquid(3), 0.5)
+        assert (evidence.ds_dq_max, evidence.ds_dQ_max) == (largest, 5e-9)
+        assert (evidence.residual, evidence.mass_error) == (6e-9, 7e-12)

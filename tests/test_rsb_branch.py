@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import replicadnn as rd
 from replicadnn.certificate import Certificate
 from replicadnn.status import BranchKind, Status
 from replicadnn.theory.broken import climb as climbing
+from replicadnn.theory.broken import connected as connection
 from replicadnn.theory.broken import search
 from replicadnn.theory.broken.certificate import certify, grid_alone
 from replicadnn.theory.broken.climb import (
@@ -525,3 +527,40 @@ def test_one_convex_perceptron_has_no_error_of_levels() -> None:
     assert one.Q_ea_error is not None
     assert one.Q_ea_error.tolist() == [0.0]
     assert rd.solve(2.1, 1, scenario="random", levels=8).Q_ea_error is None
+
+
+@pytest.mark.parametrize(("gain", "resolved"), [(0.9e-10, False), (1.1e-10, True), (-1.0, False)])
+def test_one_level_is_told_from_none_by_a_gain_of_1e_10(
+    gain: float, resolved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entropies = iter((-gain, 0.0))  # with one level, without
+
+    def settled(*arguments: object) -> SimpleNamespace:
+        return SimpleNamespace(evaluation=SimpleNamespace(free_entropy=next(entropies)))
+
+    monkeypatch.setattr(connection, "settle", settled)
+    curve = [(4.0, liquid(3))]
+    assert connection._resolved(equations(4.0, 3), curve, SimpleNamespace()) is resolved
+    assert connection._resolved(equations(4.0, 3), [], SimpleNamespace())
+
+
+@pytest.mark.parametrize(
+    ("fold", "top", "end", "reason"),
+    [
+        (None, 7.0, None, None),
+        (6.5, 6.5, 6.5, StopReason.FOLD),
+        (7.5, 7.0, None, None),  # a fold beyond what was asked for
+        (7.5, 6.8, 6.8, StopReason.ONSET),
+        (None, 6.8, 6.8, StopReason.ONSET),
+    ],
+)
+def test_where_a_path_to_alpha_7_ends(
+    fold: float | None, top: float, end: float | None, reason: StopReason | None
+) -> None:
+    points = [SimpleNamespace(alpha=a, state=liquid(3)) for a in (5.0, top, 6.0)]
+    known = None if fold is None else SimpleNamespace(alpha=fold)
+    path = SimpleNamespace(points=points, fold=known, reason=StopReason.ONSET)
+    found = connection._end_of(path, 7.0)
+    assert (None if found is None else (found.alpha, found.reason)) == (
+        None if end is None else (end, reason)
+    )

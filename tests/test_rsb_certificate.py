@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from broken_cases import branch_at, equations
@@ -9,9 +12,9 @@ from broken_cases import branch_at, equations
 import replicadnn as rd
 from replicadnn.status import Status
 from replicadnn.theory.broken.accuracy import OverlapUnits
-from replicadnn.theory.broken.certificate import certify
+from replicadnn.theory.broken.certificate import _growing_zeros, certify
 from replicadnn.theory.broken.search import Found
-from replicadnn.theory.broken.state import liquid
+from replicadnn.theory.broken.state import liquid, make_state
 from replicadnn.theory.broken.stop import StopReason
 
 
@@ -93,3 +96,37 @@ def test_distances_from_one_of_a_solution() -> None:
     assert saturated.branch == "saturated"
     assert saturated.q_ea[1] == 1.0
     assert saturated.one_minus_q_ea.tolist() == [0.0] * 4
+
+
+def test_overlaps_of_zero_that_would_grow() -> None:
+    """Growth factors from 1 + 1e-9 on; x = 0 is left out, for there q = 0 by symmetry."""
+    eps, q = np.zeros((5, 3)), np.zeros((5, 3))
+    q[[0, 4]] = 1.0
+    eps[1], q[1] = (0.0, 0.0, 0.5), (0.0, 0.0, 0.3)  # solid; levels 0 and 1 have no overlap
+    eps[3], q[3] = (0.0, 0.2, 0.5), (0.0, 0.1, 0.3)  # solid; level 0 has none
+    state = make_state(np.array([0.0, 0.3, 0.6]), eps, np.zeros((4, 3)))
+    ev = SimpleNamespace(q=q, state=state)
+    growth = np.zeros((5, 3))
+    here = SimpleNamespace(zero_level_growth=lambda _: growth)
+    growth[[1, 3], 0] = 3.0
+    growth[1, 1] = growth[2, 2] = 1.0 + 0.9e-9
+    assert _growing_zeros(here, ev) == ((), ())
+    growth[1, 1] = 1.0 + 1.1e-9
+    assert _growing_zeros(here, ev) == ((), ((1, 1),))
+    growth[2, 2] = 1.0 + 1.1e-9  # layer 2 is liquid
+    assert _growing_zeros(here, ev) == ((2,), ((1, 1),))
+
+
+@pytest.mark.parametrize(
+    ("fall", "top", "monotone"),
+    [(0.0, 0.0, True), (0.9e-10, 0.0, True), (1.1e-10, 0.0, False), (0.0, 1e-12, False)],
+)
+def test_overlaps_must_not_fall_nor_leave_their_range(
+    one_step: Found, fall: float, top: float, monotone: bool
+) -> None:
+    """Up to 1e-10, the rounding of overlaps that are equal."""
+    q = one_step.evaluation.q.copy()
+    q[1, 0] = q[1, 1] + fall
+    q[0] += top  # data: one at every level
+    ev = replace(one_step.evaluation, q=q)
+    assert certify(one_step.stage.equations, ev).monotone is monotone

@@ -15,7 +15,7 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.problem import BranchChoice
-from replicadnn.status import Branch
+from replicadnn.status import Branch, BranchKind
 from replicadnn.theory.broken import point
 from replicadnn.theory.broken.point import Settings
 from replicadnn.theory.broken.search import Found
@@ -208,3 +208,51 @@ def test_what_branch_selects(
     assert bool(calls) is looked
     if branches == ["none"]:
         assert found[0].status is rd.Status.NO_SOLUTION
+
+
+def test_saturated_branches_that_have_closed_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One saturated layer a side has closed, two are found; without any the search ends."""
+    one = branch_at(20.0, 4, levels=2, branch="saturated")
+    assert one.converged
+    closed = dataclasses.replace(one, stop=StopReason.CLOSING)
+    lost = dataclasses.replace(one, stop=StopReason.FOLD)
+    for first, names in ((closed, ["saturated 2"]), (lost, []), (None, [])):
+        answers = {1: first, 2: one}
+        monkeypatch.setattr(point, "_saturated_at", lambda _, depth, __, a=answers: a[depth])
+        assert [b.branch for b in point._saturated(equations(20.0, 4), Settings())] == names
+
+
+def test_one_perceptron_is_convex_from_kappa_0_on() -> None:
+    convex, other = (
+        rd.solve(a, 1, scenario="random", kappa=kappa, levels=2)
+        for a, kappa in ((1.5, 0.0), (30.0, -1.5))
+    )
+    assert "convex" in convex.message
+    assert (convex.levels, convex.certificate.levels_error_s) == (0, 0.0)
+    assert "convex" not in other.message
+    assert other.levels == 2
+    assert other.free_entropy == pytest.approx(-0.08555705, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "converged", "names"),
+    [
+        (1.1e-6, BranchKind.DISCONTINUOUS, True, ["discontinuous"]),
+        (-1.1e-6, BranchKind.DISCONTINUOUS, True, ["discontinuous"]),
+        (0.9e-6, BranchKind.DISCONTINUOUS, True, []),  # the same with levels shared out otherwise
+        (0.9e-6, BranchKind.DISCONTINUOUS, False, ["discontinuous"]),  # there is no other one
+        (0.1, BranchKind.CONTINUOUS, True, []),
+    ],
+)
+def test_a_discontinuous_solution_differs_in_s_by_1e_6(
+    one: Found, change: float, kind: BranchKind, converged: bool, names: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    stop = one.stop if converged else StopReason.FOLD
+    continuous = dataclasses.replace(with_evaluation(one, free_entropy=-0.8), stop=stop)
+    other = dataclasses.replace(with_evaluation(one, free_entropy=-0.8 + change), kind=kind)
+    monkeypatch.setattr(point, "_try", lambda *arguments: other)
+    found = point._discontinuous(equations(4.0, 2), continuous, Settings(levels=1))
+    assert [b.branch for b in found] == names

@@ -19,6 +19,7 @@ import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
 from replicadnn.questions.transitions import Order, Step, Threshold, Transitions, broken
 from replicadnn.questions.transitions.path import ordering_path
+from replicadnn.questions.transitions.symmetric import symmetric_transitions
 from replicadnn.questions.transitions.thresholds import find_thresholds, fit_thresholds
 from replicadnn.status import BranchKind
 from replicadnn.storage.readers import describe
@@ -566,3 +567,13 @@ def test_limits_of_the_arguments() -> None:
         rd.transitions(1001)
     with pytest.raises(rd.InputError, match="from 1 to 512"):
         rd.transitions(2, scenario="random", levels=513)
+
+
+@pytest.mark.slow
+def test_where_the_curve_leads_back_to_the_liquid_a_step_has_no_other_end() -> None:
+    """Exact neurons, L = 6: the fold at 128.690; the one at 19.5 does not lead to the crystal."""
+    problem = Problem(alpha=1.0, L=6, closure="exact")
+    (step,) = symmetric_transitions(problem, 1e4, None).steps
+    assert step.up == pytest.approx(128.690421, abs=1e-5)
+    assert math.isnan(step.down)
+    assert math.isnan(step.coexistence)

@@ -45,25 +45,6 @@ def _dot(x, y, n):
     return total
 
 
-@jit_ieee_strict
-def _append_sources(x, n, old, low, high, top, m_above, f, f1, fbar, S_above, a_top):
-    """Put a_{r+1} and u_r of level r into x as functions `old` (even) and `old` + 1.
-
-    At the highest level (`top`) a is `a_top`; elsewhere rows that underflow (`S_above` = 0) have
-    none.
-    """
-    group = (old - old % columns.GROUP) * n + old % columns.GROUP
-    if old % columns.GROUP == 0:
-        columns.clear(x[old * n :], n, columns.GROUP, low, high)
-    for h in range(low, high):
-        at = group + columns.GROUP * h
-        x[at + 1] = f1[h] ** 2
-        if top:
-            x[at] = a_top[h]
-        else:
-            x[at] = (fbar[h] - f[h]) / m_above if S_above[h] > 0.0 else 0.0
-
-
 @jit_ieee
 def _minus_slope(P, f1, step, n, out):
     """out = -(P f')' on a grid of `n` points: <f' x'> = sum_h out_h x_h."""
@@ -195,10 +176,16 @@ def hessian(
         low, high = lows[r], highs[r]
         old = 2 * (k - r)
         count = old + 2 + (-(old + 2)) % columns.GROUP
-        above = min(r + 1, k)
-        _append_sources(
-            x, n, old, low, high, r == k, m[r + 1], f[r], f1[r], fbar[r], S[above], boundary_dm
-        )
+        group = (old - old % columns.GROUP) * n + old % columns.GROUP
+        if old % columns.GROUP == 0:
+            columns.clear(x[old * n :], n, columns.GROUP, low, high)
+        for h in range(low, high):
+            at = group + columns.GROUP * h
+            x[at + 1] = f1[r, h] ** 2
+            if r == k:
+                x[at] = boundary_dm[h]
+            else:
+                x[at] = (fbar[r, h] - f[r, h]) / m[r + 1] if S[r + 1, h] > 0.0 else 0.0
         weight[:old] = m[r] - m[r + 1]
         weight[old:] = m[r]
         columns.weighted(x, n, count, P[r], low, high, xp, n, 0)

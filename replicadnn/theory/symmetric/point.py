@@ -130,7 +130,7 @@ def _remark(
             "the dense-limit functional fails here, see docs/theory.md, section 5"
         )
     better = [b for b in found if b.free_entropy > branch.free_entropy]
-    if asked is BranchChoice.AUTO and problem.teacher and better and not branch.saturated:
+    if asked is BranchChoice.AUTO and problem.teacher and better:
         best = max(better, key=lambda b: b.free_entropy)
         limit = " (q -> 1)" if best.saturated else ""
         return (
