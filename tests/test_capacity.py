@@ -40,11 +40,8 @@ from replicadnn.theory.closures.averaged.jamming import (
     contact_boundary,
     saturated_boundary,
 )
-<<<<<<< HEAD
 from replicadnn.theory.closures.exact import closed_forms
-=======
 from replicadnn.theory.contract import SaturatedEnds
->>>>>>> 48de78d999b43bd0123910e97757d80ef1f62321
 from replicadnn.theory.counting import counting_bound
 
 

@@ -24,18 +24,13 @@ from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
 from replicadnn.theory.closures.averaged.equations import Equations
-from replicadnn.theory.symmetric import connected
+from replicadnn.theory.symmetric import connected, search
 from replicadnn.theory.symmetric.branches import Candidate, _name, select
-<<<<<<< HEAD
 from replicadnn.theory.symmetric.connected import connected_to_liquid
 from replicadnn.theory.symmetric.curve import Point
-from replicadnn.theory.symmetric.point import _remark
-from replicadnn.theory.symmetric.search import Settled, Stop
-=======
 from replicadnn.theory.symmetric.newton import contraction
 from replicadnn.theory.symmetric.point import _doubts, _remark, certify
-from replicadnn.theory.symmetric.search import Settled, Stop, connected_to_liquid
->>>>>>> 48de78d999b43bd0123910e97757d80ef1f62321
+from replicadnn.theory.symmetric.search import Settled, Stop
 from replicadnn.theory.symmetric.state import State, distance
 
 SCENARIOS = ("teacher-student", "random")
