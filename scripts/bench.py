@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -76,38 +77,13 @@ class Bench:
 
 
 def rs(bench: Bench) -> Iterator[Row]:
-    """Replica-symmetric solver."""
-    import replicadnn as rd
-    from replicadnn.problem import Problem
-    from replicadnn.theory.closures.averaged import twin
-    from replicadnn.theory.closures.averaged.equations import Equations
-    from replicadnn.theory.symmetric.state import State
+    """Replica-symmetric solver, both closures."""
+    from replicadnn.theory.closures.averaged import twin as averaged
+    from replicadnn.theory.closures.exact import twin as exact
 
     for scenario in ("teacher-student", "random"):
-
-        def point(L: int, scenario: str = scenario) -> object:
-            return rd.solve(100.0, L, scenario=scenario, ansatz="rs")
-
-        problem = Problem(alpha=100.0, L=20, scenario=scenario)
-        equations, state = Equations(problem), State.uniform(20, 0.5)
-        active = state.active
-        q, Q = np.full(21, 0.5), np.full(20, 0.5)
-        q[[0, -1]] = 1.0
-        yield bench.ratio(
-            f"rs, {scenario}: one map, L = 20, twin / compiled (which adds the Jacobian)",
-            lambda p=problem, s=state: twin.saddle_map(p, s.q, s.Q),
-            lambda e=equations, s=state, a=active: [e.linearise(s, a) for _ in range(50)],
-            50.0,
-        )
-        yield bench.ratio(
-            f"rs, {scenario}: one solution to 1e-10, L = 20, plain iteration of the twin / solve",
-            lambda p=problem, start=(q, Q): twin.iterate(p, *start, tol=1e-10),
-            lambda: point(20),
-        )
-        yield bench.time(f"rs, {scenario}: one point, all branches, L = 20", lambda: point(20))
-        yield bench.ratio(
-            f"rs, {scenario}: L = 1000 / L = 100", lambda: point(1000), lambda: point(100)
-        )
+        yield from symmetric(bench, scenario, "averaged", averaged, 50)
+        yield from symmetric(bench, scenario, "exact", exact, 20)
     program = [sys.executable, "-m", "replicadnn.cli.main"]
     yield bench.time(
         "replicadnn --help",
@@ -119,6 +95,42 @@ def rs(bench: Bench) -> Iterator[Row]:
             [*program, "solve", "--alpha", "25", "--L", "20"], capture_output=True, check=True
         ),
     )
+
+
+def symmetric(
+    bench: Bench, scenario: str, closure: str, twin: ModuleType, maps: int
+) -> Iterator[Row]:
+    """One closure in one scenario: the map, a solution, the cost of depth and of a sweep."""
+    import replicadnn as rd
+    from replicadnn.problem import Problem
+    from replicadnn.theory.closures import symmetric_equations
+    from replicadnn.theory.symmetric.state import State
+
+    def solve(alpha: object, L: int) -> object:
+        return rd.solve(alpha, L, scenario=scenario, ansatz="rs", closure=closure)
+
+    name = f"rs, {closure}, {scenario}"
+    problem = Problem(alpha=100.0, L=20, scenario=scenario, closure=closure)
+    equations, state = symmetric_equations(problem), State.uniform(20, 0.5)
+    q, Q = np.full(21, 0.5), np.full(20, 0.5)
+    q[[0, -1]] = 1.0
+    yield bench.ratio(
+        f"{name}: one map, L = 20, twin / compiled (which adds the Jacobian)",
+        lambda: twin.saddle_map(problem, q, Q),
+        lambda: [equations.linearise(state, state.active) for _ in range(maps)],
+        float(maps),
+    )
+    yield bench.time(f"{name}: one point, all branches, L = 20", lambda: solve(100.0, 20))
+    yield bench.time(f"{name}: 200 alphas, L = 20", lambda: solve(np.linspace(1.0, 400.0, 200), 20))
+    yield bench.ratio(
+        f"{name}: L = 1000 / L = 100", lambda: solve(100.0, 1000), lambda: solve(100.0, 100)
+    )
+    if closure == "averaged":
+        yield bench.ratio(
+            f"{name}: one solution to 1e-10, L = 20, plain iteration of the twin / solve",
+            lambda: twin.iterate(problem, q, Q, tol=1e-10),
+            lambda: solve(100.0, 20),
+        )
 
 
 def rsb(bench: Bench) -> Iterator[Row]:
