@@ -22,7 +22,7 @@ from scipy.special import ndtr
 
 import replicadnn as rd
 from replicadnn.problem import Ansatz, Problem, Scenario
-from replicadnn.questions.capacity import Capacity, CapacityPoint, End, broken
+from replicadnn.questions.capacity import Capacity, CapacityPoint, End, broken, symmetric
 from replicadnn.questions.capacity.ask import plan
 from replicadnn.questions.capacity.broken import closing_rsb
 from replicadnn.questions.capacity.result import possible
@@ -43,6 +43,7 @@ from replicadnn.theory.closures.averaged.jamming import (
 from replicadnn.theory.closures.exact import closed_forms
 from replicadnn.theory.contract import SaturatedEnds
 from replicadnn.theory.counting import counting_bound
+from replicadnn.theory.symmetric.state import State
 
 
 def _gardner(kappa: float) -> float:
@@ -501,3 +502,32 @@ def test_the_smaller_end_of_the_saturated_branches_counts(
     found = closing_rsb(4, 0.0, levels=2)
     assert (found.alpha, found.saturated_layers, found.end) == (alpha, saturated, End.NO_STATES)
     assert found.uncertainty == pytest.approx(error, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("L", "inner", "points", "closest", "layers"),
+    [
+        (4, 0.5, 4, 1e-5, [3]),  # the middle
+        (4, 0.5, 3, 1e-5, [3, 1]),  # fewer than four points are no curve
+        (4, 0.5, 4, 2e-4, [3, 1]),  # nor one that stops before 1 - Q = 1e-4
+        (4, 0.0, 4, 1e-5, [1]),  # liquid
+        (1, 0.5, 4, 1e-5, [1]),
+    ],
+)
+def test_the_end_is_followed_in_the_middle_or_else_in_the_first_layer(
+    L: int, inner: float, points: int, closest: float, layers: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    state = State.uniform(L, 1.0 - inner, 0.1)
+    asked: list[int] = []
+
+    def follow(problem: Problem, found: object, layer: int) -> tuple[list[float], list[float]]:
+        asked.append(layer)
+        rests = [closest * 10.0**n for n in range(points)][::-1]
+        return [5.0 - 3.0 * r for r in rests], rests
+
+    bracket = symmetric._Bracket(4.9, 5.1, state)
+    monkeypatch.setattr(symmetric, "_bracket", lambda problem, alpha_max: bracket)
+    monkeypatch.setattr(symmetric, "_follow", follow)
+    closing(L, 0.0)
+    assert asked == layers

@@ -394,3 +394,21 @@ def test_overlaps_of_couplings_and_of_neurons_decide(name):
     assert equilibrium.compare(a, b).verdict is Verdict.SHOWN
     rest = [{"energy": x["energy"] + [[0.0], [0.01], [0.02]]} for x in (a, b)]
     assert equilibrium.compare(*rest).verdict is Verdict.NOT_SHOWN  # energies alone do not
+
+
+def test_the_state_for_overlaps_with_earlier_ones_is_that_of_the_middle():
+    """Kept in the round that begins at the middle (the 11th of 20), and never again."""
+    spec = make_spec(2, 5, 4.0, beta=2.0, samples=1, seed=3, step=0.5)
+    job = Tempering(spec, Exchange((1.5, 2.0), 20, 2))
+    sample = job.samples[0]
+    for until in (10, 11, 20):
+        sample.run(until, 2)
+        top = sample.ladders[0].top().network()
+        if until == 10:
+            assert not sample.S0.any()
+        if until == 11:
+            kept = top.J.copy(), top.S.copy()
+        if until > 10:
+            np.testing.assert_array_equal(sample.J0[0], kept[0])
+            np.testing.assert_array_equal(sample.S0[0], kept[1])
+    assert not np.array_equal(top.J, kept[0])

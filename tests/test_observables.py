@@ -337,3 +337,10 @@ def test_cascade_edges() -> None:
     for x, replicas, named in (([0.0, 1.0], 3, "x"), ([0.1], 3, "x"), ([0.0], 0, "replicas")):
         with pytest.raises(rd.InputError, match=named):
             sample_clusters(x, replicas, rng)
+
+
+@pytest.mark.parametrize(
+    ("values", "onset"), [([0.0, 0.5], 0.3), ([0.2, 0.5], 0.0), ([0.2, 0.2], 0.0)]
+)
+def test_onset_is_where_overlaps_leave_zero(values: list[float], onset: float) -> None:
+    assert overlap_distribution([0.0, 0.3], values).onset == onset

@@ -28,7 +28,7 @@ from replicadnn.theory.symmetric import connected, search
 from replicadnn.theory.symmetric.branches import Candidate, _name, select
 from replicadnn.theory.symmetric.connected import connected_to_liquid
 from replicadnn.theory.symmetric.curve import Point
-from replicadnn.theory.symmetric.newton import contraction
+from replicadnn.theory.symmetric.newton import contraction, growth
 from replicadnn.theory.symmetric.point import _doubts, _remark, certify
 from replicadnn.theory.symmetric.search import Settled, Stop
 from replicadnn.theory.symmetric.state import State, distance
@@ -617,3 +617,19 @@ def test_derivatives_of_the_certificate() -> None:
         evidence = certify(equations, State.liquid(3), 0.5)
         assert (evidence.ds_dq_max, evidence.ds_dQ_max) == (largest, 5e-9)
         assert (evidence.residual, evidence.mass_error) == (6e-9, 7e-12)
+
+
+def test_growth_is_not_judged_beyond_800_unknowns() -> None:
+    """F' = diag(0.25): three quarters are the bands of 1 - F'."""
+    assert growth(np.full((1, 800), 0.75)) == pytest.approx(0.25, rel=1e-12)
+    assert math.isnan(growth(np.full((1, 801), 0.75)))
+
+
+def test_a_name_carries_over_from_one_neighbour_only() -> None:
+    q = np.array([1.0, 0.94, 0.93, 0.94, 1.0])
+    Q = np.full(4, 0.9)
+    here = Settled(State(q, 1.0 - q, Q, 1.0 - Q), Stop.FOUND, 0.0, 1, 1, 0.5)
+    equations = Equations(Problem(alpha=500.0, L=4))
+    previous = [Candidate(Branch(name), here, -0.4) for name in ("saturated", "continuous")]
+    assert _name(equations, here, False, previous[:1], 10) == "saturated"
+    assert _name(equations, here, False, previous, 10) == "filled"  # two: by what it looks like

@@ -425,6 +425,7 @@ def test_a_coarse_grid_is_refined_twice_and_named_if_that_is_not_enough(
     assert stage.certificate.passes(1e-8) is enough
     assert 1.2 * points < refined.points_per_width <= 2.25 * points
     assert not grid_alone(replace(before, mass_error=1e-9), 1e-8)
+    assert not grid_alone(replace(before, grid_error=1e-9), 1e-8)  # nothing is missing
 
 
 @pytest.mark.parametrize(

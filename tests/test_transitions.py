@@ -18,6 +18,7 @@ from replicadnn.cli.main import run
 import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
 from replicadnn.questions.transitions import Order, Step, Threshold, Transitions, broken
+from replicadnn.questions.transitions import steps as stepping
 from replicadnn.questions.transitions.path import ordering_path
 from replicadnn.questions.transitions.symmetric import symmetric_transitions
 from replicadnn.questions.transitions.thresholds import find_thresholds, fit_thresholds
@@ -577,3 +578,26 @@ def test_where_the_curve_leads_back_to_the_liquid_a_step_has_no_other_end() -> N
     assert step.up == pytest.approx(128.690421, abs=1e-5)
     assert math.isnan(step.down)
     assert math.isnan(step.coexistence)
+
+
+@pytest.mark.parametrize(
+    ("inner", "s", "alpha"),
+    [(0.94, -0.3, math.nan), (0.96, -0.3, 20.0), (0.96, -0.5, math.nan)],
+)
+def test_saturated_means_q_above_095_in_every_layer(
+    inner: float, s: float, alpha: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What falls from full order has ``s`` at all alpha, the curve has -0.4 from alpha = 20 on."""
+    top = SimpleNamespace(found=True, state=State.uniform(3, 1.0 - inner, 0.1))
+    here = SimpleNamespace(free_entropy=lambda state: SimpleNamespace(total=s))
+    path = SimpleNamespace(
+        problem=Problem(alpha=1.0, L=3),
+        segments=[SimpleNamespace(points=[SimpleNamespace(alpha=20.0)])],
+        crossing=lambda log_alpha: log_alpha, state=lambda found: State.liquid(3),
+        entropy=lambda found: -0.4,
+    )  # fmt: skip
+    monkeypatch.setattr(stepping, "settle", lambda *arguments, **more: top)
+    monkeypatch.setattr(stepping, "symmetric_equations", lambda problem: here)
+    found, error = stepping.saturated_overtakes(path, (), 100.0)
+    assert found == pytest.approx(alpha, rel=3e-6, nan_ok=True)
+    assert error == pytest.approx(1e-6 * alpha, rel=1e-5, nan_ok=True)
