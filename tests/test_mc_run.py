@@ -435,3 +435,28 @@ def test_a_teacher_for_the_soft_potential_makes_no_errors(potential, exact):
     spec = make_spec(2, 20, 5.0, beta=1.0, start="random", potential=potential)
     teacher, _ = start.starting_state(spec, np.random.SeedSequence(1))
     assert np.array_equal(network.propagate(teacher.J, teacher.S[0]), teacher.S) is exact
+
+
+@pytest.mark.parametrize(
+    ("potential", "kappa", "planted"),
+    [("count", 0.0, True), ("soft", 0.0, False), ("count", 0.2, False)],
+)
+def test_pilot_run_starts_where_the_run_is_in_equilibrium(
+    potential: str, kappa: float, planted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the teacher where that is an exact sample, else at the start of the run."""
+    from replicadnn.montecarlo.chains import start as starts
+
+    spec = make_spec(2, 4, 2.0, beta=2.0, potential=potential, kappa=kappa, start="random")
+    began = []
+    known = starts.starting_state(spec, np.random.SeedSequence(3).spawn(2)[0])
+
+    def start_chain(spec: object, net: object, seed: object, step: float) -> object:
+        began.append(net)
+        raise InterruptedError
+
+    monkeypatch.setattr(starts, "start_chain", start_chain)
+    with pytest.raises(InterruptedError):
+        starts.pilot_step(spec, np.random.SeedSequence(3))
+    np.testing.assert_array_equal(began[0].J, known[0 if planted else 1].J)
+    assert not np.array_equal(known[0].J, known[1].J)

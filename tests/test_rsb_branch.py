@@ -565,3 +565,41 @@ def test_where_a_path_to_alpha_7_ends(
     assert (None if found is None else (found.alpha, found.reason)) == (
         None if end is None else (end, reason)
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "over", "expected"),
+    [
+        (StopReason.FOLD, True, StopReason.FOLD),  # the end is shown, however late
+        (StopReason.POINTS, True, StopReason.TIME_LIMIT),  # it is not: time was what was missing
+        (StopReason.POINTS, False, StopReason.POINTS),
+    ],
+)
+def test_an_end_that_is_not_shown_in_time_is_a_time_limit(
+    reason: StopReason, over: bool, expected: StopReason
+) -> None:
+    effort = climbing.Effort(deadline=-np.inf if over else np.inf)
+    found = climbing.Climb(SimpleNamespace(s=-0.7, levels=1))  # type: ignore[arg-type]
+    end = connection.End(2, 13.5, reason)
+    assert search._outcome(found, end, 4, effort)[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("away", "lost", "expected"),
+    [
+        (False, None, None),
+        (True, None, StopReason.LEAP),  # not the solution next to the start
+        (True, StopReason.COLLAPSE, StopReason.COLLAPSE),  # what was lost before says more
+    ],
+)
+def test_a_solution_far_from_its_start_is_another_one(
+    away: bool, lost: StopReason | None, expected: StopReason | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    start = liquid(3)
+    note = None if lost is None else Note.plain(lost)
+    climbed = climbing.Climb(SimpleNamespace(evaluation=None), lost=note)  # type: ignore[arg-type]
+    monkeypatch.setattr(search, "climb", lambda *arguments: climbed)
+    monkeypatch.setattr(search, "leaps", lambda *arguments: away)
+    found = search._from_start(equations(2.0, 3), 2, start, climbing.UNLIMITED)
+    assert (found.lost.reason if found.lost else None) is expected
