@@ -181,3 +181,9 @@ def test_factor_of_noisy_networks() -> None:
     )
     found = rd.generalisation(2, 20.0, beta=2.0, noisy="both").points[0]
     assert 1.0 - 2.0 * found.error == pytest.approx(math.exp(found.log_rho), rel=1e-9)
+
+
+def test_liquid_layers_are_counted_among_the_hidden_ones() -> None:
+    """L = 20, alpha = 25: layers 1, 2, 18 and 19 are solid, 15 of 19 hidden layers liquid."""
+    (point,) = rd.generalisation(20, 25.0).points
+    assert point.liquid_layers == 15
