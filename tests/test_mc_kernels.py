@@ -275,3 +275,14 @@ def test_weights_kernel_keeps_the_wrong_bits_of_every_pattern():
     expected = np.count_nonzero(c.network().S[L] != net.S[L], axis=0)
     np.testing.assert_array_equal(memory.wrong, expected)
     assert change == expected.sum() - c.energy()
+
+
+def test_a_gap_at_the_margin_is_not_violated():
+    """J = (1, -1), S = (1, 1): h = 0, r = 0; (-1, -1): h = -sqrt 2, r = S h."""
+    J = np.array([[[1.0, -1.0], [-1.0, -1.0]]], np.float32)
+    S = np.ones((2, 2, 1), np.int8)
+    for kappa, violated in ((0.0, 1), (0.1, 2), (-2.0, 0)):
+        chain = gap.GapChain.start(
+            network.Network(J, S), np.random.SeedSequence(1), beta=1.0, kappa=kappa
+        )
+        assert chain.violations().tolist() == [violated]

@@ -235,3 +235,9 @@ def test_fresh_signs_are_fair_and_move_on():
     assert set(np.unique(one)) == {-1, 1}
     for signs in (one, two, one * two, one[:, 1:] * one[:, :-1], one[1:] * one[:-1]):
         assert abs(signs.mean(dtype=float)) < 4.0 / np.sqrt(signs.size)
+
+
+def test_a_curve_that_only_touches_the_level_has_crossed_it():
+    times = np.array([0, 1, 2])
+    assert relaxation.crossing_time(times, np.array([1.0, 0.5, 0.5]), 0.5) == pytest.approx(1.0)
+    assert np.isnan(relaxation.crossing_time(times, np.array([1.0, 0.51, 0.51]), 0.5))
