@@ -81,9 +81,12 @@ def test_teacher_student_solutions_are_stable() -> None:
 
 
 def test_exact_closure(tmp_path: Path) -> None:
-    """Literal rho of random data; symmetry breaks where the first layer becomes solid."""
+    """Literal rho of random data; symmetry breaks where the first layer becomes solid.
+
+    In the liquid, L = 2: rho^3 = a rho + a^2, a = alpha (2/pi)^2, 0.7840755 at alpha = 1.
+    """
     found = rd.stability([1.0, 2.0, 4.0], 2, closure="exact")
-    assert [p.rho for p in found.points] == pytest.approx([0.0, 1.0130, 1.2031], abs=5e-5)
+    assert [p.rho for p in found.points] == pytest.approx([0.7840755, 1.0130, 1.2031], abs=5e-5)
     assert found.lines[0].alpha == pytest.approx(1.5249377, abs=5e-7)
     assert found.lines[0].onset
     back = rd.load(found.save(tmp_path / "s.h5"))
