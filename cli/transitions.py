@@ -62,16 +62,21 @@ def _print(found: Transitions) -> None:
             f"(alpha rising), one returns at {found.liquid_returns:.8g} (falling)"
         )
     for step in found.steps:
-        click.echo(
-            f"first-order step: up {step.up:.8g}, down {step.down:.8g}, equal s at "
-            f"{step.coexistence:.8g} +- {step.uncertainty:.1e}; "
-            f"q(centre) {step.q_before:.4g} -> {step.q_after:.4g}"
-        )
+        words = [f"up {step.up:.8g}"]
+        if not math.isnan(step.down):
+            words.append(f"down {step.down:.8g}")
+        if not math.isnan(step.coexistence):
+            words.append(f"equal s at {step.coexistence:.8g} +- {step.uncertainty:.1e}")
+        overlaps = f"q(centre) {step.q_before:.4g} -> {step.q_after:.4g}"
+        click.echo(f"first-order step: {', '.join(words)}; {overlaps}")
     if not math.isnan(found.saturated):
-        click.echo(
+        line = (
             f"saturated branch (q -> 1) has larger s from alpha = {found.saturated:.8g} "
-            f"+- {found.saturated_uncertainty:.1e}; it appears at {found.saturated_spinodal:.8g}"
+            f"+- {found.saturated_uncertainty:.1e}"
         )
+        if not math.isnan(found.saturated_spinodal):
+            line += f"; it appears at {found.saturated_spinodal:.8g}"
+        click.echo(line)
     _print_notes(found)
 
 

@@ -104,6 +104,7 @@ def symmetric(
     import replicadnn as rd
     from replicadnn.problem import Problem
     from replicadnn.theory.closures import symmetric_equations
+    from replicadnn.theory.closures.common import iterate
     from replicadnn.theory.symmetric.state import State
 
     def solve(alpha: object, L: int) -> object:
@@ -128,7 +129,7 @@ def symmetric(
     if closure == "averaged":
         yield bench.ratio(
             f"{name}: one solution to 1e-10, L = 20, plain iteration of the twin / solve",
-            lambda: twin.iterate(problem, q, Q, tol=1e-10),
+            lambda: iterate(twin.saddle_map, problem, q, Q, tol=1e-10),
             lambda: solve(100.0, 20),
         )
 

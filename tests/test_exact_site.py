@@ -15,6 +15,7 @@ from replicadnn.kernels.theory import exact as kernels
 from replicadnn.kernels.theory import exact_averages, symmetric
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged.equations import Equations
+from replicadnn.theory.closures.common import iterate
 from replicadnn.theory.closures.exact import twin
 from replicadnn.theory.closures.exact.site import Sites
 
@@ -280,7 +281,7 @@ def test_reference_solutions(
     case = Problem(alpha=alpha, L=L, scenario=scenario, beta=beta)
     start = np.full(L + 1, 0.5)
     start[[0, -1]] = 1.0
-    found_q, found_Q, _ = twin.iterate(case, start, np.full(L, 0.5), tol=1e-11)
+    found_q, found_Q, _ = iterate(twin.saddle_map, case, start, np.full(L, 0.5), tol=1e-11)
     assert found_q[1:-1] == pytest.approx(q, abs=1e-9)
     assert found_Q == pytest.approx(Q, abs=1e-9)
     eps = twin.fields(case, found_q, found_Q)

@@ -24,6 +24,7 @@ from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
 from replicadnn.theory.closures.averaged.equations import Equations
+from replicadnn.theory.closures.common import iterate
 from replicadnn.theory.symmetric import connected, search
 from replicadnn.theory.symmetric.branches import Candidate, _name, select
 from replicadnn.theory.symmetric.connected import connected_to_liquid
@@ -462,7 +463,7 @@ def test_plain_iteration_of_the_twin_reaches_the_same_point() -> None:
         problem = Problem(alpha=9.0, L=4, scenario=scenario)
         q, Q = np.full(5, 0.5), np.full(4, 0.5)
         q[[0, -1]] = 1.0
-        q, Q, _ = twin.iterate(problem, q, Q, tol=1e-11)
+        q, Q, _ = iterate(twin.saddle_map, problem, q, Q, tol=1e-11)
         s = solve(9.0, 4, scenario=scenario)
         assert s.q_ea == pytest.approx(q, abs=1e-8)
         assert s.Q_ea == pytest.approx(Q, abs=1e-8)

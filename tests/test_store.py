@@ -118,6 +118,10 @@ def test_older_limits_of_the_certificate(tmp_path: Path) -> None:
     assert rd.load(older_file(tmp_path / "a.h5", new, certificate_ds_dq_max=9e-8))[0].converged
     with pytest.raises(rd.FileError, match="certificate fails"):
         rd.load(older_file(tmp_path / "b.h5", new, certificate_ds_dq_max=1.1e-7))
+    with pytest.raises(
+        rd.FileError, match="certificate fails"
+    ):  # the other limits were what they are: 1e-8 at tol = 1e-8
+        rd.load(older_file(tmp_path / "d.h5", new, certificate_residual=2e-8))
     path = new.save(tmp_path / "c.h5")
     with h5py.File(path, "r+") as file:
         group = file["solutions/0000"]

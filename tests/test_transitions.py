@@ -20,6 +20,7 @@ from replicadnn.problem import Problem, Scenario
 from replicadnn.questions.transitions import Order, Step, Threshold, Transitions, broken
 from replicadnn.questions.transitions import steps as stepping
 from replicadnn.questions.transitions.path import ordering_path
+from replicadnn.questions.transitions.steps import saturated_spinodal
 from replicadnn.questions.transitions.symmetric import symmetric_transitions
 from replicadnn.questions.transitions.thresholds import find_thresholds, fit_thresholds
 from replicadnn.status import BranchKind
@@ -436,6 +437,20 @@ def test_threshold_with_levels_is_extrapolated(
     low = search.approach(math.log(5.0), 10.0, 4)
     assert math.isnan(low.log_alpha)
     assert low.reason == "alpha_max = 10"
+
+
+@pytest.mark.parametrize("L", [6, 20])
+def test_saturated_branch_appears_at_its_spinodal(L: int) -> None:
+    """Followed from where it overtakes; solved on both sides: absent below, there above."""
+    problem = Problem(alpha=1.0, L=L)
+    spinodal = saturated_spinodal(problem, 100.0)
+    assert spinodal == pytest.approx({6: 12.502186, 20: 12.740443}[L], rel=1e-7)
+    assert spinodal == pytest.approx(saturated_spinodal(problem, 300.0), rel=1e-10)
+    names = [
+        {one.branch for one in rd.solve([spinodal * f], L, branch="all")} for f in (0.999, 1.001)
+    ]
+    assert [any(name.is_saturated for name in found) for found in names] == [False, True]
+    assert math.isnan(saturated_spinodal(problem, 0.9 * spinodal))
 
 
 def test_file_and_document(

@@ -6,6 +6,7 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,10 @@ def save_solutions(
     return Path(path)
 
 
+#: Derivatives of the certificate, and what passed in files before they named the closure.
+_DERIVATIVES = ("ds_dq_max", "ds_dQ_max", "ds_dm_max")
+_FORMER_LIMIT = 1e-7
+
 _SCALES = {
     "x": "breakpoint of the Parisi function",
     "neuron_layer": "layer of neurons l = 0..L",
@@ -257,9 +262,8 @@ def read_solution(group: h5py.Group) -> Solution:
         iterations={name: int(value) for name, value in _those(attributes, "count_")},
     )
     if solution.converged:
-        # files that do not name the closure were certified with derivatives up to 1e-7
-        limit = solution.tol if "closure" in attributes else max(solution.tol, 1e-7)
-        _verify(solution, limit)
+        certificate = solution.certificate
+        _verify(solution, certificate if "closure" in attributes else _as_of_its_time(certificate))
     return solution
 
 
@@ -303,7 +307,15 @@ def _those(attributes: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
     return [(name.removeprefix(prefix), v) for name, v in found if name.startswith(prefix)]
 
 
-def _verify(solution: Solution, tol: float) -> None:
+def _as_of_its_time(certificate: Certificate) -> Certificate:
+    """Of a file that does not name the closure: derivatives up to 1e-7 passed, and count as 0."""
+    passed: dict[str, Any] = {
+        n: 0.0 for n in _DERIVATIVES if getattr(certificate, n) <= _FORMER_LIMIT
+    }
+    return replace(certificate, **passed)
+
+
+def _verify(solution: Solution, certificate: Certificate) -> None:
     """ValueError if a solution that calls itself converged contradicts itself."""
     both = (
         ("q", solution.q, solution.one_minus_q_ea),
@@ -315,7 +327,7 @@ def _verify(solution: Solution, tol: float) -> None:
                 raise ValueError(f"{what} outside [0, 1]")
         if np.any(np.abs(values[:, -1] + rest - 1.0) > 1e-12):
             raise ValueError(f"{name}_EA and 1 - {name}_EA disagree")
-    if solution.certificate.failures(tol):
+    if certificate.failures(solution.tol):
         raise ValueError("marked converged but the certificate fails")
     parts = (solution.entropy_interaction, solution.entropy_couplings, solution.entropy_neurons)
     total = sum(float(np.sum(part)) for part in parts)

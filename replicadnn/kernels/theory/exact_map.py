@@ -13,23 +13,14 @@ import numpy as np
 
 from replicadnn.kernels._jit import jit_strict
 from replicadnn.kernels.theory.exact import site, site_slopes
+from replicadnn.kernels.theory.symmetric import ONSET, relative_change, response
 
-ONSET = 1e-9  # a liquid layer whose overlap grows by more than 1 plus this is unstable
 _SEED = 0.05  # q of a layer that wakes, in units of its growth minus 1; at most _LARGEST
 _LARGEST = 1e-3
 _REPEATS = 6
 _STILL = 1e-3
 _NEGLIGIBLE = 1e-17
 _TINY = 1e-200
-
-
-@jit_strict
-def response(teacher, B):
-    """Q and 1 - Q of a coupling layer in the field B."""
-    if teacher:
-        return B / (1.0 + B), 1.0 / (1.0 + B)
-    rest = 2.0 / (1.0 + math.sqrt(1.0 + 4.0 * B))
-    return B * rest * rest, rest
 
 
 @jit_strict
@@ -47,18 +38,8 @@ def growth(alpha, c0, w2, below, G_above):
 
 
 @jit_strict
-def relative_change(old, new, old_rest, new_rest):
-    """Largest relative change of an overlap and of its distance from 1."""
-    if new == old and new_rest == old_rest:
-        return 0.0
-    a = abs(new - old) / max(min(new, old), 1e-300)
-    b = abs(new_rest - old_rest) / max(min(new_rest, old_rest), 1e-300)
-    return max(a, b)
-
-
-@jit_strict
 def overlap_below(q, p, Q, P, l):
-    """lam = q(l-1) Q(l), 0 if it underflows, and 1 - lam of the layer at index ``l``."""
+    """lam = q(l-1) Q(l), 0 if it underflows, and 1 - lam (at least 1e-200) of index ``l``."""
     lam = q[l] * Q[l]
     return lam if lam > _TINY else 0.0, max(p[l] + P[l] - p[l] * P[l], _TINY)
 

@@ -12,13 +12,17 @@ import numpy as np
 
 from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.theory.closures.averaged.saddle import SaddlePoint
+from replicadnn.theory.closures.common import (
+    RELATIVE_STEP,
+    ROUNDING,
+    STENCIL,
+    cancel,
+    coupling_entropies,
+    coupling_slopes,
+)
 from replicadnn.theory.contract import Entropy
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
-
-_STENCIL = ((-2.0, 1.0 / 12.0), (-1.0, -2.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, -1.0 / 12.0))
-_RELATIVE_STEP = 2e-3
-_ROUNDING = 3e-4  # of F_int: its relative rounding, some 1e-16/_RELATIVE_STEP, on a limit of 1e-8
 
 
 def interaction_overlap(state: State) -> tuple[FloatArray, FloatArray]:
@@ -48,10 +52,8 @@ def mass_error(equations: SaddlePoint, state: State) -> float:
 
 def free_entropy(equations: SaddlePoint, state: State) -> Entropy:
     """s of a state at its own eps; stationary in q and Q at a solution."""
-    problem = equations.problem
     interaction = _interaction(equations, *interaction_overlap(state))
-    filled = state.Q if problem.teacher else state.Q / state.P
-    couplings = (np.log(state.P) + filled) / (2.0 * problem.alpha)
+    couplings = coupling_entropies(equations.problem, state)
     eps = neuron_field(equations, state)
     neurons = _neurons(equations, eps, state)
     total = float(np.sum(interaction) + np.sum(couplings) + np.sum(neurons))
@@ -65,39 +67,33 @@ def gradient(equations: SaddlePoint, state: State) -> tuple[FloatArray, FloatArr
     lam and of F_spin in eps are five-point differences of the free-entropy quadratures, which
     share nothing with the quadratures of the map.  All three vanish at a solution.  Where the
     terms that cancel exceed 1 (near saturation) their sum is given relative to them, where F_int
-    exceeds 3e3 (large beta) relative to `_ROUNDING` of it: differences carry its rounding.
+    exceeds 3e3 (large beta) relative to `ROUNDING` of it: differences carry its rounding.
     """
     problem = equations.problem
     lam, mu = interaction_overlap(state)
-    step = _RELATIVE_STEP * np.minimum(lam, mu)
+    step = RELATIVE_STEP * np.minimum(lam, mu)
     slope, size = np.zeros_like(lam), np.zeros_like(lam)
-    for offset, weight in _STENCIL:
+    for offset, weight in STENCIL:
         values = _interaction(equations, lam + offset * step, mu - offset * step)
         slope += weight * values
-        size = np.maximum(size, _ROUNDING * np.abs(values))
+        size = np.maximum(size, ROUNDING * np.abs(values))
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.where(lam > 0.0, slope / step, 0.0)
     eps = neuron_field(equations, state)
     in_log_eps = np.zeros_like(eps)
-    for offset, weight in _STENCIL:
-        in_log_eps += weight * _neurons(equations, eps * (1.0 + offset * _RELATIVE_STEP), state)
-    in_log_eps /= _RELATIVE_STEP * np.maximum(1.0, 0.5 * eps * state.p[1:-1])
+    for offset, weight in STENCIL:
+        in_log_eps += weight * _neurons(equations, eps * (1.0 + offset * RELATIVE_STEP), state)
+    in_log_eps /= RELATIVE_STEP * np.maximum(1.0, 0.5 * eps * state.p[1:-1])
 
     sign = 1.0 if problem.teacher else -1.0  # eps is conjugate to -q/2 (+q/2) in s
     forward, backward = slope * state.Q * state.q[:-1], slope * state.Q * state.q[1:]
     width = state.q[1:-1] * state.p[1:-1]
-    in_q = _cancel(
+    in_q = cancel(
         width * (forward[:-1] + backward[1:]), -0.5 * sign * eps * width,
         np.maximum(size[:-1], size[1:]),
     )  # fmt: skip
-    spherical = -0.5 * state.Q if problem.teacher else 0.5 * state.Q / state.P
     in_Q = state.Q * state.P * state.q[:-1] * state.q[1:] * slope
-    return in_q, _cancel(in_Q, spherical * state.Q / problem.alpha, size), in_log_eps
-
-
-def _cancel(one: FloatArray, other: FloatArray, size: FloatArray) -> FloatArray:
-    """The sum of two terms that should cancel, relative to them or ``size`` if they exceed 1."""
-    return (one + other) / np.maximum(np.maximum(1.0, size), np.abs(other))
+    return in_q, cancel(in_Q, coupling_slopes(problem, state), size), in_log_eps
 
 
 def _neurons(equations: SaddlePoint, eps: FloatArray, state: State) -> FloatArray:

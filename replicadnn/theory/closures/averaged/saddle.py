@@ -12,14 +12,14 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from replicadnn import interrupt
 from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged.weight import floor_distance, liquid_curvature, mean_weight
+from replicadnn.theory.closures.common import by_log_alpha
 from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State
-from replicadnn.types import FloatArray
+from replicadnn.types import BoolArray, FloatArray
 
 #: Layers that moved by less than this part of the largest change are left alone in a pass.
 _REST = 1e-3
@@ -99,7 +99,7 @@ class SaddlePoint:
         kernels.curvatures(*self.parameters, state.q, state.p, state.Q, state.P, G)
         return G
 
-    def linearise(self, state: State, active: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+    def linearise(self, state: State, active: BoolArray) -> tuple[FloatArray, FloatArray]:
         """F(y) - y (0 outside ``active``) and the bands of 1 - dF/dy on ``active``."""
         interrupt.check()
         values = np.empty(active.size)
@@ -109,12 +109,9 @@ class SaddlePoint:
         )
         return values, bands
 
-    def by_log_alpha(self, state: State, active: NDArray[np.bool_]) -> FloatArray:
-        """dF/d ln alpha: only B(l) depends on alpha, and d logit Q/d ln B is 1 or 1/(1+Q)."""
-        out = np.zeros(active.size)
-        out[0::2] = 1.0 if self.problem.teacher else 1.0 / (1.0 + state.Q)
-        out[~active] = 0.0
-        return out
+    def by_log_alpha(self, state: State, active: BoolArray) -> FloatArray:
+        """dF/d ln alpha at fixed overlaps."""
+        return by_log_alpha(self.problem, state, active)
 
     def residual(self, state: State) -> float:
         """max |logit F(x) - logit x| over all overlaps: bounds |dx| / (x (1 - x))."""

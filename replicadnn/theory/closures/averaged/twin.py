@@ -84,18 +84,3 @@ def free_entropy(problem: Problem, q: FloatArray, Q: FloatArray, eps: FloatArray
         x = np.sqrt(np.maximum(eps, 0.0))[:, None] * _Z
         spins = np.logaddexp(x, -x) @ _DZ - 0.5 * eps * (1.0 - inner)
     return float(np.sum(interaction) + np.sum(spherical) / problem.alpha + np.sum(spins))
-
-
-def iterate(
-    problem: Problem, q: FloatArray, Q: FloatArray, *, tol: float, max_steps: int = 100_000
-) -> tuple[FloatArray, FloatArray, int]:
-    """Plain iteration of `saddle_map` until no overlap moves by more than ``tol``."""
-    step = 0
-    while step < max_steps:
-        step += 1
-        new_q, new_Q = saddle_map(problem, q, Q)
-        change = max(np.max(np.abs(new_q - q)), np.max(np.abs(new_Q - Q)))
-        q, Q = new_q, new_Q
-        if change <= tol:
-            break
-    return q, Q, step

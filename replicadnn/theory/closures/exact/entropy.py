@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from replicadnn.theory.closures.common import (
+    RELATIVE_STEP,
+    ROUNDING,
+    STENCIL,
+    cancel,
+    coupling_entropies,
+    coupling_slopes,
+)
 from replicadnn.theory.closures.exact.site import Sites
 from replicadnn.theory.contract import Entropy
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import FloatArray
-
-_STENCIL = ((-2.0, 1.0 / 12.0), (-1.0, -2.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, -1.0 / 12.0))
-_RELATIVE_STEP = 2e-3
-_ROUNDING = 3e-5  # of F: its relative rounding, some 1e-16/_RELATIVE_STEP, on a limit of 1e-8
 
 
 def _overlaps(state: State) -> tuple[FloatArray, FloatArray]:
@@ -30,8 +34,7 @@ def _overlaps(state: State) -> tuple[FloatArray, FloatArray]:
 def free_entropy(sites: Sites, state: State, eps: FloatArray) -> Entropy:
     """s at the fields ``eps`` (L, inf at the output); ``neurons`` is the term eps (1 - q)/2."""
     F = sites.potentials(*_overlaps(state), eps)
-    filled = state.Q if sites.problem.teacher else state.Q / state.P
-    couplings = (np.log(state.P) + filled) / (2.0 * sites.problem.alpha)
+    couplings = coupling_entropies(sites.problem, state)
     sign = 1.0 if sites.problem.teacher else -1.0
     neurons = 0.5 * sign * eps[:-1] * state.p[1:-1]
     return Entropy(float(np.sum(F) + np.sum(couplings) + np.sum(neurons)), F, couplings, neurons)
@@ -47,30 +50,24 @@ def gradient(
     """
     lam, mu = _overlaps(state)
     sign = 1.0 if sites.problem.teacher else -1.0
-    step = _RELATIVE_STEP * np.minimum(lam, mu)
+    step = RELATIVE_STEP * np.minimum(lam, mu)
     slope, size = np.zeros_like(lam), np.zeros_like(lam)
     in_log_eps = np.zeros(eps.size - 1)
-    for offset, weight in _STENCIL:
+    for offset, weight in STENCIL:
         values = sites.potentials(lam + offset * step, mu - offset * step, eps)
         slope += weight * values
-        size = np.maximum(size, _ROUNDING * np.abs(values))
-        moved = eps * (1.0 + offset * _RELATIVE_STEP)
+        size = np.maximum(size, ROUNDING * np.abs(values))
+        moved = eps * (1.0 + offset * RELATIVE_STEP)
         in_log_eps += weight * sites.potentials(lam, mu, moved)[:-1]
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.where(lam > 0.0, slope / step, 0.0)
     hidden, rest = state.q[1:-1], state.p[1:-1]
     conjugate = 0.5 * sign * eps[:-1] * rest
-    in_log_eps = _cancel(in_log_eps / _RELATIVE_STEP, conjugate, size[:-1])
-    in_q = _cancel(
+    in_log_eps = cancel(in_log_eps / RELATIVE_STEP, conjugate, size[:-1])
+    in_q = cancel(
         hidden * rest * slope[1:] * state.Q[1:], -0.5 * sign * eps[:-1] * hidden * rest, size[1:]
     )
-    spherical = -0.5 * state.Q if sites.problem.teacher else 0.5 * state.Q / state.P
-    in_Q = _cancel(
-        state.Q * state.P * state.q[:-1] * slope, spherical * state.Q / sites.problem.alpha, size
+    in_Q = cancel(
+        state.Q * state.P * state.q[:-1] * slope, coupling_slopes(sites.problem, state), size
     )
     return in_q, in_Q, in_log_eps
-
-
-def _cancel(one: FloatArray, other: FloatArray, size: FloatArray) -> FloatArray:
-    """The sum of two terms that should cancel, relative to them or ``size`` if they exceed 1."""
-    return (one + other) / np.maximum(np.maximum(1.0, size), np.abs(other))

@@ -14,8 +14,10 @@ import numpy as np
 
 from replicadnn import interrupt
 from replicadnn.kernels.theory import exact_map as kernels
+from replicadnn.kernels.theory.symmetric import ONSET
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged.weight import mean_weight
+from replicadnn.theory.closures.common import by_log_alpha
 from replicadnn.theory.closures.exact import entropy, replicon
 from replicadnn.theory.closures.exact.site import Pass, Sites, Slopes
 from replicadnn.theory.contract import Entropy
@@ -113,11 +115,8 @@ class Equations:
         return values, bands
 
     def by_log_alpha(self, state: State, active: BoolArray) -> FloatArray:
-        """dF/d ln alpha: only B(l) depends on alpha, and d logit Q/d ln B is 1 or 1/(1+Q)."""
-        out = np.zeros(active.size)
-        out[0::2] = 1.0 if self.problem.teacher else 1.0 / (1.0 + state.Q)
-        out[~active] = 0.0
-        return out
+        """dF/d ln alpha at fixed overlaps."""
+        return by_log_alpha(self.problem, state, active)
 
     def residual(self, state: State) -> float:
         """max |logit F(x) - logit x| over all overlaps."""
@@ -137,7 +136,7 @@ class Equations:
 
     def unstable_liquid_layers(self, state: State) -> list[int]:
         """Hidden layers (1..L-1) that are liquid although an overlap there would grow."""
-        bad = (state.q[1:-1] == 0.0) & (self.growth(state) > 1.0 + kernels.ONSET)
+        bad = (state.q[1:-1] == 0.0) & (self.growth(state) > 1.0 + ONSET)
         return [int(l) + 1 for l in np.flatnonzero(bad)]
 
     def free_entropy(self, state: State) -> Entropy:

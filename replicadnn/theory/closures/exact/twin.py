@@ -130,18 +130,3 @@ def free_entropy(problem: Problem, q: FloatArray, Q: FloatArray, eps: FloatArray
         spherical = 0.5 * (np.log(1.0 - Q) + Q / (1.0 - Q))
         total -= 0.5 * float(np.sum(eps[:-1] * rest))
     return total + float(np.sum(spherical)) / problem.alpha
-
-
-def iterate(
-    problem: Problem, q: FloatArray, Q: FloatArray, *, tol: float, max_steps: int = 100_000
-) -> tuple[FloatArray, FloatArray, int]:
-    """Plain iteration of `saddle_map` until no overlap moves by more than ``tol``."""
-    step = 0
-    while step < max_steps:
-        step += 1
-        new_q, new_Q = saddle_map(problem, q, Q)
-        change = max(np.max(np.abs(new_q - q)), np.max(np.abs(new_Q - Q)))
-        q, Q = new_q, new_Q
-        if change <= tol:
-            break
-    return q, Q, step
