@@ -67,7 +67,8 @@ def _print(found: Transitions) -> None:
             words.append(f"down {step.down:.8g}")
         if not math.isnan(step.coexistence):
             words.append(f"equal s at {step.coexistence:.8g} +- {step.uncertainty:.1e}")
-        overlaps = f"q(centre) {step.q_before:.4g} -> {step.q_after:.4g}"
+        overlaps = f"q(centre) {step.q_before:.4g}"
+        overlaps += " -> another curve" if math.isnan(step.q_after) else f" -> {step.q_after:.4g}"
         click.echo(f"first-order step: {', '.join(words)}; {overlaps}")
     if not math.isnan(found.saturated):
         line = (

@@ -328,6 +328,11 @@ def test_curve_of_six_layers_does_not_lead_to_the_crystal() -> None:
     step = symmetric_transitions(problem, 1e3, None).steps[0]
     assert math.isnan(step.down)
     assert math.isnan(step.coexistence)
+    assert math.isnan(step.q_after)
+    # falling from the crystal a liquid layer returns where that ends, not on this curve
+    assert symmetric_transitions(problem, 1e3, None).liquid_returns == pytest.approx(
+        15.5563591, rel=5e-9
+    )
 
 
 def _candidate(name: str, s: float) -> Candidate:

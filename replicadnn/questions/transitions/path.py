@@ -77,10 +77,15 @@ class SolutionPath:
         return None
 
     @property
-    def dissolves(self) -> bool:
-        """Whether the curve leads back to a liquid layer in the end."""
+    def turns_back(self) -> bool:
+        """Whether the curve ends at smaller alpha than it has reached, and not next to q = 1.
+
+        It is then not connected to the solutions at large alpha.
+        """
         last = self.segments[-1]
-        return last.stage.closed and bool(np.min(last.points[-1].state.q[1:-1]) < _DISSOLVED)
+        highest = max(point.log_alpha for segment in self.segments for point in segment.points)
+        end = last.points[-1]
+        return last.stage.closed and end.log_alpha < highest and not _ordered(last.stage, end)
 
     def state(self, found: Found) -> State:
         """The whole network at a point of the curve."""
@@ -138,9 +143,14 @@ def _over(stage: Stage, point: Point, log_max: float) -> bool:
     if stage.closed and np.min(point.state.q[1:-1]) < _DISSOLVED:
         return True
     if stage.closed:
-        near_one = _NEAR_ONE_TEACHER if stage.problem.teacher else _NEAR_ONE_RANDOM
-        return bool(np.max(point.state.p[1:-1]) < near_one)
+        return _ordered(stage, point)
     return stage.excess(point.state, point.log_alpha) >= 0.0
+
+
+def _ordered(stage: Stage, point: Point) -> bool:
+    """Whether every overlap of the neurons is next to 1."""
+    near_one = _NEAR_ONE_TEACHER if stage.problem.teacher else _NEAR_ONE_RANDOM
+    return bool(np.max(point.state.p[1:-1]) < near_one)
 
 
 def _traced(stage: Stage, curve: Curve, start: Point, log_max: float) -> Segment:

@@ -72,7 +72,9 @@ class Step:
 
     ``coexistence`` is where the solution beyond ``down`` and the smallest one have equal s;
     ``solid_before``, ``solid_after`` count solid layers a side, ``q_before`` and ``q_after`` are
-    q_EA of the centre on either side of the jump at ``up``.
+    q_EA of the centre on either side of the jump at ``up``.  Where the curve turns back for good,
+    what it falls to is on another one: ``down``, ``coexistence`` and ``q_after`` are nan, see
+    `Transitions.saturated`.
     """
 
     up: float

@@ -56,7 +56,7 @@ def _step(path: SolutionPath, place: tuple[int, int]) -> Step:
     ]
     if landing is not None:
         minima = [m for m in minima if m <= landing.place][-1:]
-    elif path.dissolves:  # what it falls to is not on this curve
+    elif path.turns_back:  # what it falls to is not on this curve
         minima = []
     down = path.segments[minima[-1][0]].points[minima[-1][1]] if minima else None
     coexistence, uncertainty = math.nan, math.nan
@@ -77,7 +77,7 @@ def _step(path: SolutionPath, place: tuple[int, int]) -> Step:
         solid_before=before.stage.layer,
         solid_after=solid_after,
         q_before=_last_overlap(before, top),
-        q_after=_last_overlap(after, there),
+        q_after=math.nan if landing is None and path.turns_back else _last_overlap(after, there),
     )
 
 

@@ -42,6 +42,8 @@ def symmetric_transitions(
     def result(finished: bool) -> tuple[Transitions, int]:
         thresholds = find_thresholds(problem, segments, alpha_max)
         last, returns = liquid_range(segments, thresholds)
+        if math.isfinite(spinodal) and SolutionPath(problem, segments).turns_back:
+            returns = spinodal  # of the solid side, which is not on the curve
         found = Transitions(
             scenario=problem.scenario,
             ansatz=Ansatz.RS,
