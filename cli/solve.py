@@ -84,14 +84,14 @@ def _print_table(solutions: Solutions) -> None:
     teacher = any(s.eps_g is not None for s in solutions)
     bounded = any(s.possible is not None for s in solutions)
     click.echo(
-        f"{'alpha':>12}  {'branch':<16} {'s':>13} {'solid/hidden':>12} {'residual':>9}"
+        f"{'alpha':>12}  {'branch':<19} {'s':>13} {'solid/hidden':>12} {'residual':>9}"
         + (f" {'eps_g':>9}" if teacher else "")
         + (f" {'possible':>8}" if bounded else "")
         + "  status"
     )
     for s in solutions:
         solid = f"{int(s.solid_layers[1:-1].sum())}/{s.L - 1}"
-        line = f"{s.alpha:>12.7g}  {s.branch:<16} {s.free_entropy:>13.8f}"
+        line = f"{s.alpha:>12.7g}  {s.branch:<19} {s.free_entropy:>13.8f}"
         line += f" {solid:>12} {s.residual:>9.1e}"
         if teacher:
             line += f" {s.eps_g:>9.6f}" if s.eps_g is not None else f" {'-':>9}"

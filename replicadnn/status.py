@@ -50,8 +50,9 @@ class Branch(str):
     """Name of a branch: a text that also knows its `kind` and its saturated layers.
 
     "saturated 2": broken symmetry, q = 1 above a breakpoint in the first 2 layers from either
-    boundary; "saturated": in the first one, or (teacher-student) in all.  The names of older files,
-    with "frozen" in place of "saturated", are read as the new ones.
+    boundary; "saturated": in the first one, or (teacher-student) in all; "partly saturated 3":
+    teacher-student, q -> 1 in 3 hidden layers, where that tells branches apart.  Names of older
+    files, with "frozen" in place of "saturated", are read as the new ones.
 
     Raises
     ------
@@ -67,7 +68,8 @@ class Branch(str):
     __slots__ = ("kind", "saturated_layers")
 
     kind: BranchKind
-    #: Saturated layers beside each boundary that the name states (1 if none is).
+    #: Saturated layers that the name states: beside each boundary (1 if none is stated), or of a
+    #: partly saturated branch (0 if none is).
     saturated_layers: int
 
     def __new__(cls, name: str) -> Branch:
@@ -75,12 +77,13 @@ class Branch(str):
         if found is None:
             raise ValueError(f"{name!r} is not the name of a branch")
         kind = BranchKind(found["kind"])
-        layers = 0
+        layers = int(found["layers"] or 0)
         if kind is BranchKind.SATURATED:
-            layers = int(found["layers"] or 1)
-        elif found["layers"]:
+            layers = max(layers, 1)
+        elif layers and kind is not BranchKind.PARTLY_SATURATED:
             raise ValueError(f"{name!r}: only saturated branches count layers")
-        self = super().__new__(cls, f"{kind} {layers}" if layers > 1 else str(kind))
+        silent = 1 if kind is BranchKind.SATURATED else 0
+        self = super().__new__(cls, f"{kind} {layers}" if layers > silent else str(kind))
         self.kind, self.saturated_layers = kind, layers
         return self
 
@@ -88,6 +91,11 @@ class Branch(str):
     def saturated(cls, layers: int) -> Branch:
         """The branch with this many saturated layers beside each boundary."""
         return cls(f"{BranchKind.SATURATED} {layers}")
+
+    @classmethod
+    def partly_saturated(cls, layers: int) -> Branch:
+        """Teacher-student: the branch with q -> 1 in this many hidden layers."""
+        return cls(f"{BranchKind.PARTLY_SATURATED} {layers}")
 
     @property
     def is_saturated(self) -> bool:

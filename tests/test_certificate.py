@@ -101,6 +101,7 @@ def test_nothing_computed_is_not_converged() -> None:
         ("saturated 1", "saturated", BranchKind.SATURATED, 1),
         ("saturated 12", "saturated 12", BranchKind.SATURATED, 12),
         ("partly saturated", "partly saturated", BranchKind.PARTLY_SATURATED, 0),
+        ("partly saturated 3", "partly saturated 3", BranchKind.PARTLY_SATURATED, 3),
         ("frozen", "saturated", BranchKind.SATURATED, 1),  # names in older files
         ("frozen 3", "saturated 3", BranchKind.SATURATED, 3),
         ("partly frozen", "partly saturated", BranchKind.PARTLY_SATURATED, 0),
@@ -116,6 +117,7 @@ def test_branch_names(name: str, text: str, kind: BranchKind, layers: int) -> No
 def test_branch_by_its_number_of_saturated_layers() -> None:
     assert Branch.saturated(1) == "saturated"
     assert Branch.saturated(4).saturated_layers == 4
+    assert Branch.partly_saturated(1) == "partly saturated 1"
 
 
 @pytest.mark.parametrize("name", ["", "solid", "filled 2", "saturated 0", "saturated x", "Filled"])

@@ -63,6 +63,9 @@ class Toy:
     def starts_above(self) -> Sequence[State]:
         return [full_order(self.problem)]
 
+    def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
+        return []
+
     def log_B(self, state: State) -> FloatArray:
         """Of all couplings; -inf in liquid layers."""
         out = np.full(self.problem.L, math.log(self.problem.alpha))

@@ -67,6 +67,12 @@ class SymmetricEquations(Protocol):
         Where the map is monotone the last one lies above every solution.
         """
 
+    def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
+        """Starts of what may lie between two solutions, for a search of all branches.
+
+        Empty where the equations know of nothing there, or of too much to be listed.
+        """
+
     def sweep(self, state: State, pairs: int) -> float:
         """``pairs`` relaxation passes in place; the last relative change."""
 

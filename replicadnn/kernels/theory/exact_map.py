@@ -17,6 +17,7 @@ from replicadnn.kernels.theory.symmetric import ONSET, relative_change, response
 
 _SEED = 0.05  # q of a layer that wakes, in units of its growth minus 1; at most _LARGEST
 _LARGEST = 1e-3
+_SMALLER = 0.125  # ... and smaller by this factor until its image is larger than it is
 _REPEATS = 6
 _STILL = 1e-3
 _NEGLIGIBLE = 1e-17
@@ -72,6 +73,28 @@ def update(constants, alpha, q, p, Q, P, G, l):
 
 
 @jit_strict
+def wake(constants, alpha, c0, factor, q, p, Q, P, G, n):
+    """Give the liquid, unstable neuron layer ``n`` a small overlap that its own image exceeds.
+
+    A climb from there cannot step over the smallest solution, however small the overlap of the
+    layer is in it.  ``factor`` : growth of the layer.
+    """
+    teacher, kappa, beta, drop, b = constants
+    l = n - 1
+    overlap = min(_SEED * (factor - 1.0), _LARGEST)
+    while overlap > _TINY:
+        q[n], p[n] = overlap, 1.0 - overlap
+        Q[n], P[n] = response(teacher, alpha * overlap * G[n])
+        G[l] = c0 * Q[n] * G[n]
+        Q[l], P[l] = response(teacher, alpha * q[l] * G[l])
+        lam, mu = overlap_below(q, p, Q, P, l)
+        image, _, _ = site(teacher, kappa, beta, drop, b, lam, mu, field_above(Q, G, l), 1)
+        if image > overlap:
+            return
+        overlap *= _SMALLER
+
+
+@jit_strict
 def sweep(constants, alpha, c0, w2, q, p, Q, P, G, moves, rest_below, floor, forward):
     """One Gauss-Seidel pass over the layers, in place; returns the largest relative change.
 
@@ -95,11 +118,7 @@ def sweep(constants, alpha, c0, w2, q, p, Q, P, G, moves, rest_below, floor, for
                 moves[n] = 0.0
                 continue
             if q[n] == 0.0:
-                q[n] = max(min(_SEED * (factor - 1.0), _LARGEST), 2.0 * floor)
-                p[n] = 1.0 - q[n]
-                Q[n], P[n] = response(teacher, alpha * q[n] * G[n])
-                G[l] = c0 * Q[n] * G[n]
-                Q[l], P[l] = response(teacher, alpha * q[n - 1] * G[l])
+                wake(constants, alpha, c0, factor, q, p, Q, P, G, n)
                 change = math.inf
         moved = 0.0
         for repeat in range(_REPEATS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from replicadnn.theory.contract import SymmetricEquations
 from replicadnn.theory.symmetric.connected import connected_to_liquid
 from replicadnn.theory.symmetric.search import Settled, settle
 from replicadnn.theory.symmetric.state import SATURATED, State, distance
+from replicadnn.types import BoolArray
 
 MAX_SWEEPS = 50_000
 #: Two solutions closer than this in every overlap are the same one.
@@ -41,6 +42,7 @@ def find_branches(
     *,
     previous: Sequence[Candidate] = (),
     max_sweeps: int = MAX_SWEEPS,
+    between: bool = False,
 ) -> list[Candidate]:
     """Every solution that the starts of the equations lead to, smallest first.
 
@@ -52,25 +54,58 @@ def find_branches(
         climb, and their names carry over where a solution moves continuously.
     max_sweeps : int
         Gauss-Seidel passes allowed to each start.
+    between : bool
+        Search also from the starts between the smallest solution and the largest
+        (`SymmetricEquations.starts_between`).
     """
     start = previous[0].settled.state if previous else State.liquid(equations.problem.L)
     lowest = settle(equations, start, side=+1, max_sweeps=max_sweeps)
     found = [lowest]
+    known = lowest.state if lowest.found else None
     for top in equations.starts_above():
-        known = lowest.state if lowest.found else None
         settled = settle(equations, top, side=-1, max_sweeps=max_sweeps, known=known)
-        if settled.found and all(
-            distance(settled.state, other.state) > _SAME for other in found if other.found
-        ):
+        if _is_new(settled, found):
             found.append(settled)
+    if between and lowest.found and len(found) > 1:
+        for start in equations.starts_between(lowest.state, found[-1].state):
+            settled = settle(equations, start, side=-1, max_sweeps=max_sweeps, known=known)
+            if _is_new(settled, found):
+                found.append(settled)
+    return _numbered(
+        [
+            Candidate(
+                _name(equations, settled, settled is lowest, previous, max_sweeps),
+                settled,
+                equations.free_entropy(settled.state).total if settled.found else math.nan,
+            )
+            for settled in found
+        ]
+    )
+
+
+def _is_new(settled: Settled, found: Sequence[Settled]) -> bool:
+    """Whether a search has come to a solution that is not among those of ``found``."""
+    return settled.found and all(
+        distance(settled.state, other.state) > _SAME for other in found if other.found
+    )
+
+
+def _numbered(found: list[Candidate]) -> list[Candidate]:
+    """Where several are partly saturated, their names count the saturated layers."""
+    partly = [b.name.kind is BranchKind.PARTLY_SATURATED for b in found]
+    if sum(partly) < 2:
+        return found
     return [
-        Candidate(
-            _name(equations, settled, settled is lowest, previous, max_sweeps),
-            settled,
-            equations.free_entropy(settled.state).total if settled.found else math.nan,
-        )
-        for settled in found
+        replace(b, name=Branch.partly_saturated(int(np.sum(_saturated(b.settled.state)))))
+        if several
+        else b
+        for b, several in zip(found, partly, strict=True)
     ]
+
+
+def _saturated(state: State) -> BoolArray:
+    """Mask of the hidden layers with q -> 1."""
+    return np.asarray(state.q[1:-1] > SATURATED)
 
 
 def _name(
@@ -89,7 +124,7 @@ def _name(
         return near[0].name
     if lowest and connected_to_liquid(equations, state, max_sweeps=max_sweeps):
         return Branch(BranchKind.CONTINUOUS)
-    saturated = state.q[1:-1] > SATURATED
+    saturated = _saturated(state)
     if np.all(saturated):
         return Branch(BranchKind.SATURATED)
     return Branch(BranchKind.PARTLY_SATURATED if np.any(saturated) else BranchKind.FILLED)

@@ -29,7 +29,9 @@ def solve_point(
 ) -> tuple[list[Solution], list[Candidate]]:
     """Solutions of one point that answer ``asked``, and all branches (for the next point)."""
     began = time.perf_counter()
-    found = find_branches(equations, previous=previous, max_sweeps=max_sweeps)
+    found = find_branches(
+        equations, previous=previous, max_sweeps=max_sweeps, between=asked is BranchChoice.ALL
+    )
     seconds = time.perf_counter() - began
     chosen = select(equations, found, asked)
     if not chosen:

@@ -40,6 +40,13 @@ class Equations(SaddlePoint):
             return [State.uniform(L, 0.1, 0.01)]
         return [State.uniform(L, 0.1, float(full.P[0])), full]
 
+    def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
+        """None: a saturated layer cuts a network in two, so that any number of them may be one.
+
+        The solutions grow in number exponentially with L (docs/theory.md, section 5.3).
+        """
+        return []
+
     def free_entropy(self, state: State) -> Entropy:
         """s of a state at its own eps (docs/theory.md, eqs. 19, 20)."""
         return entropy.free_entropy(self, state)

@@ -71,6 +71,21 @@ class Equations:
         L, full = self.problem.L, full_order(self.problem)
         return [full] if self.problem.teacher else [State.uniform(L, 0.1, 0.01)]
 
+    def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
+        """Teacher-student, up to 40 layers: partly ordered networks (docs/theory.md, section 8.6).
+
+        Layers k..L of the largest solution, whose neurons k then are to the layers below what data
+        are to a network of depth k, with the smallest solution of such a network below; and layers
+        1..k of the largest one where the smallest has a signal above them.
+        """
+        L = self.problem.L
+        if not self.problem.teacher or L > _FRONT:
+            return []
+        solid = 1 + np.flatnonzero(smallest.q[1:-1] > 0.0)
+        first = int(solid[0]) if solid.size else L
+        below = [_joined(smallest, largest, k, L - k) for k in range(L - 1, 0, -1)]
+        return below + [_joined(largest, smallest, k, 0) for k in range(max(first - 1, 2), L)]
+
     def layers(self, state: State) -> Pass:
         """Averages of every layer at ``state``."""
         return self.sites.backward(state.q, state.p, state.Q, state.P)
@@ -159,3 +174,16 @@ class Equations:
             return None
         at = self.layers(state)
         return replicon.replicon(self.problem, state, at.G, self.slopes(at))
+
+
+def _joined(below: State, above: State, k: int, shift: int) -> State:
+    """Neurons 1..k-1 and couplings 1..k of ``below``, ``shift`` layers down, the rest of ``above``.
+
+    What is moved below layer 1 is lost, and the couplings of layer 1 go by layer 1 itself.
+    """
+    joined = above.copy()
+    for target, source in ((joined.q, below.q), (joined.p, below.p)):
+        target[1:k] = source[1 + shift : k + shift]
+    for target, source in ((joined.Q, below.Q), (joined.P, below.P)):
+        target[:k] = source[shift : k + shift]
+    return joined

@@ -1,0 +1,157 @@
+"""Exact neurons, teacher-student: the smallest solution, and what lies between it and the crystal.
+
+Literal numbers come from the curve of solutions, followed by `Curve`, which shares no step with the
+search.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import replicadnn as rd
+from replicadnn.problem import Problem, Scenario
+from replicadnn.questions.transitions.path import SolutionPath, ordering_path
+from replicadnn.solution import Solution
+from replicadnn.theory.closures import symmetric_equations
+from replicadnn.theory.closures.exact.equations import Equations
+from replicadnn.theory.symmetric.branches import find_branches
+from replicadnn.theory.symmetric.curve import Curve, Point
+from replicadnn.theory.symmetric.search import settle
+from replicadnn.theory.symmetric.state import State, distance, full_order, neuron_logit
+
+
+def equations(L: int, alpha: float) -> Equations:
+    found = symmetric_equations(Problem(alpha=alpha, L=L, closure="exact"))
+    assert isinstance(found, Equations)
+    return found
+
+
+def branches(L: int, alpha: float, **asked: float) -> dict[str, Solution]:
+    solutions = rd.solve([alpha], L, closure="exact", branch="all", **asked)
+    assert all(s.converged for s in solutions)
+    return {str(s.branch): s for s in solutions}
+
+
+# --- the smallest solution -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("alpha", "q"),
+    [
+        # layer 1 liquid: its onset is 5247.1594
+        (5200.0, [0.0, 0.00022688]),
+        (5208.719436, [0.0, 0.00027218]),
+        # ... and solid, up to the fold at 5247.160346
+        (5247.1602, [7.644498e-06, 0.00047013]),
+    ],
+)
+def test_a_climb_does_not_step_over_small_overlaps(alpha: float, q: list[float]) -> None:
+    """L = 10: the second layer wakes with q = 2e-4; ten times that would melt into the crystal."""
+    settled = settle(equations(10, alpha), State.liquid(10), side=+1, max_sweeps=20_000)
+    assert settled.found
+    np.testing.assert_allclose(settled.state.q[1:3], q, rtol=3e-5)
+
+
+@pytest.mark.parametrize(("L", "beta"), [(4, math.inf), (6, math.inf), (10, math.inf), (8, 3.0)])
+def test_climbs_end_on_the_first_branch_of_the_curve(L: int, beta: float) -> None:
+    problem = Problem(alpha=2.0, L=L, beta=beta, closure="exact")
+    path = SolutionPath(problem, list(ordering_path(problem, 1e6)))
+    onsets = [s.points[0].log_alpha for s in path.segments]
+    end = max(point.log_alpha for s in path.segments for point in s.points)
+    beyond = [onset + d for onset in onsets for d in (1e-6, 1e-3, 1e-2) if onset + d < end]
+    drawn = np.random.default_rng(L).uniform(onsets[0], end, 6)
+    for log_alpha in [*beyond, *drawn]:
+        crossing = path.crossing(log_alpha)
+        assert crossing is not None
+        here = Problem(alpha=math.exp(log_alpha), L=L, beta=beta, closure="exact")
+        settled = settle(symmetric_equations(here), State.liquid(L), side=+1, max_sweeps=50_000)
+        assert settled.found
+        assert distance(settled.state, path.state(crossing)) < 1e-6, here.alpha
+
+
+# --- partly ordered networks -----------------------------------------------------------------
+
+
+def test_partly_saturated_networks_of_20_layers() -> None:
+    """alpha = 100: crystals of n = 1..14 layers beside the output, each with a front below."""
+    found = branches(20, 100.0)
+    names = [f"partly saturated {n}" for n in range(1, 15)]
+    assert list(found) == ["continuous", "saturated", *names]
+    front, crystal = found["continuous"], found["saturated"]
+    for n, name in enumerate(names, start=1):
+        solution = found[name]
+        shallow = rd.solve(100.0, 20 - n, closure="exact")
+        np.testing.assert_allclose(solution.q_ea[: 20 - n], shallow.q_ea[:-1], atol=2e-15)
+        np.testing.assert_allclose(solution.Q_ea[: 20 - n], shallow.Q_ea, atol=2e-15)
+        assert np.all(solution.q_ea[20 - n :] > 1.0 - 1e-9)
+        # every crystal layer costs what it does in the crystal of 20 layers
+        cost = crystal.free_entropy / 20.0
+        assert solution.free_entropy == pytest.approx(front.free_entropy + n * cost, abs=1e-9)
+    assert found["partly saturated 1"].free_entropy == pytest.approx(-0.63488066, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "names"),
+    [
+        (27.9, []),
+        (28.01, ["partly saturated"]),  # one layer from 28.00064
+        (28.03, [f"partly saturated {n}" for n in range(1, 8)]),  # more from 28.0249
+    ],
+)
+def test_partly_saturated_networks_appear_at_28(alpha: float, names: list[str]) -> None:
+    assert list(branches(12, alpha)) == ["continuous", "saturated", *names]
+
+
+@pytest.mark.parametrize(
+    ("n", "spinodal"), [(1, 28.00064256203), (2, 28.02476672068), (3, 28.02490372974)]
+)
+def test_spinodals_of_partly_saturated_networks(n: int, spinodal: float) -> None:
+    here = equations(8, 36.0)
+    (start,) = (b for b in find_branches(here, between=True) if b.name == f"partly saturated {n}")
+    curve = Curve(here, neuron_logit(8 - n), sign=-1.0)
+    before = curve.solve(start.settled.state, math.log(36.0))
+    assert before is not None
+    fold: Point | None = None
+    for after in curve.trace(before, lambda point: point.slope >= 0.0):
+        if after.slope >= 0.0:
+            fold = curve.fold(before, after)
+        before = after
+    assert fold is not None
+    assert fold.alpha == pytest.approx(spinodal, rel=1e-11)
+
+
+def test_a_solution_between_two_folds_is_found() -> None:
+    """L = 5: between 42.217 and 42.391 a third stable solution, fed from both ends."""
+    found = branches(5, 42.3)
+    assert list(found) == ["continuous", "saturated", "filled"]
+    np.testing.assert_allclose(
+        found["filled"].q_ea[1:-1], [0.62603778, 0.41249020, 0.44481071, 0.68141027], atol=1e-8
+    )
+    assert found["filled"].free_entropy == pytest.approx(-0.617290, abs=1e-6)
+    for alpha in (42.2, 42.4):
+        assert list(branches(5, alpha)) == ["continuous", "saturated"]
+
+
+def test_where_nothing_is_searched_between() -> None:
+    """Without a teacher, in deeper networks, with averaged neurons, or unless all are asked for."""
+    low, high = State.liquid(41), full_order(Problem(alpha=100.0, L=41))
+    assert equations(41, 100.0).starts_between(low, high) == []
+    low, high = State.liquid(6), full_order(Problem(alpha=100.0, L=6))
+    random = Problem(alpha=100.0, L=6, closure="exact", scenario=Scenario.RANDOM)
+    for other in (random, Problem(alpha=100.0, L=6)):
+        assert symmetric_equations(other).starts_between(low, high) == []
+    assert len(equations(6, 100.0).starts_between(low, high)) == 6
+    assert [str(b.name) for b in find_branches(equations(6, 40.0))] == ["continuous", "saturated"]
+
+
+def test_the_equilibrium_is_never_partly_saturated() -> None:
+    """Every crystal layer lowers s."""
+    for alpha in (30.0, 100.0, 300.0):
+        found = branches(9, alpha)
+        front = found["continuous"].free_entropy
+        partly = [s.free_entropy for name, s in found.items() if name.startswith("partly")]
+        assert partly
+        assert all(b < a for a, b in zip([front, *partly], partly, strict=False))
