@@ -155,3 +155,29 @@ def test_the_equilibrium_is_never_partly_saturated() -> None:
         partly = [s.free_entropy for name, s in found.items() if name.startswith("partly")]
         assert partly
         assert all(b < a for a, b in zip([front, *partly], partly, strict=False))
+
+
+# --- a margin: order from the inputs as well -------------------------------------------------
+
+
+def test_with_a_margin_order_also_comes_from_the_inputs() -> None:
+    """Random data, kappa = 1: layer L-1 from alpha = 0.18483 on, layer 1 from 0.42992."""
+    solid = []
+    for alpha in (0.1848, 0.1849, 0.4299, 0.4300, 0.6):
+        s = rd.solve(alpha, 4, scenario="random", ansatz="rs", kappa=1.0, closure="exact")
+        assert s.converged
+        solid.append(np.flatnonzero(s.q_ea[1:-1] > 0.0) + 1)
+    assert [list(layers) for layers in solid] == [[], [3], [3], [1, 3], [1, 3]]
+    # the two fronts do not know of each other while a liquid layer lies between
+    deep = rd.solve(0.6, 7, scenario="random", ansatz="rs", kappa=1.0, closure="exact")
+    assert list(np.flatnonzero(deep.q_ea[1:-1] > 0.0) + 1) == [1, 6]
+    np.testing.assert_allclose(deep.q_ea[[1, 6]], s.q_ea[[1, 3]], rtol=1e-12)
+    assert deep.q_ea[1] == pytest.approx(0.15755319, abs=1e-8)
+
+
+def test_first_threshold_with_a_margin() -> None:
+    """L = 2, kappa = 0.5: 0.352247 (linear theory of the liquid)."""
+    for alpha, solid in ((0.35224, False), (0.35226, True)):
+        s = rd.solve(alpha, 2, scenario="random", ansatz="rs", kappa=0.5, closure="exact")
+        assert s.converged
+        assert bool(s.q_ea[1] > 0.0) is solid

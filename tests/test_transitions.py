@@ -616,3 +616,26 @@ def test_saturated_means_q_above_095_in_every_layer(
     found, error = stepping.saturated_overtakes(path, (), 100.0)
     assert found == pytest.approx(alpha, rel=3e-6, nan_ok=True)
     assert error == pytest.approx(1e-6 * alpha, rel=1e-5, nan_ok=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("L", "order", "up", "q_before", "message"),
+    [
+        (10, "second", 5247.160346, 1.2759601e-05, "every layer becomes solid by a second-order"),
+        # from 12 layers on layer 1 sets in towards smaller alpha: its onset is the step
+        (12, "first", 33389.9937, 0.0, "layer 1 becomes solid in a first-order step"),
+    ],
+)
+def test_a_step_begins_at_a_fold_or_at_an_onset(
+    L: int, order: str, up: float, q_before: float, message: str
+) -> None:
+    found = rd.transitions(L, closure="exact", alpha_max=1e5)
+    assert found.thresholds[-1].layer == 1
+    assert found.thresholds[-1].order == order
+    (step,) = found.steps
+    assert step.up == pytest.approx(up, rel=1e-8)
+    assert step.q_before == pytest.approx(q_before, rel=1e-4)
+    assert (step.solid_before, step.solid_after) == ((L - 1, L - 1) if L == 10 else (L - 2, L - 1))
+    assert math.isnan(step.down)
+    assert found.message.startswith(message)

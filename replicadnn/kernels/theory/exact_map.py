@@ -17,7 +17,8 @@ from replicadnn.kernels.theory.symmetric import ONSET, relative_change, response
 
 _SEED = 0.05  # q of a layer that wakes, in units of its growth minus 1; at most _LARGEST
 _LARGEST = 1e-3
-_SMALLER = 0.125  # ... and smaller by this factor until its image is larger than it is
+_SMALLER = 0.125  # ... and smaller by this factor until its image is larger than it is,
+_TRIALS = 20  # ... so often at most
 _REPEATS = 6
 _STILL = 1e-3
 _NEGLIGIBLE = 1e-17
@@ -73,19 +74,25 @@ def update(constants, alpha, q, p, Q, P, G, l):
 
 
 @jit_strict
-def wake(constants, alpha, c0, factor, q, p, Q, P, G, n):
+def wake(constants, alpha, c0, w2, factor, q, p, Q, P, G, n):
     """Give the liquid, unstable neuron layer ``n`` a small overlap that its own image exceeds.
 
     A climb from there cannot step over the smallest solution, however small the overlap of the
-    layer is in it.  ``factor`` : growth of the layer.
+    layer is in it.  ``factor`` : growth of the layer; where it is inf the couplings below it grow
+    by themselves, and they get the overlap that their neurons then have.
     """
     teacher, kappa, beta, drop, b = constants
     l = n - 1
+    fed = alpha * (q[l] * w2) ** 2
     overlap = min(_SEED * (factor - 1.0), _LARGEST)
-    while overlap > _TINY:
+    for _ in range(_TRIALS):
         q[n], p[n] = overlap, 1.0 - overlap
         Q[n], P[n] = response(teacher, alpha * overlap * G[n])
-        G[l] = c0 * Q[n] * G[n]
+        if factor == math.inf:
+            Q[l] = min(overlap / (c0 * q[l]), 0.5)
+            P[l] = 1.0 - Q[l]
+            return
+        G[l] = c0 * Q[n] * G[n] / (1.0 - fed)
         Q[l], P[l] = response(teacher, alpha * q[l] * G[l])
         lam, mu = overlap_below(q, p, Q, P, l)
         image, _, _ = site(teacher, kappa, beta, drop, b, lam, mu, field_above(Q, G, l), 1)
@@ -118,7 +125,7 @@ def sweep(constants, alpha, c0, w2, q, p, Q, P, G, moves, rest_below, floor, for
                 moves[n] = 0.0
                 continue
             if q[n] == 0.0:
-                wake(constants, alpha, c0, factor, q, p, Q, P, G, n)
+                wake(constants, alpha, c0, w2, factor, q, p, Q, P, G, n)
                 change = math.inf
         moved = 0.0
         for repeat in range(_REPEATS):

@@ -68,7 +68,9 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A first-order step: the curve folds at ``up`` (alpha rising) and at ``down`` (falling).
+    """A first-order step: the curve turns back at ``up`` (alpha rising) and at ``down`` (falling).
+
+    It turns in a fold, or at ``up`` where a layer sets in towards smaller alpha.
 
     ``coexistence`` is where the solution beyond ``down`` and the smallest one have equal s;
     ``solid_before``, ``solid_after`` count solid layers a side, ``q_before`` and ``q_after`` are

@@ -32,16 +32,29 @@ _ERROR_LATER = 1e-9
 
 
 def find_steps(path: SolutionPath) -> tuple[Step, ...]:
-    """Steps met when alpha rises: maxima of alpha above everything before, and where they lead."""
+    """Steps met when alpha rises: maxima of alpha above everything before, and where they lead.
+
+    A maximum is a fold, or the onset of a layer from which the curve turns to smaller alpha.
+    """
     out = []
     highest = -math.inf
     for i, segment in enumerate(path.segments):
         for j, point in enumerate(segment.points):
-            maximum = j in segment.folds and segment.points[j - 1].slope > 0.0
+            rising = j > 0 and segment.points[j - 1].slope > 0.0
+            maximum = rising and (j in segment.folds or _turns_at_onset(path, (i, j)))
             if maximum and point.log_alpha > highest:
                 out.append(_step(path, (i, j)))
             highest = max(highest, point.log_alpha)
     return tuple(out)
+
+
+def _turns_at_onset(path: SolutionPath, place: tuple[int, int]) -> bool:
+    """Whether this is the end of a stage, and the next layer sets in towards smaller alpha."""
+    i, j = place
+    segment = path.segments[i]
+    if not segment.complete or j != len(segment.points) - 1 or i + 1 == len(path.segments):
+        return False
+    return path.segments[i + 1].points[0].slope < 0.0
 
 
 def _step(path: SolutionPath, place: tuple[int, int]) -> Step:

@@ -150,9 +150,19 @@ def remark(thresholds: Sequence[Threshold], alpha_max: float) -> str:
     first = [t.layer for t in thresholds if t.order is Order.FIRST]
     words = []
     if first:
-        words.append(f"layers {first[0]}..{first[-1]} become solid in first-order steps")
+        words.append(f"{_layers(first, 'become')} solid in {_steps(first)}")
     if missing:
-        words.append(
-            f"layers {missing[0]}..{missing[-1]} stay liquid up to alpha_max = {alpha_max:g}"
-        )
+        words.append(f"{_layers(missing, 'stay')} liquid up to alpha_max = {alpha_max:g}")
     return "; ".join(words) or ALL_SECOND
+
+
+def _layers(numbers: Sequence[int], verb: str) -> str:
+    """Layers of a range with their verb."""
+    if len(numbers) == 1:
+        return f"layer {numbers[0]} {verb}s"
+    return f"layers {numbers[0]}..{numbers[-1]} {verb}"
+
+
+def _steps(numbers: Sequence[int]) -> str:
+    """Steps of one layer or of several."""
+    return "a first-order step" if len(numbers) == 1 else "first-order steps"
