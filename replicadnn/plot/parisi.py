@@ -54,8 +54,12 @@ def mirrored(solution: Solution) -> bool:
 
 
 def layer_legend(ax: Axes, solution: Solution) -> None:
-    """Legend of curves that are layers; says so where each stands for its mirror image, too."""
-    ax.legend(loc="best", title="layer and\nmirror image" if mirrored(solution) else "layer")
+    """Legend of curves that are layers, beside the axes: overlaps may lie anywhere in [0, 1].
+
+    It says so where each layer stands for its mirror image, too.
+    """
+    title = "layer and\nmirror image" if mirrored(solution) else "layer"
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0, title=title)
 
 
 def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | None = None) -> Axes:

@@ -96,7 +96,8 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
     ax.set_xlabel(_depth(items))
     ax.set_ylabel(r"threshold  $\ln \alpha(l)$")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(loc="best")
+    # below the axes: the line of the bound crosses them
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     return ax
 
 
@@ -187,7 +188,7 @@ def transitions_figure(found: Transitions | Iterable[Transitions]) -> Figure:
     """Thresholds left, thickness right."""
     items = _items(found)
     with style():
-        figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+        figure = Figure(figsize=(9.0, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         transitions(items, left)
         thickness(items, right)
