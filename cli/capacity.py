@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, closure_option, note, yes_no
+from replicadnn.cli.options import NumberList, WholeList, closure_option, name_closure, note, yes_no
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def command(L: list[int], kappa: list[float], target: Target, **options: Any) ->
 
 
 def _print_table(found: Capacity) -> None:
+    name_closure([found.closure])
     click.echo(
         f"{'L':>4} {'kappa':>7} {'ansatz':>6} {'alpha_J':>14} {'+-':>9}  {'end':<16}"
         f" {'second route':>14} {'bound':>10} {'possible':>8}"

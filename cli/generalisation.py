@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,8 @@ from replicadnn.cli.options import (
     beta_option,
     closure_option,
     kappa_option,
+    name_closure,
+    note,
 )
 from replicadnn.cli.target import Target, target_options
 
@@ -45,6 +48,7 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
 
 
 def _print(found: Generalisation) -> None:
+    name_closure([found.closure])
     click.echo(
         f"{'L':>5} {'alpha':>12} {'eps_g':>12} {'+-':>8} {'ln(1-2 eps_g)':>14}  "
         "liquid layers, branch, status"
@@ -55,3 +59,6 @@ def _print(found: Generalisation) -> None:
             f"{p.L:>5} {p.alpha:>12.7g} {p.error:>12.9f} {p.uncertainty:>8.0e} "
             f"{p.log_rho:>14.5g}  {liquid}, {p.branch}, {p.status}"
         )
+    for p in found.points:
+        if math.isnan(p.error):
+            note(f"L = {p.L}, alpha = {p.alpha:g}: {p.message}")

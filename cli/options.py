@@ -151,6 +151,13 @@ def yes_no(answer: bool | None) -> str:
     return "-" if answer is None else "yes" if answer else "no"
 
 
+def name_closure(closures: Iterable[str]) -> None:
+    """A line above a table that is not of the default closure."""
+    names = sorted(set(closures))
+    if names != ["averaged"]:
+        click.echo(f"closure {', '.join(names)}")
+
+
 def note(message: str) -> None:
     """A line for the user on stderr."""
     click.echo(message, err=True)

@@ -83,6 +83,7 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
 def _print_table(solutions: Solutions) -> None:
     teacher = any(s.eps_g is not None for s in solutions)
     bounded = any(s.possible is not None for s in solutions)
+    opt.name_closure(s.problem.closure for s in solutions)
     click.echo(
         f"{'alpha':>12}  {'branch':<19} {'s':>13} {'solid/hidden':>12} {'residual':>9}"
         + (f" {'eps_g':>9}" if teacher else "")

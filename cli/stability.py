@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, closure_option, yes_no
+from replicadnn.cli.options import NumberList, WholeList, closure_option, name_closure, yes_no
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
 
 
 def _print_tables(found: Stability) -> None:
+    name_closure([found.closure])
     click.echo(
         f"{'L':>4} {'kappa':>7} {'beta':>6} {'alpha':>12}  {'branch':<13} {'s':>12} {'rho':>12}"
         f" {'possible':>8}"

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 @opt.threads_option
 @target_options("transitions", "ln alpha(l) and the thickness")
 def command(L: int, target: Target, **options: Any) -> int:
-    """Find where each layer becomes solid, and where the liquid centre disappears.
+    """Find where each layer becomes solid, and where the last liquid layer disappears.
 
-    Layers are counted from the nearest boundary, with closure exact from the input.  Exit code 3:
-    a layer has no certified threshold.
+    Layers are numbered from the nearest boundary; with closure exact from the input, and listed
+    from the output, where order begins.  Exit code 3: a layer has no certified threshold.
     """
     from replicadnn.questions.transitions import transitions
 
@@ -44,6 +44,7 @@ def command(L: int, target: Target, **options: Any) -> int:
 
 
 def _print(found: Transitions) -> None:
+    opt.name_closure([found.closure])
     _print_thresholds(found)
     fit = found.fit
     if fit is not None:
@@ -58,8 +59,8 @@ def _print(found: Transitions) -> None:
         )
     if not math.isnan(found.last_liquid):
         click.echo(
-            f"liquid centre: last liquid layer becomes solid at {found.last_liquid:.8g} "
-            f"(alpha rising), one returns at {found.liquid_returns:.8g} (falling)"
+            f"last liquid layer becomes solid at {found.last_liquid:.8g} "
+            f"(alpha rising), a liquid one returns at {found.liquid_returns:.8g} (falling)"
         )
     for step in found.steps:
         words = [f"up {step.up:.8g}"]
@@ -67,7 +68,7 @@ def _print(found: Transitions) -> None:
             words.append(f"down {step.down:.8g}")
         if not math.isnan(step.coexistence):
             words.append(f"equal s at {step.coexistence:.8g} +- {step.uncertainty:.1e}")
-        overlaps = f"q(centre) {step.q_before:.4g}"
+        overlaps = f"q({found.layers[-1]:g}) {step.q_before:.4g}"  # of the layer that is solid last
         overlaps += " -> another curve" if math.isnan(step.q_after) else f" -> {step.q_after:.4g}"
         click.echo(f"first-order step: {', '.join(words)}; {overlaps}")
     if not math.isnan(found.saturated):
@@ -103,13 +104,16 @@ def _print_notes(found: Transitions) -> None:
     beyond = [t.layer for t in found.thresholds if found.possible(t.alpha) is False]
     if beyond:
         opt.note(
-            f"layers from {beyond[0]} on: alpha > {found.bound:.4g}, no network stores random data "
+            f"{_layers(beyond)}: alpha > {found.bound:.4g}, no network stores random data "
             "beyond the counting bound"
         )
     opt.note(found.message)
     missing = [t.layer for t in found.thresholds if math.isnan(t.alpha)]
     if missing and found.finished:
-        which = (
-            f"layer {missing[0]}" if len(missing) == 1 else f"layers {missing[0]}..{missing[-1]}"
-        )
-        opt.note(f"not converged (exit code 3): no certified threshold of {which}")
+        opt.note(f"not converged (exit code 3): no certified threshold of {_layers(missing)}")
+
+
+def _layers(numbers: list[int]) -> str:
+    """Neighbouring layers in the order of the table."""
+    first, last = numbers[0], numbers[-1]
+    return f"layer {first}" if len(numbers) == 1 else f"layers {first}..{last}"

@@ -59,6 +59,38 @@ def test_json_contract(capsys: pytest.CaptureFixture[str]) -> None:
     assert results[1]["q_ea"][1] == pytest.approx(0.54243096, abs=1e-6)
 
 
+def test_tables_name_a_closure_that_is_not_the_default(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The table alone says which theory its numbers are of; each failure is explained."""
+    for command in (
+        ["solve", "--alpha", "2", "--L", "2"],
+        ["generalisation", "--alpha", "2", "--L", "2"],
+        ["stability", "--alpha", "1", "--L", "2"],
+        ["capacity", "--L", "1"],
+        ["transitions", "--L", "2", "--ansatz", "rs"],
+    ):
+        assert run([*command, "--closure", "exact"]) == 0
+        assert capsys.readouterr().out.splitlines()[0] == "closure exact"
+        assert run(command) == 0
+        assert "closure" not in capsys.readouterr().out
+    ended = ["--alpha", "23", "--L", "4", "--closure", "exact", "--branch", "continuous"]
+    assert run(["generalisation", *ended]) == 3
+    assert "L = 4, alpha = 23: the continuous branch ends" in capsys.readouterr().err
+
+
+def test_transitions_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """L = 4, exact neurons: the liquid that is left is layer 1; L = 5, random: beyond the bound."""
+    assert run(["transitions", "--L", "4", "--closure", "exact"]) == 0
+    said = capsys.readouterr()
+    assert "centre" not in said.out
+    assert "last liquid layer becomes solid at 19.384997" in said.out
+    assert "equal s at 19.370359" in said.out
+    assert "; q(1) 0.8321 -> 0.9999" in said.out
+    assert run(["transitions", "--L", "5", "--closure", "exact", "--scenario", "random"]) == 0
+    assert "layers 2..1: alpha > 32.13, no network" in capsys.readouterr().err
+
+
 def test_files_and_figure(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     h5, png = str(tmp_path / "a.h5"), str(tmp_path / "a.png")
     code, out, err = call(

@@ -383,6 +383,31 @@ def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Com
             yield from commands(inner, f"{path} {name}")
 
 
+def test_every_key_of_the_document_of_transitions_is_explained() -> None:
+    """One row a key, no row without one; what is null where the curve turns back for good."""
+    explained, place = set(), ""
+    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    for above, names, _ in re.findall(r"^\| (?:(.+?) )?\| (`.+?) \| (.+) \|$", page, re.M):
+        place = above.strip("`") or place
+        explained |= {(place, key) for key in re.findall(r"`(\w+)`", names)}
+    six = rd.transitions(6, closure="exact").as_dict()
+    present = {("the document", key) for key in six}
+    for name in ("transitions", "fit", "liquid", "steps", "frozen", "thickness"):
+        inside = six[name][0] if isinstance(six[name], list) else six[name]
+        present |= {(name, key) for key in inside}
+    assert explained == present
+    missing = {key for key, value in six["steps"][0].items() if value is None}
+    assert missing == {"down", "coexistence", "uncertainty", "q_after"}
+    assert six["liquid"]["returns"] == six["frozen"]["spinodal"] == pytest.approx(15.55636)
+    assert six["frozen"]["alpha"] == pytest.approx(36.299043)
+    four = rd.transitions(4, closure="exact").as_dict()
+    assert four["steps"][0]["coexistence"] == four["frozen"]["alpha"] == pytest.approx(19.370359)
+    assert four["steps"][0]["down"] == pytest.approx(four["frozen"]["spinodal"], rel=1e-9)
+    glass = rd.transitions(5, closure="exact", scenario="random").as_dict()
+    assert set(glass["frozen"].values()) == {None}
+    assert glass["steps"][0]["q_after"] is not None
+
+
 def test_command_line_page_is_complete() -> None:
     """docs/command-line.md (scripts/cli_reference.py) names every command and option."""
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")

@@ -235,11 +235,16 @@ def test_exact_planted_gaps_are_a_cut_gaussian() -> None:
 
 
 def test_every_layer_of_the_exact_closure_is_drawn(tmp_path: Path) -> None:
-    """Input and output are no mirror images of each other."""
+    """Input and output are no mirror images of each other; L = 2 has one q, but two Q."""
     found = _exact(20.0, 3)
     path = found.save(tmp_path / "g.h5")
     assert run(["plot", "gaps", str(path)]) == 0
     assert (tmp_path / "g_gaps.png").stat().st_size > 5000
+    curves = ["$l = 1$", "$l = 2$", "cut Gaussian"]
+    drawn = rd.plot.gaps_figure(_exact(4.0, 2)).axes[0]
+    assert drawn.get_legend_handles_labels()[1] == curves
+    averaged = rd.plot.gaps_figure(rd.solve(4.0, 2, scenario="random", ansatz="rs")).axes[0]
+    assert averaged.get_legend_handles_labels()[1] == ["$l = 1$", "cut Gaussian"]
     P = [rd.gap_distribution(found, l).edge for l in (1, 3)]
     assert P[0] != pytest.approx(P[1], rel=0.05)
 

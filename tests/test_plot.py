@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from replicadnn.cli import selection
 from replicadnn.cli.main import run
 
 import replicadnn as rd
+from replicadnn.plot.map import _edges
+from replicadnn.questions.transitions import Order
 
 
 def test_profile_draws_the_overlaps() -> None:
@@ -56,6 +59,42 @@ def test_profiles_of_both_closures(tmp_path: Path) -> None:
     again = rd.solve(np.geomspace(2.0, 60.0, 12), 6, closure="exact")
     legend = rd.plot.profile([*many, *again]).get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["closure averaged", "closure exact"]
+
+
+def test_layers_of_the_exact_closure_have_no_mirror_image() -> None:
+    """L = 2: Q(1) and Q(2) differ; L = 20: the solid layers are the last ones."""
+    averaged = rd.solve(4.0, 2, scenario="random", ansatz="rs")
+    exact = rd.solve(4.0, 2, scenario="random", closure="exact")
+    for found, title, layers in (
+        (averaged, "layer and\nmirror image", ["$l = 1$"]),
+        (exact, "layer", ["$l = 1$", "$l = 2$"]),
+    ):
+        for draw in (rd.plot.parisi, rd.plot.distribution):
+            assert draw(found, "Q").get_legend_handles_labels()[1] == layers
+        assert rd.plot.parisi(found, "Q").get_legend().get_title().get_text() == title
+        for ax in rd.plot.distribution_figure(found).axes:
+            assert ax.get_legend().get_title().get_text() == title
+    deep = rd.solve(25.0, 20, closure="exact")
+    assert rd.plot.parisi(deep, "q").get_legend_handles_labels()[1] == ["$l = 18$", "$l = 19$"]
+    assert rd.plot.parisi(deep, "Q").get_legend_handles_labels()[1] == ["$l = 19$", "$l = 20$"]
+
+
+def test_borders_of_a_map() -> None:
+    """Half-way between the values; two alphas far apart have no cell at negative alpha."""
+    np.testing.assert_allclose(_edges(np.array([4.0, 40.0])), [0.0, 22.0, 58.0])
+    np.testing.assert_allclose(_edges(np.array([2, 3, 5])), [1.5, 2.5, 4.0, 6.0])
+    np.testing.assert_allclose(_edges(np.array([-0.5, 0.5])), [-1.0, 0.0, 1.0])
+    edges = _edges(np.array([1.0, 10.0, 1000.0]))
+    np.testing.assert_allclose(edges, [10**-0.5, 10**0.5, 100.0, 10000.0])
+
+
+def test_open_markers_of_first_order_are_named() -> None:
+    found = rd.transitions(3, closure="exact", alpha_max=10.0)
+    first = replace(found.thresholds[1], order=Order.FIRST)
+    words = "in a first-order step"
+    drawn = rd.plot.transitions(replace(found, thresholds=(found.thresholds[0], first)))
+    assert words in drawn.get_legend_handles_labels()[1]
+    assert words not in rd.plot.transitions(found).get_legend_handles_labels()[1]
 
 
 def test_many_curves_get_a_colour_bar(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ The modules of the solvers are imported where they are needed, so that a figure 
 from replicadnn.plot.capacity import capacity, save_capacity
 from replicadnn.plot.complexity import complexity, save_complexity
 from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
-from replicadnn.plot.gaps import gaps, save_gaps
+from replicadnn.plot.gaps import gaps, gaps_figure, save_gaps
 from replicadnn.plot.generalisation import (
     error_against_alpha,
     error_against_depth,
@@ -41,6 +41,7 @@ __all__ = [
     "error_against_alpha",
     "error_against_depth",
     "gaps",
+    "gaps_figure",
     "generalisation_figure",
     "overlaps",
     "overlaps_figure",

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.parisi import headline, quantities, solid_layers
+from replicadnn.plot.parisi import headline, layer_legend, quantities, solid_layers
 from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution
 
@@ -25,7 +25,7 @@ def distribution(
     part: Literal["deltas", "continuous"] = "deltas",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw one part of P(q, l) or P(Q, l) for the solid layers of the first half of the network.
+    """Draw one part of P(q, l) or P(Q, l) for the solid layers (of mirror images the first one).
 
     The deltas are drawn as stems with the error of their weights, the continuous part as the
     step function that K levels give, with a marker at the overlap of every level in it
@@ -102,7 +102,8 @@ def distribution_figure(solution: Solution) -> Figure:
         for row, part in zip(grid, parts, strict=True):
             for ax, kind in zip(row, kinds, strict=True):
                 distribution(solution, kind, part, ax)
-        grid[0][0].legend(title="layer and\nmirror image")
+        for ax in grid[0]:
+            layer_legend(ax, solution)
         figure.suptitle(headline(solution))
     return figure
 

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
+from replicadnn.plot.parisi import mirrored
 from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
 from replicadnn.solution import Solution
 
@@ -61,14 +62,8 @@ def gaps(distributions: Iterable[GapDistribution], ax: Axes | None = None) -> Ax
     return ax
 
 
-def save_gaps(
-    solutions: Solution | Iterable[Solution],
-    path: str | Path,
-    *,
-    layer: int | None = None,
-    overwrite: bool = False,
-) -> Path:
-    """Write P(r) to ``path``: all distinct layers of one solution, or ``layer`` of several.
+def gaps_figure(solutions: Solution | Iterable[Solution], *, layer: int | None = None) -> Figure:
+    """P(r) of all distinct layers of one solution (the last), or of ``layer`` of several.
 
     Mirror images (l and L + 1 - l, where the overlaps are symmetric) are drawn once; at most 8
     curves, evenly chosen.
@@ -81,8 +76,7 @@ def save_gaps(
     if not good:
         raise InputError("solutions", f"{len(items)} points", "at least one converged point")
     if layer is None:
-        mirrored = np.allclose(good[-1].q_ea, good[-1].q_ea[::-1], rtol=0.0, atol=1e-6)
-        count = (good[-1].L + 1) // 2 if mirrored else good[-1].L
+        count = (good[-1].L + 1) // 2 if mirrored(good[-1]) else good[-1].L
         chosen = np.unique(np.linspace(1, count, min(count, _MOST)).round().astype(int))
         drawn = [gap_distribution(good[-1], int(l)) for l in chosen]
     else:
@@ -106,4 +100,15 @@ def save_gaps(
         figure = Figure(figsize=(4.8, 3.8), layout="constrained")
         ax = gaps(drawn, figure.subplots())
         ax.set_title(title)
-    return save_figure(figure, path, overwrite=overwrite)
+    return figure
+
+
+def save_gaps(
+    solutions: Solution | Iterable[Solution],
+    path: str | Path,
+    *,
+    layer: int | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write `gaps_figure` to ``path`` (.png, .pdf or .svg)."""
+    return save_figure(gaps_figure(solutions, layer=layer), path, overwrite=overwrite)

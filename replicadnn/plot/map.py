@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from replicadnn.sweeps.reader import Sweep
 
 _LABELS = {
-    "alpha": r"patterns per coupling  $\alpha = M/N$",
+    "alpha": r"patterns per coupling  $\alpha$",
     "L": r"depth  $L$",
     "N": r"width  $N$",
     "kappa": r"margin  $\kappa$",
@@ -147,14 +147,21 @@ def _log(values: NDArray[Any]) -> bool:
 
 
 def _edges(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Borders half-way between the values (geometrically, where the axis is logarithmic)."""
+    """Borders half-way between the values (geometrically, where the axis is logarithmic).
+
+    Positive values have no border below 0.
+    """
     values = values.astype(float)
     if len(values) == 1:
         return np.array([values[0] - 0.5, values[0] + 0.5])
     scaled = np.log(values) if _log(values) else values
     middle = 0.5 * (scaled[1:] + scaled[:-1])
     all_edges = np.concatenate([[2 * scaled[0] - middle[0]], middle, [2 * scaled[-1] - middle[-1]]])
-    return np.exp(all_edges) if _log(values) else all_edges
+    if _log(values):
+        all_edges = np.exp(all_edges)
+    elif values[0] > 0.0:
+        all_edges[0] = max(all_edges[0], 0.0)
+    return all_edges
 
 
 def save_diagram(

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def solid_layers(
     solution: Solution, quantity: Literal["q", "Q"]
 ) -> tuple[dict[int, FloatArray], list[int]]:
-    """Overlaps (K+1,) of the layers without data, and those solid in the first half.
+    """Overlaps (K+1,) of the layers without data, and those to draw: the solid ones.
 
-    The second half mirrors the first: q(l) = q(L-l), Q(l) = Q(L+1-l).
+    Of a `mirrored` solution those of the first half only.
 
     Raises
     ------
@@ -35,15 +35,35 @@ def solid_layers(
     if solution.L == 1 and quantity == "q":
         raise InputError("quantity", quantity, "Q: one perceptron has no hidden neurons")
     rows = dict(enumerate(values, start=1))
-    half = solution.L // 2 if quantity == "q" else (solution.L + 1) // 2
-    solid = [layer for layer in range(1, half + 1) if rows[layer][-1] > 0.0]
+    drawn = (len(rows) + 1) // 2 if mirrored(solution) else len(rows)
+    solid = [layer for layer in range(1, drawn + 1) if rows[layer][-1] > 0.0]
     if not solid:
         raise InputError("solution", f"alpha = {solution.alpha:g}", "at least one solid layer")
     return rows, solid
 
 
+def mirrored(solution: Solution) -> bool:
+    """Whether the second half repeats the first to 1e-6: q(l) = q(L-l) and Q(l) = Q(L+1-l).
+
+    So it is with closure averaged; with exact neurons order comes from the output alone.
+    """
+    return all(
+        np.allclose(values, values[::-1], rtol=0.0, atol=1e-6)
+        for values in (solution.q_ea, solution.Q_ea)
+    )
+
+
+def layer_legend(ax: Axes, solution: Solution) -> None:
+    """Legend of curves that are layers, beside the axes: overlaps may lie anywhere in [0, 1].
+
+    It says so where each layer stands for its mirror image, too.
+    """
+    title = "layer and\nmirror image" if mirrored(solution) else "layer"
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0, title=title)
+
+
 def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | None = None) -> Axes:
-    """Draw q(x, l) or Q(x, l) against x for the solid layers of the first half of the network.
+    """Draw q(x, l) or Q(x, l) against x for the solid layers (of mirror images the first one).
 
     The K + 1 levels are drawn as what they are, steps between breakpoints; where the breaking is
     continuous their width falls as 1/K.
@@ -83,7 +103,7 @@ def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | Non
     ax.set_ylabel(rf"overlap of {name}  ${quantity}(x, l)$")
     ax.set_xlim(0.0, 1.0)
     ax.set_ylim(-0.02, 1.02)
-    ax.legend(loc="best", title="layer and\nmirror image")
+    layer_legend(ax, solution)
     return ax
 
 

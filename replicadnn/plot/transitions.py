@@ -52,8 +52,8 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
 
     Filled markers: second-order transitions, open ones: in a first-order step; bars are
     uncertainties, the line is the fit where there is one, and the band spans the two spinodals of
-    the step that fills the centre, with a line at equal free entropy.  Where thresholds of random
-    data lie beyond the counting bound a line marks it.
+    the step after which no layer is liquid, with a line at equal free entropy.  Where thresholds
+    of random data lie beyond the counting bound a line marks it.
 
     Parameters
     ----------
@@ -70,6 +70,8 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
     InputError
         No threshold to draw.
     """
+    from replicadnn.questions.transitions import Order  # with the solvers
+
     items = _items(found)
     if ax is None:
         with style():
@@ -82,14 +84,20 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
     for L, bound in sorted({(t.L, t.bound) for t in items if np.any(t.alpha > t.bound)}):
         ax.axhline(
             math.log(bound), color="0.35", linestyle="-.", linewidth=1.0,
-            label=f"above: random data {BEYOND}" + (f" ($L = {L}$)" if several else ""),
+            label=f"{BEYOND}: above" + (f" ($L = {L}$)" if several else ""),
+        )  # fmt: skip
+    if any(t.order is Order.FIRST for item in items for t in item.thresholds):
+        ax.plot(
+            [], [], color="0.3", linestyle="none", marker="o", markerfacecolor="none",
+            label="in a first-order step",
         )  # fmt: skip
     if any(item.fit is not None for item in items):
         ax.plot([], [], color="0.3", linestyle="--", linewidth=0.8, label="straight-line fit")
     ax.set_xlabel(_depth(items))
     ax.set_ylabel(r"threshold  $\ln \alpha(l)$")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(loc="best")
+    # below the axes: the line of the bound crosses them
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     return ax
 
 
@@ -133,7 +141,7 @@ def _band(ax: Axes, item: Transitions) -> None:
         return
     ax.axhspan(
         math.log(step.down), math.log(step.up), color="0.88", zorder=0,
-        label="centre liquid or filled",
+        label="between the spinodals",
     )  # fmt: skip
     if not math.isnan(step.coexistence):
         ax.axhline(
@@ -180,7 +188,7 @@ def transitions_figure(found: Transitions | Iterable[Transitions]) -> Figure:
     """Thresholds left, thickness right."""
     items = _items(found)
     with style():
-        figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+        figure = Figure(figsize=(9.0, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         transitions(items, left)
         thickness(items, right)

@@ -119,7 +119,7 @@ def tree(
         )
     centre = 0.5 * (solution.x + np.append(solution.x[1:], 1.0))
     if layer is not None and (layer not in rows or rows[layer][-1] <= 0.0):
-        raise InputError("layer", layer, f"a solid layer, of 1..{solid[-1]}")
+        raise InputError("layer", layer, "a solid layer, such as " + ", ".join(map(str, solid)))
     height = centre if layer is None else np.maximum.accumulate(rows[layer])
     if ax is None:
         with style():
@@ -166,7 +166,7 @@ def tree_figure(
     replicas: int = 32,
     seed: int = 1,
 ) -> Figure:
-    """The tree in x, common to all layers, then as each solid layer of the first half sees it."""
+    """The tree in x, common to all layers, then as each layer of `solid_layers` sees it."""
     _, solid = solid_layers(solution, quantity)
     panels: list[int | None] = [None, *solid]
     columns = min(2, len(panels))
