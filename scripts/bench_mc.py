@@ -97,11 +97,14 @@ def limits() -> dict[str, float]:
     }
 
 
-def planted_chain(N: int, M: int, seed: int = 0, L: int = 8, beta: float = 3.0) -> gap.GapChain:
+def planted_chain(
+    N: int, M: int, seed: int = 0, L: int = 8, beta: float = 3.0, c: int | None = None
+) -> gap.GapChain:
     """Gap chain at a planted state with the step that a run would choose."""
-    spec = make_spec(L, N, M / N, beta=beta)
+    spec = make_spec(L, N, M / (c or N), beta=beta, connectivity=c)
     step = pilot_step(spec, np.random.SeedSequence(1))
-    net = network.plant(L, N, M, beta, np.random.default_rng(seed))
+    inputs = spec.reads.draw(L, np.random.default_rng((seed, 1)))
+    net = network.plant(L, N, M, beta, np.random.default_rng(seed), inputs)
     chain = gap.GapChain.start(net, np.random.SeedSequence(seed), beta=beta, step=step)
     chain.advance(20)
     return chain
@@ -109,9 +112,8 @@ def planted_chain(N: int, M: int, seed: int = 0, L: int = 8, beta: float = 3.0) 
 
 def multiply_adds_per_sweep(chain: gap.GapChain) -> float:
     """One a trial field of a flip, two of a rotation; the same again for accepted moves."""
-    N = chain.J.shape[1]
     rotations, flips = chain.acceptance()
-    cells = N * N * chain.M
+    cells = chain.J[0].size * chain.M
     return float(cells * (2 * (1 + rotations).sum() + (1 + flips).sum()))
 
 
@@ -188,7 +190,7 @@ def weights_row() -> dict[str, float]:
     net = chain.network()
     per_move = best(lambda: chain.advance(5), 60) / (5 * chain.J.size)
     forward = best(lambda: network.propagate(net.J, net.S[0]), 200)
-    compiled = best(lambda: weights_kernel.forward(chain.state), 200)
+    compiled = best(lambda: weights_kernel.forward(chain.state, chain.wiring), 200)
     return {
         "step": chain.step,
         "acceptance_J": float(chain.acceptance()[0].mean()),

@@ -114,6 +114,7 @@ def test_gap_sampler_against_rejection_sampling():
 def test_flip_acceptance_is_metropolis():
     """All 2^6 states of a hidden layer, many copies: accepted fraction = min(1, e^(-beta dH))."""
     from replicadnn.kernels.sampler import gap as kernel
+    from replicadnn.kernels.sampler.graph import flip_steps
     from replicadnn.montecarlo.chains.common import seed_generator, thresholds
     from replicadnn.montecarlo.chains.gap import pack
 
@@ -136,7 +137,7 @@ def test_flip_acceptance_is_metropolis():
     cost = (energy(flipped) - energy(S))[: states.shape[1]]
     packed, h = pack(S), pack(network.fields(J, S))
     column = np.empty(N * N, np.float32)
-    kernel.couplings_transposed(J, 1, column)
+    flip_steps(J, None, 1, column)
     state = seed_generator(np.random.SeedSequence(8))
     u = np.empty(N * kernel.W, np.uint32)
     kernel.flip_layer(packed, h, 1, column, thresholds(beta, N + 1), 0.0, state, u)
@@ -171,7 +172,8 @@ def test_rotations_satisfy_detailed_balance(layer):
         net = network.plant(L, N, M, beta, rng)
         chain = GapChain.start(net, np.random.SeedSequence(0), beta=beta)
         before = observables(chain)
-        kernel.rotate_layer(chain.J, chain.S, chain.h, M, layer, 1, step, thr, 0.0, state, row)
+        arrays = (chain.J, chain.S, chain.h, None)
+        kernel.rotate_layer(*arrays, M, layer, 1, step, thr, 0.0, state, row)
         after = observables(chain)
         odd.append((np.outer(before, after) - np.outer(after, before))[np.triu_indices(5, 1)])
     mean, error = batch_error(odd)
