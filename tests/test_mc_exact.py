@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mc_exact import batch_error, cone_overlap, enumerate_gap, enumerate_weights
+from mc_exact import batch_error, cone_overlap, enumerate_gap, enumerate_weights, gap_averages
 
 from replicadnn.montecarlo import connectivity, network
 from replicadnn.montecarlo.chains.gap import GapChain
@@ -14,28 +14,6 @@ from replicadnn.montecarlo.runs.simulate import simulate
 from replicadnn.montecarlo.spec import Potential
 
 pytestmark = pytest.mark.usefixtures("compiled")
-
-
-def gap_averages(S0, SL, L, beta, kappa, *, chains, measures, every, burn, seed, step=1.0):
-    """Chain-wise averages of the gap sampler from random starts on fixed data."""
-    N, M = S0.shape
-    rows = []
-    for child in np.random.SeedSequence(seed).spawn(chains):
-        rng = np.random.default_rng(child.spawn(1)[0])
-        data = np.ones((L + 1, N, M), np.int8)
-        data[0], data[L] = S0, SL
-        net = network.start_random(Network(np.ones((L, N, N), np.float32), data), rng)
-        chain = GapChain.start(net, child, beta=beta, kappa=kappa, step=step)
-        chain.advance(burn)
-        energy, correlation, product = np.zeros(L), np.zeros(L - 1), np.zeros(L)
-        for _ in range(measures):
-            chain.advance(every)
-            energy += chain.violations()
-            S = chain.S[1:L, 0, 0]
-            correlation += S[:, 0] * S[:, 1]
-            product += chain.J[:, 0, 0] * chain.J[:, 0, 1]
-        rows.append(np.concatenate([energy, correlation, product]) / measures)
-    return batch_error(rows)
 
 
 DATA = {
