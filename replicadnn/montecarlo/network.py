@@ -25,6 +25,9 @@ from replicadnn.montecarlo.connectivity import (
     weighted_sums,
 )
 
+#: Widest layer whose N^2 overlaps of pairs of neurons are put in one table.
+WIDEST_TABLE_OF_PAIRS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -186,6 +189,12 @@ def spin_correlation(S: Signs) -> NDArray[np.float64]:
     """
     hidden = S[1:-1].astype(np.float64)
     _, N, M = S.shape
+    if N > WIDEST_TABLE_OF_PAIRS:
+        # sum_ij (S_i . S_j)^2 = sum_mu,nu (S^mu . S^nu)^2, whole numbers; M^2 for i = j
+        patterns = np.matmul(hidden.transpose(0, 2, 1), hidden)
+        squares = np.square(patterns).sum(axis=(1, 2)) / M**2 - N
+        by_patterns: NDArray[np.float64] = np.sqrt(squares / (N * (N - 1)))
+        return by_patterns
     overlap = np.matmul(hidden, hidden.transpose(0, 2, 1)) / M
     pairs = np.triu_indices(N, 1)
     result: NDArray[np.float64] = np.sqrt(np.square(overlap[:, pairs[0], pairs[1]]).mean(axis=1))

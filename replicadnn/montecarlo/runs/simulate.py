@@ -32,7 +32,7 @@ def simulate(
     time_limit: float | None = None,
     **parameters: Unpack[Parameters],
 ) -> MonteCarloResult:
-    """Sample networks of width N and measure how every layer relaxes.
+    """Sample networks of width N and connectivity c and measure how every layer relaxes.
 
     Parameters
     ----------
