@@ -275,10 +275,10 @@ def test_sweep_over_connectivities(tmp_path: Path) -> None:
 # --- one layer -------------------------------------------------------------------------------
 
 
-def excess(c: int, N: int, seed: int) -> tuple[float, float]:
-    """R of a perceptron that reads c of N inputs at alpha = 2, beta = inf, with its error."""
+def overlap_with_the_teacher(c: int, N: int, burn_in: int, seed: int) -> tuple[float, float]:
+    """R of perceptrons that read c of N inputs at alpha = 2, beta = inf, with its error."""
     run = rd.simulate(
-        1, N, 2.0, connectivity=c, burn_in=500, sweeps=1500, samples=16, seed=seed,
+        1, N, 2.0, connectivity=c, burn_in=burn_in, sweeps=1500, samples=16, seed=seed,
         test_patterns=0,
     )  # fmt: skip
     mean, error = batch_error(run.samples["R"][:, 0])
@@ -289,7 +289,7 @@ def test_one_layer_is_the_perceptron_of_c_inputs() -> None:
     """L = 1, c = 8 of 128: R by exact sampling of the cone of solutions of 8 couplings."""
     rng = np.random.default_rng(52)
     exact, exact_error = batch_error([cone_overlap(8, 16, 8, rng)[2:].mean() for _ in range(1200)])
-    R, error = excess(8, 128, 3)
+    R, error = overlap_with_the_teacher(8, 128, 500, 3)
     sigma = math.hypot(error, exact_error)
     assert sigma < 0.005
     assert abs(R - exact) < 3.0 * sigma
@@ -298,15 +298,14 @@ def test_one_layer_is_the_perceptron_of_c_inputs() -> None:
 
 @pytest.mark.slow
 def test_one_layer_approaches_the_replica_theory() -> None:
-    """R(c) = R + a/c with the R of the equations, 0.7283 at alpha = 2, and a = 0.25 (exact
-    sampling: 0.251(20) at c = 16, 0.251(41) at c = 32)."""
-    solution = rd.solve(alpha=2.0, L=1)
-    c = np.array([12.0, 24.0, 48.0])
-    found = np.array([excess(int(k), 192, 7) for k in c])
-    R, error = found.T
-    assert error.max() < 0.002
-    assert R[0] - R[2] > 3.0 * np.hypot(error[0], error[2])
-    fit, covariance = np.polyfit(1.0 / c, R, 1, w=1.0 / error, cov="unscaled")
-    assert covariance[1, 1] ** 0.5 < 0.003
-    assert abs(fit[1] - solution.Q_ea[0]) < 3.0 * covariance[1, 1] ** 0.5
-    assert abs(fit[0] - 0.25) < 3.0 * covariance[0, 0] ** 0.5 < 0.15
+    """R(c) = R + a/c: the R of the equations, 0.7283 at alpha = 2, from c = 16 and 32 alone."""
+    theory = rd.solve(alpha=2.0, L=1)
+    assert isinstance(theory, rd.Solution)
+    (R_16, error_16), (R_32, error_32) = (
+        overlap_with_the_teacher(c, 256, 2000, 7) for c in (16, 32)
+    )
+    R, error = 2.0 * R_32 - R_16, math.hypot(2.0 * error_32, error_16)
+    assert error < 0.004
+    assert abs(R - theory.Q_ea[0]) < 3.0 * error
+    assert R_16 - theory.Q_ea[0] > 5.0 * error_16  # what is left at c = 16: 0.016 (exact sampling)
+    assert abs(R_16 - theory.Q_ea[0] - 0.0157) < 3.0 * math.hypot(error_16, 0.0012)
