@@ -19,11 +19,12 @@ import numpy as np
 
 from replicadnn.kernels._jit import jit_strict
 from replicadnn.kernels._simd import bit_count, fma, lowest_bit, sign_bits, splat, vload, vstore
-from replicadnn.kernels.sampler.graph import read_by, reader, readers_of
+from replicadnn.kernels.sampler.graph import read_by
 from replicadnn.kernels.sampler.random import fill_u32
 from replicadnn.kernels.sampler.sphere import draw_rotations, largest_cost, renormalise, rotated
 
 _F = np.float32
+_U = np.uint64
 
 
 class State(NamedTuple):
@@ -31,7 +32,7 @@ class State(NamedTuple):
 
     J        (L, N, c)    J[l-1, i, k]
     columns  (L, N, Np)   columns[l-1, k, i] = J[l-1, i, k] / sqrt(N): what input k adds to fields;
-                          (L, 0, Np) with a wiring
+                          with a wiring (L, 1, N c), J / sqrt(c) in the order of its readers
     below    (L, N, Mp)   below[l, i, mu] = S_l, neuron by neuron, l = 0..L-1
     S        (L, M, Np)   S[l-1] = S_l, pattern by pattern, l = 1..L (S[L-1]: the network's output)
     h        (L, M, Np)   h[l-1] = h_l
@@ -84,40 +85,46 @@ def scratch(L, M, c, Np, Mp):
 
 @jit_strict
 def fill_columns(columns, J, wiring, l):
-    """State.columns of layer l + 1 from J; a network with a wiring has none."""
+    """State.columns of layer l + 1 from J."""
+    N, c = J.shape[1], J.shape[2]
+    inverse_root = 1.0 / np.sqrt(c)
     if wiring is None:
-        N = J.shape[1]
-        inverse_root = 1.0 / np.sqrt(N)
         for i in range(N):
             for k in range(N):
                 columns[l, k, i] = _F(J[l, i, k] * inverse_root)
+    else:
+        for e in range(N * c):
+            i, k = wiring.reader[l, e], wiring.coupling[l, e]
+            columns[l, 0, e] = _F(J[l, i, k] * inverse_root)
 
 
 @jit_strict
 def set_column(columns, wiring, l, k, i, value):
-    """Keep `fill_columns` up to date with one coupling J_{l,i,k} / sqrt(N) = ``value``."""
+    """Keep `fill_columns` up to date with one coupling J_{l,i,k} / sqrt(c) = ``value``."""
     if wiring is None:
         columns[l - 1, k, i] = value
+    else:
+        source = wiring.inputs[l - 1, i, k]
+        for e in range(wiring.first[l - 1, source], wiring.first[l - 1, source + 1]):
+            if wiring.reader[l - 1, e] == i:
+                columns[l - 1, 0, e] = value
 
 
 @jit_strict
 def fields_of_pattern(state, wiring, l, m):
     """h_{l+1} of pattern m, into state.h."""
     J, columns, below, _, h, _ = state
-    N, c = J.shape[1], J.shape[2]
+    N = J.shape[1]
     for i in range(N):
         h[l, m, i] = _F(0.0)
-    if wiring is None:
-        for k in range(N):
-            s = below[l, k, m]
+    for k in range(N):
+        s = below[l, k, m]
+        if wiring is None:
             for i in range(N):
                 h[l, m, i] += s * columns[l, k, i]
-    else:
-        inverse_root = 1.0 / np.sqrt(c)
-        for i in range(N):
-            for k in range(c):
-                s = below[l, read_by(wiring, l + 1, i, k), m]
-                h[l, m, i] += s * _F(J[l, i, k] * inverse_root)
+        else:
+            for e in range(wiring.first[l, k], wiring.first[l, k + 1]):
+                h[l, m, wiring.reader[l, e]] += s * columns[l, 0, e]
 
 
 @jit_strict
@@ -142,12 +149,11 @@ def forward(state, wiring):
 
 
 @jit_strict
-def add_flip(trial, at, columns, J, wiring, q, k, change):
+def add_flip(trial, at, columns, wiring, q, k, N, change):
     """Add ``change`` (-2 S) times what neuron k of layer q-1 adds to the fields of layer q.
 
     trial : flat; the fields of layer q begin at ``at``.  columns : flat.
     """
-    N, c = J.shape[1], J.shape[2]
     if wiring is None:
         Np = (N + 15) // 16 * 16
         factor = splat(change)
@@ -156,23 +162,21 @@ def add_flip(trial, at, columns, J, wiring, q, k, change):
             x = fma(factor, vload(columns, column + v), vload(trial, at + v))
             vstore(trial, at + v, x)
     else:
-        inverse_root = 1.0 / np.sqrt(c)
-        begin, end = readers_of(wiring, q, k, N)
-        for e in range(begin, end):
-            i, place = reader(wiring, q, k, e, N)
-            trial[at + i] += change * _F(J[q - 1, i, place] * inverse_root)
+        readers = wiring.reader[q - 1]
+        layer = (q - 1) * readers.shape[0]
+        for e in range(wiring.first[q - 1, k], wiring.first[q - 1, k + 1]):
+            trial[_U(at + readers[_U(e)])] += change * columns[_U(layer + e)]
 
 
 @jit_strict
-def propagate(S, h, columns, J, wiring, outputs, shape, l, i, m, trial, bits, top):
+def propagate(S, h, columns, wiring, outputs, shape, l, i, m, trial, bits, top):
     """Consequences of flipping S_{l,i} for pattern m; returns the change of E.
 
-    S, h, columns, outputs : flat views of the arrays of `State`; J, wiring as they are; shape :
-    (L, M, N, Np).
+    S, h, columns, outputs : flat views of the arrays of `State`; shape : (L, M, N, Np).
     New fields of layers l+1.. go to trial[m, layer-1], flipped neurons to the words
     bits[m, layer-1], the last layer that was touched to top[m]; nothing else is written.
     """
-    L, M, _, Np = shape
+    L, M, N, Np = shape
     n_vec = Np // 16
     change = 0
     # layer l itself has the single flipped neuron i
@@ -193,7 +197,7 @@ def propagate(S, h, columns, J, wiring, outputs, shape, l, i, m, trial, bits, to
             while left != 0:
                 k = 16 * w + lowest_bit(left)
                 left &= left - 1
-                add_flip(trial, at, columns, J, wiring, q, k, _F(-2.0) * S[lower + k])
+                add_flip(trial, at, columns, wiring, q, k, N, _F(-2.0) * S[lower + k])
         top[m] = q
         any_flip = 0
         for v in range(n_vec):
@@ -333,7 +337,7 @@ def rotate_layer(state, wiring, l, n_rotations, step, thresholds, rng, memory):
                     cost += 1 if sign[m] == outputs[m, i] else -1
                     continue
                 cost += propagate(
-                    S1, h1, columns1, J, wiring, outputs1, shape, l, i, m, trial, bits, top
+                    S1, h1, columns1, wiring, outputs1, shape, l, i, m, trial, bits, top
                 )
                 hope -= wrong[m]
                 if cost - hope > limit:

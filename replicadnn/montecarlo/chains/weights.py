@@ -68,7 +68,7 @@ class WeightsChain:
         outputs = aligned_zeros((M, Np))
         outputs[:, :N] = net.S[L].T
         wiring = wire(net.inputs)
-        columns = aligned_zeros((L, N if wiring is None else 0, Np))
+        columns = aligned_zeros((L, N, Np) if wiring is None else (L, 1, J[0].size))
         S, h = aligned_zeros((L, M, Np)), aligned_zeros((L, M, Np))
         state = kernel.State(J, columns, below, S, h, outputs)
         wrong = int(kernel.forward(state, wiring))
