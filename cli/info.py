@@ -41,8 +41,10 @@ def command(file: str, as_json: bool) -> int:
 def _print_runs(runs: list[dict[str, Any]]) -> None:
     click.echo(f"runs: {len(runs)}")
     for run in runs:
+        c, graph = run["connectivity"], run["graph"]
+        diluted = "" if graph is None else f"c = {c:<4} ({graph} graph) "
         click.echo(
-            f"  N = {run['N']:<5} L = {run['L']:<4} alpha = {run['alpha']:<8.6g} "
+            f"  N = {run['N']:<5} {diluted}L = {run['L']:<4} alpha = {run['alpha']:<8.6g} "
             f"{run['scenario']}, {run['sampler']} sampler, beta = {run['beta']}, "
             f"kappa = {run['kappa']:g}, {run['start']} start, {run['mode']}: {run['status']}"
         )

@@ -15,6 +15,7 @@ from replicadnn import interrupt
 
 if TYPE_CHECKING:
     from replicadnn.montecarlo.runs.jobs import Job
+    from replicadnn.montecarlo.spec import Spec
     from replicadnn.storage.runs import Runs
 
 #: Contract keys that replica exchange does not measure: null in its JSON document.
@@ -30,7 +31,21 @@ _NOT_MEASURED = (
     "--N", "N", type=opt.NumberList(), required=True,
     help="Width, or several: 20 or 10,14,20,28.",
 )  # fmt: skip
-@click.option("--alpha", type=float, required=True, help="Patterns per width, M = alpha N.")
+@click.option(
+    "--alpha", type=float, required=True, help="Patterns per coupling of a perceptron, M = alpha c."
+)
+@click.option(
+    "--connectivity",
+    type=opt.NumberList(),
+    default=None,
+    metavar="c",
+    help="Neurons that a perceptron reads, from 2 to N; several: with every N.  [default: N]",
+)
+@click.option(
+    "--graph", default=None,
+    help="Who reads whom where c < N: random (every perceptron draws its c neurons) or regular "
+    "(every neuron is also read c times).  [default: random]",
+)  # fmt: skip
 @opt.scenario_option
 @click.option(
     "--sampler", default="gap", show_default=True,
@@ -94,7 +109,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Sample networks of width N and measure how every layer relaxes.
+    """Sample networks of width N and connectivity c and measure how every layer relaxes.
 
     The first Ctrl-C saves and ends (exit code 130), the second ends at once.  Exit code 3: the time
     limit came first; continue with --resume.
@@ -112,7 +127,7 @@ def command(
         opt.note(f"note: --beta {default_beta(L, options['potential']):g} is used")
     rounded = [job.spec for job in jobs if not math.isclose(job.spec.alpha, alpha)]
     for spec in rounded:
-        opt.note(f"note: N = {spec.N}: M = {spec.M} patterns, alpha = {spec.alpha:.6g}")
+        opt.note(f"note: {_size(spec)}: M = {spec.M} patterns, alpha = {spec.alpha:.6g}")
 
     computed = False
     with _progress(jobs) as show:
@@ -170,15 +185,23 @@ def _progress(jobs: Sequence[Job]) -> Iterator[Callable[[int, int, int], None]]:
                 bar.close()
                 which = f" ({job + 1}/{len(jobs)})" if len(jobs) > 1 else ""
                 unit = "round" if jobs[job].exchange else "sweep"
-                report = bar.enter_context(opt.progress(unit, f"N = {jobs[job].spec.N}{which}"))
+                report = bar.enter_context(opt.progress(unit, f"{_size(jobs[job].spec)}{which}"))
                 current = job
             report(done, total)
 
         yield show
 
 
+def _size(spec: Spec) -> str:
+    """Width, and connectivity where it is another number."""
+    return f"N = {spec.N}" + ("" if spec.reads.dense else f", c = {spec.connectivity}")
+
+
 def _document(runs: Runs, asked: int) -> dict[str, Any]:
-    """One run: its keys.  Several: {"runs": [...], "growth": ...}."""
+    """One run: its keys.  Several: {"runs": [...], "growth": ...}.
+
+    With several connectivities the growth with N is one a connectivity, in a list.
+    """
     documents = []
     for run in runs:
         document = run.to_json()
@@ -186,11 +209,26 @@ def _document(runs: Runs, asked: int) -> dict[str, Any]:
         documents.append(missing | document)
     if asked == 1:
         return documents[0]
-    return {"runs": documents, "growth": _growth(runs)}
+    families: dict[int | None, list[Any]] = {}
+    for run in runs:  # None: c = N, whatever N
+        dense = run.spec.reads.dense
+        families.setdefault(None if dense else run.spec.connectivity, []).append(run)
+    growth: Any = [_growth(family) for family in families.values()]
+    if len(families) == 1:
+        return {"runs": documents, "growth": growth[0]}
+    named = [
+        {"connectivity": c} | fits
+        for c, fits in zip(families, growth, strict=True)
+        if fits is not None
+    ]
+    return {"runs": documents, "growth": named or None}
 
 
-def _growth(runs: Runs) -> dict[str, list[dict[str, float | None]]] | None:
-    """Exponents of tau ~ N^z over the widths simulated, with error and chi^2 per dof."""
+def _growth(runs: Sequence[Any]) -> dict[str, list[dict[str, float | None]]] | None:
+    """Exponents of tau ~ N^z over the widths simulated, with error and chi^2 per dof.
+
+    runs : of one connectivity, or all fully connected.
+    """
     import numpy as np
 
     from replicadnn.montecarlo.measure.relaxation import growth_exponent
@@ -223,8 +261,9 @@ def _print_tables(runs: Runs) -> None:
 
     for run in runs:
         p = run.params
+        graph = "" if p["graph"] is None else f" ({p['graph']} graph)"
         click.echo(
-            f"L = {p['L']}, N = {p['N']}, alpha = {p['alpha']:.6g} (M = {p['M']}), "
+            f"L = {p['L']}, {_size(run.spec)}{graph}, alpha = {p['alpha']:.6g} (M = {p['M']}), "
             f"{p['scenario']}, {p['sampler']} sampler, beta = {p['beta']}, {p['start']} start"
         )
         click.echo(f"{run.status}: {run.message}")

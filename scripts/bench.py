@@ -206,13 +206,27 @@ def sampler(bench: Bench) -> Iterator[Row]:
         lambda: chains[40].advance(50),
         lambda: chains[20].advance(50),
     )
-    two = [bench_mc.planted_chain(20, 384, seed) for seed in (1, 2)]
-    with ThreadPoolExecutor(2) as pool:
+    diluted = bench_mc.diluted_chain()
+    for N, sweeps in ((256, 1), (32, 50)):
+        dense = bench_mc.planted_chain(N, 256, L=3)
+        counts = [bench_mc.attempted_per_sweep(chain) for chain in (diluted, dense)]
         yield bench.ratio(
-            "gap sampler: two chains one after the other / on two threads",
-            lambda: [chain.advance(200) for chain in two],
-            lambda: list(pool.map(lambda chain: chain.advance(200), two)),
+            f"gap sampler: multiply-adds a second, c = 32 of N = 256 / all of N = {N}",
+            lambda d=dense, n=sweeps: d.advance(n),
+            lambda: diluted.advance(10),
+            10 * counts[0] / (sweeps * counts[1]),
         )
+    pairs = {
+        "": ([bench_mc.planted_chain(20, 384, seed) for seed in (1, 2)], 200),
+        ", c = 32": ([bench_mc.diluted_chain(seed) for seed in (1, 2)], 20),
+    }
+    with ThreadPoolExecutor(2) as pool:
+        for name, (two, n) in pairs.items():
+            yield bench.ratio(
+                f"gap sampler: two chains one after the other / on two threads{name}",
+                lambda two=two, n=n: [chain.advance(n) for chain in two],
+                lambda two=two, n=n: list(pool.map(lambda chain: chain.advance(n), two)),
+            )
     chain = bench_mc.weights_chain()
     move, net, moves = chain.advance, chain.network(), chain.J.size
     row = bench.time("weights sampler: 20 sweeps at L = 4, N = 20, alpha = 4", lambda: move(20))

@@ -28,8 +28,12 @@ PLACES = (
 #: Modules (regular expression) and the tests of them, quick ones first; the first match holds.
 TESTS = """
 montecarlo/measure/(observable|registry): mc_registry mc_run mc_store
-montecarlo/(measure|network|connectivity|runs/schedule): mc_relaxation mc_tempering mc_run
-montecarlo/chains/(gap|weights|common): mc_kernels mc_run mc_exact
+montecarlo/connectivity: mc_graph mc_diluted mc_registry
+montecarlo/spec: mc_connectivity mc_run mc_registry
+montecarlo/(measure|network|runs/schedule): mc_relaxation mc_graph mc_tempering mc_run
+montecarlo/chains/(gap|weights|common): mc_kernels mc_diluted mc_run mc_exact
+montecarlo/chains/: mc_diluted mc_run mc_tempering
+montecarlo/runs/jobs: mc_connectivity mc_run mc_cli
 montecarlo/runs/(jobs|study|result): mc_store mc_run mc_cli mc_registry
 montecarlo/: mc_tempering mc_run mc_registry
 storage/runs: mc_store mc_run

@@ -1,7 +1,7 @@
 """Exact averages of tiny networks, for the tests of the sampler.
 
-N = 2: a perceptron is J = sqrt(2) (cos phi, sin phi), and on an input x in {+-1}^2 its field is
-h = x_1 cos phi + x_2 sin phi.  The circle falls into arcs on which every violation is constant.
+c = 2: a perceptron is J = sqrt(2) (cos phi, sin phi), and on what it reads, x in {+-1}^2, its field
+is h = x_1 cos phi + x_2 sin phi.  The circle falls into arcs on which every violation is constant.
 """
 
 from __future__ import annotations
@@ -9,6 +9,10 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+
+from replicadnn.montecarlo import network
+from replicadnn.montecarlo.chains.gap import GapChain
+from replicadnn.montecarlo.network import Network
 
 INPUTS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)])
 
@@ -46,23 +50,32 @@ def perceptron_table(kappa, beta, M):
     return table
 
 
-def enumerate_gap(S0, SL, L, beta, kappa):
-    """Exact averages of the gap ensemble for data S0, SL (2, M) and L layers.
+def every_neuron(L, N):
+    """The graph (L, N, N) of the fully connected network, as one of connectivity N."""
+    return np.broadcast_to(np.arange(N, dtype=np.int32), (L, N, N)).copy()
+
+
+def enumerate_gap(S0, SL, L, beta, kappa, inputs=None):
+    """Exact averages of the gap ensemble for data S0, SL (N, M) and L layers, c = 2.
+
+    inputs : (L, N, 2), who reads whom; None: N = 2, all.
 
     Returns dict: energy (L,), correlation = <S_{l,1}^1 S_{l,1}^2> (L-1,) (first two patterns),
     product = <J_{l,1}^1 J_{l,1}^2> (L,).
     """
-    M = S0.shape[1]
+    N, M = S0.shape
+    inputs = every_neuron(L, N) if inputs is None else inputs
     table = perceptron_table(kappa, beta, M)
     index = {tuple(x): i for i, x in enumerate(INPUTS)}
     total, energy, correlation, product = 0.0, np.zeros(L), np.zeros(L - 1), np.zeros(L)
-    for bits in itertools.product((1, -1), repeat=(L - 1) * 2 * M):
-        hidden = np.array(bits).reshape(L - 1, 2, M)
+    for bits in itertools.product((1, -1), repeat=(L - 1) * N * M):
+        hidden = np.array(bits).reshape(L - 1, N, M)
         S = [S0, *hidden, SL]
         weight, e, p = 1.0, np.zeros(L), np.zeros(L)
         for layer in range(1, L + 1):
-            x = tuple(index[tuple(S[layer - 1][:, mu])] for mu in range(M))
-            for i in range(2):
+            for i in range(N):
+                read = S[layer - 1][inputs[layer - 1, i]]
+                x = tuple(index[tuple(read[:, mu])] for mu in range(M))
                 found = table.get((x, tuple(int(s) for s in S[layer][i])))
                 if found is None:
                     weight = 0.0
@@ -88,25 +101,26 @@ def batch_error(values):
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def enumerate_weights(S0, SL, L, beta):
-    """Exact averages of the weights ensemble, N = 2: four equal arcs a perceptron.
+def enumerate_weights(S0, SL, L, beta, inputs=None):
+    """Exact averages of the weights ensemble, c = 2: four equal arcs a perceptron.
 
+    inputs : (L, N, 2), who reads whom; None: N = 2, all.
     Returns energy and <S_{l,1}^1 S_{l,1}^2> for l = 1..L, (L+1,).
     """
+    N = len(S0)
+    inputs = every_neuron(L, N) if inputs is None else inputs
     phi = np.arange(4) * np.pi / 2
     direction = np.stack([np.cos(phi), np.sin(phi)], axis=1)
-    total, sums = 0.0, np.zeros(L + 1)
-    for choice in itertools.product(range(4), repeat=2 * L):
-        S, correlation = S0, []
-        for layer in range(L):
-            J = direction[list(choice[2 * layer : 2 * layer + 2])]
-            S = np.sign(J @ S)
-            correlation.append(S[0, 0] * S[0, 1])
-        energy = np.count_nonzero(S != SL)
-        weight = np.exp(-beta * energy)
-        total += weight
-        sums += weight * np.array([energy, *correlation])
-    return sums / total
+    S, correlation = S0[None], []  # all choices of the layers so far, one after the other
+    for layer in range(L):
+        choice = np.array(list(itertools.product(range(4), repeat=N)))
+        h = np.einsum("tik,sikm->stim", direction[choice], S[:, inputs[layer]])
+        S = np.sign(h).reshape(-1, *S0.shape)
+        correlation = [np.repeat(c, len(choice)) for c in correlation]
+        correlation.append(S[:, 0, 0] * S[:, 0, 1])
+    energy = (S != SL).sum(axis=(1, 2))
+    weight = np.exp(-beta * energy)
+    return np.array([energy, *correlation]) @ weight / weight.sum()
 
 
 def cone_overlap(N, M, trajectories, rng):
@@ -138,3 +152,32 @@ def cone_overlap(N, M, trajectories, rng):
             last = hit
         found.append(J @ teacher / np.sqrt((J @ J) * (teacher @ teacher)))
     return np.array(found)
+
+
+def gap_averages(
+    S0, SL, L, beta, kappa, *, chains, measures, every, burn, seed, step=1.0, inputs=None
+):
+    """Chain-wise averages of the gap sampler from random starts on fixed data.
+
+    Violations and <J_{l,1}^1 J_{l,1}^2> of every layer, <S_{l,1}^1 S_{l,1}^2> of every hidden one.
+    """
+    N, M = S0.shape
+    c = N if inputs is None else inputs.shape[2]
+    rows = []
+    for child in np.random.SeedSequence(seed).spawn(chains):
+        rng = np.random.default_rng(child.spawn(1)[0])
+        data = np.ones((L + 1, N, M), np.int8)
+        data[0], data[L] = S0, SL
+        net = Network(np.ones((L, N, c), np.float32), data, inputs)
+        net = network.start_random(net, rng)
+        chain = GapChain.start(net, child, beta=beta, kappa=kappa, step=step)
+        chain.advance(burn)
+        energy, correlation, product = np.zeros(L), np.zeros(L - 1), np.zeros(L)
+        for _ in range(measures):
+            chain.advance(every)
+            energy += chain.violations()
+            S = chain.S[1:L, 0, 0]
+            correlation += S[:, 0] * S[:, 1]
+            product += chain.J[:, 0, 0] * chain.J[:, 0, 1]
+        rows.append(np.concatenate([energy, correlation, product]) / measures)
+    return batch_error(rows)

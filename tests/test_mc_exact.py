@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mc_exact import batch_error, cone_overlap, enumerate_gap, enumerate_weights
+from mc_exact import batch_error, cone_overlap, enumerate_gap, enumerate_weights, gap_averages
 
 from replicadnn.montecarlo import connectivity, network
 from replicadnn.montecarlo.chains.gap import GapChain
@@ -14,28 +14,6 @@ from replicadnn.montecarlo.runs.simulate import simulate
 from replicadnn.montecarlo.spec import Potential
 
 pytestmark = pytest.mark.usefixtures("compiled")
-
-
-def gap_averages(S0, SL, L, beta, kappa, *, chains, measures, every, burn, seed, step=1.0):
-    """Chain-wise averages of the gap sampler from random starts on fixed data."""
-    N, M = S0.shape
-    rows = []
-    for child in np.random.SeedSequence(seed).spawn(chains):
-        rng = np.random.default_rng(child.spawn(1)[0])
-        data = np.ones((L + 1, N, M), np.int8)
-        data[0], data[L] = S0, SL
-        net = network.start_random(Network(np.ones((L, N, N), np.float32), data), rng)
-        chain = GapChain.start(net, child, beta=beta, kappa=kappa, step=step)
-        chain.advance(burn)
-        energy, correlation, product = np.zeros(L), np.zeros(L - 1), np.zeros(L)
-        for _ in range(measures):
-            chain.advance(every)
-            energy += chain.violations()
-            S = chain.S[1:L, 0, 0]
-            correlation += S[:, 0] * S[:, 1]
-            product += chain.J[:, 0, 0] * chain.J[:, 0, 1]
-        rows.append(np.concatenate([energy, correlation, product]) / measures)
-    return batch_error(rows)
 
 
 DATA = {
@@ -114,6 +92,7 @@ def test_gap_sampler_against_rejection_sampling():
 def test_flip_acceptance_is_metropolis():
     """All 2^6 states of a hidden layer, many copies: accepted fraction = min(1, e^(-beta dH))."""
     from replicadnn.kernels.sampler import gap as kernel
+    from replicadnn.kernels.sampler.graph import flip_steps
     from replicadnn.montecarlo.chains.common import seed_generator, thresholds
     from replicadnn.montecarlo.chains.gap import pack
 
@@ -136,7 +115,7 @@ def test_flip_acceptance_is_metropolis():
     cost = (energy(flipped) - energy(S))[: states.shape[1]]
     packed, h = pack(S), pack(network.fields(J, S))
     column = np.empty(N * N, np.float32)
-    kernel.couplings_transposed(J, 1, column)
+    flip_steps(J, None, 1, column)
     state = seed_generator(np.random.SeedSequence(8))
     u = np.empty(N * kernel.W, np.uint32)
     kernel.flip_layer(packed, h, 1, column, thresholds(beta, N + 1), 0.0, state, u)
@@ -171,7 +150,8 @@ def test_rotations_satisfy_detailed_balance(layer):
         net = network.plant(L, N, M, beta, rng)
         chain = GapChain.start(net, np.random.SeedSequence(0), beta=beta)
         before = observables(chain)
-        kernel.rotate_layer(chain.J, chain.S, chain.h, M, layer, 1, step, thr, 0.0, state, row)
+        arrays = (chain.J, chain.S, chain.h, None)
+        kernel.rotate_layer(*arrays, M, layer, 1, step, thr, 0.0, state, row)
         after = observables(chain)
         odd.append((np.outer(before, after) - np.outer(after, before))[np.triu_indices(5, 1)])
     mean, error = batch_error(odd)

@@ -269,7 +269,7 @@ def test_weights_kernel_keeps_the_wrong_bits_of_every_pattern():
     c = weights.WeightsChain.start(net, np.random.SeedSequence(6), beta=beta, step=1.0)
     memory = kernel.scratch(L, M, N, 16, 48)
     accepted, change = kernel.rotate_layer(
-        c.state, 1, N, 1.0, thresholds(beta, N * M), c.rng, memory
+        c.state, None, 1, N, 1.0, thresholds(beta, N * M), c.rng, memory
     )
     assert accepted > 5
     expected = np.count_nonzero(c.network().S[L] != net.S[L], axis=0)

@@ -167,10 +167,17 @@ def test_parameters_of_a_run() -> None:
 
 
 def test_fan_in() -> None:
-    """Dense: c = N; M = alpha c; rows of J have square norm c; one rotation a coupling a sweep."""
-    dense = connectivity.Connectivity(7)
+    """M = alpha c; rows of J have square norm c; one rotation a coupling a sweep."""
+    dense = connectivity.Connectivity(7, 7)
+    assert dense.dense
     assert (dense.fan_in, dense.shape(3), dense.patterns(1.5)) == (7, (3, 7, 7), 10)
     assert dense.alpha(14) == 2.0
+    diluted = connectivity.Connectivity(7, 4)
+    assert not diluted.dense
+    assert (diluted.shape(3), diluted.patterns(1.5), diluted.alpha(6)) == ((3, 7, 4), 6, 1.5)
+    J = connectivity.random_couplings(3, 7, np.random.default_rng(0), 4)
+    np.testing.assert_allclose(np.square(J.astype(float)).sum(axis=-1), 4.0, rtol=1e-6)
+    assert connectivity.moves_per_layer(J) == 28
     J = connectivity.random_couplings(3, 7, np.random.default_rng(0))
     np.testing.assert_allclose(np.square(J.astype(float)).sum(axis=-1), 7.0, rtol=1e-6)
     assert connectivity.moves_per_layer(J) == 49

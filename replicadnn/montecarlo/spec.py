@@ -7,11 +7,11 @@ import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypedDict
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo.connectivity import Connectivity
+from replicadnn.montecarlo.connectivity import Connectivity, Graph
 from replicadnn.problem import Scenario
 from replicadnn.validate import choice, real, whole
 
@@ -47,7 +47,9 @@ class Potential(enum.StrEnum):
 class Spec:
     """What is asked of a run; two runs with equal Spec are bit-identical.
 
-    M = alpha c rounded, with the fan-in c of `connectivity`; ``alpha`` is M / c, after rounding.
+    connectivity : fan-in c of a perceptron, N for the fully connected network; M = alpha c rounded,
+        and ``alpha`` is M / c, after rounding.
+    graph : ensemble of the graphs, None for c = N.
     step None: chosen by a short pilot run for an acceptance of rotations of about 0.15.
     origins : number of measurement origins; replicas : chains from each starting state.
     test_patterns : fresh inputs for the test error at every record; 0: not measured.
@@ -55,6 +57,8 @@ class Spec:
 
     L: int
     N: int
+    connectivity: int
+    graph: Graph | None
     M: int
     scenario: Scenario
     sampler: Sampler
@@ -73,19 +77,20 @@ class Spec:
     test_patterns: int
 
     @property
-    def connectivity(self) -> Connectivity:
+    def reads(self) -> Connectivity:
         """Who reads whom."""
-        return Connectivity(self.N)
+        return Connectivity(self.N, self.connectivity, self.graph or Graph.RANDOM)
 
     @property
     def alpha(self) -> float:
         """Patterns per coupling of a perceptron, M / c."""
-        return self.connectivity.alpha(self.M)
+        return self.reads.alpha(self.M)
 
     def parameters(self) -> dict[str, Any]:
         """Plain numbers and strings, beta = inf as the string "inf"."""
         out = asdict(self)
         out["alpha"] = self.alpha
+        out["graph"] = None if self.graph is None else str(self.graph)
         for name in ("scenario", "sampler", "start", "potential"):
             out[name] = str(out[name])
         if math.isinf(self.beta):
@@ -96,15 +101,18 @@ class Spec:
     def of(cls, parameters: Mapping[str, Any]) -> Spec:
         """The Spec of these `parameters`; raises KeyError, ValueError or TypeError.
 
-        A run made before the error on fresh inputs was measured lacks ``test_patterns``: 0.
+        A run made before the error on fresh inputs was measured lacks ``test_patterns``: 0; one
+        made before networks could be diluted lacks ``connectivity``: N.
         """
         whole_numbers = (
             "L", "N", "M", "sweeps", "samples", "seed", "burn_in", "origins", "replicas",
             "per_decade",
         )  # fmt: skip
-        step = parameters.get("step")
+        step, graph = parameters.get("step"), parameters.get("graph")
         return cls(
             **{name: int(parameters[name]) for name in whole_numbers},
+            connectivity=int(parameters.get("connectivity", parameters["N"])),
+            graph=None if graph is None else Graph(graph),
             test_patterns=int(parameters.get("test_patterns", 0)),
             scenario=Scenario(parameters["scenario"]),
             sampler=Sampler(parameters["sampler"]),
@@ -151,6 +159,8 @@ def check_ladder(betas: Sequence[float]) -> tuple[float, ...]:
 class Parameters(TypedDict, total=False):
     """Arguments of `make_spec` after L, N, alpha; `simulate` says what they mean."""
 
+    connectivity: int | None
+    graph: str | None
     scenario: str
     sampler: str
     beta: float | None
@@ -178,6 +188,8 @@ def make_spec(
     N: int,
     alpha: float,
     *,
+    connectivity: int | None = None,
+    graph: str | None = None,
     scenario: str = "teacher-student",
     sampler: str = "gap",
     beta: float | None = None,
@@ -197,19 +209,17 @@ def make_spec(
     """Validate the arguments of `simulate`; raises InputError with argument, value and range."""
     if beta is None:
         beta = default_beta(L, potential)
-    N = whole("N", N, 2, 100_000)
-    alpha = real("alpha", alpha, 1e-9, 1e9, "a number above 0")
-    M = Connectivity(N).patterns(alpha)
-    if not 1 <= M <= 10_000_000:
-        raise InputError("alpha", alpha, f"alpha * N must round to 1..10000000 patterns (N = {N})")
+    reads = _who_reads_whom(N, connectivity, graph)
     kind = choice(Scenario, "scenario", scenario)
     which = choice(Sampler, "sampler", sampler)
     if start is None:
         start = "planted" if kind is Scenario.TEACHER_STUDENT else "random"
     spec = Spec(
         L=whole("L", L, 1, 100_000),
-        N=N,
-        M=M,
+        N=reads.width,
+        connectivity=reads.fan_in,
+        graph=None if reads.dense else reads.graph,
+        M=_number_of_patterns(reads, alpha),
         scenario=kind,
         sampler=which,
         beta=real("beta", beta, 1e-12, math.inf, "a number above 0, or inf"),
@@ -231,11 +241,37 @@ def make_spec(
     return spec
 
 
+def _who_reads_whom(N: int, connectivity: int | None, graph: str | None) -> Connectivity:
+    """Defaults and ranges of width, fan-in and graph."""
+    N = whole("N", N, 2, 100_000)
+    c = N if connectivity is None else connectivity
+    reads = Connectivity(N, whole("connectivity", c, 2, N))
+    if graph is None:
+        return reads
+    if reads.dense:
+        raise InputError("graph", graph, f"absent without a connectivity below N = {N}")
+    return replace(reads, graph=choice(Graph, "graph", graph))
+
+
+def _number_of_patterns(reads: Connectivity, alpha: float) -> int:
+    alpha = real("alpha", alpha, 1e-9, 1e9, "a number above 0")
+    M = reads.patterns(alpha)
+    if not 1 <= M <= 10_000_000:
+        letter = "N" if reads.dense else "connectivity"
+        allowed = f"alpha * {letter} must round to 1..10000000 patterns"
+        raise InputError("alpha", alpha, f"{allowed} ({letter} = {reads.fan_in})")
+    return M
+
+
 def _check_memory(spec: Spec) -> None:
-    """Refuse what cannot fit: 4 bytes a coupling (and one a snapshot origin), 9 a neuron."""
-    J = math.prod(spec.connectivity.shape(spec.L))
+    """Refuse what cannot fit.
+
+    4 bytes a coupling (and one a snapshot origin), 9 a neuron; a graph takes 12 a coupling.
+    """
+    J = math.prod(spec.reads.shape(spec.L))
     S = (spec.L + 1) * spec.N * spec.M
-    needed = spec.samples * spec.replicas * (J * (8 + 4 * spec.origins) + S * (9 + spec.origins))
+    edge = 8 + 4 * spec.origins + (0 if spec.reads.dense else 12)
+    needed = spec.samples * spec.replicas * (J * edge + S * (9 + spec.origins))
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not known on this system

@@ -64,10 +64,15 @@ def _layers(run: MonteCarloResult, quantity: str) -> NDArray[np.int64]:
 
 
 def _name(run: MonteCarloResult, others: list[MonteCarloResult]) -> str:
-    """N, and the start where runs of both starts are drawn."""
+    """Size, and the start where runs of both starts are drawn."""
     starts = {r.spec.start for r in others}
     end = f", {run.spec.start} start" if len(starts) > 1 else ""
-    return f"$N = {run.spec.N}${end}"
+    return f"{_size(run.spec)}{end}"
+
+
+def _size(spec: Spec) -> str:
+    """N, and c where the network is diluted."""
+    return f"$N = {spec.N}$" + ("" if spec.reads.dense else f", $c = {spec.connectivity}$")
 
 
 def _layer_axis(ax: Axes, runs: list[MonteCarloResult]) -> None:
@@ -214,7 +219,7 @@ def _headline(spec: Spec, *, width: bool) -> str:
         rf"$\beta = {beta}$",
     ]  # fmt: skip
     if width:
-        words.insert(2, f"$N = {spec.N}$")
+        words.insert(2, _size(spec))
     if spec.kappa:
         words.append(rf"$\kappa = {spec.kappa:g}$")
     if spec.potential is not Potential.COUNT:

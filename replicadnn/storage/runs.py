@@ -170,8 +170,8 @@ def load_checkpoint(
 def summary(result: Result) -> dict[str, Any]:
     """The main facts of a run in plain values (``replicadnn info``)."""
     keys = (
-        "N", "L", "alpha", "scenario", "sampler", "beta", "kappa", "start", "potential", "sweeps",
-        "samples", "seed",
+        "N", "connectivity", "graph", "L", "alpha", "scenario", "sampler", "beta", "kappa", "start",
+        "potential", "sweeps", "samples", "seed",
     )  # fmt: skip
     params = result.params
     return {key: params[key] for key in keys} | {

@@ -5,13 +5,14 @@ Energy: H = number of gaps with r = S_{l,i} h_{l,i} < kappa, at inverse temperat
 Layout.  Patterns are cut into nb blocks of W = 32 (the last one padded):
 
     S (L+1, nb, N, W)   neurons, +1 or -1 as float32; 0 in the padding
-    h (L, nb, N, W)     h[l-1] = J_l S_{l-1} / sqrt(N) of layer l; 0 in the padding
-    J (L, N, N)         J[l-1, i, k], each row of square norm N
+    h (L, nb, N, W)     h[l-1] = J_l S_{l-1} / sqrt(c) of layer l; 0 in the padding
+    J (L, N, c)         J[l-1, i, k], each row of square norm c
+    wiring              `graph.Wiring`, or None: c = N and coupling k reads neuron k
 
 A padded pattern has S = 0 and h = 0 for ever: its gaps never change, so it enters no decision.
 
-Random numbers per sweep, in order, for l = 1..L: for each perceptron i, 4 N uint32 (rounded up to
-a multiple of 16) for its N rotations; then, if l < L, for each block N W uint32 for the flips.
+Random numbers per sweep, in order, for l = 1..L: for each perceptron i, 4 c uint32 (rounded up to
+a multiple of 16) for its c rotations; then, if l < L, for each block N W uint32 for the flips.
 """
 
 from __future__ import annotations
@@ -41,22 +42,13 @@ from replicadnn.kernels._simd import (
     vstore,
     vstore_u32,
 )
+from replicadnn.kernels.sampler.graph import flip_steps, read_by, readers_of
 from replicadnn.kernels.sampler.random import fill_u32
 from replicadnn.kernels.sampler.sphere import draw_rotations, refused, renormalise, rotated
 
 W = 32
 _F = np.float32
 _U = np.uint64
-
-
-@jit_strict
-def couplings_transposed(J, l, out):
-    """out[k * N + i] = -2 J[l, i, k] / sqrt(N): what a flip of S_{l, k} = +1 adds to h[l, i]."""
-    N = J.shape[1]
-    scale = -2.0 / np.sqrt(N)
-    for i in range(N):
-        for k in range(N):
-            out[k * N + i] = _F(scale * J[l, i, k])
 
 
 @jit_strict
@@ -90,9 +82,9 @@ def violated(hf, h_at, Sf, s_at, N, offset):
 
 @jit_strict
 def flip_layer(S, h, l, column, thresholds, kappa, rng, u):
-    """One Metropolis flip attempt of every neuron of hidden layer l (1..L-1), all patterns.
+    """One Metropolis flip attempt of every neuron of hidden layer l (1..L-1), all patterns; c = N.
 
-    column : (N*N,) from couplings_transposed(J, l).
+    column : (N*N,) from `graph.flip_steps`.
     thresholds : uint32, thresholds[d-1] = 2^32 exp(-beta d); a flip that costs d > 0 is accepted
         when u32 < thresholds[d-1]; beyond the end of the array it is refused.
     u : uint32 scratch, at least N * W.
@@ -158,6 +150,82 @@ def flip_layer(S, h, l, column, thresholds, kappa, rng, u):
 
 
 @jit_strict
+def flip_layer_diluted(S, h, wiring, l, column, thresholds, kappa, rng, u):
+    """`flip_layer` for c < N: a flip visits the readers of its neuron alone.
+
+    column : (N*c,) from `graph.flip_steps`.  The change of their violations is summed reader by
+    reader, since no number of a whole layer can be kept up to date at the cost of c of them.
+    """
+    nb = S.shape[1]
+    N = S.shape[2]
+    Sf = S.reshape(-1)
+    hf = h.reshape(-1)
+    reader = wiring.reader[l]
+    offset = splat(_F(0.0 - kappa))
+    minus_two = splat(_F(-2.0))
+    accepted = 0
+    for b in range(nb):
+        fill_u32(rng, u, N * W)
+        largest_costs(u, N * W, thresholds)
+        s_own = (l * nb + b) * N * W
+        h_own = ((l - 1) * nb + b) * N * W
+        h_up = (l * nb + b) * N * W
+        s_up = ((l + 1) * nb + b) * N * W
+        for i in range(N):
+            at = s_own + i * W
+            s0 = vload(Sf, at)
+            s1 = vload(Sf, at + 16)
+            # own gap: r -> -r
+            g = h_own + i * W
+            g0 = vload(hf, g)
+            g1 = vload(hf, g + 16)
+            t0 = fma(minus_two, s0, s0)
+            t1 = fma(minus_two, s1, s1)
+            d0 = isub(negative(g0, t0, offset), negative(g0, s0, offset))
+            d1 = isub(negative(g1, t1, offset), negative(g1, s1, offset))
+            begin, end = readers_of(wiring, l + 1, i, N)
+            for e in range(begin, end):
+                j = np.int64(reader[_U(e)]) * W
+                p = h_up + j
+                q = s_up + j
+                step = splat(column[_U(e)])
+                x0 = vload(hf, p)
+                y0 = vload(Sf, q)
+                d0 = iadd(
+                    d0, isub(negative(fma(step, s0, x0), y0, offset), negative(x0, y0, offset))
+                )
+                x1 = vload(hf, p + 16)
+                y1 = vload(Sf, q + 16)
+                d1 = iadd(
+                    d1, isub(negative(fma(step, s1, x1), y1, offset), negative(x1, y1, offset))
+                )
+            m0 = at_most(d0, vload_u32(u, i * W))
+            m1 = at_most(d1, vload_u32(u, i * W + 16))
+            n_accepted = popcount(m0) + popcount(m1)
+            if n_accepted == 0:
+                continue
+            accepted += n_accepted
+            f0 = keep_f(m0, s0)
+            f1 = keep_f(m1, s1)
+            vstore(Sf, at, fma(minus_two, f0, s0))
+            vstore(Sf, at + 16, fma(minus_two, f1, s1))
+            for e in range(begin, end):
+                p = h_up + np.int64(reader[_U(e)]) * W
+                step = splat(column[_U(e)])
+                vstore(hf, p, fma(step, f0, vload(hf, p)))
+                vstore(hf, p + 16, fma(step, f1, vload(hf, p + 16)))
+    return accepted
+
+
+@jit_strict
+def flip_neurons(S, h, wiring, l, column, thresholds, kappa, rng, u):
+    """The flips of a hidden layer, of a diluted or a fully connected network."""
+    if wiring is None:
+        return flip_layer(S, h, l, column, thresholds, kappa, rng, u)
+    return flip_layer_diluted(S, h, wiring, l, column, thresholds, kappa, rng, u)
+
+
+@jit_strict
 def pack_signs(Sf, start, nb, N, out):
     """Sign bits of one layer: out[i * 2 nb + c] holds patterns 16 c .. 16 c + 15 of neuron i.
 
@@ -172,7 +240,7 @@ def pack_signs(Sf, start, nb, N, out):
 
 
 @jit_strict
-def rotate_layer(J, S, h, M, l, n_rotations, step, thresholds, kappa, rng, row):
+def rotate_layer(J, S, h, wiring, M, l, n_rotations, step, thresholds, kappa, rng, row):
     """n_rotations Metropolis rotations of a random coupling pair, for every perceptron of layer l.
 
     Proposal: `replicadnn.kernels.sampler.sphere.draw_rotations`.
@@ -181,11 +249,13 @@ def rotate_layer(J, S, h, M, l, n_rotations, step, thresholds, kappa, rng, row):
     Returns the number of accepted rotations.
 
     While perceptron i is at work its gaps r = S_{l,i} h stay in ``row``, and the signs of
-    S_{l,i} S_{l-1,k} are bits, so that the inner loop loads 64 + 4 bytes for 16 patterns.  Padded
-    patterns get the gap 1e30 meanwhile: no rotation changes its sign.
+    S_{l,i} S_{l-1,k} are bits, those of the neurons that it reads side by side, so that the inner
+    loop loads 64 + 4 bytes for 16 patterns and is the same for every connectivity.  Padded patterns
+    get the gap 1e30 meanwhile: no rotation changes its sign.
     """
     nb = S.shape[1]
     N = S.shape[2]
+    fan_in = J.shape[2]
     chunks = 2 * nb
     Sf = S.reshape(-1)
     hf = h.reshape(-1)
@@ -194,7 +264,7 @@ def rotate_layer(J, S, h, M, l, n_rotations, step, thresholds, kappa, rng, row):
     s_own = l * nb * N * W
     down = np.empty(N * chunks, np.uint16)
     own = np.empty(N * chunks, np.uint16)
-    product = np.empty(N * chunks, np.uint16)
+    product = np.empty(fan_in * chunks, np.uint16)
     pack_signs(Sf, (l - 1) * nb * N * W, nb, N, down)
     pack_signs(Sf, s_own, nb, N, own)
     u = np.empty(4 * n_rotations + 16, np.uint32)
@@ -203,11 +273,11 @@ def rotate_layer(J, S, h, M, l, n_rotations, step, thresholds, kappa, rng, row):
     accepted = 0
     for i in range(N):
         fill_u32(rng, u, (4 * n_rotations + 15) // 16 * 16)
-        draw_rotations(u, n_rotations, N, step, pick, turn)
-        for k in range(N):
+        draw_rotations(u, n_rotations, fan_in, step, pick, turn)
+        for k in range(fan_in):
+            source = read_by(wiring, l, i, k) * chunks
             for c in range(chunks):  # unsigned: no check for negative indices, so it vectorises
-                at = _U(k * chunks + c)
-                product[at] = down[at] ^ own[_U(i * chunks + c)]
+                product[_U(k * chunks + c)] = down[_U(source + c)] ^ own[_U(i * chunks + c)]
         n_old = load_gaps(Sf, s_own, hf, h_own, i, nb, N, M, limit, row)
         for move in range(n_rotations):
             a = pick[move, 0]
@@ -272,36 +342,38 @@ def store_fields(Sf, s_own, hf, h_own, i, nb, N, row):
 
 
 @jit_strict
-def recompute_fields(J, S, h):
-    """h[l-1] = J_l S_{l-1} / sqrt(N) from scratch."""
+def recompute_fields(J, S, h, wiring):
+    """h[l-1] = J_l S_{l-1} / sqrt(c) from scratch."""
     L, nb, N = h.shape[0], h.shape[1], h.shape[2]
+    c = J.shape[2]
     Sf = S.reshape(-1)
     hf = h.reshape(-1)
-    inverse_root = 1.0 / np.sqrt(N)
+    inverse_root = 1.0 / np.sqrt(c)
     for l in range(L):
         for b in range(nb):
             o = (l * nb + b) * N * W
             for i in range(N):
                 x0 = splat(_F(0.0))
                 x1 = splat(_F(0.0))
-                for k in range(N):
-                    c = splat(_F(J[l, i, k] * inverse_root))
-                    x0 = fma(c, vload(Sf, o + k * W), x0)
-                    x1 = fma(c, vload(Sf, o + k * W + 16), x1)
+                for k in range(c):
+                    weight = splat(_F(J[l, i, k] * inverse_root))
+                    p = o + read_by(wiring, l + 1, i, k) * W
+                    x0 = fma(weight, vload(Sf, p), x0)
+                    x1 = fma(weight, vload(Sf, p + 16), x1)
                 vstore(hf, o + i * W, x0)
                 vstore(hf, o + i * W + 16, x1)
 
 
 @jit_strict
 def sweeps(
-    J, S, h, M, rng, done, n, every, step, flip_thresholds, rotate_thresholds, kappa,
+    J, S, h, wiring, M, rng, done, n, every, step, flip_thresholds, rotate_thresholds, kappa,
     rotations, flips, row,
 ):  # fmt: skip
-    """Make n sweeps: N rotations per perceptron and one flip attempt per hidden neuron and pattern.
+    """Make n sweeps: c rotations per perceptron and one flip attempt per hidden neuron and pattern.
 
     Layer by layer, l = 1..L: rotations of layer l, then flips of layer l if it is hidden.
 
-    J, S, h : couplings, neurons and fields in the layout of this module, changed in place.
+    J, S, h, wiring : network in the layout of this module; J, S, h are changed in place.
     M : number of patterns without padding.
     rng : generator (4, 8), which moves on.
     done, every : after every sweep whose running number (``done`` were made before) is a multiple
@@ -319,11 +391,13 @@ def sweeps(
     for t in range(n):
         for l in range(1, L + 1):
             rotations[l - 1] += rotate_layer(
-                J, S, h, M, l, c, step, rotate_thresholds, kappa, rng, row
+                J, S, h, wiring, M, l, c, step, rotate_thresholds, kappa, rng, row
             )
             if l < L:
-                couplings_transposed(J, l, column)
-                flips[l - 1] += flip_layer(S, h, l, column, flip_thresholds, kappa, rng, u)
+                flip_steps(J, wiring, l, column)
+                flips[l - 1] += flip_neurons(
+                    S, h, wiring, l, column, flip_thresholds, kappa, rng, u
+                )
         if (done + t + 1) % every == 0:
             renormalise(J)
-            recompute_fields(J, S, h)
+            recompute_fields(J, S, h, wiring)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from replicadnn.kernels._jit import jit_strict
-from replicadnn.kernels.sampler.gap import W, couplings_transposed, recompute_fields
+from replicadnn.kernels.sampler.gap import W, recompute_fields
+from replicadnn.kernels.sampler.graph import flip_steps, read_by, reader, readers_of
 from replicadnn.kernels.sampler.random import fill_u32
 from replicadnn.kernels.sampler.sphere import draw_rotations, renormalise, rotated
 
@@ -32,32 +33,35 @@ def accepted(cost, u, beta):
 
 
 @jit_strict
-def flip_layer(S, h, l, column, beta, kappa, rng, u):
+def flip_layer(S, h, wiring, l, column, beta, kappa, rng, u):
     """One flip attempt of every neuron of hidden layer l and every pattern; returns accepted."""
     nb, N = S.shape[1], S.shape[2]
     count = 0
     for b in range(nb):
         fill_u32(rng, u, N * W)
         for i in range(N):
+            begin, end = readers_of(wiring, l + 1, i, N)
             for w in range(W):
                 s = S[l, b, i, w]
                 own = s * h[l - 1, b, i, w]
                 cost = potential(-own, kappa) - potential(own, kappa)
-                for j in range(N):
+                for e in range(begin, end):
+                    j, _ = reader(wiring, l + 1, i, e, N)
                     up = S[l + 1, b, j, w]
                     old = h[l, b, j, w]
-                    new = old + column[i * N + j] * s
+                    new = old + column[e] * s
                     cost += potential(up * new, kappa) - potential(up * old, kappa)
                 if accepted(cost, u[i * W + w], beta):
                     count += 1
                     S[l, b, i, w] = s - _F(2.0) * s
-                    for j in range(N):
-                        h[l, b, j, w] += column[i * N + j] * s
+                    for e in range(begin, end):
+                        j, _ = reader(wiring, l + 1, i, e, N)
+                        h[l, b, j, w] += column[e] * s
     return count
 
 
 @jit_strict
-def rotate_layer(J, S, h, l, n_rotations, step, beta, kappa, rng):
+def rotate_layer(J, S, h, wiring, l, n_rotations, step, beta, kappa, rng):
     """n_rotations rotations of a random coupling pair, every perceptron of layer l."""
     nb, N = S.shape[1], S.shape[2]
     u = np.empty(4 * n_rotations + 16, np.uint32)
@@ -66,18 +70,19 @@ def rotate_layer(J, S, h, l, n_rotations, step, beta, kappa, rng):
     count = 0
     for i in range(N):
         fill_u32(rng, u, (4 * n_rotations + 15) // 16 * 16)
-        draw_rotations(u, n_rotations, N, step, pick, turn)
+        draw_rotations(u, n_rotations, J.shape[2], step, pick, turn)
         for move in range(n_rotations):
             a = pick[move, 0]
             k = pick[move, 1]
             new_a, new_k, da, dk = rotated(J, l, i, a, k, turn, move)
             d_a, d_k = _F(da), _F(dk)
+            from_a, from_k = read_by(wiring, l, i, a), read_by(wiring, l, i, k)
             cost = 0.0
             for b in range(nb):
                 for w in range(W):
                     s = S[l, b, i, w]
                     old = h[l - 1, b, i, w]
-                    new = old + d_a * S[l - 1, b, a, w] + d_k * S[l - 1, b, k, w]
+                    new = old + d_a * S[l - 1, b, from_a, w] + d_k * S[l - 1, b, from_k, w]
                     cost += potential(s * new, kappa) - potential(s * old, kappa)
             if accepted(cost, u[4 * move + 3], beta):
                 count += 1
@@ -85,22 +90,24 @@ def rotate_layer(J, S, h, l, n_rotations, step, beta, kappa, rng):
                 J[l - 1, i, k] = new_k
                 for b in range(nb):
                     for w in range(W):
-                        h[l - 1, b, i, w] += d_a * S[l - 1, b, a, w] + d_k * S[l - 1, b, k, w]
+                        below = d_a * S[l - 1, b, from_a, w] + d_k * S[l - 1, b, from_k, w]
+                        h[l - 1, b, i, w] += below
     return count
 
 
 @jit_strict
-def sweeps(J, S, h, rng, done, n, every, step, beta, kappa, rotations, flips):
+def sweeps(J, S, h, wiring, rng, done, n, every, step, beta, kappa, rotations, flips):
     """Make n sweeps; arguments as in `replicadnn.kernels.sampler.gap.sweeps`."""
     L, N = h.shape[0], h.shape[2]
-    column = np.empty(N * N, np.float32)
+    c = J.shape[2]
+    column = np.empty(N * c, np.float32)
     u = np.empty(N * W, np.uint32)
     for t in range(n):
         for l in range(1, L + 1):
-            rotations[l - 1] += rotate_layer(J, S, h, l, N, step, beta, kappa, rng)
+            rotations[l - 1] += rotate_layer(J, S, h, wiring, l, c, step, beta, kappa, rng)
             if l < L:
-                couplings_transposed(J, l, column)
-                flips[l - 1] += flip_layer(S, h, l, column, beta, kappa, rng, u)
+                flip_steps(J, wiring, l, column)
+                flips[l - 1] += flip_layer(S, h, wiring, l, column, beta, kappa, rng, u)
         if (done + t + 1) % every == 0:
             renormalise(J)
-            recompute_fields(J, S, h)
+            recompute_fields(J, S, h, wiring)

@@ -5,8 +5,10 @@ whose sign changed are propagated, pattern by pattern, through the layers above.
 
 Layout: `State`, with Np = N rounded up to 16 and Mp = M rounded up to 16; padding is +0.0.
 
-Random numbers per sweep: for l = 1..L, for each perceptron, 4 N uint32 (rounded up to a multiple
-of 16) for its N rotations.
+A network of connectivity c < N has a `graph.Wiring`; None: c = N and coupling k reads neuron k.
+
+Random numbers per sweep: for l = 1..L, for each perceptron, 4 c uint32 (rounded up to a multiple
+of 16) for its c rotations.
 """
 
 from __future__ import annotations
@@ -17,17 +19,20 @@ import numpy as np
 
 from replicadnn.kernels._jit import jit_strict
 from replicadnn.kernels._simd import bit_count, fma, lowest_bit, sign_bits, splat, vload, vstore
+from replicadnn.kernels.sampler.graph import read_by
 from replicadnn.kernels.sampler.random import fill_u32
 from replicadnn.kernels.sampler.sphere import draw_rotations, largest_cost, renormalise, rotated
 
 _F = np.float32
+_U = np.uint64
 
 
 class State(NamedTuple):
     """Everything that a sweep changes, float32.
 
-    J        (L, N, N)    J[l-1, i, k]
-    columns  (L, N, Np)   columns[l-1, k, i] = J[l-1, i, k] / sqrt(N): what input k adds to fields
+    J        (L, N, c)    J[l-1, i, k]
+    columns  (L, N, Np)   columns[l-1, k, i] = J[l-1, i, k] / sqrt(N): what input k adds to fields;
+                          with a wiring (L, 1, N c), J / sqrt(c) in the order of its readers
     below    (L, N, Mp)   below[l, i, mu] = S_l, neuron by neuron, l = 0..L-1
     S        (L, M, Np)   S[l-1] = S_l, pattern by pattern, l = 1..L (S[L-1]: the network's output)
     h        (L, M, Np)   h[l-1] = h_l
@@ -45,7 +50,7 @@ class State(NamedTuple):
 class Scratch(NamedTuple):
     """Memory of `rotate_layer`, made by `scratch`.
 
-    randoms (4 N + 16) uint32; row, new_row, sign (Mp) float32: fields of the perceptron at work,
+    randoms (4 c + 16) uint32; row, new_row, sign (Mp) float32: fields of the perceptron at work,
     the same after a trial, its signs.  trial (M*L*Np) float32, bits (M*L*Np/16), top (M) int64: see
     `propagate`.  flipped (Mp), wrong (M) int64: patterns whose sign a trial changes, and wrong
     output bits of every pattern.
@@ -63,10 +68,10 @@ class Scratch(NamedTuple):
 
 
 @jit_strict
-def scratch(L, M, N, Np, Mp):
+def scratch(L, M, c, Np, Mp):
     """Scratch memory for networks of this shape."""
     return Scratch(
-        np.empty(4 * N + 16, np.uint32),
+        np.empty(4 * c + 16, np.uint32),
         np.empty(Mp, _F),
         np.empty(Mp, _F),
         np.empty(Mp, _F),
@@ -79,24 +84,60 @@ def scratch(L, M, N, Np, Mp):
 
 
 @jit_strict
-def forward(state):
+def fill_columns(columns, J, wiring, l):
+    """State.columns of layer l + 1 from J."""
+    N, c = J.shape[1], J.shape[2]
+    inverse_root = 1.0 / np.sqrt(c)
+    if wiring is None:
+        for i in range(N):
+            for k in range(N):
+                columns[l, k, i] = _F(J[l, i, k] * inverse_root)
+    else:
+        for e in range(N * c):
+            i, k = wiring.reader[l, e], wiring.coupling[l, e]
+            columns[l, 0, e] = _F(J[l, i, k] * inverse_root)
+
+
+@jit_strict
+def set_column(columns, wiring, l, k, i, value):
+    """Keep `fill_columns` up to date with one coupling J_{l,i,k} / sqrt(c) = ``value``."""
+    if wiring is None:
+        columns[l - 1, k, i] = value
+    else:
+        source = wiring.inputs[l - 1, i, k]
+        for e in range(wiring.first[l - 1, source], wiring.first[l - 1, source + 1]):
+            if wiring.reader[l - 1, e] == i:
+                columns[l - 1, 0, e] = value
+
+
+@jit_strict
+def fields_of_pattern(state, wiring, l, m):
+    """h_{l+1} of pattern m, into state.h."""
+    J, columns, below, _, h, _ = state
+    N = J.shape[1]
+    for i in range(N):
+        h[l, m, i] = _F(0.0)
+    for k in range(N):
+        s = below[l, k, m]
+        if wiring is None:
+            for i in range(N):
+                h[l, m, i] += s * columns[l, k, i]
+        else:
+            for e in range(wiring.first[l, k], wiring.first[l, k + 1]):
+                h[l, m, wiring.reader[l, e]] += s * columns[l, 0, e]
+
+
+@jit_strict
+def forward(state, wiring):
     """Fill columns, below[1:], S and h from J and the inputs below[0]; returns E(J)."""
     J, columns, below, S, h, outputs = state
     L, M = h.shape[0], h.shape[1]
     N = J.shape[1]
-    inverse_root = 1.0 / np.sqrt(N)
     wrong = 0
     for l in range(L):
-        for i in range(N):
-            for k in range(N):
-                columns[l, k, i] = _F(J[l, i, k] * inverse_root)
+        fill_columns(columns, J, wiring, l)
         for m in range(M):
-            for i in range(N):
-                h[l, m, i] = _F(0.0)
-            for k in range(N):
-                s = below[l, k, m]
-                for i in range(N):
-                    h[l, m, i] += s * columns[l, k, i]
+            fields_of_pattern(state, wiring, l, m)
             for i in range(N):
                 s = _F(1.0) if h[l, m, i] >= 0.0 else _F(-1.0)
                 S[l, m, i] = s
@@ -108,7 +149,27 @@ def forward(state):
 
 
 @jit_strict
-def propagate(S, h, columns, outputs, shape, l, i, m, trial, bits, top):
+def add_flip(trial, at, columns, wiring, q, k, N, change):
+    """Add ``change`` (-2 S) times what neuron k of layer q-1 adds to the fields of layer q.
+
+    trial : flat; the fields of layer q begin at ``at``.  columns : flat.
+    """
+    if wiring is None:
+        Np = (N + 15) // 16 * 16
+        factor = splat(change)
+        column = ((q - 1) * N + k) * Np
+        for v in range(0, Np, 16):
+            x = fma(factor, vload(columns, column + v), vload(trial, at + v))
+            vstore(trial, at + v, x)
+    else:
+        readers = wiring.reader[q - 1]
+        layer = (q - 1) * readers.shape[0]
+        for e in range(wiring.first[q - 1, k], wiring.first[q - 1, k + 1]):
+            trial[_U(at + readers[_U(e)])] += change * columns[_U(layer + e)]
+
+
+@jit_strict
+def propagate(S, h, columns, wiring, outputs, shape, l, i, m, trial, bits, top):
     """Consequences of flipping S_{l,i} for pattern m; returns the change of E.
 
     S, h, columns, outputs : flat views of the arrays of `State`; shape : (L, M, N, Np).
@@ -136,11 +197,7 @@ def propagate(S, h, columns, outputs, shape, l, i, m, trial, bits, top):
             while left != 0:
                 k = 16 * w + lowest_bit(left)
                 left &= left - 1
-                c = splat(_F(-2.0) * S[lower + k])
-                column = ((q - 1) * N + k) * Np
-                for v in range(n_vec):
-                    x = fma(c, vload(columns, column + 16 * v), vload(trial, at + 16 * v))
-                    vstore(trial, at + 16 * v, x)
+                add_flip(trial, at, columns, wiring, q, k, N, _F(-2.0) * S[lower + k])
         top[m] = q
         any_flip = 0
         for v in range(n_vec):
@@ -233,10 +290,10 @@ def store_perceptron(h, S, l, i, row, sign):
 
 
 @jit_strict
-def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
+def rotate_layer(state, wiring, l, n_rotations, step, thresholds, rng, memory):
     """n_rotations Metropolis rotations of a random coupling pair, every perceptron of layer l.
 
-    state : `State`; memory : `Scratch`; l = 1..L.
+    state : `State`; wiring : of a diluted network, or None; memory : `Scratch`; l = 1..L.
     step : the angle is 2 atan(t), t uniform in (-step, step), as in the gap sampler.
     thresholds : uint32, 2^32 exp(-beta d) for d = 1..; an empty array is the greedy rule (accept
         what does not raise E).
@@ -266,8 +323,8 @@ def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
             a = pick[move, 0]
             k = pick[move, 1]
             new_a, new_k, da, dk = rotated(J, l, i, a, k, turn, move)
-            pa = ((l - 1) * N + a) * Mp
-            pk = ((l - 1) * N + k) * Mp
+            pa = ((l - 1) * N + read_by(wiring, l, i, a)) * Mp
+            pk = ((l - 1) * N + read_by(wiring, l, i, k)) * Mp
             limit = largest_cost(u[4 * move + 3], thresholds)
             # hope: the most that the patterns still to come can take off the cost
             n_flipped, hope = turned_patterns(
@@ -279,7 +336,9 @@ def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
                 if l == L:
                     cost += 1 if sign[m] == outputs[m, i] else -1
                     continue
-                cost += propagate(S1, h1, columns1, outputs1, shape, l, i, m, trial, bits, top)
+                cost += propagate(
+                    S1, h1, columns1, wiring, outputs1, shape, l, i, m, trial, bits, top
+                )
                 hope -= wrong[m]
                 if cost - hope > limit:
                     break
@@ -289,8 +348,8 @@ def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
             energy += cost
             J[l - 1, i, a] = new_a
             J[l - 1, i, k] = new_k
-            columns[l - 1, a, i] = _F(new_a * inverse_root)
-            columns[l - 1, k, i] = _F(new_k * inverse_root)
+            set_column(columns, wiring, l, a, i, _F(new_a * inverse_root))
+            set_column(columns, wiring, l, k, i, _F(new_k * inverse_root))
             for at in range(0, Mp, 16):
                 vstore(row, at, vload(new_row, at))
             for f in range(n_flipped):
@@ -304,26 +363,24 @@ def rotate_layer(state, l, n_rotations, step, thresholds, rng, memory):
 
 
 @jit_strict
-def sweeps(state, rng, done, n, every, step, thresholds, counters, energy):
-    """Make n sweeps of N rotations per perceptron, layer by layer; returns E at the end.
+def sweeps(state, wiring, rng, done, n, every, step, thresholds, counters, energy):
+    """Make n sweeps of c rotations per perceptron, layer by layer; returns E at the end.
 
-    state, step, thresholds, rng : as in `rotate_layer`.
+    state, wiring, step, thresholds, rng : as in `rotate_layer`.
     done, every : after every sweep whose running number is a multiple of ``every`` the couplings
         are renormalised and everything is propagated anew.
     counters (L,) : int64, accepted rotations by layer, added to.
     energy : E of the present couplings.
     """
     L, M, Np = state.h.shape
-    N = state.J.shape[1]
-    memory = scratch(L, M, N, Np, state.below.shape[2])
+    c = state.J.shape[2]
+    memory = scratch(L, M, c, Np, state.below.shape[2])
     for t in range(n):
         for l in range(1, L + 1):
-            accepted, change = rotate_layer(
-                state, l, state.J.shape[2], step, thresholds, rng, memory
-            )
+            accepted, change = rotate_layer(state, wiring, l, c, step, thresholds, rng, memory)
             counters[l - 1] += accepted
             energy += change
         if (done + t + 1) % every == 0:
             renormalise(state.J)
-            energy = forward(state)
+            energy = forward(state, wiring)
     return energy

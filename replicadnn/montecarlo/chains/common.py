@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn.kernels.sampler.graph import Wiring
 from replicadnn.kernels.sampler.random import RNG_LANES, fill_u32
-from replicadnn.montecarlo.connectivity import Signs
+from replicadnn.montecarlo.connectivity import Inputs, Signs
 
 #: Sweeps after which couplings are put back on the sphere and fields computed anew (rounding).
 RECOMPUTE_EVERY = 256
@@ -47,3 +48,19 @@ def aligned_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
     raw = np.zeros(n_bytes + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + n_bytes].view(np.float32).reshape(shape)
+
+
+def wire(inputs: Inputs | None) -> Wiring | None:
+    """The graph as kernels read it; None for the fully connected network."""
+    if inputs is None:
+        return None
+    L, N, c = inputs.shape
+    flat = inputs.reshape(L, N * c)
+    # a stable sort: the edges of a neuron in ascending order of its readers
+    order = np.argsort(flat, axis=1, kind="stable")
+    reader, coupling = np.divmod(order, c)
+    first = np.zeros((L, N + 1), np.int64)
+    for layer in range(L):
+        np.cumsum(np.bincount(flat[layer], minlength=N), out=first[layer, 1:])
+    graph = np.ascontiguousarray(inputs, np.int32)
+    return Wiring(graph, first, reader.astype(np.int32), coupling.astype(np.int32))

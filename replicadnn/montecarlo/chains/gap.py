@@ -1,6 +1,6 @@
 """The gap sampler: Metropolis moves of couplings and hidden neurons at inverse temperature beta.
 
-One sweep, layer by layer: N rotations of a random coupling pair in every perceptron, then one
+One sweep, layer by layer: c rotations of a random coupling pair in every perceptron, then one
 flip attempt of every hidden neuron for every pattern.  Compiled in `kernels.sampler.gap`;
 `sweep_numpy` is the same sweep in plain numpy.
 """
@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 
 from replicadnn.kernels.sampler import gap as kernel
 from replicadnn.kernels.sampler import soft
+from replicadnn.kernels.sampler.graph import Wiring
 from replicadnn.montecarlo.chains.common import (
     RECOMPUTE_EVERY,
     Draw,
     aligned_zeros,
     seed_generator,
     thresholds,
+    wire,
 )
-from replicadnn.montecarlo.connectivity import moves_per_layer
+from replicadnn.montecarlo.connectivity import Inputs, moves_per_layer
 from replicadnn.montecarlo.network import Network
 from replicadnn.montecarlo.spec import Potential
 
@@ -53,7 +55,7 @@ class GapChain:
 
     J (L, N, c), S (L+1, nb, N, 32), h (L, nb, N, 32) float32; rng (4, 8) uint64;
     counters (2L-1,) int64: accepted rotations of layers 1..L, accepted flips of layers 1..L-1;
-    done: sweeps made; potential: see `Potential`.
+    done: sweeps made; potential: see `Potential`; wiring: the graph, None for c = N.
     """
 
     beta: float
@@ -67,6 +69,7 @@ class GapChain:
     counters: NDArray[np.int64]
     done: int = 0
     potential: Potential = Potential.COUNT
+    wiring: Wiring | None = None
 
     @classmethod
     def start(
@@ -84,19 +87,21 @@ class GapChain:
         S = pack(net.S)
         h = aligned_zeros((L, *S.shape[1:]))
         J = np.ascontiguousarray(net.J, dtype=np.float32).copy()
-        kernel.recompute_fields(J, S, h)
+        wiring = wire(net.inputs)
+        kernel.recompute_fields(J, S, h, wiring)
         return cls(
             beta=beta, kappa=kappa, step=step, potential=potential, M=net.S.shape[2],
             J=J, S=S, h=h, rng=seed_generator(seed), counters=np.zeros(2 * L - 1, np.int64),
+            wiring=wiring,
         )  # fmt: skip
 
     def advance(self, n: int) -> None:
         """Make n sweeps."""
-        L, N = self.J.shape[:2]
+        L = self.J.shape[0]
         if self.potential is Potential.SOFT:
             soft.sweeps(
-                self.J, self.S, self.h, self.rng, self.done, n, RECOMPUTE_EVERY, self.step,
-                self.beta, self.kappa, self.counters[:L], self.counters[L:],
+                self.J, self.S, self.h, self.wiring, self.rng, self.done, n, RECOMPUTE_EVERY,
+                self.step, self.beta, self.kappa, self.counters[:L], self.counters[L:],
             )  # fmt: skip
             self.done += n
             return
@@ -104,13 +109,14 @@ class GapChain:
             self.J,
             self.S,
             self.h,
+            self.wiring,
             self.M,
             self.rng,
             self.done,
             n,
             RECOMPUTE_EVERY,
             self.step,
-            thresholds(self.beta, N + 1),
+            thresholds(self.beta, self._largest_fan_out() + 1),
             thresholds(self.beta, self.M),
             self.kappa,
             self.counters[:L],
@@ -119,10 +125,14 @@ class GapChain:
         )
         self.done += n
 
+    def _largest_fan_out(self) -> int:
+        """Most perceptrons that read one neuron: a flip costs at most one violation more."""
+        return self.J.shape[1] if self.wiring is None else int(np.diff(self.wiring.first).max())
+
     def network(self) -> Network:
         """Copy of the present state in plain layout."""
         S = unpack(self.S, self.M).astype(np.int8)
-        return Network(self.J.copy(), S)
+        return Network(self.J.copy(), S, None if self.wiring is None else self.wiring.inputs)
 
     def violations(self) -> NDArray[np.int64]:
         """Violated gaps by layer from the running fields, (L,)."""
@@ -180,18 +190,21 @@ def sweep_numpy(
     kappa: float,
     step: float,
     draw: Draw,
+    inputs: Inputs | None = None,
     width: int = kernel.W,
 ) -> None:
     """One sweep in numpy, vectorised: same moves, same order of random numbers.
 
-    J (L, N, N), S (L+1, N, M), h (L, N, M) of one floating type change in place; ``draw(n)``
-    gives n uint32.
+    J (L, N, c), S (L+1, N, M), h (L, N, M) of one floating type change in place; ``draw(n)``
+    gives n uint32.  inputs (L, N, c): the graph, None for c = N.
     """
     L = len(J)
     for layer in range(1, L + 1):
-        rotate_numpy(J, S, h, layer, beta=beta, kappa=kappa, step=step, draw=draw)
+        rotate_numpy(J, S, h, layer, beta=beta, kappa=kappa, step=step, draw=draw, inputs=inputs)
         if layer < L:
-            flip_numpy(J, S, h, layer, beta=beta, kappa=kappa, draw=draw, width=width)
+            flip_numpy(
+                J, S, h, layer, beta=beta, kappa=kappa, draw=draw, inputs=inputs, width=width
+            )
 
 
 def rotate_numpy(
@@ -204,29 +217,31 @@ def rotate_numpy(
     kappa: float,
     step: float,
     draw: Draw,
+    inputs: Inputs | None = None,
 ) -> None:
-    """N Metropolis rotations in every perceptron of a layer; all its perceptrons at once.
+    """c Metropolis rotations in every perceptron of a layer; all its perceptrons at once.
 
     A rotation turns (J_a, J_b) by 2 atan(t), t uniform in [-step, step].
     """
-    N = J.shape[1]
+    N, c = J.shape[1:]
     rows, sign, below, field = J[layer - 1], S[layer], S[layer - 1], h[layer - 1]
-    per_row = (4 * N + 15) // 16 * 16
-    u = np.stack([draw(per_row)[: 4 * N].reshape(N, 4) for _ in range(N)])
+    per_row = (4 * c + 15) // 16 * 16
+    u = np.stack([draw(per_row)[: 4 * c].reshape(c, 4) for _ in range(N)])
     accept = _accept_table(beta, S.shape[2])
     every = np.arange(N)
     old = np.count_nonzero(field * sign < kappa, axis=1)
-    for move in range(N):
+    for move in range(c):
         u_a, u_b, u_t, u_accept = u[:, move].T.astype(np.int64)
-        a, b = (u_a * N) >> 32, (u_b * (N - 1)) >> 32
+        a, b = (u_a * c) >> 32, (u_b * (c - 1)) >> 32
         b += b >= a
         t = step * (2.0 * (u_t + 0.5) * 2.0**-32 - 1.0)
         cosine, sine = (1.0 - t * t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t)
         J_a, J_b = rows[every, a], rows[every, b]
         new_a, new_b = J_a * cosine - J_b * sine, J_a * sine + J_b * cosine
-        d_a = ((new_a - J_a) / math.sqrt(N)).astype(h.dtype)
-        d_b = ((new_b - J_b) / math.sqrt(N)).astype(h.dtype)
-        trial = field + d_a[:, None] * below[a] + d_b[:, None] * below[b]
+        d_a = ((new_a - J_a) / math.sqrt(c)).astype(h.dtype)
+        d_b = ((new_b - J_b) / math.sqrt(c)).astype(h.dtype)
+        read_a, read_b = (k if inputs is None else inputs[layer - 1, every, k] for k in (a, b))
+        trial = field + d_a[:, None] * below[read_a] + d_b[:, None] * below[read_b]
         new = np.count_nonzero(trial * sign < kappa, axis=1)
         yes = (new <= old) | (u_accept < accept[np.maximum(new - old, 0)])
         rows[every[yes], a[yes]] = new_a[yes]
@@ -244,6 +259,7 @@ def flip_numpy(
     beta: float,
     kappa: float,
     draw: Draw,
+    inputs: Inputs | None = None,
     width: int = kernel.W,
 ) -> None:
     """One Metropolis flip attempt of every neuron of a hidden layer, all patterns at once."""
@@ -251,18 +267,21 @@ def flip_numpy(
     blocks = -(-M // width)
     u = np.stack([draw(N * width).reshape(N, width) for _ in range(blocks)], axis=1)
     u = u.reshape(N, blocks * width)[:, :M]
-    above, field = S[layer + 1], h[layer]
     accept = _accept_table(beta, N + 1)
-    column = (-2.0 / math.sqrt(N) * J[layer]).astype(h.dtype)
-    old = np.count_nonzero(field * above < kappa, axis=0)
+    steps = (-2.0 / math.sqrt(J.shape[2]) * J[layer]).astype(h.dtype)
+    violated = h[layer] * S[layer + 1] < kappa
     for i in range(N):
-        change = column[:, i, None] * S[layer, i]
-        new = np.count_nonzero((field + change) * above < kappa, axis=0)
+        # who reads neuron i, through which coupling
+        rows, k = (slice(None), i) if inputs is None else np.nonzero(inputs[layer] == i)
+        change = steps[rows, k][:, None] * S[layer, i]
+        field, above = h[layer, rows], S[layer + 1, rows]
+        new = (field + change) * above < kappa
         own = h[layer - 1, i] * S[layer, i]
-        cost = new - old + (-own < kappa).astype(np.int64) - (own < kappa)
+        cost = np.count_nonzero(new, axis=0) - np.count_nonzero(violated[rows], axis=0)
+        cost += (-own < kappa).astype(np.int64) - (own < kappa)
         yes = (cost <= 0) | (u[i] < accept[np.maximum(cost, 0)])
-        old[yes] = new[yes]
-        field += change * yes
+        violated[rows] = np.where(yes, new, violated[rows])
+        h[layer, rows] = field + change * yes
         S[layer, i, yes] *= -1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from replicadnn.montecarlo import network
 from replicadnn.montecarlo.chains.gap import GapChain
 from replicadnn.montecarlo.chains.weights import WeightsChain
-from replicadnn.montecarlo.connectivity import moves_per_layer
+from replicadnn.montecarlo.connectivity import Inputs, moves_per_layer
 from replicadnn.montecarlo.network import Network
 from replicadnn.montecarlo.spec import Potential, Sampler, Spec, Start
 from replicadnn.problem import Scenario
@@ -21,15 +21,29 @@ TARGET_ACCEPTANCE = 0.15
 LARGEST_STEP = 1.0
 
 
-def starting_state(spec: Spec, seed: np.random.SeedSequence) -> tuple[Network, Network]:
+def draw_graph(spec: Spec, seed: np.random.SeedSequence) -> Inputs | None:
+    """Who reads whom in one sample, None where fully connected; seed: that of the sample's data.
+
+    It has a child of this seed for itself: no other random number depends on there being a graph.
+    """
+    child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 0))
+    return spec.reads.draw(spec.L, np.random.default_rng(child))
+
+
+def starting_state(
+    spec: Spec, seed: np.random.SeedSequence, inputs: Inputs | None = None
+) -> tuple[Network, Network]:
     """(teacher, first state) of one sample; both hold the data in S[0] and S[L].
 
     Random labels: the "teacher" only carries the data.  Soft potential: a noiseless teacher.
+    inputs : the graph of both, that of `draw_graph` unless given.
     """
+    if inputs is None:
+        inputs = draw_graph(spec, seed)
     rng = np.random.default_rng(seed)
     plant = network.plant if spec.sampler is Sampler.GAP else network.plant_outputs
     beta = spec.beta if spec.potential is Potential.COUNT else math.inf
-    teacher = plant(spec.L, spec.N, spec.M, beta, rng)
+    teacher = plant(spec.L, spec.N, spec.M, beta, rng, inputs)
     if spec.scenario is Scenario.RANDOM:
         teacher.S[spec.L] = network.random_signs((spec.N, spec.M), rng)
     if spec.start is Start.PLANTED:

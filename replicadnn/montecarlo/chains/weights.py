@@ -2,7 +2,7 @@
 
     P(J) ~ exp(-beta E(J)),  E = number of output bits that differ from the data.
 
-beta = inf is the greedy rule: a rotation is accepted if it does not raise E.  One sweep is N
+beta = inf is the greedy rule: a rotation is accepted if it does not raise E.  One sweep is c
 rotations of a random coupling pair in every perceptron, layer by layer.  Compiled in
 `replicadnn.kernels.sampler.weights`; `sweep_numpy` is the same sweep with full forward passes.
 """
@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.kernels.sampler import weights as kernel
+from replicadnn.kernels.sampler.graph import Wiring
 from replicadnn.montecarlo.chains.common import (
     RECOMPUTE_EVERY,
     Draw,
     aligned_zeros,
     seed_generator,
     thresholds,
+    wire,
 )
-from replicadnn.montecarlo.connectivity import moves_per_layer
+from replicadnn.montecarlo.connectivity import Inputs, moves_per_layer
 from replicadnn.montecarlo.network import Network, propagate
 
 #: Names of the arrays of `kernels.sampler.weights.State` in files.
@@ -39,7 +41,8 @@ def _padded(n: int) -> int:
 class WeightsChain:
     """One Markov chain of the weights sampler; ``state``: see `kernels.sampler.weights.State`.
 
-    energy_now is E of the present couplings, counters (L,) the accepted rotations, done the sweeps.
+    energy_now is E of the present couplings, counters (L,) the accepted rotations, done the sweeps;
+    wiring: the graph, None for c = N.
     """
 
     beta: float
@@ -49,6 +52,7 @@ class WeightsChain:
     counters: NDArray[np.int64]
     energy_now: int
     done: int = 0
+    wiring: Wiring | None = None
 
     @classmethod
     def start(
@@ -63,12 +67,14 @@ class WeightsChain:
         below[0, :, :M] = net.S[0]
         outputs = aligned_zeros((M, Np))
         outputs[:, :N] = net.S[L].T
-        columns, S, h = (aligned_zeros(s) for s in ((L, N, Np), (L, M, Np), (L, M, Np)))
+        wiring = wire(net.inputs)
+        columns = aligned_zeros((L, N, Np) if wiring is None else (L, 1, J[0].size))
+        S, h = aligned_zeros((L, M, Np)), aligned_zeros((L, M, Np))
         state = kernel.State(J, columns, below, S, h, outputs)
-        wrong = int(kernel.forward(state))
+        wrong = int(kernel.forward(state, wiring))
         return cls(
             beta=beta, step=step, state=state, rng=seed_generator(seed),
-            counters=np.zeros(L, np.int64), energy_now=wrong,
+            counters=np.zeros(L, np.int64), energy_now=wrong, wiring=wiring,
         )  # fmt: skip
 
     @property
@@ -81,8 +87,8 @@ class WeightsChain:
         """Make n sweeps."""
         accept = thresholds(self.beta, self.energy_scale())
         energy = kernel.sweeps(
-            self.state, self.rng, self.done, n, RECOMPUTE_EVERY, self.step, accept, self.counters,
-            self.energy_now,
+            self.state, self.wiring, self.rng, self.done, n, RECOMPUTE_EVERY, self.step, accept,
+            self.counters, self.energy_now,
         )  # fmt: skip
         self.energy_now = int(energy)
         self.done += n
@@ -94,7 +100,7 @@ class WeightsChain:
         S = np.empty((L + 1, N, M), np.int8)
         S[0] = self.state.below[0, :, :M]
         S[1:] = self.state.S[:, :, :N].transpose(0, 2, 1)
-        return Network(self.J.copy(), S)
+        return Network(self.J.copy(), S, None if self.wiring is None else self.wiring.inputs)
 
     def violations(self) -> NDArray[np.int64]:
         """Wrong output bits, in the place of layer L; zero in the others, (L,)."""
@@ -139,32 +145,40 @@ class WeightsChain:
 
 def sweep_numpy(
     J: NDArray[np.float64],
-    inputs: NDArray[np.int8],
+    patterns: NDArray[np.int8],
     outputs: NDArray[np.int8],
     *,
     beta: float,
     step: float,
     draw: Draw,
+    inputs: Inputs | None = None,
 ) -> int:
-    """One sweep with a full forward pass a move; J changes in place, returns E at the end."""
-    L, N, _ = J.shape
+    """One sweep with a full forward pass a move; J changes in place, returns E at the end.
+
+    patterns, outputs (N, M): the data; inputs (L, N, c): the graph, None for c = N.
+    """
+    L, N, c = J.shape
     accept = thresholds(beta, outputs.size)
-    old = np.count_nonzero(propagate(J, inputs)[L] != outputs)
+
+    def energy() -> int:
+        return int(np.count_nonzero(propagate(J, patterns, inputs=inputs)[L] != outputs))
+
+    old = energy()
     for layer in range(L):
         for i in range(N):
-            u = draw((4 * N + 15) // 16 * 16)[: 4 * N].reshape(N, 4)
+            u = draw((4 * c + 15) // 16 * 16)[: 4 * c].reshape(c, 4)
             for u_a, u_b, u_t, u_accept in u:
-                a = (int(u_a) * N) >> 32
-                b = (int(u_b) * (N - 1)) >> 32
+                a = (int(u_a) * c) >> 32
+                b = (int(u_b) * (c - 1)) >> 32
                 b += b >= a
                 angle = 2.0 * math.atan(step * (2.0 * (float(u_t) + 0.5) * 2.0**-32 - 1.0))
                 kept = J[layer, i].copy()
                 J[layer, i, a] = kept[a] * math.cos(angle) - kept[b] * math.sin(angle)
                 J[layer, i, b] = kept[a] * math.sin(angle) + kept[b] * math.cos(angle)
-                new = np.count_nonzero(propagate(J, inputs)[L] != outputs)
+                new = energy()
                 cost = new - old
                 if cost > 0 and (cost > len(accept) or u_accept >= accept[cost - 1]):
                     J[layer, i] = kept
                 else:
                     old = new
-    return int(old)
+    return old

@@ -3,11 +3,13 @@
     Q(l) = (1/(N c)) sum_{i,k} J^a_{l,i,k} J^b_{l,i,k},    l = 1..L  (fan-in c)
     q(l) = (1/(N M)) sum_{i,mu} S^a_{l,i}^mu S^b_{l,i}^mu,  l = 1..L-1
 
-Hidden neurons may be permuted and flipped without any consequence, so between networks that were
-not started from one state the raw overlaps of hidden layers vanish.  Matching finds, layer by
-layer, the permutation and the signs that maximise sum_i |S^a_i . S^b_pi(i)|.  It has a positive
-bias: two independent networks match at about sqrt(2 ln N / M) in q; compare with
-`matching_floor`.
+Hidden neurons of a fully connected network may be permuted and flipped without any consequence, so
+between networks that were not started from one state the raw overlaps of hidden layers vanish.
+Matching finds, layer by layer, the permutation and the signs that maximise
+sum_i |S^a_i . S^b_pi(i)|.  It has a positive bias: two independent networks match at about
+sqrt(2 ln N / M) in q; compare with `matching_floor`.  On a graph with c < N neurons are
+distinguished by whom they read, and only the signs are left; two independent networks match at
+sqrt(2 / (pi M)) in q.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from replicadnn.montecarlo.connectivity import Signs
-from replicadnn.montecarlo.network import Network, permute, plant, propagate, start_random
+from replicadnn.montecarlo.network import Network, gauge, permute, plant, propagate, start_random
 
 Array = NDArray[np.float64]
 
@@ -43,23 +45,35 @@ def best_relabelling(a: Signs, b: Signs) -> tuple[NDArray[np.intp], Signs]:
     return order, signs
 
 
+def own_signs(a: Signs, b: Signs) -> Signs:
+    """signs (N,) such that signs[i] * b[i] is closest to a[i] (1 where neither is); a, b (N, M)."""
+    return np.where((a * b).sum(axis=1, dtype=np.int64) < 0, -1, 1).astype(np.int8)
+
+
 def match(a: Network, b: Network) -> Network:
-    """``b`` with the neurons of every hidden layer relabelled and flipped to resemble ``a``."""
+    """``b`` with the neurons of every hidden layer made to resemble those of ``a``.
+
+    They are relabelled and flipped in fully connected networks; on another graph, which must be the
+    same for both, only flipped.
+    """
     for layer in range(1, a.J.shape[0]):
-        order, signs = best_relabelling(a.S[layer], b.S[layer])
-        b = permute(b, layer, order, signs)
+        if b.inputs is None:
+            order, signs = best_relabelling(a.S[layer], b.S[layer])
+            b = permute(b, layer, order, signs)
+        else:
+            b = gauge(b, layer, own_signs(a.S[layer], b.S[layer]))
     return b
 
 
-def disagreement(teacher: Network, student: Network, inputs: Signs) -> Array:
+def disagreement(teacher: Network, student: Network, patterns: Signs) -> Array:
     """(1/(N P)) #{i, mu : S^teacher_{l,i}^mu != S^student_{l,i}^mu}, l = 1..L.
 
     Noiseless forward passes of both.
-    inputs : (N, P) of +-1, fresh ones for the generalisation error eps_g, which is the last entry.
+    patterns : (N, P) of +-1, fresh ones for the generalisation error eps_g, the last entry.
     1 - 2 disagreement is the overlap rho(l) of docs/theory.md (24); hidden layers are compared
     neuron by neuron, so `match` first where the two do not share their labels.  Returns (L,).
     """
-    own, other = propagate(teacher.J, inputs), propagate(student.J, inputs)
+    own, other = (propagate(net.J, patterns, inputs=net.inputs) for net in (teacher, student))
     different: Array = (own[1:] != other[1:]).mean(axis=(1, 2))
     return different
 

@@ -84,7 +84,7 @@ RECORDED: tuple[Recorded, ...] = (
     _TEST_ERROR,
     Recorded(
         "rms_h", J, "root mean square of the field h",
-        lambda m: network.rms_field(m.net.J, m.net.S), error=False,
+        lambda m: network.rms_field(m.net.J, m.net.S, m.net.inputs), error=False,
     ),
     _SPIN_CORRELATION,
 )  # fmt: skip

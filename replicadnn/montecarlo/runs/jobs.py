@@ -1,7 +1,8 @@
-"""The runs of a study: one a width N, or two a width for ``start="both"``."""
+"""The runs of a study: one a width N and connectivity c, or two for ``start="both"``."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,21 +37,23 @@ def make_jobs(
     N: Sequence[float],
     alpha: float,
     *,
+    connectivity: Sequence[float] | None = None,
+    graph: str | None = None,
     tempering: Sequence[float] | None = None,
     every: int | None = None,
     start: str | None = None,
     **arguments: Any,
 ) -> list[Job]:
-    """Jobs of a study, in the order of N; raises InputError for a value outside its range.
+    """Jobs of a study, N outer, connectivity inner; raises InputError for a value out of range.
 
+    connectivity : fan-ins, each with every N, or None: c = N.
+    graph : as in `simulate`; where only some c are below N, the graph of those.
     start : as in `simulate`, or "both": a planted and a random start on the same data.
     tempering : ladder of beta (its largest is the beta of the data), or None; ``replicas`` is then
         the number of ladders on each data set.
     every : sweeps between two swaps, 10 by default; only with tempering.
     """
-    if not 1 <= len(N) <= MAX_RUNS:
-        raise InputError("N", f"{len(N)} values", f"1 to {MAX_RUNS} widths")
-    widths = [int(n) if float(n).is_integer() else n for n in N]
+    networks = _networks(N, connectivity, graph)
     if start not in (None, "both", *Start):
         raise InputError("start", start, "one of both, " + ", ".join(sorted(Start)))
     starts = [*Start] if start == "both" else [start]
@@ -66,11 +69,32 @@ def make_jobs(
         if arguments.get("burn_in", 0) != 0:
             raise InputError("burn_in", arguments["burn_in"], "0 with tempering")
     jobs = []
-    for n in widths:
-        for begin in starts:
-            spec = make_spec(L, n, alpha, start=begin, **arguments)  # type: ignore[arg-type]
-            if every is not None and spec.sweeps < every:
-                raise InputError("sweeps", spec.sweeps, f"at least the {every} between two swaps")
-            swaps = Exchange(ladder, spec.sweeps // every, every) if every is not None else None
-            jobs.append(Job(spec, swaps))
+    for network, begin in itertools.product(networks, starts):
+        spec = make_spec(L, alpha=alpha, start=begin, **network, **arguments)
+        if every is not None and spec.sweeps < every:
+            raise InputError("sweeps", spec.sweeps, f"at least the {every} between two swaps")
+        swaps = Exchange(ladder, spec.sweeps // every, every) if every is not None else None
+        jobs.append(Job(spec, swaps))
     return jobs
+
+
+def _networks(
+    N: Sequence[float], connectivity: Sequence[float] | None, graph: str | None
+) -> list[dict[str, Any]]:
+    """N, connectivity and graph of every network; a fully connected one has no graph."""
+    for name, values in (("N", N), ("connectivity", connectivity)):
+        if values is not None and not 1 <= len(values) <= MAX_RUNS:
+            raise InputError(name, f"{len(values)} values", f"1 to {MAX_RUNS} values")
+    pairs = [(n, c) for n in N for c in ([n] if connectivity is None else connectivity)]
+    if len(pairs) > MAX_RUNS:
+        raise InputError("connectivity", f"{len(pairs)} runs", f"1 to {MAX_RUNS} with those of N")
+    some = any(c != n for n, c in pairs)
+    return [
+        {"N": _whole(n), "connectivity": _whole(c), "graph": None if some and c == n else graph}
+        for n, c in pairs
+    ]
+
+
+def _whole(value: float) -> float:
+    """As an int where it is a whole number; what is not is refused where it is used."""
+    return int(value) if float(value).is_integer() else value

@@ -16,7 +16,7 @@ from replicadnn.montecarlo.chains.common import drawn_signs, seed_generator
 from replicadnn.montecarlo.chains.ladder import Ladder
 from replicadnn.montecarlo.chains.start import starting_state
 from replicadnn.montecarlo.chains.state import part
-from replicadnn.montecarlo.connectivity import Signs
+from replicadnn.montecarlo.connectivity import Inputs, Signs
 from replicadnn.montecarlo.measure import registry
 from replicadnn.montecarlo.measure.observable import Moment
 from replicadnn.montecarlo.network import Network
@@ -51,11 +51,19 @@ class LadderSample:
 
     @classmethod
     def start(
-        cls, spec: Spec, exchange: Exchange, steps: tuple[float, ...], seed: np.random.SeedSequence
+        cls,
+        spec: Spec,
+        exchange: Exchange,
+        steps: tuple[float, ...],
+        seed: np.random.SeedSequence,
+        inputs: Inputs | None = None,
     ) -> LadderSample:
-        """Draw data and starting states from ``seed``; every ladder has its own chains."""
+        """Draw data and starting states from ``seed``; every ladder has its own chains.
+
+        inputs : the graph, drawn from ``seed`` too unless given.
+        """
         data_seed, fresh_seed, *seeds = seed.spawn(2 + spec.replicas)
-        data = teacher, first = starting_state(spec, data_seed)
+        data = teacher, first = starting_state(spec, data_seed, inputs)
         blocks = min(exchange.rounds, N_BLOCKS) + 1
         sums = {row.name: np.zeros((blocks, row.layers.number(spec.L))) for row in registry.LADDER}
         sums["rungs"] = np.zeros((blocks, len(exchange.betas), spec.L))
@@ -117,7 +125,7 @@ class LadderSample:
                 net,
                 teacher=self.teacher if spec.scenario is Scenario.TEACHER_STUDENT else None,
                 partner=nets[1] if c == 0 and len(nets) > 1 else None,
-                earlier=Network(self.J0[c], self.S0[c]) if late else None,
+                earlier=Network(self.J0[c], self.S0[c], net.inputs) if late else None,
                 fresh=self._fresh_inputs if last and spec.test_patterns else None,
             )
             for row in registry.LADDER:
@@ -154,6 +162,8 @@ class LadderSample:
             "S0": self.S0,
             "fresh": self.fresh,
         }
+        if self.teacher.inputs is not None:
+            out["inputs"] = self.teacher.inputs
         out |= {f"sums/{name}": values for name, values in self.sums.items()}
         out |= {f"counts/{name}": values for name, values in self.counts.items()}
         ladders = [ladder.arrays() for ladder in self.ladders]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from replicadnn.montecarlo.chains.common import drawn_signs, seed_generator
 from replicadnn.montecarlo.chains.start import Chain, start_chain, starting_state
 from replicadnn.montecarlo.chains.state import part
-from replicadnn.montecarlo.connectivity import Signs
+from replicadnn.montecarlo.connectivity import Inputs, Signs
 from replicadnn.montecarlo.measure import registry
 from replicadnn.montecarlo.measure.observable import Moment
 from replicadnn.montecarlo.network import Network
@@ -44,11 +44,19 @@ class SampleRun:
 
     @classmethod
     def start(
-        cls, spec: Spec, schedule: Schedule, seed: np.random.SeedSequence, step: float
+        cls,
+        spec: Spec,
+        schedule: Schedule,
+        seed: np.random.SeedSequence,
+        step: float,
+        inputs: Inputs | None = None,
     ) -> SampleRun:
-        """Draw data and starting state from ``seed`` and set the chains up."""
+        """Draw data and starting state from ``seed`` and set the chains up.
+
+        inputs : the graph, drawn from ``seed`` too unless given.
+        """
         data_seed, *chain_seeds, fresh_seed = seed.spawn(2 + spec.replicas)
-        teacher, first = starting_state(spec, data_seed)
+        teacher, first = starting_state(spec, data_seed, inputs)
         chains = [start_chain(spec, first, child, step) for child in chain_seeds]
         lead = (spec.replicas, len(schedule.origins))
         T, K = len(schedule.lags), len(schedule.records)
@@ -123,6 +131,8 @@ class SampleRun:
             "teacher/S": self.teacher.S,
             "fresh": self.fresh,
         }
+        if self.teacher.inputs is not None:
+            out["inputs"] = self.teacher.inputs
         out |= {f"{letter}0": states for letter, states in self.origins.items()}
         out |= {f"curves_{letter}": curves for letter, curves in self.curves.items()}
         out |= {f"series/{name}": values for name, values in self.series.items()}

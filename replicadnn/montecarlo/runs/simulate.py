@@ -32,11 +32,14 @@ def simulate(
     time_limit: float | None = None,
     **parameters: Unpack[Parameters],
 ) -> MonteCarloResult:
-    """Sample networks of width N and measure how every layer relaxes.
+    """Sample networks of width N and connectivity c and measure how every layer relaxes.
 
     Parameters
     ----------
-    L, N, alpha : depth, width, patterns per width; M = alpha N is rounded.
+    L, N, alpha : depth, width, patterns per coupling of a perceptron; M = alpha c is rounded.
+    connectivity : neurons c that a perceptron reads, 2 to N; None: all N.
+    graph : where c < N, "random" (default: each perceptron draws its c neurons, the fan-out
+        fluctuates) or "regular" (fan-out c too); a new one in every sample.
     scenario : "teacher-student" (default) or "random".
     sampler : "gap" (default; count potential at beta) or "weights" (beta = inf: greedy).
     beta : inverse temperature; inf (hard constraint) in the gap sampler only for L = 1.  None: inf

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.montecarlo.chains.start import pilot_step
-from replicadnn.montecarlo.chains.state import check_state
+from replicadnn.montecarlo.chains.state import check_state, saved_graphs
 from replicadnn.montecarlo.measure import registry, relaxation
 from replicadnn.montecarlo.measure.observable import Values
 from replicadnn.montecarlo.runs import statement
@@ -41,7 +41,8 @@ class Simulation:
             self.step = float(arrays["step"])
         else:
             self.step = spec.step if spec.step is not None else pilot_step(spec, pilot_seed)
-        self.samples = [SampleRun.start(spec, self.schedule, s, self.step) for s in seeds]
+        graphs = zip(seeds, saved_graphs(spec, arrays), strict=True)
+        self.samples = [SampleRun.start(spec, self.schedule, s, self.step, g) for s, g in graphs]
         if arrays is not None:
             check_state(self.arrays(), arrays)
             for k, sample in enumerate(self.samples):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from replicadnn import interrupt
 from replicadnn.montecarlo.chains.start import pilot_step
-from replicadnn.montecarlo.chains.state import check_state
+from replicadnn.montecarlo.chains.state import check_state, saved_graphs
 from replicadnn.montecarlo.measure import registry
 from replicadnn.montecarlo.measure.equilibrium import Verdict
 from replicadnn.montecarlo.measure.observable import Values
@@ -51,7 +51,8 @@ class Tempering:
         else:
             steps = tuple(float(s) for s in arrays["steps"])
         self.steps = steps
-        self.samples = [LadderSample.start(spec, exchange, steps, s) for s in seeds]
+        graphs = zip(seeds, saved_graphs(spec, arrays), strict=True)
+        self.samples = [LadderSample.start(spec, exchange, steps, s, g) for s, g in graphs]
         if arrays is not None:
             check_state(self.arrays(), arrays)
             for k, sample in enumerate(self.samples):

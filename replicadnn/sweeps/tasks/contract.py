@@ -44,7 +44,7 @@ class Column:
 
 #: Parameters that every task has so far.
 SHARED = {
-    "alpha": Column(float, "patterns per coupling, M / N"),
+    "alpha": Column(float, "patterns per coupling of a perceptron"),
     "L": Column(int, "depth, layers of perceptrons"),
     "kappa": Column(float, "margin of the gaps"),
     "beta": Column(float, "inverse temperature, inf: hard constraint"),

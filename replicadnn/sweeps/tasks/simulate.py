@@ -1,4 +1,4 @@
-"""The task of simulating networks of one width from one seed.
+"""The task of simulating networks of one width and connectivity from one seed.
 
 The table of a store opens without what computes, writes and reads its results: that is slow to
 import, and imported where it is used.
@@ -28,6 +28,8 @@ class SimulateTask:
     parameters: Mapping[str, Column] = {
         **SHARED,
         "N": Column(int, "width"),
+        "connectivity": Column(int, "neurons that a perceptron reads, 0: all N", former=0),
+        "graph": Column(str, "who reads whom, empty: everyone everyone", former=""),
         "M": Column(int, "number of patterns"),
         "sampler": Column(str, "sampler"),
         "sweeps": Column(int, "sweeps of a run"),
@@ -62,12 +64,18 @@ class SimulateTask:
             values["step"] = None
         values.pop("M", None)
         alpha = values.pop("alpha")
+        c = values.pop("connectivity", None) or None
+        values |= {"connectivity": None if c is None else [c], "graph": values.get("graph") or None}
         found = make_jobs(values.pop("L"), [values.pop("N")], alpha, **values)
         if len(found) != 1:
             raise InputError("start", "both", "planted or random in a sweep")
-        params = found[0].spec.parameters()
+        spec = found[0].spec
+        params = spec.parameters()
+        # those of the fully connected network stand for "no such choice", as in stores without them
+        params["connectivity"] = 0 if spec.reads.dense else spec.connectivity
+        params["graph"] = params["graph"] or ""
         params["seed"] = whole("seed", params["seed"], 0, 2**63 - 1)  # a column of the table
-        params["alpha"] = float(alpha)  # M / N is alpha rounded
+        params["alpha"] = float(alpha)  # M / c is alpha rounded
         params["beta"] = float(params["beta"])
         params["kappa"] += 0.0
         params["step"] = math.nan if params["step"] is None else params["step"]
@@ -82,6 +90,8 @@ class SimulateTask:
 
         values = dict(params) | dict(how)
         del values["M"]
+        for name in ("connectivity", "graph"):
+            values[name] = values[name] or None
         if math.isnan(values["step"]):
             del values["step"]
         return simulate(values.pop("L"), values.pop("N"), values.pop("alpha"), **values)
@@ -89,6 +99,7 @@ class SimulateTask:
     def tiny(self, params: Mapping[str, Any]) -> Params:
         """A point of a moment that needs the same compiled kernels."""
         small = {"alpha": 2.0, "N": 3, "sweeps": 1, "samples": 1, "burn_in": 0, "replicas": 1}
+        small["connectivity"] = min(2, params["connectivity"])
         return dict(params) | small | {"L": min(2, params["L"])}
 
     def row(self, result: Any) -> Params:
