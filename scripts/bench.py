@@ -84,6 +84,7 @@ def rs(bench: Bench) -> Iterator[Row]:
     for scenario in ("teacher-student", "random"):
         yield from symmetric(bench, scenario, "averaged", averaged, 50)
         yield from symmetric(bench, scenario, "exact", exact, 20)
+        yield from both_closures(bench, scenario)
     program = [sys.executable, "-m", "replicadnn.cli.main"]
     yield bench.time(
         "replicadnn --help",
@@ -131,6 +132,25 @@ def symmetric(
             f"{name}: one solution to 1e-10, L = 20, plain iteration of the twin / solve",
             lambda: iterate(twin.saddle_map, problem, q, Q, tol=1e-10),
             lambda: solve(100.0, 20),
+        )
+
+
+def both_closures(bench: Bench, scenario: str) -> Iterator[Row]:
+    """What keeping the neuron costs: the exact closure over the averaged one."""
+    import replicadnn as rd
+
+    def solve(closure: str, alpha: object, L: int) -> Action:
+        return lambda: rd.solve(alpha, L, scenario=scenario, ansatz="rs", closure=closure)
+
+    many = np.linspace(1.0, 400.0, 200)
+    for what, alpha, L in (
+        ("one point, L = 20", 100.0, 20), ("one point, L = 1000", 100.0, 1000),
+        ("200 alphas, L = 20", many, 20),
+    ):  # fmt: skip
+        yield bench.ratio(
+            f"rs, {scenario}: {what}, exact / averaged",
+            solve("exact", alpha, L),
+            solve("averaged", alpha, L),
         )
 
 
