@@ -479,13 +479,17 @@ def test_one_level_is_found_by_continuation() -> None:
 
 
 def test_just_above_the_first_transition() -> None:
-    """At alpha = pi^2/4 (1 + d) the overlap grows like d and s - s_liquid like -d^3."""
+    """At alpha = pi^2/4 (1 + d) the overlap grows like d and s - s_liquid like -d^3.
+
+    Around d = 0.02 a second level lowers s by 1e-11, the limit at which it counts: rounding decides
+    whether one level is an answer there.
+    """
     drops = []
-    for d in (0.02, 0.04):
+    for d in (0.01, 0.04):
         one = branch_at(np.pi**2 / 4 * (1 + d), 20, levels=4)
         assert one.converged
         drops.append(-np.log(2) - one.free_entropy)
-    assert np.log2(drops[1] / drops[0]) == pytest.approx(3.0, abs=0.3)
+    assert np.log2(drops[1] / drops[0]) / 2.0 == pytest.approx(3.0, abs=0.1)
 
 
 def test_levels_move_to_the_last_rise() -> None:
