@@ -30,10 +30,13 @@ class Network:
 
     J : (L, N, c) float32, rows of square norm c.
     S : (L+1, N, M) int8 of +-1; S[0] inputs, S[L] outputs.
+    inputs : (L, N, c) int32, inputs[l-1, i, k] the neuron of layer l-1 that coupling k of
+        perceptron (l, i) reads; None: k itself, c = N.
     """
 
     J: NDArray[np.float32]
     S: Signs
+    inputs: NDArray[np.int32] | None = None
 
 
 def error_rate(beta: float) -> float:

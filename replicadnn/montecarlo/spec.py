@@ -232,10 +232,14 @@ def make_spec(
 
 
 def _check_memory(spec: Spec) -> None:
-    """Refuse what cannot fit: 4 bytes a coupling (and one a snapshot origin), 9 a neuron."""
+    """Refuse what cannot fit: 4 bytes a coupling (and one a snapshot), 9 a neuron.
+
+    Kept are as many snapshots as there are origins, and one that is not yet old enough.
+    """
     J = math.prod(spec.connectivity.shape(spec.L))
     S = (spec.L + 1) * spec.N * spec.M
-    needed = spec.samples * spec.replicas * (J * (8 + 4 * spec.origins) + S * (9 + spec.origins))
+    kept = spec.origins + 1
+    needed = spec.samples * spec.replicas * (J * (8 + 4 * kept) + S * (9 + kept))
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not known on this system
