@@ -270,7 +270,7 @@ def test_time_axes_can_grow_and_the_counter_counts(tmp_path: Path) -> None:
             assert group[name].maxshape[axis] is None
             assert group[name].maxshape[:axis] == group[name].shape[:axis]
         made = int(group["counter"][()])
-        assert made == 33  # of 64 equal parts: 0, ..., 500 sweeps
+        assert made == 32 + 32 * 3 + 31  # 0, ..., 31, three octaves, and 256, 264, ..., 496
         assert np.isfinite(group["series.energy"][:made]).all()
         assert np.isnan(group["series.energy"][made:]).all()
         group["C_J"].resize(group["C_J"].shape[1] + 5, axis=1)  # what another tool may do
@@ -287,7 +287,7 @@ def test_time_axes_can_grow_and_the_counter_counts(tmp_path: Path) -> None:
 def test_a_checkpoint_does_not_grow_with_the_run(
     ladder: list[float] | None, tmp_path: Path
 ) -> None:
-    """10^7 sweeps need no more than the logarithm: the file is at most half as large again."""
+    """10^7 sweeps need no more than the logarithm, 32 records an octave; a ladder the same."""
     sizes = []
     for sweeps in (10**3, 10**7):
         jobs = make_jobs(3, [6], 4.0, tempering=ladder, sweeps=sweeps, samples=2, step=0.3)
@@ -299,7 +299,7 @@ def test_a_checkpoint_does_not_grow_with_the_run(
             finished=False,
         )  # fmt: skip
         sizes.append(path.stat().st_size)
-    assert sizes[1] < 1.5 * sizes[0]
+    assert sizes[1] < (1.5 if ladder else 3.0) * sizes[0]
 
 
 def test_checkpoints_take_a_small_share_of_the_time(

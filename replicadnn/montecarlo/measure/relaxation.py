@@ -16,11 +16,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn.montecarlo.measure.equilibrium import RESOLUTION
 from replicadnn.montecarlo.measure.stationarity import agree
 
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
 LEVEL = math.exp(-1.0)
+#: What C at 1/e may move between origins (two standard errors included) where it does not age.
+AGEING = 0.2
 
 
 def log_times(longest: int, per_decade: int = 10) -> Times:
@@ -164,9 +167,10 @@ def ageing(times: Times, curves: Array, at: Array) -> NDArray[np.bool_]:
     """Is it not shown that C(t) near t = ``at`` (layers,) is the same from two origins?
 
     curves (samples, origins, layers, T), nan where not measured.  Compared sample by sample, by
-    `stationarity.agree` with the way 1, is C at the first time from ``at`` on, from the earliest
-    and the latest origin that have come so far.  Not shown with one origin or one sample; False
-    where ``at`` is nan.
+    `stationarity.agree`, is C at the first time from ``at`` on, from the earliest and the latest
+    origin that have come so far: two standard errors included it may move by 0.2.  (Where tau
+    grows as the age, C = exp(-t/age) at 1/e moves by 0.24 from an origin to the next.)  Not shown
+    with one origin or one sample; False where ``at`` is nan.
     """
     ages = np.zeros(len(at), bool)
     for layer, time in enumerate(at):
@@ -178,7 +182,7 @@ def ageing(times: Times, curves: Array, at: Array) -> NDArray[np.bool_]:
             ages[layer] = True
         else:
             difference = here[:, reached[:1]] - here[:, reached[-1:]]
-            ages[layer] = not agree(difference, 1.0)[0]
+            ages[layer] = not agree(difference, AGEING / RESOLUTION)[0]
     return ages
 
 

@@ -22,11 +22,11 @@ Times = NDArray[np.int64]
 #: Records in every octave [2^j, 2^(j+1)) of time from 32 on; before that, one a sweep.
 PER_OCTAVE = 32
 #: Runs of fewer sweeps have too few records: never relaxed.
-SHORTEST = 32
+SHORTEST = 64
 #: Autocorrelation times that the last octave must hold.
 LENGTH = 10.0
-#: A way that is shorter counts as so long (observables are of order 1).
-SHORTEST_WAY = 0.1
+#: A way that is shorter counts as so long: differences below 0.03 are none (all are of order 1).
+SHORTEST_WAY = 0.3
 #: The window of the autocorrelation time is at least so many times as long as it.
 WINDOW = 5.0
 #: The last octave is compared with the one before it, and with the one three octaves before it.
@@ -123,9 +123,9 @@ def long_enough(series: Array) -> NDArray[np.bool_]:
 def relaxed(records: Array, times: Times, end: int) -> NDArray[np.bool_]:
     """Verdict by layer on records (samples, K, layers) at ``times`` of a run of length ``end``.
 
-    Relaxed: at least two samples and 32 sweeps; the mean over the last octave `agree`s, sample by
+    Relaxed: at least two samples and 64 sweeps; the mean over the last octave `agree`s, sample by
     sample, with the one before it and with the one three octaves before it (a drift in ln t moves
-    as much in every octave), where the way is |last octave - record 0|, at least 0.1; and the last
+    as much in every octave), where the way is |last octave - record 0|, at least 0.3; and the last
     octave is 10 of its own autocorrelation times long.
     """
     layers = records.shape[2]

@@ -93,14 +93,16 @@ class Tempering:
         late = {name: np.stack([s.late(name) for s in self.samples]) for name in names}
         blocks = records["energy"].shape[1]
         values = self._of_ladders(blocks - 1)
-        made = int(np.count_nonzero(~np.isnan(records["energy"]).any(axis=(0, 2)))) - 1
-        for row in registry.LADDER:
-            found = Records(records[row.name], np.arange(blocks), made, self.spec.start)
-            values |= row.averages(found, late[row.name])
         verdict, why = Verdict.NOT_SHOWN, "not shown: no round has been made"
         if self.done:
             trips = values["round_trips"]
             verdict, why = statement.of_ladders(self.spec, records, late, trips)
+        made = int(np.count_nonzero(~np.isnan(records["energy"]).any(axis=(0, 2)))) - 1
+        shown = verdict is Verdict.SHOWN
+        for row in registry.LADDER:
+            series = records[row.name]
+            found = Records(series, np.arange(blocks), made, self.spec.start, shown)
+            values |= row.averages(found, late[row.name])
         collapsed = statement.has_collapsed(self.spec, late["spin_correlation"])
         if collapsed:
             why += "; a layer has collapsed (copies of one neuron)"
