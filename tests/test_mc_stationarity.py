@@ -95,12 +95,12 @@ def test_few_samples_are_seldom_enough():
 
 @pytest.mark.parametrize(("tau", "sum_of_rho"), [(0.5, 1.3130), (1.0, 2.1640), (3.0, 6.0555)])
 def test_autocorrelation_time(tau, sum_of_rho):
-    """coth(1/(2 tau)) of a series of 32, whose own mean is taken off: within 10 %."""
+    """coth(1/(2 tau)) of a series of 32, whose own mean is taken off: within 0.3."""
     rng = np.random.default_rng(1)
     series = autoregressive(rng, 8 * 300, np.arange(32.0), tau).reshape(300, 8, 32)
     found = [stationarity.autocorrelation_time(x[:, :, None])[0] for x in series]
     assert min(found) >= 1.0
-    assert np.mean(found) == pytest.approx(sum_of_rho, rel=0.1)
+    assert np.mean(found) == pytest.approx(sum_of_rho, abs=0.3)
 
 
 def test_a_sample_that_does_not_move_has_no_autocorrelation_time():
