@@ -101,7 +101,7 @@ def test_solid_networks_have_their_raw_overlap() -> None:
 
 
 def test_partly_solid_networks_are_read_a_little_low() -> None:
-    """A wrong sign costs: Q = 0.66 of c = 8 is read as 0.64, q = 0.6 of 40 patterns as it is."""
+    """A wrong sign costs: Q = 0.69 of c = 8 is read as 0.67, q = 0.6 of 40 patterns as it is."""
     rng = np.random.default_rng(4)
     found, raw = [], []
     for _ in range(200):
@@ -110,7 +110,7 @@ def test_partly_solid_networks_are_read_a_little_low() -> None:
         found.append(both(a, flipped(b, rng)))
         raw.append(np.concatenate([overlaps.coupling_overlap(a, b), overlaps.neuron_overlap(a, b)]))
     mean, error = batch_error(np.array(found) - np.array(raw))
-    assert np.mean(raw, axis=0) == pytest.approx([0.66, 0.66, 0.66, 0.6, 0.6], abs=0.02)
+    assert np.mean(raw, axis=0) == pytest.approx([0.69, 0.69, 0.69, 0.6, 0.6], abs=0.01)
     np.testing.assert_allclose(mean[[0, 1]], -0.02, atol=3.0 * error[:2].max())
     np.testing.assert_allclose(mean[2:], 0.0, atol=1e-3)
     assert error.max() < 0.007

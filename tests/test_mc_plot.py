@@ -89,12 +89,12 @@ def test_overlaps_with_theory(runs: Runs) -> None:
         for value, bound, relaxed in zip(run.Q, run.Q_bound, run.relaxed["Q"], strict=True):
             assert (value if relaxed else bound) in drawn
     single = rd.simulate(2, 5, 3.0, beta=1.0, sweeps=20, samples=2)
-    assert overlap_name(single, "S") == "r"
+    assert overlap_name(single, "S") == "r_matched"
     ax = rd.plot.overlaps(single, "S")
     assert "with the teacher" in ax.get_ylabel()
     (filled, bound) = bars(ax)
     assert len(filled.lines[0].get_ydata()) == 0
-    np.testing.assert_array_equal(bound.lines[0].get_ydata(), single.r_bound)
+    np.testing.assert_array_equal(bound.lines[0].get_ydata(), single.r_matched_bound)
     assert bound.lines[0].get_markerfacecolor() == "none"
     assert [line.get_marker() for line in bound.lines[1]] == [mpl.markers.CARETDOWNBASE]
     blind = rd.simulate(2, 5, 3.0, scenario="random", beta=1.0, sweeps=20, samples=2)

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo.spec import Potential, Start
+from replicadnn.montecarlo.spec import Potential
 from replicadnn.plot.style import judged_points, save_figure, sequence, style
 from replicadnn.solution import Solution
 
@@ -211,23 +211,15 @@ def overlaps(
     if drawn == 0 and runs[0].spec.L > 1:
         raise InputError("runs", f"{len(runs)} runs", "with overlaps (replicas, or a teacher)")
     _layer_axis(ax, runs)
-    ax.set_ylabel("overlap of " + _WHAT[quantity] + "  " + ", ".join(map(_symbol, sorted(names))))
+    ax.set_ylabel("\n".join([f"overlap of {_WHAT[quantity]}", *map(_symbol, sorted(names))]))
     return ax
 
 
 def overlap_name(run: MonteCarloResult, quantity: Kind) -> str:
-    """q, Q of two replicas; r, R with the teacher, from a random start those of `free_overlaps`.
-
-    Diluted networks: whatever the signs of hidden neurons, from either start.
-    """
+    """The overlap that no relabelling changes: of two replicas, else with the teacher."""
     from replicadnn.montecarlo.measure.registry import free_overlaps  # with the sampler
 
-    spec = run.spec
-    teacher = spec.replicas == 1
-    free = free_overlaps(spec, teacher)[quantity == "S"]
-    if spec.start is Start.PLANTED and free.endswith("_matched"):
-        return free.removesuffix("_matched")
-    return free
+    return free_overlaps(run.spec, teacher=run.spec.replicas == 1)[quantity == "S"]
 
 
 def _symbol(name: str) -> str:
