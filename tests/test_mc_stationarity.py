@@ -59,10 +59,20 @@ def jump(t):
         lambda t: (1.0 + t) ** -0.1,
         lambda t: np.where(t > 0, 0.5, 1.0) - 0.2 * (t > 5000),  # a step in the last octave
         lambda t: np.where(t > 0, 0.5, 1.0) - 0.2 * (t > 3000),  # and in the one before
+        lambda t: np.where(t > 0, 0.5, 1.0) - 0.2 * (t > 900),  # and three octaves before
         lambda t: np.exp(-t / 16384),
         lambda t: np.exp(-t / 820),  # the run is 10 decay times long: 20 are needed
     ],
-    ids=["log", "power 0.05", "power 0.1", "step", "early step", "slow", "ten decay times"],
+    ids=[
+        "log",
+        "power 0.05",
+        "power 0.1",
+        "step",
+        "early step",
+        "first step",
+        "slow",
+        "ten decay times",
+    ],
 )
 @pytest.mark.parametrize("noise", [0.002, 0.05])
 def test_what_still_moves_is_not_called_relaxed(trend, noise):
@@ -73,6 +83,8 @@ def test_what_still_moves_is_not_called_relaxed(trend, noise):
 def test_a_plateau_is_called_relaxed():
     """t tests at 1 % (two of them) are the only reason to refuse it."""
     share, error = claims(jump)
+    assert share + 2.0 * error > 0.95
+    share, error = claims(lambda t: np.where(t > 0, 0.5, 1.0) - 0.2 * (t > 500))  # T/16 = 512
     assert share + 2.0 * error > 0.95
     share, error = claims(lambda t: np.exp(-t / 100))  # 82 decay times
     assert share + 2.0 * error > 0.95
