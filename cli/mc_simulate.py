@@ -257,12 +257,10 @@ def _print_tables(runs: Runs) -> None:
 
 
 def _print_relaxation(run: Any) -> None:
-    from replicadnn.montecarlo.measure.registry import free_overlaps
-    from replicadnn.montecarlo.spec import Start
+    from replicadnn.montecarlo.measure.registry import teacher_overlaps
 
     click.echo(f"equilibrium {run.equilibrium}")
-    # without a common start only what no relabelling changes can be compared with the teacher's
-    teacher = "R" if run.spec.start is Start.PLANTED else free_overlaps(run.spec)[0]
+    teacher = teacher_overlaps(run.spec)[0]
     head = ("layer", "tau_S", "tau_J", teacher.replace("_", " "), "violated", "acc. J", "acc. S")
     widths = (5, 20, 20, 18, 18, 8, 8)
     click.echo(" ".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)))

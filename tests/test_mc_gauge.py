@@ -11,7 +11,7 @@ from mc_exact import batch_error
 
 from replicadnn.montecarlo import network
 from replicadnn.montecarlo.measure import gauge, overlaps
-from replicadnn.montecarlo.measure.registry import free_overlaps
+from replicadnn.montecarlo.measure.registry import free_overlaps, teacher_overlaps
 from replicadnn.montecarlo.network import Network
 from replicadnn.montecarlo.spec import Start, make_spec
 
@@ -159,10 +159,14 @@ def test_which_overlaps_no_relabelling_changes(monkeypatch: pytest.MonkeyPatch) 
     spec = make_spec(3, 10, 2.0, start=Start.RANDOM)
     assert free_overlaps(spec) == ("R_matched", "r_matched")
     assert free_overlaps(spec, teacher=False) == ("Q", "q")
+    planted = replace(spec, start=Start.PLANTED)
+    assert teacher_overlaps(spec) == ("R_matched", "r_matched")
+    assert teacher_overlaps(planted) == ("R", "r")
     less = property(lambda self: 4)
     monkeypatch.setattr("replicadnn.montecarlo.connectivity.Connectivity.fan_in", less)
     assert free_overlaps(spec) == ("R_gauge", "r_gauge")
     assert free_overlaps(spec, teacher=False) == ("Q_gauge", "q_gauge")
+    assert teacher_overlaps(spec) == teacher_overlaps(planted) == ("R_gauge", "r_gauge")
 
 
 def test_sums_are_those_written_out() -> None:

@@ -80,6 +80,34 @@ def test_reference_file_of_schema_1(data: Path) -> None:
     assert np.all((runs[0].test_error > 0.0) & (runs[0].test_error < 1.0))
 
 
+def test_files_made_before_the_verdicts_are_not_judged(data: Path, tmp_path: Path) -> None:
+    """Their averages stay under their names, with neither verdict nor bound."""
+    (run,) = rd.load(data / "mc_v1.h5")
+    assert np.isfinite(run.R).all()
+    for name in ("R_bound", "test_error_bound", "R_gauge"):
+        assert np.isnan(run.values[name]).all()
+    assert run.to_json()["relaxed"]["R"] == [None, None]
+    assert np.isnan(run.last_octave["R"]).all()
+    words = "not judged: made before observables had verdicts; it said then: shown"
+    assert run.equilibrium.startswith(words)
+    (again,) = rd.load(run.save(tmp_path / "a.h5"))
+    assert again.equilibrium == run.equilibrium
+    same(run, again)  # type: ignore[arg-type]
+
+
+def test_states_made_before_the_verdicts_are_refused(reference: Path, tmp_path: Path) -> None:
+    """They were measured at other times."""
+    path = tmp_path / "a.h5"
+    path.write_bytes(reference.read_bytes())
+    with h5py.File(path, "r+") as file:
+        group = file["state/0000"]
+        del group["schedule"]
+        group.attrs["sha256"] = store.digest(group)
+    jobs = make_jobs(2, [4, 5], 3.0, beta=1.0, sweeps=80, samples=2, replicas=2)
+    with pytest.raises(rd.InputError, match="state = 'of an earlier version'"):
+        run_study(jobs, output=path, resume=True)
+
+
 def test_early_files_of_schema_1(data: Path) -> None:
     """Made before some quantities were measured: what they lack is nan."""
     runs = rd.load(data / "mc_v1_early.h5")

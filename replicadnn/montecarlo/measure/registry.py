@@ -196,6 +196,17 @@ def free_overlaps(spec: Spec, teacher: bool = True) -> tuple[str, str]:
     return letters[0] + end, letters[1] + end
 
 
+def teacher_overlaps(spec: Spec) -> tuple[str, str]:
+    """Names of the overlaps with the teacher that a run is told by: raw where it began there.
+
+    In a diluted network, whose neurons flip but are never permuted, those without regard to signs.
+    """
+    free = free_overlaps(spec)
+    if spec.start is Start.PLANTED and free[0] == "R_matched":
+        return "R", "r"
+    return free
+
+
 # --- all arrays of a result ------------------------------------------------------------------
 
 

@@ -206,11 +206,12 @@ class MonteCarloResult(RunResult):
 class TemperingResult(RunResult):
     """energy (K, L): violated fraction by rung and layer; the rest on the highest rung.
 
-    Second half of the run, neurons matched throughout, nan with a bound where not relaxed (as in
-    `MonteCarloResult`; all but Q_self, q_self): R_matched (L,), r_matched (L-1,) with the
-    teacher; Q_matched, q_matched between two ladders of one data set (replicas > 1); Q_self,
-    q_self between the states in the middle and in the last quarter of the run.  From random starts
-    the former come from below and the latter from above: in equilibrium they agree.
+    Last half of the run, neurons matched throughout, nan with a bound where not relaxed (as in
+    `MonteCarloResult`, in blocks; not Q_self, q_self; all are known where equilibrium is shown):
+    R_matched (L,), r_matched (L-1,) with the teacher; Q_matched, q_matched between two ladders of
+    one data set (replicas > 1); Q_self, q_self between the states in the middle and in the last
+    quarter of the run.  From random starts the former come from below and the latter from above: in
+    equilibrium they agree.
     swap_acceptance (K-1,); round_trips (samples,) of the slower ladder.  series: name -> (B,
     layers), averages over samples and over the blocks of rounds that end at ``series_times``
     (sweeps), entry 0 the start; samples: name -> (samples, layers), for `equilibrium.compare`.

@@ -76,7 +76,7 @@ def of_one_start(spec: Spec, values: Values) -> str:
 
 def watched(spec: Spec) -> list[str]:
     """Observables whose verdicts the sentence on a run names."""
-    with_teacher = ("R", "r") if spec.start is Start.PLANTED else registry.free_overlaps(spec)
+    with_teacher = registry.teacher_overlaps(spec)
     energy = () if spec.start is Start.PLANTED else ("energy",)
     replicas = registry.free_overlaps(spec, teacher=False) if spec.replicas > 1 else ()
     return [*energy, *with_teacher, "test_error", *replicas]
