@@ -150,3 +150,12 @@ def test_tau_from_two_starts_is_that_after_the_quench() -> None:
     error = np.hypot(planted.tau_J_err, random.tau_J_err)
     np.testing.assert_array_less(np.abs(planted.tau_J - random.tau_J), 3.0 * error)
     assert np.all(error < 0.2 * planted.tau_J)
+
+
+@pytest.mark.parametrize(("gaps", "stuck"), [(0.0, 0), (0.4, 0), (0.6, 1), (3.0, 1)])
+def test_a_stuck_sample_violates_a_gap_most_of_the_time(gaps: float, stuck: int) -> None:
+    """Less is rounding: one gap of many in one record of many."""
+    spec = make_spec(1, 10, 2.0)
+    energy = np.zeros((4, 1))
+    energy[2] = gaps / (10 * 20)
+    assert statement.violating(spec, energy) == stuck
