@@ -159,3 +159,18 @@ def test_a_stuck_sample_violates_a_gap_most_of_the_time(gaps: float, stuck: int)
     energy = np.zeros((4, 1))
     energy[2] = gaps / (10 * 20)
     assert statement.violating(spec, energy) == stuck
+
+
+def test_every_bound_has_its_side() -> None:
+    """By start; the raw overlap with the teacher has one from the planted start alone."""
+    planted = dict.fromkeys(
+        ["R", "r", "R_matched", "r_matched", "R_gauge", "r_gauge", "Q", "q", "Q_gauge", "q_gauge"],
+        "upper",
+    )
+    planted |= dict.fromkeys(("tau_J", "tau_S", "test_error"), "lower")
+    random = dict.fromkeys(["energy", "Q", "q", "Q_gauge", "q_gauge", "test_error"], "upper")
+    random |= dict.fromkeys(
+        ["tau_J", "tau_S", "R_matched", "r_matched", "R_gauge", "r_gauge"], "lower"
+    )
+    for start, sides in (("planted", planted), ("random", random)):
+        assert run_of(start, {}, 0.5).bound_sides == sides
