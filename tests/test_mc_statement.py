@@ -163,10 +163,8 @@ def test_a_stuck_sample_violates_a_gap_most_of_the_time(gaps: float, stuck: int)
 
 def test_every_bound_has_its_side() -> None:
     """By start; the raw overlap with the teacher has one from the planted start alone."""
-    planted = dict.fromkeys(
-        ["R", "r", "R_matched", "r_matched", "R_gauge", "r_gauge", "Q", "q", "Q_gauge", "q_gauge"],
-        "upper",
-    )
+    falling = ["R", "r", "R_matched", "r_matched", "R_gauge", "r_gauge"]
+    planted = dict.fromkeys([*falling, "Q", "q", "Q_gauge", "q_gauge"], "upper")
     planted |= dict.fromkeys(("tau_J", "tau_S", "test_error"), "lower")
     random = dict.fromkeys(["energy", "Q", "q", "Q_gauge", "q_gauge", "test_error"], "upper")
     random |= dict.fromkeys(
