@@ -74,8 +74,12 @@ _NOT_MEASURED = (
 @click.option("--every", type=int, help="Sweeps between two swaps (--tempering).  [default: 10]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything follows from it.")
 @click.option("--threads", type=int, default=1, show_default=True, help="Does not change results.")
-@click.option("--burn-in", type=int, default=0, show_default=True, help="Sweeps not measured.")
-@click.option("--origins", type=int, default=4, show_default=True, help="Measurement origins.")
+@click.option(
+    "--burn-in", type=int, default=0, show_default=True,
+    help="Sweeps before --sweeps, not measured.  Random starts get a burn-in by default: their "
+    "curves begin after an eighth of the sweeps, and averages are over the last half.",
+)  # fmt: skip
+@click.option("--origins", type=int, default=4, show_default=True, help="Most origins of a curve.")
 @click.option(
     "--replicas", type=int, default=1, show_default=True,
     help="Chains (ladders) from each start; 2 or more give the overlaps q, Q of replicas.",
@@ -90,7 +94,10 @@ _NOT_MEASURED = (
 )  # fmt: skip
 @click.option("--time-limit", type=float, default=None, help="Stop cleanly after these seconds.")
 @click.option("--output", metavar="FILE.h5", help="Save curves and state (HDF5), also on the way.")
-@click.option("--resume", is_flag=True, help="Continue an unfinished FILE.h5 (same parameters).")
+@click.option(
+    "--resume", is_flag=True,
+    help="Continue FILE.h5 (same parameters); with more --sweeps also a finished one.",
+)  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an existing FILE.h5.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 @opt.config_option
@@ -154,8 +161,8 @@ def command(
         _print_tables(runs)
     if runs.finished and not computed:
         opt.note(
-            f"nothing to do: {output} is finished, as long as it was asked for (a finished run "
-            "cannot be made longer; for a longer one take more --sweeps and another --output)"
+            f"nothing to do: {output} is finished, as long as it was asked for (--resume with more "
+            "--sweeps makes it longer)"
         )
     elif output is not None:
         opt.note(f"{'runs' if len(jobs) > 1 else 'run'} written to {output}")
@@ -247,13 +254,28 @@ def _growth(runs: Sequence[Any]) -> dict[str, list[dict[str, float | None]]] | N
     return out
 
 
-def _number(value: float, error: float, bound: float = math.nan) -> str:
+def _number(value: float, error: float, bound: float = math.nan, side: str = "lower") -> str:
+    """Value and error; where there is none, "> bound" or "< bound", or "-"."""
     if math.isnan(value):
-        return "-" if math.isnan(bound) else f"> {bound:.4g}"
+        return "-" if math.isnan(bound) else f"{'>' if side == 'lower' else '<'} {bound:.4g}"
     if math.isnan(error) or error == 0.0:
         return f"{value:.4g}"
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{digits}f} +- {error:.{digits}f}"
+
+
+def _cell(run: Any, name: str, l: int) -> str:
+    """An observable of a run in layer l (from 0); nothing where it has no such layer."""
+    values = getattr(run, name)
+    if l >= len(values):
+        return ""
+    errors, bounds = run.values.get(f"{name}_err"), run.values.get(f"{name}_bound")
+    return _number(
+        values[l],
+        math.nan if errors is None else errors[l],
+        math.nan if bounds is None else bounds[l],
+        run.bound_sides.get(name, "lower"),
+    )
 
 
 def _print_tables(runs: Runs) -> None:
@@ -274,30 +296,24 @@ def _print_tables(runs: Runs) -> None:
 
 
 def _print_relaxation(run: Any) -> None:
-    from replicadnn.montecarlo.spec import Start
+    from replicadnn.montecarlo.measure.registry import teacher_overlaps
 
     click.echo(f"equilibrium {run.equilibrium}")
-    # without a common start only matched neurons can be compared with the teacher's
-    teacher = "R" if run.spec.start is Start.PLANTED else "R_matched"
-    R, R_err = getattr(run, teacher), getattr(run, f"{teacher}_err")
+    teacher = teacher_overlaps(run.spec)[0]
     head = ("layer", "tau_S", "tau_J", teacher.replace("_", " "), "violated", "acc. J", "acc. S")
     widths = (5, 20, 20, 18, 18, 8, 8)
     click.echo(" ".join(f"{h:>{w}}" for h, w in zip(head, widths, strict=True)))
     L = run.spec.L
     for l in range(L):
-        hidden = l < L - 1
         cells = (
             str(l + 1),
-            _number(run.tau_S[l], run.tau_S_err[l], run.tau_S_bound[l]) if hidden else "",
-            _number(run.tau_J[l], run.tau_J_err[l], run.tau_J_bound[l]),
-            _number(R[l], R_err[l]),
-            _number(run.energy[l], run.energy_err[l]),
+            *(_cell(run, name, l) for name in ("tau_S", "tau_J", teacher, "energy")),
             _number(run.acceptance["J"][l], math.nan),
-            _number(run.acceptance["S"][l], math.nan) if hidden else "",
+            _number(run.acceptance["S"][l], math.nan) if l < L - 1 else "",
         )
         click.echo(" ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
-    if not math.isnan(run.test_error[-1]):
-        error = _number(run.test_error[-1], run.test_error_err[-1])
+    error = _cell(run, "test_error", L - 1)
+    if error != "-":
         click.echo(f"error on fresh inputs, against the noiseless teacher: {error}")
 
 
@@ -309,7 +325,7 @@ def _print_ladder(run: Any) -> None:
     trips = run.round_trips
     click.echo(f"round trips: {int(trips.sum())} (slowest sample {int(trips.min())})")
     columns = [("R", "r", "matched"), ("Q", "q", "matched"), ("Q", "q", "self")]
-    columns = [c for c in columns if not math.isnan(getattr(run, f"{c[0]}_{c[2]}")[0])]
+    columns = [c for c in columns if not math.isnan(run.samples[f"{c[0]}_{c[2]}"][0, 0])]
     if not columns:
         return
     click.echo("largest beta, neurons matched:")
@@ -319,6 +335,5 @@ def _print_ladder(run: Any) -> None:
         cells = []
         for *letters, end in columns:
             for letter in letters:
-                values, error = (getattr(run, f"{letter}_{end}{e}") for e in ("", "_err"))
-                cells.append(_number(values[l], error[l]) if l < len(values) else "")
+                cells.append(_cell(run, f"{letter}_{end}", l))
         click.echo(f"{l + 1:>5} " + " ".join(f"{c:>18}" for c in cells))

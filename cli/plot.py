@@ -107,7 +107,7 @@ def overlaps(
     file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...], theory: bool
 ) -> int:
     """Overlap distributions P(q, l), P(Q, l) of a solution; mean overlaps by layer of a Monte Carlo
-    file: of two replicas, or with the teacher.
+    file, of two replicas or with the teacher: filled where relaxed, else open with an arrow.
     """
     from replicadnn.errors import InputError
     from replicadnn.plot import save_distribution, save_overlaps
@@ -224,7 +224,7 @@ def phase_map(
 @_subcommand("generalisation", files=True)
 def generalisation(file: tuple[str, ...], figure: Figure) -> int:
     """Error eps_g of the typical student; files of both closures in one figure, Monte Carlo files
-    add markers.
+    of the same beta and kappa add markers: filled where relaxed, else open with an arrow.
     """
     from replicadnn.plot import save_generalisation
     from replicadnn.storage.readers import kind_of, load_kind, load_runs

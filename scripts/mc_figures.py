@@ -9,7 +9,8 @@
     python scripts/mc_figures.py R_*.json --deep L2.json L3.json --output FILE.png
 
 (About ten minutes on one core.)  Left: one layer, hard constraint, overlap with the teacher.
-Middle and right: overlap of two replicas from one planted state, mean over the second half.
+Middle and right: overlap of two replicas from one planted state, mean over the last half of the
+run; open markers have not relaxed and are upper bounds.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.style import judged_points, save_figure, sequence, style
 from replicadnn.theory.solve import solve
 
 
@@ -35,20 +36,21 @@ def perceptron(upper: Any, lower: Any, runs: list[Any]) -> None:
     """R(alpha) of one layer, and its difference from the solution."""
     runs = sorted(runs, key=lambda r: r["params"]["alpha"])
     alpha = np.array([r["params"]["alpha"] for r in runs])
-    R = np.array([r["R"][0] for r in runs])
-    error = np.array([r["R_err"][0] for r in runs])
+    R, error, bound = (
+        np.array([r[name][0] for r in runs], float) for name in ("R", "R_err", "R_bound")
+    )
     grid = np.linspace(0.02, 1.05 * alpha.max(), 150)
     curve = np.array([s.Q_ea[0] for s in solve(grid, 1)])
     exact = np.array([s.Q_ea[0] for s in solve(alpha, 1)])
     N = runs[0]["params"]["N"]
     upper.plot(grid, curve, color="black", label="replica solution")
-    marks = {"marker": "o", "linestyle": "none", "markerfacecolor": "none", "capsize": 2}
-    upper.errorbar(alpha, R, error, color="C0", label=f"$N = {N}$", **marks)
+    look = {"color": "C0", "marker": "o", "side": "upper"}
+    judged_points(upper, alpha, R, error, bound=bound, label=f"$N = {N}$", **look)
     upper.set(ylabel=r"overlap with the teacher  $R$", ylim=(0, 1.03))
     upper.legend(loc="lower right")
     upper.set_title(r"(a) $L = 1$, $\beta = \infty$", loc="left")
     lower.axhline(0.0, color="black")
-    lower.errorbar(alpha, R - exact, error, color="C0", **marks)
+    judged_points(lower, alpha, R - exact, error, bound=bound - exact, length=0.001, **look)
     lower.set(ylabel="measured $R$ - solution")
     lower.set_title("(d) difference", loc="left")
     for ax in (upper, lower):
@@ -64,10 +66,12 @@ def deep(ax: Any, study: Any, name: str) -> None:
     ax.plot(layers, theory, color="black", marker="_", markersize=16, label="replica solution")
     runs = study["runs"]
     for k, (run, (colour, marker)) in enumerate(zip(runs, sequence(len(runs)), strict=True)):
-        ax.errorbar(
-            layers + 0.08 * (k - 0.5 * (len(runs) - 1)), run[name], run[f"{name}_err"],
-            color=colour, marker=marker, linestyle="none", markerfacecolor="none", capsize=2,
-            label=f"$N = {run['params']['N']}$",
+        value, error, bound = (
+            np.array(run[key], float) for key in (name, f"{name}_err", f"{name}_bound")
+        )
+        judged_points(
+            ax, layers + 0.08 * (k - 0.5 * (len(runs) - 1)), value, error, bound=bound,
+            side="upper", color=colour, marker=marker, label=f"$N = {run['params']['N']}$",
         )  # fmt: skip
     what = "neurons  $q(l)$" if name == "q" else "couplings  $Q(l)$"
     ax.set(xlabel=r"layer  $l$", ylabel=f"overlap of {what}", ylim=(0.4, 1.02))
@@ -96,11 +100,6 @@ def main() -> None:
                 title = rf"({letter}) $L = {p['L']}$, $\alpha = {p['alpha']:g}$, "
                 ax.set_title(title + rf"$\beta = {p['beta']:g}$", loc="left")
         grid[0][1].legend(loc="lower right")
-        for ax in (grid[0][2], grid[1][2]):
-            ax.annotate(
-                "still falling at the end of the run", (0.03, 0.04), xycoords="axes fraction",
-                fontsize=8,
-            )  # fmt: skip
         p = studies[0]["runs"][0]["params"]
         figure.suptitle(
             "teacher-student, gap sampler, planted start.  (b, c, e, f): two replicas, mean over "

@@ -46,7 +46,7 @@ def curves(result: MonteCarloResult) -> dict[str, Any]:
     names = (
         "params", "times", "C_J", "C_J_err", "C_S", "C_S_err", "tau_J", "tau_J_err",
         "tau_J_bound", "tau_S", "tau_S_err", "tau_S_bound", "energy", "acceptance", "Q", "Q_err",
-        "q", "q_err", "R_matched", "r_matched", "series_times",
+        "Q_bound", "q", "q_err", "q_bound", "R_matched", "r_matched", "series_times",
     )  # fmt: skip
     out = {name: getattr(result, name) for name in names}
     return out | {"Q_series": result.series["Q"], "q_series": result.series["q"]}

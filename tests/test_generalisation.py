@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -90,18 +91,55 @@ def test_file_document_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(["info", str(path)]) == 0
 
 
-def test_markers_of_the_sampler() -> None:
-    found = rd.generalisation([1, 2], [1.0, 2.0])
+def measured(value: float, **changes: object) -> SimpleNamespace:
+    """A run with this test error; ``relaxed``: 1, 0 or nan."""
+    relaxed = float(changes.pop("relaxed", 1.0))  # type: ignore[arg-type]
+    side = changes.pop("side", "lower")
     parameters = {"scenario": "teacher-student", "L": 1, "alpha": 2.0, "beta": "inf", "kappa": 0.0}
-    errors = np.array([0.24])
-    measured = SimpleNamespace(params=parameters, test_error=errors, test_error_err=errors / 50)
-    other = SimpleNamespace(params=parameters | {"beta": 3.0}, test_error=errors * 0.0,
-                            test_error_err=errors)  # fmt: skip
+    known = np.array([value if relaxed != 0.0 else math.nan])
+    return SimpleNamespace(
+        params=parameters | changes, test_error=known, test_error_err=known / 50,
+        test_error_bound=np.array([value if relaxed == 0.0 else math.nan]),
+        relaxed={"test_error": np.array([relaxed])}, bound_sides={"test_error": side},
+        last_octave={"test_error": np.array([math.nan if math.isnan(relaxed) else value])},
+    )  # fmt: skip
+
+
+def test_markers_of_the_sampler() -> None:
+    """Relaxed: filled; not relaxed: open, at the bound, with an arrow; not judged: open alone."""
+    found = rd.generalisation([1, 2], [1.0, 2.0])
+    runs = [measured(0.24), measured(0.10, L=2, relaxed=0.0), measured(0.3, L=2, relaxed=math.nan)]
     plain = rd.plot.error_against_depth(found)
-    ax = rd.plot.error_against_depth(found, Figure().subplots(), runs=[measured, other])
+    ax = rd.plot.error_against_depth(found, Figure().subplots(), runs=runs)
     assert len(plain.containers) == 0
-    assert len(ax.containers) == 2  # the point, and its entry in the legend
-    assert ax.containers[0].lines[0].get_ydata() == pytest.approx([0.24])
+    drawn = [c for c in ax.containers if len(c.lines[0].get_ydata())]
+    assert [c.lines[0].get_ydata()[0] for c in drawn] == pytest.approx([0.24, 0.10, 0.3])
+    faces = [c.lines[0].get_markerfacecolor() for c in drawn]
+    assert faces[1:] == ["none", "none"]
+    assert faces[0] != "none"
+    arrows = [[line.get_marker() for line in c.lines[1]] for c in drawn]
+    assert arrows[1] == [mpl.markers.CARETUPBASE]
+    assert arrows[2] == []
+    labels = ax.get_legend_handles_labels()[1]
+    assert labels[-2:] == ["Monte Carlo", "Monte Carlo, not relaxed (bound)"]
+    falling = rd.plot.error_against_depth(found, runs=[measured(0.4, relaxed=0.0, side="upper")])
+    (arrow,) = [c.lines[1] for c in falling.containers if c.lines[1]]
+    assert arrow[0].get_marker() == mpl.markers.CARETDOWNBASE
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"beta": 3.0}, "beta = 3.0: inf in a run beside these curves"),
+        ({"kappa": 0.1}, "kappa = 0.1: 0 in a run"),
+        ({"scenario": "random"}, "scenario = 'random': teacher-student"),
+        ({"L": 5, "alpha": 7.0}, "run = 'L = 5, alpha = 7': at an alpha or L of a curve"),
+    ],
+)
+def test_runs_of_another_point_are_refused(change: dict[str, object], named: str) -> None:
+    found = rd.generalisation([1, 2], [1.0, 2.0])
+    with pytest.raises(rd.InputError, match=named):
+        rd.plot.generalisation_figure(found, runs=[measured(0.2), measured(0.2, **change)])
 
 
 def test_exact_closure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from replicadnn.cli.main import run as command
 
 import replicadnn as rd
-from replicadnn.plot.relaxation import overlap_name
+from replicadnn.plot.relaxation import overlap_name, overlaps_figure
 from replicadnn.storage.runs import Runs
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -36,6 +37,7 @@ def test_relaxation_times_are_those_measured(runs: Runs) -> None:
         line, _, (segments,) = drawn.lines
         assert drawn.get_label() == f"$N = {(5, 8)[k]}$"
         np.testing.assert_allclose(line.get_xdata(), np.arange(1, 4) + 0.08 * (k - 0.5))
+        assert line.get_markerfacecolor() != "none"
         np.testing.assert_array_equal(line.get_ydata(), run.tau_J)
         heights = [np.ptp(s[:, 1]) for s in segments.get_segments()]
         np.testing.assert_allclose(heights, 2 * run.tau_J_err)
@@ -50,8 +52,9 @@ def test_unknown_times_are_arrows_not_points() -> None:
     assert np.isnan(short.tau_J).all()
     ax = rd.plot.relaxation(short, "J")
     points, arrows = bars(ax)
-    assert not np.isfinite(points.lines[0].get_ydata()).any()
+    assert len(points.lines[0].get_ydata()) == 0
     np.testing.assert_array_equal(arrows.lines[0].get_ydata(), [4.0] * 3)
+    assert arrows.lines[0].get_markerfacecolor() == "none"
 
 
 def test_curves_are_those_measured(runs: Runs) -> None:
@@ -76,17 +79,47 @@ def test_layers_look_the_same_in_both_panels(runs: Runs) -> None:
 
 
 def test_overlaps_with_theory(runs: Runs) -> None:
+    """400 sweeps are few: what has not relaxed is an open marker at its bound."""
     solution = rd.solve([4.0], 3, beta=1.0)[0]
     ax = rd.plot.overlaps(runs, "J", theory=solution)
     np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), solution.Q_ea)
-    np.testing.assert_array_equal(bars(ax)[0].lines[0].get_ydata(), runs[0].Q)
     assert "two replicas" in ax.get_ylabel()
+    drawn = {float(y) for c in bars(ax) for y in c.lines[0].get_ydata()}
+    for run in runs:
+        for value, bound, relaxed in zip(run.Q, run.Q_bound, run.relaxed["Q"], strict=True):
+            assert (value if relaxed else bound) in drawn
     single = rd.simulate(2, 5, 3.0, beta=1.0, sweeps=20, samples=2)
-    assert overlap_name(single, "S") == "r"
-    assert "with the teacher" in rd.plot.overlaps(single, "S").get_ylabel()
+    assert overlap_name(single, "S") == "r_matched"
+    ax = rd.plot.overlaps(single, "S")
+    assert "with the teacher" in ax.get_ylabel()
+    (filled, bound) = bars(ax)
+    assert len(filled.lines[0].get_ydata()) == 0
+    np.testing.assert_array_equal(bound.lines[0].get_ydata(), single.r_matched_bound)
+    assert bound.lines[0].get_markerfacecolor() == "none"
+    assert [line.get_marker() for line in bound.lines[1]] == [mpl.markers.CARETDOWNBASE]
     blind = rd.simulate(2, 5, 3.0, scenario="random", beta=1.0, sweeps=20, samples=2)
     with pytest.raises(rd.InputError, match="with overlaps"):
         rd.plot.overlaps(blind)
+
+
+def test_runs_of_several_temperatures_have_their_own_labels() -> None:
+    runs = [rd.simulate(2, 5, 3.0, beta=b, sweeps=20, samples=2) for b in (1.0, 2.0)]
+    labels = rd.plot.overlaps(runs, "S").get_legend_handles_labels()[1]
+    assert labels == [r"$N = 5$, $\beta = 1$", r"$N = 5$, $\beta = 2$"]
+    assert r"\beta" not in overlaps_figure(runs).get_suptitle()
+    with pytest.raises(rd.InputError, match=r"theory = \[1.0, 2.0\]: runs of one beta"):
+        rd.plot.overlaps(runs, "S", theory=rd.solve([3.0], 2, beta=1.0)[0])
+
+
+def test_older_files_are_not_judged(data: Path) -> None:
+    """Their averages are drawn as open markers without arrows."""
+    (run,) = rd.load(data / "mc_v1.h5")
+    assert run.to_json()["relaxed"]["R"] == [None] * run.spec.L
+    ax = rd.plot.overlaps(run, "J")
+    (filled, open_ones) = bars(ax)
+    assert len(filled.lines[0].get_ydata()) == 0
+    np.testing.assert_array_equal(open_ones.lines[0].get_ydata(), run.Q)
+    assert open_ones.lines[1] == ()
 
 
 def test_figures_from_the_command_line(

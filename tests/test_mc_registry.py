@@ -30,11 +30,17 @@ RUN = {"L": 3, "N": 5, "alpha": 3.0, "sweeps": 30, "samples": 3}
 RELAXATION = """times C_J C_J_err C_S C_S_err tau_J tau_J_err tau_J_bound tau_S tau_S_err
     tau_S_bound integral_J integral_J_err integral_S integral_S_err acceptance energy energy_err
     R R_err r r_err R_matched R_matched_err r_matched r_matched_err Q Q_err q q_err test_error
-    test_error_err rms_h spin_correlation params status message equilibrium collapsed timings"""
+    test_error_err rms_h spin_correlation params status message equilibrium collapsed timings
+    R_gauge R_gauge_err r_gauge r_gauge_err Q_gauge Q_gauge_err q_gauge q_gauge_err
+    energy_bound R_bound r_bound R_matched_bound r_matched_bound R_gauge_bound r_gauge_bound
+    Q_bound q_bound Q_gauge_bound q_gauge_bound test_error_bound relaxed bound_sides"""
+JUDGED = """tau_J tau_S energy R r R_matched r_matched R_gauge r_gauge Q q Q_gauge q_gauge
+    test_error rms_h spin_correlation"""
 TEMPERING = """params status message equilibrium verdict rounds_done betas steps swap_acceptance
     round_trips energy R_matched R_matched_err r_matched r_matched_err test_error test_error_err
     Q_matched Q_matched_err q_matched q_matched_err Q_self Q_self_err q_self q_self_err
-    spin_correlation collapsed timings"""
+    spin_correlation collapsed timings relaxed bound_sides R_matched_bound r_matched_bound
+    test_error_bound Q_matched_bound q_matched_bound"""
 
 
 def magnetisation(moment: Moment) -> np.ndarray:
@@ -42,12 +48,17 @@ def magnetisation(moment: Moment) -> np.ndarray:
     return moment.net.S[1:-1].mean(axis=(1, 2))
 
 
-TOY = Recorded("magnetisation", Layers.NEURONS, "mean of the neurons", magnetisation, unit="mu_B")
+#: Of the state alone, so that it is in equilibrium from a planted start, however short the run.
+TOY = Recorded(
+    "magnetisation", Layers.NEURONS, "mean of the neurons", magnetisation, unit="mu_B",
+    of_state=True,
+)  # fmt: skip
 
 
 def test_documents_hold_the_agreed_keys() -> None:
     run = rd.simulate(**RUN)  # type: ignore[arg-type]
     assert set(run.to_json()) == set(RELAXATION.split())
+    assert set(run.to_json()["relaxed"]) == set(JUDGED.split())
     assert set(run.to_json()["acceptance"]) == {"J", "S"}
     ladder = temper(2, 4, 2.0, betas=(1.0, 2.0), rounds=3, samples=2)
     assert set(ladder.to_json()) == set(TEMPERING.split())
@@ -70,7 +81,9 @@ def test_an_observable_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with h5py.File(path) as file:
         dataset = file["series/0000/magnetisation"]
         assert dataset.attrs["units"] == "mu_B"
-        assert dataset.attrs["long_name"] == "mean of the neurons, second half of the run"
+        assert dataset.attrs["long_name"] == (
+            "mean of the neurons, last octave of the run, nan where not relaxed"
+        )
         assert dataset.dims[0].keys() == ["hidden_layer"]
     np.testing.assert_array_equal(
         rd.load(path)[0].series["magnetisation"], run.series["magnetisation"]

@@ -17,18 +17,25 @@ from replicadnn.montecarlo.network import Network
 @settings(max_examples=50, deadline=None)
 def test_log_times(longest, per_decade):
     times = relaxation.log_times(longest, per_decade)
-    assert times[0] == 0
-    assert times[-1] == longest
+    assert list(times[:2]) == [0, 1]
+    assert longest / (10 ** (1.0 / per_decade) * 1.02 + 0.5) < times[-1] <= longest
     assert np.all(np.diff(times) > 0)
     ratios = times[2:] / times[1:-1]
     if len(ratios) > 1 and times[-1] > 1000:
         assert ratios[times[1:-1] > 100].max() < 10 ** (1.0 / per_decade) * 1.02
 
 
-def test_time_origins_lie_in_the_first_half():
-    """Every origin leaves half of the run for its curve."""
-    np.testing.assert_array_equal(relaxation.time_origins(50, 1000, 4), [50, 175, 300, 425])
-    np.testing.assert_array_equal(relaxation.time_origins(0, 3, 4), [0, 1])
+@given(st.integers(1, 10**7), st.integers(0, 10**7), st.integers(1, 30))
+def test_lags_of_a_longer_run_begin_with_those_of_a_shorter_one(short, more, per_decade):
+    long = relaxation.log_times(short + more, per_decade)
+    np.testing.assert_array_equal(long[long <= short], relaxation.log_times(short, per_decade))
+
+
+def test_lags_are_ten_a_decade():
+    expected = [0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 63, 79, 100]
+    np.testing.assert_array_equal(relaxation.log_times(100), expected)
+    np.testing.assert_array_equal(relaxation.log_times(125)[-2:], [79, 100])
+    assert len(relaxation.log_times(10**7, 10)) == 69
 
 
 def test_crossing_time_of_an_exponential():

@@ -23,17 +23,21 @@ def test_spherical_perceptron_generalises_as_the_rs_curve(alpha, R, sweeps, samp
     """L = 1, N = 100, hard constraint: R against the dense-limit value (docs/theory.md).
 
     The planted start is an exact equilibrium sample, and R falls from 1 to its equilibrium value.
-    The second half of the run must be flat, and R agree to 0.005 (the corrections of order 1/N
+    The last octave of the run must be flat, and R agree to 0.005 (the corrections of order 1/N
     included; the statistical error is below 0.002).
     """
     run = simulate(1, 100, alpha, beta=math.inf, sweeps=sweeps, samples=samples, seed=5)
-    assert run.energy[0] == 0.0
-    assert run.R_err[0] < 0.002
-    series = run.series["R"][:, 0]
-    n = len(series)
-    drift = series[n // 2 : 3 * n // 4].mean() - series[3 * n // 4 :].mean()
-    assert abs(drift) < 0.002
-    assert run.R[0] == pytest.approx(R, abs=0.005)
+    # violated gaps of a layer: none, or one by rounding in a few of the records
+    assert run.energy[0] * 100 * 100 * alpha < 0.05
+    assert run.equilibrium.startswith("not shown: the state is an exact equilibrium sample")
+    by_sample = run.samples["R"][:, 0]
+    assert by_sample.std(ddof=1) / math.sqrt(samples) < 0.002
+    first, second = (
+        run.series["R"][(run.series_times > low) & (run.series_times <= high), 0].mean()
+        for low, high in ((sweeps / 2, 3 * sweeps / 4), (3 * sweeps / 4, sweeps))
+    )
+    assert abs(first - second) < 0.002
+    assert by_sample.mean() == pytest.approx(R, abs=0.005)
 
 
 def test_ends_relax_slower_than_the_centre():
@@ -53,12 +57,13 @@ def test_soft_potential_collapses_and_says_so():
     arguments = {"L": 8, "N": 20, "alpha": 4.0, "samples": 1, "start": "random", "seed": 3}
     count = simulate(**arguments, beta=3.0, sweeps=3000)
     assert not count.collapsed
-    assert count.spin_correlation.max() < 0.3
+    assert count.last_octave["spin_correlation"].max() < 0.3
     soft = simulate(**arguments, beta=50.0, potential="soft", sweeps=12_000)
     assert soft.collapsed
     assert "collapsed" in soft.message
-    copies = np.argmax(soft.spin_correlation) + 1  # a hidden layer of copies
-    assert soft.rms_h[copies] < 0.2  # the fields of the layer above it (index copies = layer + 1)
+    copies = np.argmax(soft.last_octave["spin_correlation"]) + 1  # a hidden layer of copies
+    # the fields of the layer above it (index copies = layer + 1)
+    assert soft.last_octave["rms_h"][copies] < 0.2
 
 
 PORTABLE = """

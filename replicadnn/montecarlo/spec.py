@@ -264,14 +264,16 @@ def _number_of_patterns(reads: Connectivity, alpha: float) -> int:
 
 
 def _check_memory(spec: Spec) -> None:
-    """Refuse what cannot fit.
+    """Refuse what cannot fit: 4 bytes a coupling (and one a snapshot), 9 a neuron.
 
-    4 bytes a coupling (and one a snapshot origin), 9 a neuron; a graph takes 12 a coupling.
+    Kept are as many snapshots as there are origins, and one that is not yet old enough; a graph
+    takes 12 bytes a coupling.
     """
     J = math.prod(spec.reads.shape(spec.L))
     S = (spec.L + 1) * spec.N * spec.M
-    edge = 8 + 4 * spec.origins + (0 if spec.reads.dense else 12)
-    needed = spec.samples * spec.replicas * (J * edge + S * (9 + spec.origins))
+    kept = spec.origins + 1
+    edge = 8 + 4 * kept + (0 if spec.reads.dense else 12)
+    needed = spec.samples * spec.replicas * (J * edge + S * (9 + kept))
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not known on this system

@@ -19,6 +19,7 @@ from replicadnn.plot.style import (
     closure_words,
     closures_in_order,
     colour_bar,
+    judged_points,
     save_figure,
     sequence,
     style,
@@ -61,19 +62,43 @@ def _items(found: Found) -> list[Generalisation]:
     return sorted(items, key=lambda one: order.index(one.closure))
 
 
-def _measured(runs: Iterable[Any], found: Generalisation) -> list[tuple[int, float, float, float]]:
-    """(L, alpha, error, standard error) of the runs that measured it at the same beta, kappa."""
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """eps_g of a run: ``value`` where it has relaxed, else a bound, or ``raw`` if not judged."""
+
+    L: int
+    alpha: float
+    value: float
+    error: float
+    bound: float
+    side: str | None
+    raw: float
+
+
+def _measured(runs: Iterable[Any], found: Generalisation) -> list[_Point]:
+    """The runs that measured eps_g; InputError for one that these curves are not about."""
     out = []
     for run in runs:
-        errors, bars = getattr(run, "test_error", None), getattr(run, "test_error_err", None)
-        if errors is None or bars is None or run.params["scenario"] != "teacher-student":
-            continue
-        same = float(run.params["beta"]) == found.beta and run.params["kappa"] == found.kappa
-        if same and np.isfinite(errors[-1]):
-            out.append(
-                (int(run.params["L"]), float(run.params["alpha"]), float(errors[-1]),
-                 float(bars[-1]))
-            )  # fmt: skip
+        params = run.params
+        teacher = params["scenario"] == "teacher-student"
+        for name, wanted, fits in (
+            ("scenario", "teacher-student", teacher),
+            ("beta", f"{found.beta:g}", float(params["beta"]) == found.beta),
+            ("kappa", f"{found.kappa:g}", params["kappa"] == found.kappa),
+        ):
+            if not fits:
+                raise InputError(name, params[name], f"{wanted} in a run beside these curves")
+        judged = math.isfinite(run.relaxed["test_error"][-1])
+        value = float(run.test_error[-1])
+        point = _Point(
+            int(params["L"]), float(params["alpha"]), value if judged else math.nan,
+            float(run.test_error_err[-1]), float(run.test_error_bound[-1]),
+            run.bound_sides.get("test_error"),
+            float(run.last_octave["test_error"][-1]) if judged else value,
+        )  # fmt: skip
+        if not math.isfinite(point.raw):
+            raise InputError("test_error", "not measured", "a run with --test-patterns above 0")
+        out.append(point)
     return out
 
 
@@ -83,7 +108,7 @@ class _Curve:
 
     name: str
     lines: Sequence[tuple[Sequence[float], FloatArray] | None]
-    markers: Sequence[tuple[float, ...]]
+    markers: Sequence[tuple[float, _Point]]
 
 
 def _draw(ax: Axes, title: str, closures: Sequence[str], curves: Sequence[_Curve]) -> None:
@@ -100,15 +125,21 @@ def _draw(ax: Axes, title: str, closures: Sequence[str], curves: Sequence[_Curve
                 linestyle=closure_line(number),
             )  # fmt: skip
             name = None
-        if curve.markers:
-            places, heights, bars = np.array(curve.markers).T
-            ax.errorbar(
-                places, heights, np.nan_to_num(bars), linestyle="none", marker=marker,
-                color=colour, capsize=2, markersize=6,
+        for place, point in curve.markers:
+            judged_points(
+                ax, [place], [point.value], [point.error], bound=[point.bound], side=point.side,
+                raw=[point.raw], length=0.03, color=colour, marker=marker, markersize=6,
             )  # fmt: skip
     closure_legend(ax, closures)
-    if any(curve.markers for curve in curves):
-        ax.errorbar([], [], [], linestyle="none", marker="o", color="0.3", label="Monte Carlo")
+    points = [point for curve in curves for _, point in curve.markers]
+    for relaxed, face, label in (
+        (True, "0.3", "Monte Carlo"), (False, "none", "Monte Carlo, not relaxed (bound)")
+    ):  # fmt: skip
+        if any(math.isfinite(point.value) is relaxed for point in points):
+            ax.errorbar(
+                [], [], [], linestyle="none", marker="o", color="0.3", markersize=6,
+                markerfacecolor=face, label=label,
+            )  # fmt: skip
     ax.axhline(0.5, color="0.6", linewidth=0.8, linestyle=":")
     ax.set_ylabel(r"generalisation error  $\epsilon_g$")
     ax.set_ylim(-0.02, 0.54)
@@ -130,7 +161,8 @@ def error_against_depth(found: Found, ax: Axes | None = None, *, runs: Iterable[
     ax : Axes, optional
         Where to draw; a new figure by default.
     runs : iterable of MonteCarloResult
-        Filled markers with bars: error measured on fresh inputs, where beta and kappa agree.
+        Error measured on fresh inputs: filled markers with bars where it has relaxed, else open
+        ones, with an arrow from the bound to the side of equilibrium.
 
     Returns
     -------
@@ -139,7 +171,8 @@ def error_against_depth(found: Found, ax: Axes | None = None, *, runs: Iterable[
     Raises
     ------
     InputError
-        No converged point to draw, or results that do not differ in the closure alone.
+        No converged point to draw, results that do not differ in the closure alone, or a run at
+        another beta or kappa, or without a teacher.
     """
     items = _items(found)
     ax = _axes(ax)
@@ -148,7 +181,7 @@ def error_against_depth(found: Found, ax: Axes | None = None, *, runs: Iterable[
         _Curve(
             f"{alpha:.4g}",
             [_column(one, alpha) for one in items],
-            [(L, e, b) for L, a, e, b in measured if math.isclose(a, alpha)],
+            [(p.L, p) for p in measured if math.isclose(p.alpha, alpha)],
         )
         for alpha in sorted({alpha for one in items for alpha in one.alphas})
     ]
@@ -174,7 +207,7 @@ def error_against_alpha(found: Found, ax: Axes | None = None, *, runs: Iterable[
         _Curve(
             f"{depth}",
             [_row(one, depth) for one in items],
-            [(a, e, b) for L, a, e, b in measured if depth == L],
+            [(p.alpha, p) for p in measured if depth == p.L],
         )
         for depth in dict.fromkeys(depth for one in items for depth in one.depths)
     ]
@@ -198,10 +231,17 @@ def generalisation_figure(found: Found, *, runs: Iterable[Any] = ()) -> Figure:
     items, kept = _items(found), list(runs)
     depths = {depth for one in items for depth in one.depths}
     alphas = {alpha for one in items for alpha in one.alphas}
+    by_depth, by_alpha = len(depths) > 1 or len(alphas) == 1, len(alphas) > 1
+    for point in _measured(kept, items[0]):
+        on_curve = any(math.isclose(point.alpha, alpha) for alpha in alphas)
+        if not ((by_depth and on_curve) or (by_alpha and point.L in depths)):
+            raise InputError(
+                "run", f"L = {point.L}, alpha = {point.alpha:g}", "at an alpha or L of a curve"
+            )
     panels = []
-    if len(depths) > 1 or len(alphas) == 1:
+    if by_depth:
         panels.append(error_against_depth)
-    if len(alphas) > 1:
+    if by_alpha:
         panels.append(error_against_alpha)
     first = items[0]
     with style():

@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
-from replicadnn.montecarlo.spec import Potential, Spec, Start
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.montecarlo.spec import Potential, Spec
+from replicadnn.plot.style import judged_points, save_figure, sequence, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
@@ -63,11 +63,30 @@ def _layers(run: MonteCarloResult, quantity: str) -> NDArray[np.int64]:
     return np.arange(1, L + 1 if quantity == "J" else L)
 
 
+#: What tells runs apart beside N: attribute of the Spec, and how it is written.
+_TELLS = (("L", "$L = {:g}$"), ("alpha", r"$\alpha = {:g}$"), ("beta", r"$\beta = {:g}$"),
+          ("kappa", r"$\kappa = {:g}$"), ("scenario", "{}"), ("sampler", "{} sampler"),
+          ("start", "{} start"))  # fmt: skip
+
+
+def _differ(others: list[MonteCarloResult], attribute: str) -> bool:
+    """Do the runs of a figure differ in it?  alpha: by more than the rounding of M = alpha c."""
+    values = {getattr(r.spec, attribute) for r in others}
+    if attribute == "alpha":
+        finest = min(r.spec.reads.fan_in for r in others)
+        return bool(max(values) - min(values) > 1.0 / finest)
+    return len(values) > 1
+
+
 def _name(run: MonteCarloResult, others: list[MonteCarloResult]) -> str:
-    """Size, and the start where runs of both starts are drawn."""
-    starts = {r.spec.start for r in others}
-    end = f", {run.spec.start} start" if len(starts) > 1 else ""
-    return f"{_size(run.spec)}{end}"
+    """Size, and whatever else the runs of the figure differ in."""
+    words = [_size(run.spec)]
+    words += [
+        text.format(getattr(run.spec, attribute))
+        for attribute, text in _TELLS
+        if _differ(others, attribute)
+    ]
+    return ", ".join(words)
 
 
 def _size(spec: Spec) -> str:
@@ -85,7 +104,8 @@ def _layer_axis(ax: Axes, runs: list[MonteCarloResult]) -> None:
 def relaxation(results: Results, quantity: Kind = "S", ax: Axes | None = None) -> Axes:
     """Draw tau_S(l) or tau_J(l) with error bars, one set of markers a run.
 
-    A time beyond the run is drawn as an arrow that begins at its lower bound.
+    A time that is not known (beyond the run, or ageing) is drawn as an open marker at its lower
+    bound, with an arrow.
 
     Raises
     ------
@@ -100,19 +120,12 @@ def relaxation(results: Results, quantity: Kind = "S", ax: Axes | None = None) -
         l = _layers(run, quantity) + _DODGE * (k - 0.5 * (len(runs) - 1))
         tau, error = getattr(run, f"tau_{quantity}"), getattr(run, f"tau_{quantity}_err")
         bound = getattr(run, f"tau_{quantity}_bound")
-        known = np.isfinite(tau)
-        bars = np.where(np.isfinite(error), error, 0.0)
-        bare = bare or bool(np.any(known & ~np.isfinite(error)))
-        ax.errorbar(
-            l, tau, bars, color=colour, marker=marker, capsize=2,
-            linewidth=0.6, elinewidth=1.0, markerfacecolor="none", label=_name(run, runs),
+        bare = bare or bool(np.any(np.isfinite(tau) & ~np.isfinite(error)))
+        ax.plot(l, tau, color=colour, linewidth=0.6)
+        judged_points(
+            ax, l, tau, error, bound=bound, side="lower", length=0.3 * bound, color=colour,
+            marker=marker, elinewidth=1.0, label=_name(run, runs),
         )  # fmt: skip
-        beyond = np.isfinite(bound)
-        if beyond.any():
-            ax.errorbar(
-                l[beyond], bound[beyond], 0.3 * bound[beyond], lolims=True, color=colour,
-                marker=marker, linestyle="none", elinewidth=1.0,
-            )  # fmt: skip
     if bare:
         ax.set_title("without bar: error not determined", loc="right", fontsize=7)
     ax.set_yscale("log")
@@ -163,12 +176,24 @@ def overlaps(
 ) -> Axes:
     """Draw overlaps by layer: of two replicas where they were run, else with the teacher.
 
+    Filled markers have relaxed.  Open ones have not: with an arrow they are bounds, without one
+    averages over the last octave (no direction is known, or the file is older than the verdicts).
+
     theory : its q_EA(l) or Q_EA(l) is drawn as a line.
+
+    Raises
+    ------
+    InputError
+        Unknown ``quantity``, nothing to draw, or runs of several L, alpha or beta with ``theory``.
     """
     _check(quantity)
     runs = _runs(results)
     ax = ax if ax is not None else _new_axes()
     if theory is not None:
+        for attribute in ("L", "alpha", "beta", "kappa"):
+            if _differ(runs, attribute):
+                found = sorted({getattr(r.spec, attribute) for r in runs})
+                raise InputError("theory", found, f"runs of one {attribute}: the line is of one")
         values = theory.q_ea[1:-1] if quantity == "S" else theory.Q_ea
         ax.plot(
             np.arange(1, len(values) + 1), values, color="black", label="replica solution",
@@ -177,54 +202,54 @@ def overlaps(
     drawn, names = 0, set()
     for k, (run, (colour, marker)) in enumerate(zip(runs, sequence(len(runs)), strict=True)):
         name = overlap_name(run, quantity)
-        values, error = getattr(run, name), getattr(run, f"{name}_err")
         names.add(name)
-        l = _layers(run, quantity) + _DODGE * (k - 0.5 * (len(runs) - 1))
-        known = np.isfinite(values)
-        drawn += int(known.sum())
-        bars = np.where(np.isfinite(error), error, 0.0)
-        ax.errorbar(
-            l[known], values[known], bars[known], color=colour,
-            marker=marker, capsize=2, linestyle="none", markerfacecolor="none",
+        # a file made before overlaps were judged has its averages under the name itself
+        judged = np.isfinite(run.relaxed[name])
+        value = getattr(run, name)
+        drawn += judged_points(
+            ax, _layers(run, quantity) + _DODGE * (k - 0.5 * (len(runs) - 1)),
+            np.where(judged, value, np.nan), getattr(run, f"{name}_err"),
+            bound=getattr(run, f"{name}_bound"), side=run.bound_sides.get(name),
+            raw=np.where(judged, run.last_octave[name], value), color=colour, marker=marker,
             label=_name(run, runs),
         )  # fmt: skip
     if drawn == 0 and runs[0].spec.L > 1:
         raise InputError("runs", f"{len(runs)} runs", "with overlaps (replicas, or a teacher)")
     _layer_axis(ax, runs)
-    ax.set_ylabel("overlap of " + _WHAT[quantity] + "  " + ", ".join(map(_symbol, sorted(names))))
+    ax.set_ylabel("\n".join([f"overlap of {_WHAT[quantity]}", *map(_symbol, sorted(names))]))
     return ax
 
 
 def overlap_name(run: MonteCarloResult, quantity: Kind) -> str:
-    """q, Q of two replicas; r, R with the teacher, matched for a random start."""
-    replicas, teacher = ("q", "r") if quantity == "S" else ("Q", "R")
-    if run.spec.replicas > 1:
-        return replicas
-    return teacher if run.spec.start is Start.PLANTED else f"{teacher}_matched"
+    """The overlap that no relabelling changes: of two replicas, else with the teacher."""
+    from replicadnn.montecarlo.measure.registry import free_overlaps  # with the sampler
+
+    return free_overlaps(run.spec, teacher=run.spec.replicas == 1)[quantity == "S"]
 
 
 def _symbol(name: str) -> str:
-    letter, _, matched = name.partition("_")
+    letter, _, end = name.partition("_")
     what = "of two replicas" if letter in "qQ" else "with the teacher"
-    return rf"${letter}(l)$ {what}" + (", matched" if matched else "")
+    ends = {"": "", "matched": ", matched", "gauge": ", any signs"}
+    return rf"${letter}(l)$ {what}{ends[end]}"
 
 
 # --- whole figures -------------------------------------------------------------------------
 
 
-def _headline(spec: Spec, *, width: bool) -> str:
+def _headline(runs: list[MonteCarloResult]) -> str:
+    """What the runs of a figure have in common."""
+    spec = runs[0].spec
     beta = r"\infty" if math.isinf(spec.beta) else f"{spec.beta:g}"
-    words = [
-        str(spec.scenario), f"$L = {spec.L}$", rf"$\alpha = {spec.alpha:g}$",
-        rf"$\beta = {beta}$",
-    ]  # fmt: skip
-    if width:
-        words.insert(2, _size(spec))
+    words = {
+        "scenario": str(spec.scenario), "L": f"$L = {spec.L}$", "reads": _size(spec),
+        "alpha": rf"$\alpha = {spec.alpha:g}$", "beta": rf"$\beta = {beta}$",
+    }  # fmt: skip
     if spec.kappa:
-        words.append(rf"$\kappa = {spec.kappa:g}$")
+        words["kappa"] = rf"$\kappa = {spec.kappa:g}$"
     if spec.potential is not Potential.COUNT:
-        words.append(f"{spec.potential} potential")
-    return ", ".join(words)
+        words["potential"] = f"{spec.potential} potential"
+    return ", ".join(text for name, text in words.items() if not _differ(runs, name))
 
 
 def _about(runs: list[MonteCarloResult]) -> str:
@@ -272,7 +297,7 @@ def relaxation_figure(results: Results, *, N: int | None = None) -> Figure:
         if len(handles) <= _LEGEND_MAX:
             figure.legend(handles, labels, loc="outside right lower", title="layer")
         _letters(list(grid.flat))
-        figure.suptitle(_headline(runs[0].spec, width=not many) + "\n" + _about(runs))
+        figure.suptitle(_headline(runs) + "\n" + _about(runs))
     return figure
 
 
@@ -291,8 +316,8 @@ def overlaps_figure(results: Results, *, theory: Solution | None = None) -> Figu
         lengths = sorted({r.sweeps_done for r in runs})
         when = ", ".join(map(str, lengths))
         figure.suptitle(
-            _headline(runs[0].spec, width=len(runs) == 1)
-            + f"\n{_about(runs)}, mean over the second half of {when} sweeps"
+            f"{_headline(runs)}\n{_about(runs)}, mean over the last half of {when} sweeps\n"
+            "filled: relaxed; open: not relaxed, the arrow points to equilibrium"
         )
     return figure
 

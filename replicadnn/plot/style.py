@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from replicadnn.problem import AVERAGED
 from replicadnn.storage.outputs import atomic_file, check_figure_name
@@ -72,6 +73,47 @@ def sequence(count: int) -> Iterator[tuple[tuple[float, ...], str]]:
     markers = itertools.cycle(MARKERS)
     for i in range(count):
         yield colours(0.92 * i / max(1, count - 1)), next(markers)
+
+
+def judged_points(
+    ax: Axes,
+    x: ArrayLike,
+    value: ArrayLike,
+    error: ArrayLike,
+    *,
+    bound: ArrayLike | None = None,
+    side: str | None = None,
+    raw: ArrayLike | None = None,
+    label: str | None = None,
+    length: ArrayLike = 0.05,
+    **look: Any,
+) -> int:
+    """Draw what is known as filled markers with bars, a bound as an open marker with an arrow.
+
+    value : nan where it is not known; there ``bound``, an "upper" or "lower" one by ``side``, is
+        drawn, or else, as an open marker alone, ``raw``.
+    length : of the arrows.  Returns how many points were drawn.
+    """
+    x, value, error = (np.asarray(a, float) for a in (x, value, error))
+    known = np.isfinite(value)
+    bars = np.where(np.isfinite(error), error, 0.0)
+    ax.errorbar(
+        x[known], value[known], bars[known], capsize=2, label=label, **{"linestyle": "none"} | look
+    )
+    look = look | {"linestyle": "none", "markerfacecolor": "none"}
+    height = np.full(value.shape, np.nan) if bound is None else np.asarray(bound, float)
+    bounded = ~known & np.isfinite(height)
+    arrows = np.broadcast_to(np.asarray(length, float), value.shape)
+    if bounded.any():
+        ax.errorbar(
+            x[bounded], height[bounded], arrows[bounded], lolims=side == "lower",
+            uplims=side == "upper", **look,
+        )  # fmt: skip
+    rest = np.full(value.shape, np.nan) if raw is None else np.asarray(raw, float)
+    bare = ~known & ~bounded & np.isfinite(rest)
+    if bare.any():
+        ax.errorbar(x[bare], rest[bare], **look)
+    return int(np.count_nonzero(known | bounded | bare))
 
 
 def colour_bar(ax: Axes, labels: Sequence[str], title: str) -> None:

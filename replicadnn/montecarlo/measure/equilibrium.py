@@ -78,7 +78,7 @@ def compare(
             continue
         gap[name] = difference.mean(axis=0)
         error[name] = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
-        p_values.extend(_of_no_difference(difference, alternative))
+        p_values.extend(_compared(difference, alternative))
     if way is None:
         way = {name: np.ones_like(d) for name, d in gap.items() if name[0] in "Rr"}
     decisive = [name for name in way if name in gap]
@@ -109,23 +109,28 @@ def halves_agree(series: Array) -> float:
         return float("nan")
     first = series[:, third : 2 * third].mean(axis=1)
     second = series[:, 2 * third :].mean(axis=1)
-    p_values = _of_no_difference(second - first, "two-sided")
+    p_values = _compared(second - first, "two-sided")
     return min(1.0, min(p_values) * len(p_values)) if p_values else 1.0
 
 
-def _of_no_difference(
-    difference: Array, alternative: Literal["two-sided", "greater"]
-) -> list[float]:
-    """p-value of "the mean is 0" for every layer with a difference; difference (samples, layers).
+def p_values(difference: Array, alternative: Literal["two-sided", "greater"]) -> Array:
+    """p-value of "the mean is 0" by layer, (layers,); difference (samples, layers).
 
     Student's t test; where all samples have the same difference t is infinite, and where it is 0 in
-    all of them there is nothing to compare (both up to `ROUNDING`).
+    all of them there is nothing to compare: nan (both up to `ROUNDING`).
     """
     spread = np.ptp(difference, axis=0) > ROUNDING
-    same = difference[0, ~spread & (np.abs(difference[0]) > ROUNDING)]
-    against = same != 0.0 if alternative == "two-sided" else same > 0.0
-    p_values = [0.0 if speaks else 1.0 for speaks in against]
+    same = difference[0] if alternative == "greater" else np.abs(difference[0])
+    p = np.where(same > 0.0, 0.0, 1.0)
+    p[~spread & (np.abs(difference[0]) <= ROUNDING)] = np.nan
     if spread.any():
         found = stats.ttest_1samp(difference[:, spread], 0.0, alternative=alternative)
-        p_values.extend(np.ravel(found.pvalue).tolist())
-    return p_values
+        p[spread] = found.pvalue
+    return p
+
+
+def _compared(difference: Array, alternative: Literal["two-sided", "greater"]) -> list[float]:
+    """`p_values` of the layers in which there is something to compare."""
+    found = p_values(difference, alternative)
+    known: list[float] = found[~np.isnan(found)].tolist()
+    return known

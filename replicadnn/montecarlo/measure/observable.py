@@ -8,8 +8,8 @@ rows of `replicadnn.montecarlo.measure.registry`.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.montecarlo.connectivity import Signs
-from replicadnn.montecarlo.measure import overlaps, relaxation
+from replicadnn.montecarlo.measure import overlaps, relaxation, stationarity
 from replicadnn.montecarlo.network import Network
-from replicadnn.montecarlo.spec import Spec
+from replicadnn.montecarlo.spec import Spec, Start
 
 if TYPE_CHECKING:  # with the compiler, which reading a file needs not
     from replicadnn.montecarlo.chains.start import Chain
@@ -48,6 +48,20 @@ class Layers(enum.StrEnum):
         return L if self is Layers.COUPLINGS else L - 1
 
 
+class Side(enum.StrEnum):
+    """What a bound is: the value in equilibrium lies below an ``upper`` one, above a ``lower``."""
+
+    UPPER = "upper"
+    LOWER = "lower"
+
+
+#: What falls while a planted network forgets and rises while a random one learns; the opposite.
+LIKENESS: Mapping[Start, Side] = {Start.PLANTED: Side.UPPER, Start.RANDOM: Side.LOWER}
+UNLIKENESS: Mapping[Start, Side] = {Start.PLANTED: Side.LOWER, Start.RANDOM: Side.UPPER}
+#: Overlaps of replicas from one start fall, whichever it is.
+FALLING: Mapping[Start, Side] = {Start.PLANTED: Side.UPPER, Start.RANDOM: Side.UPPER}
+
+
 class Needs(enum.Enum):
     """What must be there for a measurement; see `Moment`."""
 
@@ -64,6 +78,7 @@ class Dataset:
 
     dims : its axes; a dataset whose only axis has its own name is the scale of that axis.
     whole : whole numbers (else float64, nan where not measured).
+    verdict : 1 yes, 0 no, nan not judged; true, false, null in the JSON document.
     printed : part of the JSON document.
     """
 
@@ -71,6 +86,7 @@ class Dataset:
     meaning: str
     unit: str = "1"
     whole: bool = False
+    verdict: bool = False
     printed: bool = True
     equation: str = "docs/sampler.md, Definitions"
 
@@ -156,15 +172,41 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Records:
+    """What was recorded of an observable: ``values`` (samples, K, layers) at ``times`` (K,).
+
+    end : length of the run so far, in the unit of ``times``.
+    shown : equilibrium has been shown by other means, so that everything has relaxed.
+    late : mean over its last octave, (samples, layers).
+    """
+
+    values: Array
+    times: NDArray[np.int64]
+    end: int
+    start: Start
+    shown: bool = False
+
+    @property
+    def late(self) -> Array:
+        """Mean over the last octave (end/2, end], (samples, layers)."""
+        return stationarity.octave_mean(self.values, self.times, self.end)
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """An observable that is recorded along a run, one number a layer.
 
-    Its value is the mean over the second half of the records of a sample, then over samples; its
-    error the standard error of that mean over samples.
+    Its value is the mean over the last octave of the run (T/2, T] in a sample, then over samples,
+    where `stationarity.relaxed` says that it has come to a plateau; else nan, with a bound where it
+    is known on which side of the value in equilibrium it is.
 
     measure : of a `Moment`, (layers,); called where what ``needs`` names is there.
     error : give the error a dataset of its own, NAME_err.
     value : give the value a dataset (else something else of this name does).
+    bounds : start -> side of the bound NAME_bound, which is two standard errors beyond the mean.
+    of_state : it does not refer to another network, so that a planted start, an exact sample of
+        equilibrium, has its value in equilibrium at every time.
+    judged : False where there are not the records for a verdict; the value is the mean.
     """
 
     name: str
@@ -175,29 +217,67 @@ class Recorded:
     error: bool = True
     value: bool = True
     unit: str = "1"
+    bounds: Mapping[Start, Side] = field(default_factory=dict)
+    of_state: bool = False
+    judged: bool = True
 
     def datasets(self, where: str = "") -> dict[str, Dataset]:
         """Its arrays; ``where`` is added to what they mean."""
-        text, unit, layers = self.meaning + where, self.unit, str(self.layers)
+        text, unit, dims = self.meaning + where, self.unit, (str(self.layers),)
         out = {}
         if self.value:
-            out[self.name] = Dataset((layers,), text + ", second half of the run", unit)
+            known = ", nan where not relaxed" if self.judged else ""
+            out[self.name] = Dataset(dims, text + ", last octave of the run" + known, unit)
         if self.error:
             about = f"standard error of {self.name} over samples"
-            out[f"{self.name}_err"] = Dataset((layers,), about, unit)
-        series, samples = ("series_times", layers), ("sample", layers)
+            out[f"{self.name}_err"] = Dataset(dims, about, unit)
+        if self.value and self.judged:
+            if self.bounds:
+                sides = ", ".join(f"{self.bounds[s]} from a {s} start" for s in self.bounds)
+                about = f"bound where {self.name} is nan: {sides}"
+                out[f"{self.name}_bound"] = Dataset(dims, about, unit)
+            about = f"{self.name} has relaxed: 1 yes, 0 no, nan not judged"
+            out[f"relaxed.{self.name}"] = Dataset(dims, about, verdict=True)
+            about = text + ", mean over the last octave of the run, relaxed or not"
+            out[f"last_octave.{self.name}"] = Dataset(dims, about, unit, printed=False)
+        series, samples = ("series_times", *dims), ("sample", *dims)
         out[f"series.{self.name}"] = Dataset(series, text, unit, printed=False)
         out[f"samples.{self.name}"] = Dataset(samples, text, unit, printed=False)
         return out
 
-    def averages(self, records: Array, late: Array) -> Values:
-        """Its arrays from records (samples, K, layers) and their late means (samples, layers)."""
-        out: Values = {f"series.{self.name}": records.mean(axis=0), f"samples.{self.name}": late}
+    def averages(self, records: Records, late: Array | None = None) -> Values:
+        """Its arrays; ``late`` (samples, layers) in place of the means of the last octave."""
+        if late is None:
+            late = records.late
+        mean, error = late.mean(axis=0), relaxation.mean_error(late)
+        good = self.relaxed(records, mean) if self.judged else np.ones(mean.shape)
+        out: Values = {}
         if self.value:
-            out[self.name] = late.mean(axis=0)
+            out[self.name] = np.where(good == 1.0, mean, np.nan)
         if self.error:
-            out[f"{self.name}_err"] = relaxation.mean_error(late)
+            out[f"{self.name}_err"] = np.where(good == 1.0, error, np.nan)
+        if self.value and self.judged:
+            if self.bounds:
+                out[f"{self.name}_bound"] = self._bound(records.start, good, mean, error)
+            out[f"relaxed.{self.name}"] = good
+            out[f"last_octave.{self.name}"] = mean
+        out[f"series.{self.name}"] = records.values.mean(axis=0)
+        out[f"samples.{self.name}"] = late
         return out
+
+    def relaxed(self, records: Records, mean: Array) -> Array:
+        """1, or 0, or nan where nothing was measured, (layers,)."""
+        exact = records.shown or (self.of_state and records.start is Start.PLANTED)
+        good = exact or stationarity.relaxed(records.values, records.times, records.end)
+        return np.where(np.isnan(mean), np.nan, np.where(good, 1.0, 0.0))
+
+    def _bound(self, start: Start, good: Array, mean: Array, error: Array) -> Array:
+        """Mean -+ two standard errors (0 where there is none) where the value is not known."""
+        side = self.bounds.get(start)
+        if side is None:
+            return np.full(mean.shape, np.nan)
+        away = 2.0 * np.where(np.isnan(error), 0.0, error)
+        return np.where(good == 0.0, mean + away if side is Side.UPPER else mean - away, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,14 +321,13 @@ class Curve:
         return found
 
     def averages(self, curves: Array) -> Values:
-        """Its arrays from curves (samples, replicas, origins, layers, T)."""
-        n, replicas, origins, layers, T = curves.shape
-        by_sample = relaxation.average_origins(curves.reshape(n, replicas * origins, layers, T))
+        """Its arrays from curves (samples, origins, layers, T), means over replicas."""
+        by_sample = relaxation.average_origins(curves)
         return {
             self.name: by_sample.mean(axis=0),
             f"{self.name}_err": relaxation.mean_error(by_sample),
             f"samples_{self.name}": by_sample,
-            f"origins_{self.name}": curves.mean(axis=(0, 1)),
+            f"origins_{self.name}": curves.mean(axis=0),
         }
 
 
@@ -256,7 +335,12 @@ class Curve:
 class CurveTime:
     """A time in sweeps read off a curve by ``of_curve``; its error by bootstrap over samples.
 
-    bounded : where the time is not known (nan), NAME_bound is the longest time measured.
+    Of a random start it is known only where curves from two origins agree there
+    (`relaxation.ageing`); a planted start is in equilibrium from the first sweep on.
+
+    bounded : where the time is not known (nan), NAME_bound is the longest time measured, or, where
+        the curves from two origins differ (ageing), two standard errors below the time read off,
+        since the relaxation of an older state is slower.
     """
 
     name: str
@@ -277,13 +361,28 @@ class CurveTime:
         if self.bounded:
             text = f"lower bound where {self.name} is nan"
             out[f"{self.name}_bound"] = Dataset(dims, text, "sweeps")
+            text = f"{self.name} is known: 1 yes, 0 no (beyond the run, or ageing)"
+            out[f"relaxed.{self.name}"] = Dataset(dims, text, verdict=True)
         return out
 
-    def averages(self, times: NDArray[np.int64], by_sample: Array) -> Values:
-        """Its arrays from the curves (samples, layers, T) of all samples."""
-        value, error = relaxation.layer_times(times, by_sample, self.of_curve)
-        out: Values = {self.name: value, f"{self.name}_err": error}
+    def averages(self, times: NDArray[np.int64], curves: Array, start: Start) -> Values:
+        """Its arrays from the curves (samples, origins, layers, T)."""
+        by_sample = relaxation.average_origins(curves)
+        found, error = relaxation.layer_times(times, by_sample, self.of_curve)
+        ages = np.zeros(found.shape, bool)
+        if start is not Start.PLANTED:
+            ages = relaxation.ageing(times, curves, found)
+        value = np.where(ages, np.nan, found)
+        out: Values = {self.name: value, f"{self.name}_err": np.where(ages, np.nan, error)}
         if self.bounded:
             longest = relaxation.longest_time(times, by_sample)
-            out[f"{self.name}_bound"] = np.where(np.isnan(value), longest, np.nan)
+            away = 2.0 * np.where(np.isnan(error), 0.0, error)
+            bound = np.where(ages, found - away, longest)
+            out[f"{self.name}_bound"] = np.where(np.isnan(value), bound, np.nan)
+            out[f"relaxed.{self.name}"] = np.where(np.isnan(value), 0.0, 1.0)
         return out
+
+    def ageing(self, values: Values) -> int:
+        """Number of layers that are not known though the curve came so far within the run."""
+        longest = relaxation.longest_time(values["times"], values[f"samples_{self.curve}"])
+        return int(np.count_nonzero(values[f"{self.name}_bound"] < longest))

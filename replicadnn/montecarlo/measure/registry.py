@@ -7,12 +7,17 @@ result, with their axes, meaning and units: what files and JSON documents hold.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.montecarlo import network
-from replicadnn.montecarlo.measure import overlaps, relaxation
+from replicadnn.montecarlo.measure import gauge, overlaps, relaxation
 from replicadnn.montecarlo.measure.observable import (
+    FALLING,
+    LIKENESS,
+    UNLIKENESS,
     Curve,
     CurveTime,
     Dataset,
@@ -20,7 +25,9 @@ from replicadnn.montecarlo.measure.observable import (
     Moment,
     Needs,
     Recorded,
+    Side,
 )
+from replicadnn.montecarlo.spec import Spec, Start
 
 Array = NDArray[np.float64]
 J, S = Layers.COUPLINGS, Layers.NEURONS
@@ -50,41 +57,66 @@ _COPIES = "rms overlap of pairs of neurons of a layer; near 1: the layer collaps
 #: With the teacher, neurons matched: the same for a run at one temperature and for a ladder.
 _R_MATCHED = Recorded(
     "R_matched", J, "overlap of the couplings with the teacher, neurons matched",
-    lambda m: overlaps.coupling_overlap(m.teacher, m.matched), Needs.TEACHER,
+    lambda m: overlaps.coupling_overlap(m.teacher, m.matched), Needs.TEACHER, bounds=LIKENESS,
 )  # fmt: skip
 _r_MATCHED = Recorded(
     "r_matched", S, "overlap of the neurons with the teacher, neurons matched",
-    lambda m: overlaps.neuron_overlap(m.teacher, m.matched), Needs.TEACHER,
+    lambda m: overlaps.neuron_overlap(m.teacher, m.matched), Needs.TEACHER, bounds=LIKENESS,
 )  # fmt: skip
-_TEST_ERROR = Recorded("test_error", J, _ERROR, error_on_fresh_inputs, Needs.FRESH_INPUTS)
-_SPIN_CORRELATION = Recorded(
-    "spin_correlation", S, _COPIES, lambda m: network.spin_correlation(m.net.S), error=False
+_TEST_ERROR = Recorded(
+    "test_error", J, _ERROR, error_on_fresh_inputs, Needs.FRESH_INPUTS, bounds=UNLIKENESS
 )
+_SPIN_CORRELATION = Recorded(
+    "spin_correlation", S, _COPIES, lambda m: network.spin_correlation(m.net.S), error=False,
+    of_state=True,
+)  # fmt: skip
+#: From a random start the raw overlap of hidden neurons has no direction: their signs are free.
+_FALLING_FROM_PLANTED = {Start.PLANTED: Side.UPPER}
 
 RECORDED: tuple[Recorded, ...] = (
-    Recorded("energy", J, _ENERGY, violated_share),
+    Recorded("energy", J, _ENERGY, violated_share, bounds={Start.RANDOM: Side.UPPER},
+             of_state=True),
     Recorded(
         "R", J, "overlap of the couplings with the teacher",
         lambda m: overlaps.coupling_overlap(m.teacher, m.net), Needs.TEACHER,
+        bounds=_FALLING_FROM_PLANTED,
     ),
     Recorded(
         "r", S, "overlap of the neurons with the teacher",
         lambda m: overlaps.neuron_overlap(m.teacher, m.net), Needs.TEACHER,
+        bounds=_FALLING_FROM_PLANTED,
     ),
     _R_MATCHED,
     _r_MATCHED,
     Recorded(
+        "R_gauge", J, "overlap of the couplings with the teacher, whatever the signs of neurons",
+        lambda m: gauge.coupling_overlap(m.teacher, m.net), Needs.TEACHER, bounds=LIKENESS,
+    ),
+    Recorded(
+        "r_gauge", S, "overlap of the neurons with the teacher, whatever their signs",
+        lambda m: gauge.neuron_overlap(m.teacher, m.net), Needs.TEACHER, bounds=LIKENESS,
+    ),
+    Recorded(
         "Q", J, "overlap of the couplings of two replicas from one start",
-        lambda m: overlaps.coupling_overlap(m.net, m.partner), Needs.PARTNER,
+        lambda m: overlaps.coupling_overlap(m.net, m.partner), Needs.PARTNER, bounds=FALLING,
     ),
     Recorded(
         "q", S, "overlap of the neurons of two replicas from one start",
-        lambda m: overlaps.neuron_overlap(m.net, m.partner), Needs.PARTNER,
+        lambda m: overlaps.neuron_overlap(m.net, m.partner), Needs.PARTNER, bounds=FALLING,
+    ),
+    Recorded(
+        "Q_gauge", J,
+        "overlap of the couplings of two replicas from one start, whatever the signs of neurons",
+        lambda m: gauge.coupling_overlap(m.net, m.partner), Needs.PARTNER, bounds=FALLING,
+    ),
+    Recorded(
+        "q_gauge", S, "overlap of the neurons of two replicas from one start, whatever their signs",
+        lambda m: gauge.neuron_overlap(m.net, m.partner), Needs.PARTNER, bounds=FALLING,
     ),
     _TEST_ERROR,
     Recorded(
         "rms_h", J, "root mean square of the field h",
-        lambda m: network.rms_field(m.net.J, m.net.S, m.net.inputs), error=False,
+        lambda m: network.rms_field(m.net.J, m.net.S, m.net.inputs), error=False, of_state=True,
     ),
     _SPIN_CORRELATION,
 )  # fmt: skip
@@ -98,21 +130,25 @@ LADDER: tuple[Recorded, ...] = (
         "Q_matched", J,
         "overlap of the couplings of two ladders of one data set, neurons matched",
         lambda m: overlaps.coupling_overlap(m.net, m.partner_matched), Needs.PARTNER,
+        bounds=LIKENESS,
     ),
     Recorded(
         "q_matched", S,
         "overlap of the neurons of two ladders of one data set, neurons matched",
         lambda m: overlaps.neuron_overlap(m.net, m.partner_matched), Needs.PARTNER,
+        bounds=LIKENESS,
     ),
     Recorded(
         "Q_self", J,
         "overlap of the couplings with those in the middle of the run, neurons matched",
         lambda m: overlaps.coupling_overlap(m.earlier, m.now_matched), Needs.EARLIER,
+        judged=False,
     ),
     Recorded(
         "q_self", S,
         "overlap of the neurons with those in the middle of the run, neurons matched",
         lambda m: overlaps.neuron_overlap(m.earlier, m.now_matched), Needs.EARLIER,
+        judged=False,
     ),
     _SPIN_CORRELATION,
 )  # fmt: skip
@@ -124,13 +160,51 @@ CURVES: tuple[Curve, ...] = (
 )  # fmt: skip
 
 TIMES: tuple[CurveTime, ...] = (
-    CurveTime("tau_J", "C_J", J, "time where C_J is 1/e, nan: beyond", relaxation.crossing_time,
+    CurveTime("tau_J", "C_J", J, "time where C_J is 1/e, nan: not known", relaxation.crossing_time,
               bounded=True),
-    CurveTime("tau_S", "C_S", S, "time where C_S is 1/e, nan: beyond", relaxation.crossing_time,
+    CurveTime("tau_S", "C_S", S, "time where C_S is 1/e, nan: not known", relaxation.crossing_time,
               bounded=True),
     CurveTime("integral_J", "C_J", J, "area under C_J down to 0.05", relaxation.integral_time),
     CurveTime("integral_S", "C_S", S, "area under C_S down to 0.05", relaxation.integral_time),
 )  # fmt: skip
+
+
+# --- what is asked of the rows ---------------------------------------------------------------
+
+
+def bound_sides(start: Start, rows: Iterable[Recorded | CurveTime]) -> dict[str, str]:
+    """Name -> side of its bound, of the rows that have one after this start."""
+    out = {}
+    for row in rows:
+        if isinstance(row, CurveTime):
+            if row.bounded:
+                out[row.name] = str(Side.LOWER)
+        elif start in row.bounds and row.value and row.judged:
+            out[row.name] = str(row.bounds[start])
+    return out
+
+
+def free_overlaps(spec: Spec, teacher: bool = True) -> tuple[str, str]:
+    """Names of the overlaps of couplings and of neurons that no relabelling of neurons changes.
+
+    With the teacher: matched in a fully connected network, without regard to signs in a diluted
+    one.  Of two replicas (``teacher`` False) from one start: raw, and without regard to signs.
+    """
+    diluted = not spec.reads.dense
+    letters = ("R", "r") if teacher else ("Q", "q")
+    end = "_gauge" if diluted else "_matched" if teacher else ""
+    return letters[0] + end, letters[1] + end
+
+
+def teacher_overlaps(spec: Spec) -> tuple[str, str]:
+    """Names of the overlaps with the teacher that a run is told by: raw where it began there.
+
+    In a diluted network, whose neurons flip but are never permuted, those without regard to signs.
+    """
+    free = free_overlaps(spec)
+    if spec.start is Start.PLANTED and free[0] == "R_matched":
+        return "R", "r"
+    return free
 
 
 # --- all arrays of a result ------------------------------------------------------------------
@@ -142,6 +216,9 @@ def relaxation_table() -> dict[str, Dataset]:
         "times": Dataset(("times",), "time since the origin", "sweeps", whole=True),
         "series_times": Dataset(
             ("series_times",), "time since the start", "sweeps", whole=True, printed=False
+        ),
+        "origin_times": Dataset(
+            ("origin",), "time of the origin since the start", "sweeps", whole=True, printed=False
         ),
     }
     for curve in CURVES:

@@ -16,21 +16,24 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn.montecarlo.measure.equilibrium import RESOLUTION
+from replicadnn.montecarlo.measure.stationarity import agree
+
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
 LEVEL = math.exp(-1.0)
+#: What C at 1/e may move between origins (two standard errors included) where it does not age.
+AGEING = 0.2
 
 
 def log_times(longest: int, per_decade: int = 10) -> Times:
-    """0, 1, 2, ... and then about ``per_decade`` whole numbers a decade, the last ``longest``."""
-    n = max(2, math.ceil(per_decade * math.log10(max(longest, 2))) + 1)
-    grid = np.rint(np.geomspace(1, longest, n)).astype(np.int64)
-    return np.unique(np.concatenate([[0], grid]))
+    """0 and 10^(k/per_decade), rounded to whole numbers, up to ``longest``.
 
-
-def time_origins(first: int, sweeps: int, n: int) -> Times:
-    """Return n measurement origins from ``first``, evenly over the first half of ``sweeps``."""
-    return np.unique(first + np.arange(n, dtype=np.int64) * sweeps // (2 * n))
+    The grid of a longer run begins with that of a shorter one.
+    """
+    powers = np.arange(math.floor(per_decade * math.log10(longest + 0.5)) + 2 if longest else 0)
+    grid = np.rint(10.0 ** (powers / per_decade)).astype(np.int64)
+    return np.unique(np.concatenate([[0], grid[grid <= longest]]))
 
 
 def crossing_time(times: Times, curve: Array, level: float = LEVEL) -> float:
@@ -160,19 +163,33 @@ def layer_times(
     return statistic(c), bootstrap_error(c, statistic)
 
 
+def ageing(times: Times, curves: Array, at: Array) -> NDArray[np.bool_]:
+    """Is it not shown that C(t) near t = ``at`` (layers,) is the same from two origins?
+
+    curves (samples, origins, layers, T), nan where not measured.  Compared sample by sample, by
+    `stationarity.agree`, is C at the first time from ``at`` on, from the earliest and the latest
+    origin that have come so far: two standard errors included it may move by 0.2.  (Where tau
+    grows as the age, C = exp(-t/age) at 1/e moves by 0.24 from an origin to the next.)  Not shown
+    with one origin or one sample; False where ``at`` is nan.
+    """
+    ages = np.zeros(len(at), bool)
+    for layer, time in enumerate(at):
+        if math.isnan(time):
+            continue
+        here = curves[:, :, layer, int(np.searchsorted(times, time))]
+        reached = np.nonzero(~np.isnan(here).any(axis=0))[0]
+        if len(here) < 2 or len(reached) < 2:
+            ages[layer] = True
+        else:
+            difference = here[:, reached[:1]] - here[:, reached[-1:]]
+            ages[layer] = not agree(difference, AGEING / RESOLUTION)[0]
+    return ages
+
+
 def longest_time(times: Times, curves: Array) -> float:
     """Longest time at which all curves (samples, layers, T) are known; nan if there is none."""
     known = ~np.isnan(curves).any(axis=(0, 1)) if curves.shape[1] else np.zeros(len(times), bool)
     return float(times[known][-1]) if known.any() else math.nan
-
-
-def second_half(values: Array) -> Array:
-    """Mean over the second half of the records made so far; values (samples, K, layers)."""
-    made = np.nonzero(~np.isnan(values).any(axis=(0, 2)))[0]
-    if values.shape[2] == 0 or len(made) == 0:
-        return np.full((values.shape[0], values.shape[2]), np.nan)
-    mean: Array = values[:, made[len(made) // 2 :]].mean(axis=1)
-    return mean
 
 
 def growth_exponent(widths: Array, tau: Array, error: Array) -> tuple[float, float, float]:

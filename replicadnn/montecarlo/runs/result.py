@@ -87,8 +87,23 @@ class RunResult:
 
     @property
     def samples(self) -> dict[str, NDArray[np.float64]]:
-        """Name -> (samples, layers): means over the second half of every sample."""
+        """Name -> (samples, layers): means over the last octave of every sample, relaxed or not."""
         return self._group("samples.")
+
+    @property
+    def last_octave(self) -> dict[str, NDArray[np.float64]]:
+        """Name -> (layers,): mean over the last octave and over samples, relaxed or not."""
+        return self._group("last_octave.")
+
+    @property
+    def relaxed(self) -> dict[str, NDArray[np.float64]]:
+        """Name -> (layers,): 1 where it has relaxed, 0 where not, nan where it is not judged."""
+        return self._group("relaxed.")
+
+    @property
+    def bound_sides(self) -> dict[str, str]:
+        """Name -> "upper" or "lower", what NAME_bound is; without an entry there is no bound."""
+        raise NotImplementedError
 
     def _group(self, prefix: str) -> dict[str, NDArray[np.float64]]:
         return {n.removeprefix(prefix): a for n, a in self.values.items() if n.startswith(prefix)}
@@ -130,6 +145,9 @@ class RunResult:
                 head, _, tail = name.partition(".")
                 inside = out.setdefault(head, {}) if tail else out
                 inside[tail or head] = plain(self.values[name])
+                if dataset.verdict:
+                    inside[tail or head] = _answers(self.values[name])
+        out["bound_sides"] = self.bound_sides
         return out | {"collapsed": self.collapsed, "timings": plain(self.timings)}
 
 
@@ -138,18 +156,23 @@ class MonteCarloResult(RunResult):
     """Averages over samples; every ``_err`` is a standard error over samples (nan for one).
 
     times (T,) in sweeps; C_J (L, T), C_S (L-1, T) averaged over origins; tau_* where the curve is
-    1/e, nan with the lower bound tau_*_bound if it did not get there; integral_* the area under
-    the curve (down to 0.05), nan likewise.  energy (L,): fraction of violated gaps (weights
-    sampler: of wrong outputs, in the last place).  R, r: overlap with the teacher, raw, over the
-    second half of the run; *_matched after matching the neurons.  Q, q: overlap of two replicas
-    from one starting state, likewise.  test_error (L,): fraction of the neurons of layer l = 1..L
-    that differ between teacher and student in noiseless forward passes of fresh random inputs,
-    likewise (random start: neurons matched); test_error[-1] is the generalisation error eps_g, and
-    1 - 2 test_error the overlap of the representations.
+    1/e, nan with the lower bound tau_*_bound if it did not get there or, from a random start, if
+    curves from two origins differ; integral_* the area under the curve (down to 0.05), likewise.
+
+    Means over the last octave (T/2, T] of the run, where they have relaxed
+    (`replicadnn.montecarlo.measure.stationarity.relaxed`), else nan, with NAME_bound where it is
+    known on which side equilibrium lies (`bound_sides`): energy (L,), fraction of violated gaps
+    (weights sampler: of wrong outputs, in the last place).  R, r: overlap with the teacher, raw;
+    *_matched after matching the neurons; *_gauge whatever the signs of hidden neurons.  Q, q:
+    overlap of two replicas from one starting state, likewise.  test_error (L,): fraction of the
+    neurons of layer l = 1..L that differ between teacher and student in noiseless forward passes of
+    fresh random inputs (random start: neurons matched); test_error[-1] is the generalisation error
+    eps_g, and 1 - 2 test_error the overlap of the representations.
+    relaxed: name -> verdicts by layer.  last_octave: name -> the means, relaxed or not.
     samples_C_* (samples, L or L-1, T): curves of every sample; origins_C_* (A, L or L-1, T): of
-    every origin, for a test of stationarity.
+    every origin (``origin_times``), for a test of stationarity.
     series: name -> (K, L or L-1), averages over samples at the times ``series_times``.
-    samples: name -> (samples, L or L-1), averages over the second half of every sample.
+    samples: name -> (samples, L or L-1), averages over the last octave of every sample.
 
     All of them, with axes, meaning and units: `table`.  step : the one used; sweeps_done : made.
     """
@@ -162,6 +185,11 @@ class MonteCarloResult(RunResult):
     def table(cls) -> dict[str, Dataset]:
         """All arrays by name: axes, meaning, unit."""
         return registry.relaxation_table()
+
+    @property
+    def bound_sides(self) -> dict[str, str]:
+        """Name -> "upper" or "lower", what NAME_bound is; without an entry there is no bound."""
+        return registry.bound_sides(self.spec.start, (*registry.TIMES, *registry.RECORDED))
 
     @property
     def params(self) -> dict[str, Any]:
@@ -178,10 +206,12 @@ class MonteCarloResult(RunResult):
 class TemperingResult(RunResult):
     """energy (K, L): violated fraction by rung and layer; the rest on the highest rung.
 
-    Second half of the run, neurons matched throughout: R_matched (L,), r_matched (L-1,) with the
-    teacher; Q_matched, q_matched between two ladders of one data set (replicas > 1); Q_self,
-    q_self between the states in the middle and in the last quarter of the run.  From random starts
-    the former come from below and the latter from above: in equilibrium they agree.
+    Last half of the run, neurons matched throughout, nan with a bound where not relaxed (as in
+    `MonteCarloResult`, in blocks; not Q_self, q_self; all are known where equilibrium is shown):
+    R_matched (L,), r_matched (L-1,) with the teacher; Q_matched, q_matched between two ladders of
+    one data set (replicas > 1); Q_self, q_self between the states in the middle and in the last
+    quarter of the run.  From random starts the former come from below and the latter from above: in
+    equilibrium they agree.
     swap_acceptance (K-1,); round_trips (samples,) of the slower ladder.  series: name -> (B,
     layers), averages over samples and over the blocks of rounds that end at ``series_times``
     (sweeps), entry 0 the start; samples: name -> (samples, layers), for `equilibrium.compare`.
@@ -200,6 +230,11 @@ class TemperingResult(RunResult):
         return registry.ladder_table()
 
     @property
+    def bound_sides(self) -> dict[str, str]:
+        """Name -> "upper" or "lower", what NAME_bound is; without an entry there is no bound."""
+        return registry.bound_sides(self.spec.start, registry.LADDER)
+
+    @property
     def params(self) -> dict[str, Any]:
         """Parameters of the run as plain values, by name."""
         return self.spec.parameters() | self.exchange.parameters()
@@ -210,6 +245,11 @@ class TemperingResult(RunResult):
         betas = ["inf" if math.isinf(b) else b for b in self.exchange.betas]
         out["betas"] = out["params"]["betas"] = betas
         return out | {"rounds_done": self.rounds_done, "verdict": str(self.verdict)}
+
+
+def _answers(verdicts: NDArray[np.float64]) -> list[bool | None]:
+    """True for 1, False for 0, None for nan."""
+    return [None if math.isnan(one) else bool(one) for one in verdicts.tolist()]
 
 
 def plain(value: Any) -> Any:

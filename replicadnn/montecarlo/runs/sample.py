@@ -27,9 +27,9 @@ Array = NDArray[np.float64]
 class SampleRun:
     """One data set with its chains (replicas from one starting state) and measurements.
 
-    curves: letter -> (replicas, A, layers, T), nan where not measured; origins: letter -> the
-    states at the A origins, (replicas, A, layers, N, anything); series: name -> (K, layers);
-    fresh (4, 8): generator of the fresh inputs.
+    curves: letter -> (replicas, P, layers, T), nan where not measured; origins: letter -> states,
+    (replicas, P, layers, N, anything), at the origins that have the P places of the schedule now;
+    series: name -> (K, layers); fresh (4, 8): generator of the fresh inputs.
     """
 
     spec: Spec
@@ -58,7 +58,7 @@ class SampleRun:
         data_seed, *chain_seeds, fresh_seed = seed.spawn(2 + spec.replicas)
         teacher, first = starting_state(spec, data_seed, inputs)
         chains = [start_chain(spec, first, child, step) for child in chain_seeds]
-        lead = (spec.replicas, len(schedule.origins))
+        lead = (spec.replicas, schedule.places)
         T, K = len(schedule.lags), len(schedule.records)
         states = {row.letter: row.state(first) for row in registry.CURVES}
         return cls(
@@ -99,6 +99,7 @@ class SampleRun:
             for c, net in enumerate(nets):
                 if event.origin is not None:
                     origins[c, event.origin] = row.state(net)
+                    curves[c, event.origin] = np.nan  # those of the origin that was there before
                 for a, k in event.lags:
                     curves[c, a, :, k] = row.correlation(net, origins[c, a])
         if event.record is not None:

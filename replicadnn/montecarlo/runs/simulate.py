@@ -48,13 +48,15 @@ def simulate(
     sweeps, samples : length of a run (10000) and number of independent data sets (8).
     start : "planted" (default with a teacher) or "random".
     seed, threads : the result depends on the seed (default 0) alone.
-    burn_in : sweeps before the first origin (0).
-    origins, replicas, per_decade : measurement origins (4), chains from one start (1), points a
-        decade (10).
+    burn_in : sweeps before ``sweeps``, not measured (0).  Random starts get a burn-in by default:
+        their curves begin after an eighth of the run, and averages are over its last half.
+    origins, replicas, per_decade : most origins of a curve (4), chains from one start (1), points
+        a decade (10).
     potential : "count" (default) or, from a random start, "soft" (see `Potential`).
     step : half width of t in rotations by 2 atan(t); None: pilot run, acceptance about 0.15.
     test_patterns : fresh inputs a record, for `MonteCarloResult.test_error` (1000); 0: none.
-    state : arrays of an interrupted run of the same parameters, from `Simulation.arrays`.
+    state : arrays of a run of the same parameters, from `Simulation.arrays`, interrupted or
+        finished; with more ``sweeps`` it goes on, to the bits of one run.
     checkpoint : called with the Simulation after every block (about half a second).
     stop : polled after every block; True ends the run cleanly.
     time_limit : seconds after which the run ends cleanly.

@@ -2,7 +2,8 @@
 
 All that changes lives in arrays: `Simulation.arrays` gives them, ``Simulation(spec, arrays)``
 continues from them, and the continued run is bit-identical to an uninterrupted one, however either
-was cut into blocks and for any number of threads.
+was cut into blocks and for any number of threads.  The arrays may be those of a run for which fewer
+sweeps had been asked, or more than are made.
 """
 
 from __future__ import annotations
@@ -15,15 +16,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from replicadnn.errors import InputError
 from replicadnn.montecarlo.chains.start import pilot_step
 from replicadnn.montecarlo.chains.state import check_state, saved_graphs
-from replicadnn.montecarlo.measure import registry, relaxation
-from replicadnn.montecarlo.measure.observable import Values
+from replicadnn.montecarlo.measure import registry
+from replicadnn.montecarlo.measure.observable import Records, Values
 from replicadnn.montecarlo.runs import statement
 from replicadnn.montecarlo.runs.result import MonteCarloResult, RunStatus
 from replicadnn.montecarlo.runs.sample import SampleRun
 from replicadnn.montecarlo.runs.schedule import make_schedule
 from replicadnn.montecarlo.spec import Spec
+
+#: Number of the rules by which a run is measured, part of the state: 1, without a number, had
+#: times that depend on the length of the run.
+SCHEDULE = 2
+_SHARED = ("step", "schedule")
+#: First parts of the names of arrays of the state that a longer run has longer, and their axis.
+_GROWS = {"series": 1, "curves_J": 4, "curves_S": 4}
 
 
 class Simulation:
@@ -44,9 +53,33 @@ class Simulation:
         graphs = zip(seeds, saved_graphs(spec, arrays), strict=True)
         self.samples = [SampleRun.start(spec, self.schedule, s, self.step, g) for s, g in graphs]
         if arrays is not None:
+            arrays = self._fitted(arrays)
             check_state(self.arrays(), arrays)
             for k, sample in enumerate(self.samples):
-                sample.restore({n: a[k] for n, a in arrays.items() if n != "step"})
+                sample.restore({n: a[k] for n, a in arrays.items() if n not in _SHARED})
+            if self.done > self.total:
+                raise InputError(
+                    "sweeps", spec.sweeps, f"at least {self.done - spec.burn_in}, which are made"
+                )
+
+    def _fitted(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Series and curves as long as this run's: what is not measured is nan anyway."""
+        if "schedule" not in arrays:
+            raise InputError(
+                "state", "of an earlier version", "begun by this one (measured at other times)"
+            )
+        out = dict(arrays)
+        for name, own in self.arrays().items():
+            axis = _GROWS.get(name.partition("/")[0])
+            given = out.get(name)
+            if axis is None or given is None or given.ndim != own.ndim:
+                continue
+            there = given.swapaxes(0, axis)[: own.shape[axis]]
+            new = np.full_like(own.swapaxes(0, axis), np.nan)
+            if there.shape[1:] == new.shape[1:]:
+                new[: len(there)] = there
+                out[name] = np.ascontiguousarray(new.swapaxes(0, axis))
+        return out
 
     @property
     def total(self) -> int:
@@ -68,7 +101,7 @@ class Simulation:
         """The whole changing state: name -> array, first axis the sample; and the step."""
         parts = [sample.arrays() for sample in self.samples]
         out = {name: np.stack([p[name] for p in parts]) for name in parts[0]}
-        return out | {"step": np.array(self.step)}
+        return out | {"step": np.array(self.step), "schedule": np.array(SCHEDULE)}
 
     def run(self, until: int, pool: ThreadPoolExecutor | None = None) -> None:
         """Advance every sample to ``until`` sweeps, on the threads of ``pool``."""
@@ -83,12 +116,11 @@ class Simulation:
         spec, values = self.spec, self._values()
         late = values["samples.spin_correlation"]
         collapsed = statement.has_collapsed(spec, late)
-        missing = int(np.isnan(values["tau_J"]).sum() + np.isnan(values["tau_S"]).sum())
         chain_sweeps = self.done * spec.samples * spec.replicas
         return MonteCarloResult(
             status=RunStatus.COMPLETE if self.finished else RunStatus.STOPPED,
-            message=statement.progress(spec, self.done, self.total, missing, collapsed),
-            equilibrium=statement.of_one_start(spec, values["samples.energy"]),
+            message=statement.progress(spec, self.done, self.total, values, collapsed),
+            equilibrium=statement.of_one_start(spec, values),
             spec=spec,
             step=self.step,
             sweeps_done=self.done,
@@ -102,16 +134,26 @@ class Simulation:
 
     def _values(self) -> Values:
         """All arrays of the result, in the order of the registry."""
-        times = self.schedule.lags
-        values: Values = {"times": times, "series_times": self.schedule.records}
+        spec, schedule = self.spec, self.schedule
+        end = max(0, self.done - spec.burn_in)
+        used = schedule.used(end)
+        places = [origin.place for origin in used]
+        values: Values = {
+            "times": schedule.lags,
+            "series_times": spec.burn_in + schedule.records,
+            "origin_times": np.array([spec.burn_in + origin.time for origin in used], np.int64),
+        }
         for curve in registry.CURVES:
-            values |= curve.averages(np.stack([s.curves[curve.letter] for s in self.samples]))
-        for row in registry.TIMES:
-            values |= row.averages(times, values[f"samples_{row.curve}"])
+            kept = np.stack([s.curves[curve.letter] for s in self.samples])
+            curves = kept[:, :, places].mean(axis=1)  # over replicas
+            values |= curve.averages(curves)
+            for time in registry.TIMES:
+                if time.curve == curve.name:
+                    values |= time.averages(schedule.lags, curves, spec.start)
         values |= self._acceptance()
-        for recorded in registry.RECORDED:
-            records = np.stack([s.series[recorded.name] for s in self.samples])
-            values |= recorded.averages(records, relaxation.second_half(records))
+        for row in registry.RECORDED:
+            series = np.stack([s.series[row.name] for s in self.samples])
+            values |= row.averages(Records(series, schedule.records, end, spec.start))
         return values
 
     def _acceptance(self) -> Values:

@@ -50,8 +50,10 @@ def run_study(
 ) -> Runs:
     """Run all jobs, with checkpoints in ``output``.
 
-    resume : continue the file; it must hold a study of the same parameters (a missing file
-        starts from the beginning, a finished one is returned as it is).
+    resume : continue the file; it must hold a study of the same parameters, except for the sweeps:
+        more of them continue what is complete, to the bits of a run that was as long from the
+        beginning (not with replica exchange, whose blocks depend on the length).  A missing file
+        starts from the beginning, a finished one that is as long is returned as it is.
     progress : called with (number of the job, done, total) after every block.
 
     Raises
@@ -59,7 +61,7 @@ def run_study(
     FileError
         The file exists (without resume or overwrite), is in use, or is damaged.
     InputError
-        ``resume`` with other parameters than those of the file.
+        ``resume`` with other parameters than those of the file, or fewer sweeps than are made.
     """
     study = _Study(jobs, whole("threads", threads, 1, 4096), stop=stop, progress=progress)
     if time_limit is not None:
@@ -80,7 +82,7 @@ def run_study(
         if continued:
             study.slots = _resumed(jobs, output)
             before = load_runs(output)
-            if before.finished:
+            if before.finished and study.complete():
                 return before
         else:
             check_target(output, overwrite=overwrite)
@@ -113,17 +115,27 @@ class _Study:
     def run(self) -> Runs:
         """Run what is not complete, to the end, the deadline or until asked to stop."""
         for k in range(len(self.jobs)):
-            if k < len(self.slots) and self.slots[k].result.status is RunStatus.COMPLETE:
+            if self._complete(k):
                 continue
             if self.slots and self._asked_to_stop():  # the first run begins: there is a result
                 break
             if not self._run_job(k):
                 break
-        complete = [s.result.status is RunStatus.COMPLETE for s in self.slots]
-        finished = len(self.slots) == len(self.jobs) and all(complete)
+        finished = self.complete()
         self._save(finished=finished)
         origin = self.writer.provenance if self.writer else _provenance(self.jobs, self.threads)
         return Runs(tuple(s.result for s in self.slots), origin, finished)
+
+    def complete(self) -> bool:
+        """Have all jobs made all sweeps asked for?"""
+        return all(self._complete(k) for k in range(len(self.jobs)))
+
+    def _complete(self, k: int) -> bool:
+        if k >= len(self.slots):
+            return False
+        result = self.slots[k].result
+        as_long = result.spec.sweeps == self.jobs[k].spec.sweeps
+        return result.status is RunStatus.COMPLETE and as_long
 
     def _run_job(self, k: int) -> bool:
         """Run job ``k`` from its slot, or from the beginning; has it come to its end?"""
@@ -131,16 +143,15 @@ class _Study:
         before = known.result.timings.get("seconds", 0.0) if known else 0.0
         begin = time.perf_counter()
         sim = self.jobs[k].begin(known.arrays if known else None)
-        del self.slots[k:]
-        self.slots.append(_Slot(sim.result(before), sim.arrays()))
-        self._checkpoint()
+        self.slots[k : k + 1] = [_Slot(sim.result(before), sim.arrays())]
+        self._checkpoint(k)
 
         def after_block(sim: Simulation | Tempering) -> None:
             if self.progress is not None:
                 self.progress(k, sim.done, sim.total)
             if self.writer is not None and self.writer.due() and not sim.finished:
                 seconds = before + time.perf_counter() - begin
-                self._checkpoint(lambda: _Slot(sim.result(seconds), sim.arrays()))
+                self._checkpoint(k, lambda: _Slot(sim.result(seconds), sim.arrays()))
 
         left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
         drive(sim, self.threads, checkpoint=after_block, stop=self._asked_to_stop, time_limit=left)
@@ -156,12 +167,12 @@ class _Study:
     def _asked_to_stop(self) -> bool:
         return self.stop is not None and self.stop()
 
-    def _checkpoint(self, slot: Callable[[], _Slot] | None = None) -> None:
-        """Save on the way, with a new last slot where one is given; the time that takes counts."""
+    def _checkpoint(self, k: int, slot: Callable[[], _Slot] | None = None) -> None:
+        """Save on the way, with a new slot k where one is given; the time that takes counts."""
         if self.writer is not None:
             with self.writer.timed():
                 if slot is not None:
-                    self.slots[-1] = slot()
+                    self.slots[k] = slot()
                 self._save(finished=False)
 
     def _save(self, *, finished: bool) -> None:
@@ -226,9 +237,14 @@ def _resumed(jobs: Sequence[Job], path: str | Path) -> list[_Slot]:
         made = result.exchange if isinstance(result, TemperingResult) else None
         if (made is None) != (job.exchange is None):
             raise InputError("resume", str(path), f"this file holds a {result.mode} run")
-        for asked, there in ((job.spec, result.spec), (job.exchange, made)):
-            if asked is not None and there is not None:
-                _same(asked.parameters(), there.parameters(), Path(path).name)
+        asked, there = job.spec.parameters(), result.spec.parameters()
+        if job.exchange is not None and made is not None:
+            asked |= job.exchange.parameters()
+            there |= made.parameters()
+        else:
+            _enough_sweeps(job, result, Path(path).name)
+            asked["sweeps"] = there["sweeps"]
+        _same(asked, there, Path(path).name)
         if state is None and result.status is not RunStatus.COMPLETE:
             raise FileError(path, "holds no state to continue from")
         slots.append(_Slot(result, state))
@@ -240,9 +256,18 @@ def _same(asked: dict[str, Any], made: dict[str, Any], name: str) -> None:
     for parameter, value in asked.items():
         if made[parameter] != value:
             raise InputError(
-                parameter, value, f"must be {made[parameter]} to resume {name}: a run, its length "
-                "included, stays as it began; for another one take another --output"
+                parameter, value, f"must be {made[parameter]} to resume {name}: only a run at one "
+                "temperature can be made longer; for another run take another --output"
             )  # fmt: skip
+
+
+def _enough_sweeps(job: Job, made: Result, name: str) -> None:
+    """Raise InputError where a run at one temperature has made more sweeps than are asked for."""
+    done = made.sweeps_done - made.spec.burn_in if isinstance(made, MonteCarloResult) else 0
+    if job.spec.sweeps < done:
+        raise InputError(
+            "sweeps", job.spec.sweeps, f"at least {done}, which are made, to resume {name}"
+        )
 
 
 def _two_sided(jobs: Sequence[Job], slots: list[_Slot], k: int) -> None:

@@ -20,7 +20,7 @@ from replicadnn.montecarlo.chains.start import pilot_step
 from replicadnn.montecarlo.chains.state import check_state, saved_graphs
 from replicadnn.montecarlo.measure import registry
 from replicadnn.montecarlo.measure.equilibrium import Verdict
-from replicadnn.montecarlo.measure.observable import Values
+from replicadnn.montecarlo.measure.observable import Records, Values
 from replicadnn.montecarlo.runs import statement
 from replicadnn.montecarlo.runs.drive import drive
 from replicadnn.montecarlo.runs.ladder_sample import LadderSample
@@ -92,13 +92,18 @@ class Tempering:
         names = [row.name for row in registry.LADDER]
         records = {name: np.stack([s.series(name) for s in self.samples]) for name in names}
         late = {name: np.stack([s.late(name) for s in self.samples]) for name in names}
-        values = self._of_ladders(records["energy"].shape[1] - 1)
-        for row in registry.LADDER:
-            values |= row.averages(records[row.name], late[row.name])
+        blocks = records["energy"].shape[1]
+        values = self._of_ladders(blocks - 1)
         verdict, why = Verdict.NOT_SHOWN, "not shown: no round has been made"
         if self.done:
             trips = values["round_trips"]
             verdict, why = statement.of_ladders(self.spec, records, late, trips)
+        made = int(np.count_nonzero(~np.isnan(records["energy"]).any(axis=(0, 2)))) - 1
+        shown = verdict is Verdict.SHOWN
+        for row in registry.LADDER:
+            series = records[row.name]
+            found = Records(series, np.arange(blocks), made, self.spec.start, shown)
+            values |= row.averages(found, late[row.name])
         collapsed = statement.has_collapsed(self.spec, late["spin_correlation"])
         if collapsed:
             why += "; a layer has collapsed (copies of one neuron)"

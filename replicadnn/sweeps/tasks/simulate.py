@@ -45,10 +45,13 @@ class SimulateTask:
         "test_patterns": Column(int, "fresh inputs a record for the test error"),
     }
     results: Mapping[str, Column] = {
-        "energy": Column(float, "fraction of violated gaps, mean of layers"),
-        "R": Column(float, "overlap of the couplings with the teacher, mean of layers"),
-        "tau_J": Column(float, "longest tau_J(l), nan: beyond the run in some layer", "sweeps"),
-        "tau_S": Column(float, "longest tau_S(l), nan: beyond the run in some layer", "sweeps"),
+        "energy": Column(float, "fraction of violated gaps, mean of layers, nan: some not relaxed"),
+        "R": Column(
+            float,
+            "overlap of the couplings with the teacher, mean of layers, nan: some not relaxed",
+        ),
+        "tau_J": Column(float, "longest tau_J(l), nan: not known in some layer", "sweeps"),
+        "tau_S": Column(float, "longest tau_S(l), nan: not known in some layer", "sweeps"),
     }
     how: tuple[str, ...] = ()
 
