@@ -538,6 +538,9 @@ def test_what_is_no_graph_is_refused():
         bad[place] = value
         with pytest.raises(InputError, match="state = 'inputs': must be regular graphs"):
             Simulation(spec, saved | {"inputs": bad})
+    for bad in (saved["inputs"].astype(np.int64), saved["inputs"][:1]):
+        with pytest.raises(InputError, match=r"graphs int32\(2, 2, 6, 3\)"):
+            Simulation(spec, saved | {"inputs": bad})
     with pytest.raises(InputError, match="inputs: absent"):
         Simulation(spec, {n: a for n, a in saved.items() if n != "inputs"})
     dense = make_spec(2, 6, 3.0, sweeps=4, samples=2)

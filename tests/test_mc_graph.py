@@ -224,3 +224,24 @@ def test_unrelated_networks_match_at_the_floor():
     error = np.std(found, ddof=1) / np.sqrt(60)
     assert error < 0.005
     assert abs(np.mean(found) - 0.09935) < 3.0 * error
+
+
+def test_how_often_edges_are_switched(monkeypatch):
+    """Ten rounds after the last double edge; a permutation, or what it leaves out, needs none."""
+    doubled = []
+    switch = connectivity._switch
+
+    def watched(edges, rng):
+        switch(edges, rng)
+        doubled.append(bool((np.diff(np.sort(edges, axis=1), axis=1) == 0).any()))
+
+    monkeypatch.setattr(connectivity, "_switch", watched)
+    drawn(60, 20, "regular", 1)
+    assert doubled[0]
+    assert doubled[-11:] == [True] + 10 * [False]
+    # the complement, 20 of 60 neurons that are not read, is drawn in the same way
+    n = len(doubled)
+    drawn(60, 40, "regular", 1)
+    assert len(doubled) == 2 * n
+    drawn(60, 59, "regular", 1)
+    assert len(doubled) == 2 * n
