@@ -275,3 +275,12 @@ def test_one_origin_or_one_sample_does_not_tell():
     late[:, 1:, :, times >= 20] = np.nan  # the younger curves are not long enough
     assert relaxation.ageing(times, late, at)[0]
     assert not relaxation.ageing(times, late, np.array([np.nan]))[0]
+
+
+@pytest.mark.parametrize(("burn_in", "verdict"), [(0, 1.0), (32, 1.0), (33, 0.0)])
+def test_a_burn_in_is_at_most_an_eighth_of_the_run(burn_in, verdict):
+    """256 sweeps of a plateau after it: beyond 32 the octaves hardly differ in age."""
+    times = stationarity.record_times(256)
+    values = 0.5 + 1e-3 * np.random.default_rng(4).standard_normal((8, len(times), 1))
+    records = Records(values, times, 256, Start.PLANTED, burn_in=burn_in)
+    assert ROW.averages(records)["relaxed.R"] == verdict

@@ -176,6 +176,8 @@ class Records:
     """What was recorded of an observable: ``values`` (samples, K, layers) at ``times`` (K,).
 
     end : length of the run so far, in the unit of ``times``.
+    burn_in : what went before time 0; more than an eighth of ``end`` hides a slow drift, since the
+        octaves are then hardly different ages: nothing has relaxed.
     shown : equilibrium has been shown by other means, so that everything has relaxed.
     late : mean over its last octave, (samples, layers).
     """
@@ -185,6 +187,7 @@ class Records:
     end: int
     start: Start
     shown: bool = False
+    burn_in: int = 0
 
     @property
     def late(self) -> Array:
@@ -268,7 +271,10 @@ class Recorded:
     def relaxed(self, records: Records, mean: Array) -> Array:
         """1, or 0, or nan where nothing was measured, (layers,)."""
         exact = records.shown or (self.of_state and records.start is Start.PLANTED)
-        good = exact or stationarity.relaxed(records.values, records.times, records.end)
+        good = exact or (
+            stationarity.relaxed(records.values, records.times, records.end)
+            & (8 * records.burn_in <= records.end)
+        )
         return np.where(np.isnan(mean), np.nan, np.where(good, 1.0, 0.0))
 
     def _bound(self, start: Start, good: Array, mean: Array, error: Array) -> Array:

@@ -153,7 +153,8 @@ class Simulation:
         values |= self._acceptance()
         for row in registry.RECORDED:
             series = np.stack([s.series[row.name] for s in self.samples])
-            values |= row.averages(Records(series, schedule.records, end, spec.start))
+            records = Records(series, schedule.records, end, spec.start, burn_in=spec.burn_in)
+            values |= row.averages(records)
         return values
 
     def _acceptance(self) -> Values:
