@@ -90,15 +90,15 @@ def test_all_combinations_in_order() -> None:
 
 
 def test_memory_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """3 samples of 2 replicas: 80 couplings of 8 + 4 * 4 + 12 bytes, 240 neurons of 9 + 4."""
+    """3 samples of 2 replicas: 80 couplings of 8 + 4 * 5 + 12 bytes, 240 neurons of 9 + 5."""
     arguments = {"L": 2, "N": 10, "alpha": 2.0, "samples": 3, "replicas": 2, "origins": 4}
-    for there, fits in ((36_000, True), (35_999, False)):
+    for there, fits in ((39_360, True), (39_359, False)):
         pages = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": there}
         monkeypatch.setattr("replicadnn.montecarlo.spec.os.sysconf", pages.__getitem__)
         if fits:
             make_spec(**arguments, connectivity=4)  # type: ignore[arg-type]
         else:
-            with pytest.raises(InputError, match=r"need about 3.6e-05 GB"):
+            with pytest.raises(InputError, match=r"need about 3.94e-05 GB"):
                 make_spec(**arguments, connectivity=4)  # type: ignore[arg-type]
     monkeypatch.undo()
     with pytest.raises(InputError, match="smaller"):

@@ -567,12 +567,12 @@ def test_overlaps_of_a_diluted_run():
     run = simulate(2, 8, 8.0, connectivity=4, beta=3.0, sweeps=100, samples=4, replicas=2)
     for name in ("R", "R_matched", "Q"):
         np.testing.assert_allclose(run.series[name][0], 1.0, atol=1e-6)
-    assert (run.R_matched > 0.3).all()
-    assert run.test_error[-1] < 0.4
+    assert (run.last_octave["R_matched"] > 0.3).all()
+    assert run.last_octave["test_error"][-1] < 0.4
     assert (run.spec.M, run.params["alpha"]) == (32, 8.0)
     ladder = temper(
         2, 6, 4.0, betas=(1.0, 2.0), rounds=8, samples=2, replicas=2, connectivity=3,
         graph="regular",
     )  # fmt: skip
-    assert np.isfinite(ladder.Q_matched).all()
+    assert np.isfinite(ladder.last_octave["Q_matched"]).all()
     assert np.isfinite(ladder.q_self).all()
