@@ -145,10 +145,12 @@ def _draw(ax: Axes, title: str, closures: Sequence[str], curves: Sequence[_Curve
     ax.set_ylim(-0.02, 0.54)
     if many:
         colour_bar(ax, [curve.name for curve in curves], title)
-        if len(closures) > 1:
-            ax.legend(loc="best")
-    else:
-        ax.legend(loc="best", title=title)
+    if (
+        not many or len(closures) > 1
+    ):  # below the axes: nowhere inside are curves known to be absent
+        ax.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, title=None if many else title
+        )
 
 
 def error_against_depth(found: Found, ax: Axes | None = None, *, runs: Iterable[Any] = ()) -> Axes:

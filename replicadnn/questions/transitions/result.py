@@ -73,9 +73,10 @@ class Step:
     It turns in a fold, or at ``up`` where a layer sets in towards smaller alpha.
 
     ``coexistence`` is where the solution beyond ``down`` and the smallest one have equal s;
-    ``solid_before``, ``solid_after`` count solid layers a side, ``q_before`` and ``q_after`` are
-    q_EA of the centre on either side of the jump at ``up``.  Where the curve turns back for good,
-    what it falls to is on another one: ``down``, ``coexistence`` and ``q_after`` are nan, see
+    ``solid_before``, ``solid_after`` count solid layers of a front, ``q_before`` and ``q_after``
+    are q_EA of the layer that becomes solid last on either side of the jump at ``up``.  Where the
+    curve turns back for good, what it falls to is on another one: ``down``, ``coexistence`` and
+    ``q_after`` are nan, see
     `Transitions.saturated`.
     """
 
@@ -130,15 +131,15 @@ _STEPS = Schema(
         Item("down", "spinodal when alpha falls"),
         Item("coexistence", "alpha of equal free entropy"),
         Item("uncertainty", "uncertainty of the coexistence"),
-        Item("solid_before", "solid layers a side below the step"),
-        Item("solid_after", "solid layers a side above the step"),
-        Item("q_before", "q_EA of the centre below the step"),
-        Item("q_after", "q_EA of the centre above the step"),
+        Item("solid_before", "solid layers of a front below the step"),
+        Item("solid_after", "solid layers of a front above the step"),
+        Item("q_before", "q_EA of the layer that becomes solid last, below the step"),
+        Item("q_after", "q_EA of the layer that becomes solid last, above the step"),
     ),
 )
 _THICKNESS = {
     "alpha": "patterns per coupling",
-    "solid_layers": "solid layers a side",
+    "solid_layers": "solid layers of a front",
     "sum_q": "sum of q_EA over the hidden layers of one side",
 }
 
