@@ -11,10 +11,13 @@ from replicadnn.cli.main import run as command
 from replicadnn.cli.mc_simulate import _number
 
 import replicadnn as rd
+from replicadnn.montecarlo.measure import registry
 from replicadnn.montecarlo.measure.equilibrium import Verdict
+from replicadnn.montecarlo.measure.observable import Records, Side
+from replicadnn.montecarlo.measure.stationarity import record_times
 from replicadnn.montecarlo.runs import statement
 from replicadnn.montecarlo.runs.result import MonteCarloResult, RunStatus
-from replicadnn.montecarlo.spec import make_spec
+from replicadnn.montecarlo.spec import Start, make_spec
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -172,3 +175,24 @@ def test_every_bound_has_its_side() -> None:
     )
     for start, sides in (("planted", planted), ("random", random)):
         assert run_of(start, {}, 0.5).bound_sides == sides
+
+
+@pytest.mark.parametrize(
+    ("start", "upper", "value", "bound"),
+    [
+        (Start.PLANTED, True, (0.3, 0.5), 0.6),  # mean 0.4, its error 0.1
+        (Start.PLANTED, True, (-0.31, -0.29), 0.0),  # no overlap in equilibrium is negative
+        (Start.RANDOM, False, (0.3, 0.5), 0.2),
+        (Start.RANDOM, False, (-0.31, -0.29), -0.32),
+    ],
+)
+def test_a_bound_is_two_errors_out_and_an_upper_one_not_negative(
+    start: Start, upper: bool, value: tuple[float, float], bound: float
+) -> None:
+    (row,) = (row for row in registry.RECORDED if row.name == "R_gauge")
+    times = record_times(8)  # too short to have relaxed
+    values = np.broadcast_to(np.array(value)[:, None, None], (2, times.size, 1))
+    out = row.averages(Records(values, times, 8, start))
+    assert np.isnan(out["R_gauge"]).all()
+    assert out["R_gauge_bound"] == pytest.approx(bound)
+    assert (row.bounds[start] is Side.UPPER) is upper

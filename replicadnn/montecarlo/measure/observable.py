@@ -278,12 +278,16 @@ class Recorded:
         return np.where(np.isnan(mean), np.nan, np.where(good, 1.0, 0.0))
 
     def _bound(self, start: Start, good: Array, mean: Array, error: Array) -> Array:
-        """Mean -+ two standard errors (0 where there is none) where the value is not known."""
+        """Mean -+ two standard errors (0 where there is none) where the value is not known.
+
+        What has an upper bound is not negative in equilibrium: an upper bound is 0 at least.
+        """
         side = self.bounds.get(start)
         if side is None:
             return np.full(mean.shape, np.nan)
         away = 2.0 * np.where(np.isnan(error), 0.0, error)
-        return np.where(good == 0.0, mean + away if side is Side.UPPER else mean - away, np.nan)
+        bound = np.maximum(mean + away, 0.0) if side is Side.UPPER else mean - away
+        return np.where(good == 0.0, bound, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
