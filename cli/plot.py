@@ -64,15 +64,21 @@ def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]]
     return decorate
 
 
-def _theory(runs: Runs) -> Solution:
-    """The replica solution at the point of Monte Carlo runs."""
+def _theory(runs: Runs, closures: str) -> list[Solution]:
+    """The replica solutions of a comma list of closures, at the point of Monte Carlo runs."""
     from replicadnn.errors import InputError
+    from replicadnn.theory.closures import names
     from replicadnn.theory.solve import solve
 
     run = runs[0].params
     if run["scenario"] != "teacher-student" or run["sampler"] != "gap":
-        raise InputError("theory", True, "only teacher-student runs of the gap sampler")
-    return solve([run["alpha"]], run["L"], beta=float(run["beta"]), kappa=run["kappa"])[0]
+        raise InputError("theory", closures, "only teacher-student runs of the gap sampler")
+    chosen = list(dict.fromkeys(name.strip() for name in closures.split(",")))
+    for name in chosen:
+        if name not in names():
+            raise InputError("theory", name, "a comma list of " + ", ".join(names()))
+    at = {"L": run["L"], "beta": float(run["beta"]), "kappa": run["kappa"]}
+    return [solve([run["alpha"]], closure=name, **at)[0] for name in chosen]
 
 
 @_subcommand("profile", files=True)
@@ -101,10 +107,11 @@ def relaxation(file: str, figure: Figure, N: int | None) -> int:
 @click.option("--alpha", type=float, help="Which point of a solve file.  [default: the last]")
 @fix_option
 @click.option(
-    "--theory", is_flag=True, help="Monte Carlo: draw q_EA(l), Q_EA(l) of the replica solution."
-)
+    "--theory", is_flag=False, flag_value="averaged", metavar="[CLOSURE,...]",
+    help="Monte Carlo: draw q_EA(l), Q_EA(l) of these closures (exact, averaged; alone: averaged).",
+)  # fmt: skip
 def overlaps(
-    file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...], theory: bool
+    file: str, figure: Figure, alpha: float | None, fix: tuple[str, ...], theory: str | None
 ) -> int:
     """Overlap distributions P(q, l), P(Q, l) of a solution; mean overlaps by layer of a Monte Carlo
     file, of two replicas or with the teacher: filled where relaxed, else open with an arrow.
@@ -114,14 +121,14 @@ def overlaps(
     from replicadnn.storage.readers import kind_of, load_runs
 
     if kind_of(file)[0] != "mc":
-        if theory:
-            raise InputError("theory", True, "only for Monte Carlo files")
+        if theory is not None:
+            raise InputError("theory", theory, "only for Monte Carlo files")
         return figure.write(save_distribution, one_solution(file, fix, alpha))
     for option, given in (("alpha", alpha), ("fix", " ".join(fix) or None)):
         if given is not None:
             raise InputError(option, given, "only for solve files")
     runs = load_runs(file)
-    return figure.write(save_overlaps, runs, theory=_theory(runs) if theory else None)
+    return figure.write(save_overlaps, runs, theory=() if theory is None else _theory(runs, theory))
 
 
 @_subcommand("parisi")

@@ -2,9 +2,12 @@
 
     python scripts/mc_study.py widths --L 8 --alpha 8 --N 10,14,20,28 --output FILE.json
     python scripts/mc_study.py theory --L 2 --alpha 8 --N 10,20,40 --output FILE.json
+    python scripts/mc_study.py dilute --L 2 --alpha 4,8,12,20 --c 16,32 -o FILE.json --plot FILE.png
 
-All runs are teacher-student, planted, count potential.  ``widths`` gives tau_J(l), tau_S(l) for
-every N and the exponent of tau ~ N^z with its error (a description of the widths simulated, no
+``dilute`` (scripts/dilute_study.py): diluted networks beside both closures, from both starts.
+
+The other runs are teacher-student, planted, count potential.  ``widths`` gives tau_J(l), tau_S(l)
+for every N and the exponent of tau ~ N^z with its error (a description of the widths simulated, no
 claim about N -> infinity).  ``theory`` puts the overlaps of two replicas from one planted state
 beside q_EA(l), Q_EA(l) of the teacher-student solution at the same alpha, beta, L, and the height
 of the shoulder of C(l, t) where the relaxation has two steps.
@@ -17,8 +20,10 @@ import json
 import sys
 from typing import Any
 
+import dilute_study
 import numpy as np
 
+from replicadnn.errors import ReplicaDNNError
 from replicadnn.montecarlo.measure import relaxation
 from replicadnn.montecarlo.runs.result import MonteCarloResult, plain
 from replicadnn.montecarlo.runs.simulate import simulate
@@ -93,10 +98,8 @@ def theory(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Run one study and write one JSON document."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("study", choices=("widths", "theory"))
+def width_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``widths`` and ``theory``."""
     parser.add_argument("--L", type=int, default=8)
     parser.add_argument("--alpha", type=float, default=8.0)
     parser.add_argument("--beta", type=float, default=3.0)
@@ -106,11 +109,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True)
-    options = parser.parse_args()
-    document = {"widths": widths, "theory": theory}[options.study](options)
-    with open(options.output, "w", encoding="utf-8") as file:
-        json.dump(plain(document), file)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one study and write one JSON document; 2 for a mistake of the user."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    studies = parser.add_subparsers(dest="study", required=True)
+    for name in ("widths", "theory"):
+        width_arguments(studies.add_parser(name))
+    dilute_study.add_arguments(studies.add_parser("dilute"))
+    options = parser.parse_args(words)
+    try:
+        if options.study == "dilute":
+            dilute_study.main(options)
+            return 0
+        document = {"widths": widths, "theory": theory}[options.study](options)
+        with open(options.output, "w", encoding="utf-8") as file:
+            json.dump(plain(document), file)
+    except ReplicaDNNError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -81,7 +81,7 @@ def test_layers_look_the_same_in_both_panels(runs: Runs) -> None:
 def test_overlaps_with_theory(runs: Runs) -> None:
     """400 sweeps are few: what has not relaxed is an open marker at its bound."""
     solution = rd.solve([4.0], 3, beta=1.0)[0]
-    ax = rd.plot.overlaps(runs, "J", theory=solution)
+    ax = rd.plot.overlaps(runs, "J", theory=[solution])
     np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), solution.Q_ea)
     assert "two replicas" in ax.get_ylabel()
     drawn = {float(y) for c in bars(ax) for y in c.lines[0].get_ydata()}
@@ -102,13 +102,43 @@ def test_overlaps_with_theory(runs: Runs) -> None:
         rd.plot.overlaps(blind)
 
 
+def test_diluted_networks_beside_both_closures() -> None:
+    """Lines of two styles, named; markers are the overlaps whatever the signs of the neurons."""
+    run = rd.simulate(
+        3, 12, 4.0, connectivity=3, graph="regular", beta=1.0, sweeps=40, samples=2, replicas=2
+    )
+    theory = [rd.solve(4.0, 3, beta=1.0, closure=name) for name in ("exact", "averaged")]
+    figure = overlaps_figure(run, theory=theory)
+    for ax, names, values in (
+        (figure.axes[0], "q_gauge", [one.q_ea[1:-1] for one in theory]),
+        (figure.axes[1], "Q_gauge", [one.Q_ea for one in theory]),
+    ):
+        averaged, exact = ax.get_lines()[:2]
+        np.testing.assert_array_equal(exact.get_ydata(), values[0])
+        np.testing.assert_array_equal(averaged.get_ydata(), values[1])
+        assert (averaged.get_linestyle(), exact.get_linestyle()) == ("-", "-.")
+        assert averaged.get_marker() != exact.get_marker()
+        np.testing.assert_array_equal(
+            bars(ax)[1].lines[0].get_ydata(), getattr(run, f"{names}_bound")
+        )
+    labels = figure.axes[1].get_legend_handles_labels()[1]
+    assert labels == ["closure averaged", "closure exact", "$N = 12$, $c = 3$"]
+    title = figure.get_suptitle()
+    assert "$N = 12$, $c = 3$" in title
+    assert "regular graph" in title
+    graphs = [run, rd.simulate(3, 12, 4.0, connectivity=3, beta=1.0, sweeps=20, samples=2)]
+    assert "graph" not in overlaps_figure(graphs).get_suptitle()
+    labels = rd.plot.overlaps(graphs, "J").get_legend_handles_labels()[1]
+    assert [label.rpartition(", ")[2] for label in labels] == ["regular graph", "random graph"]
+
+
 def test_runs_of_several_temperatures_have_their_own_labels() -> None:
     runs = [rd.simulate(2, 5, 3.0, beta=b, sweeps=20, samples=2) for b in (1.0, 2.0)]
     labels = rd.plot.overlaps(runs, "S").get_legend_handles_labels()[1]
     assert labels == [r"$N = 5$, $\beta = 1$", r"$N = 5$, $\beta = 2$"]
     assert r"\beta" not in overlaps_figure(runs).get_suptitle()
     with pytest.raises(rd.InputError, match=r"theory = \[1.0, 2.0\]: runs of one beta"):
-        rd.plot.overlaps(runs, "S", theory=rd.solve([3.0], 2, beta=1.0)[0])
+        rd.plot.overlaps(runs, "S", theory=[rd.solve([3.0], 2, beta=1.0)[0]])
 
 
 def test_older_files_are_not_judged(data: Path) -> None:
@@ -129,6 +159,8 @@ def test_figures_from_the_command_line(
     assert command(["plot", "relaxation", path]) == 0
     assert command(["plot", "relaxation", path, "--N", "5", "-o", str(tmp_path / "b.pdf")]) == 0
     assert command(["plot", "overlaps", path, "--theory"]) == 0
+    both = str(tmp_path / "both.png")
+    assert command(["plot", "overlaps", path, "--theory", "exact,averaged", "-o", both]) == 0
     assert (tmp_path / "a_relaxation.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "a_overlaps.png").read_bytes().startswith(b"\x89PNG")
     capsys.readouterr()
@@ -138,6 +170,8 @@ def test_figures_from_the_command_line(
         (["plot", "profile", path], "holds 'mc' results"),
         (["plot", "tree", path], "holds 'mc' results"),
         (["plot", "overlaps", path, "--alpha", "3", "--overwrite"], "only for solve files"),
+        (["plot", "overlaps", path, "--theory", "exakt", "--overwrite"], "averaged, exact"),
+        (["plot", "overlaps", path, "--theory", "exact,", "--overwrite"], "theory = ''"),
         (["plot", "relaxation", "missing.h5"], "no such file"),
     ):
         assert command(words) == 2

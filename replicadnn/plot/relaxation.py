@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
 from replicadnn.montecarlo.spec import Potential, Spec
-from replicadnn.plot.style import judged_points, save_figure, sequence, style
+from replicadnn.plot.style import (
+    closure_line,
+    closures_in_order,
+    judged_points,
+    save_figure,
+    sequence,
+    style,
+)
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
@@ -28,6 +35,8 @@ _WHAT = {"S": "neurons", "J": "couplings"}
 #: Most layers with an own entry in the legend of the curves.
 _LEGEND_MAX = 10
 _PANELS = "abcdefgh"
+#: Of the closures, in the order of their lines: at L = 2 there is one hidden layer and no line.
+_THEORY_MARKERS = "_x"
 #: Shift of the markers of neighbouring runs, so that bars at the same layer stay apart.
 _DODGE = 0.08
 
@@ -65,8 +74,8 @@ def _layers(run: MonteCarloResult, quantity: str) -> NDArray[np.int64]:
 
 #: What tells runs apart beside N: attribute of the Spec, and how it is written.
 _TELLS = (("L", "$L = {:g}$"), ("alpha", r"$\alpha = {:g}$"), ("beta", r"$\beta = {:g}$"),
-          ("kappa", r"$\kappa = {:g}$"), ("scenario", "{}"), ("sampler", "{} sampler"),
-          ("start", "{} start"))  # fmt: skip
+          ("kappa", r"$\kappa = {:g}$"), ("graph", "{} graph"), ("scenario", "{}"),
+          ("sampler", "{} sampler"), ("start", "{} start"))  # fmt: skip
 
 
 def _differ(others: list[MonteCarloResult], attribute: str) -> bool:
@@ -172,14 +181,16 @@ def overlaps(
     quantity: Kind = "S",
     ax: Axes | None = None,
     *,
-    theory: Solution | None = None,
+    theory: Iterable[Solution] = (),
 ) -> Axes:
     """Draw overlaps by layer: of two replicas where they were run, else with the teacher.
 
     Filled markers have relaxed.  Open ones have not: with an arrow they are bounds, without one
     averages over the last octave (no direction is known, or the file is older than the verdicts).
+    Diluted networks: whatever the signs of the neurons (`overlap_name`).
 
-    theory : its q_EA(l) or Q_EA(l) is drawn as a line.
+    theory : q_EA(l) or Q_EA(l) of each is drawn as a line, of a style of its own and named by its
+        closure; with a teacher r = q_EA and R = Q_EA (Nishimori).
 
     Raises
     ------
@@ -189,16 +200,7 @@ def overlaps(
     _check(quantity)
     runs = _runs(results)
     ax = ax if ax is not None else _new_axes()
-    if theory is not None:
-        for attribute in ("L", "alpha", "beta", "kappa"):
-            if _differ(runs, attribute):
-                found = sorted({getattr(r.spec, attribute) for r in runs})
-                raise InputError("theory", found, f"runs of one {attribute}: the line is of one")
-        values = theory.q_ea[1:-1] if quantity == "S" else theory.Q_ea
-        ax.plot(
-            np.arange(1, len(values) + 1), values, color="black", label="replica solution",
-            marker="_", markersize=14,
-        )  # fmt: skip
+    _theory_lines(ax, runs, quantity, list(theory))
     drawn, names = 0, set()
     for k, (run, (colour, marker)) in enumerate(zip(runs, sequence(len(runs)), strict=True)):
         name = overlap_name(run, quantity)
@@ -218,6 +220,24 @@ def overlaps(
     _layer_axis(ax, runs)
     ax.set_ylabel("\n".join([f"overlap of {_WHAT[quantity]}", *map(_symbol, sorted(names))]))
     return ax
+
+
+def _theory_lines(
+    ax: Axes, runs: list[MonteCarloResult], quantity: Kind, theory: list[Solution]
+) -> None:
+    """Solutions at the one point of the runs, one line a closure."""
+    for attribute in ("L", "alpha", "beta", "kappa") if theory else ():
+        if _differ(runs, attribute):
+            found = sorted({getattr(r.spec, attribute) for r in runs})
+            raise InputError("theory", found, f"runs of one {attribute}: the line is of one")
+    by_closure = {one.problem.closure: one for one in theory}
+    for k, name in enumerate(closures_in_order(by_closure)):
+        one = by_closure[name]
+        values = one.q_ea[1:-1] if quantity == "S" else one.Q_ea
+        ax.plot(
+            np.arange(1, len(values) + 1), values, color="black", label=f"closure {name}",
+            linestyle=closure_line(k), marker=_THEORY_MARKERS[k % 2], markersize=9,
+        )  # fmt: skip
 
 
 def overlap_name(run: MonteCarloResult, quantity: Kind) -> str:
@@ -247,6 +267,8 @@ def _headline(runs: list[MonteCarloResult]) -> str:
     }  # fmt: skip
     if spec.kappa:
         words["kappa"] = rf"$\kappa = {spec.kappa:g}$"
+    if spec.graph is not None:
+        words["graph"] = f"{spec.graph} graph"
     if spec.potential is not Potential.COUNT:
         words["potential"] = f"{spec.potential} potential"
     return ", ".join(text for name, text in words.items() if not _differ(runs, name))
@@ -301,17 +323,17 @@ def relaxation_figure(results: Results, *, N: int | None = None) -> Figure:
     return figure
 
 
-def overlaps_figure(results: Results, *, theory: Solution | None = None) -> Figure:
+def overlaps_figure(results: Results, *, theory: Iterable[Solution] = ()) -> Figure:
     """Overlaps of neurons and couplings side by side, every run with its own markers."""
-    runs = _runs(results)
+    runs, theory = _runs(results), list(theory)
     kinds: list[Kind] = ["S", "J"] if runs[0].spec.L > 1 else ["J"]
     with style():
         figure = Figure(figsize=(4.5 * len(kinds), 3.6), layout="constrained")
         grid = figure.subplots(1, len(kinds), squeeze=False)[0]
         for ax, kind in zip(grid, kinds, strict=True):
             overlaps(runs, kind, ax, theory=theory)
-        if len(runs) > 1 or theory is not None:
-            grid[-1].legend()
+        if len(runs) > 1 or theory:
+            grid[-1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
         _letters(list(grid))
         lengths = sorted({r.sweeps_done for r in runs})
         when = ", ".join(map(str, lengths))
@@ -339,7 +361,7 @@ def save_overlaps(
     results: Results,
     path: str | Path,
     *,
-    theory: Solution | None = None,
+    theory: Iterable[Solution] = (),
     overwrite: bool = False,
 ) -> Path:
     """Write `overlaps_figure` to ``path`` (.png, .pdf or .svg)."""

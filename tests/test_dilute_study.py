@@ -1,0 +1,209 @@
+"""Diluted networks beside both closures (`mc_study.py dilute`): what is a value, what a bound."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import dilute_study
+import mc_study
+import numpy as np
+import pytest
+from dilute_figure import draw
+from matplotlib.container import ErrorbarContainer
+
+import replicadnn as rd
+
+YES = np.array([True])
+
+
+def one(x: float) -> np.ndarray:
+    return np.array([x])
+
+
+def pair(planted: float, random: float, error: float = 0.003, **words: Any) -> dict[str, float]:
+    found = dilute_study.bracket(
+        (one(planted), one(error)), (one(random), one(error)), words.pop("settled", YES), **words
+    )
+    return {name: float(value[0]) for name, value in found.items()}
+
+
+def test_two_starts_meet_within_two_errors_and_two_hundredths() -> None:
+    """2 sqrt(2) 0.003 + 0.02 = 0.02849."""
+    met = pair(0.528, 0.500)
+    assert met["value"] == pytest.approx(0.514)
+    assert met["err"] == pytest.approx(0.5 * math.sqrt(2) * 0.003 + 0.014)
+    assert math.isnan(met["upper"])
+    assert math.isnan(met["lower"])
+    apart = pair(0.529, 0.500)
+    assert math.isnan(apart["value"])
+    assert math.isnan(apart["err"])
+    assert (apart["upper"], apart["lower"]) == pytest.approx((0.535, 0.494))
+    assert math.isnan(pair(0.500, 0.529)["value"])  # nor the other way round
+    assert math.isnan(pair(0.5, 0.5, math.nan)["value"])  # one sample has no error
+
+
+def test_a_start_that_has_not_relaxed_is_a_bound() -> None:
+    apart = pair(0.501, 0.500, settled=~YES)
+    assert math.isnan(apart["value"])
+    assert (apart["upper"], apart["lower"]) == pytest.approx((0.507, 0.494))
+    assert math.isnan(pair(0.6, 0.5, below_bounds=False)["lower"])
+    assert pair(0.6, 0.5, below_bounds=False)["upper"] == pytest.approx(0.606)
+
+
+def gpu(c: int = 16, N: int = 128, samples: int = 2) -> dict[str, Any]:
+    """A document of scripts/gpu_dilute.py with L = 2 whose last octave is t = 12, 16."""
+    rows = []
+    for t, r2, R in ((0, 1.0, 1.0), (4, 0.9, 0.9), (8, 0.8, 0.8), (12, 0.25, 0.5), (16, 0.25, 0.4)):
+        row: dict[str, Any] = {"t": t}
+        for start, shift in (("planted", 0.0), ("random", -0.2)):
+            row[f"{start}.teacher.r"] = [[r2 + 0.09 * d] for d in range(samples)]
+            row[f"{start}.teacher.R"] = [[R + shift, R + 0.001 * d] for d in range(samples)]
+            row[f"{start}.pair.q"] = [[-1e-4]] * samples
+            row[f"{start}.pair.Q"] = [[R, R]] * samples
+        rows.append(row)
+    params = {"L": 2, "N": N, "c": c, "beta": 3.0, "samples": samples, "replicas": 2, "seed": 1,
+              "M": 12 * c, "alpha": 12.0}  # fmt: skip
+    return {"params": params, "rows": rows}
+
+
+def test_records_of_the_gpu_are_squares_of_r() -> None:
+    """The root is taken last: [(0.25 + 0.34) / 2]^1/2, not the mean of roots."""
+    run = dilute_study.of_gpu(gpu())
+    assert run["r"]["planted"]["value"] == pytest.approx([math.sqrt(0.295)])
+    assert run["r"]["planted"]["err"] == pytest.approx(
+        [math.sqrt(0.295 + 0.045) - math.sqrt(0.295)]
+    )
+    assert run["r"]["value"] == pytest.approx([math.sqrt(0.295)])
+    assert run["q"]["value"] == [0.0]
+    assert run["R"]["planted"]["value"] == pytest.approx([0.45, 0.4505])
+    assert run["R"]["value"] == [None, pytest.approx(0.4505)]
+    assert run["R"]["upper"] == [pytest.approx(0.45), None]
+    assert run["R"]["lower"] == [pytest.approx(0.25), None]
+    assert run["R"]["planted"]["relaxed"] is None
+    assert (run["alpha"], run["graph"], run["sweeps"], run["form"]) == (12.0, "regular", 16, "rms")
+    assert dilute_study.of_gpu(gpu(16, 16))["graph"] is None
+
+
+def test_a_record_weighs_the_time_since_the_one_before() -> None:
+    document = gpu()
+    del document["rows"][3]["planted.teacher.R"]
+    document["rows"][3]["t"] = 9
+    document["rows"][3]["planted.teacher.R"] = [[0.8, 0.8]] * 2
+    run = dilute_study.of_gpu(document)
+    assert run["R"]["planted"]["value"][0] == pytest.approx((1 * 0.8 + 7 * 0.4) / 8)
+
+
+def point(c: int, value: float | None, err: float = 0.01) -> dict[str, Any]:
+    return {"c": c, "R": {"value": [value], "err": [None if value is None else err]}}
+
+
+def test_a_straight_line_in_one_over_c_needs_three_relaxed_c() -> None:
+    runs = [point(8, 0.5 + 2 / 8), point(16, 0.5 + 2 / 16), point(32, 0.5 + 2 / 32)]
+    line = dilute_study.straight_line(runs, "R", 1)
+    assert (line["value"], line["slope"]) == pytest.approx((0.5, 2.0))
+    assert (line["chi2"], line["dof"]) == (pytest.approx(0.0, abs=1e-20), 1)
+    x = np.array([1 / 8, 1 / 16, 1 / 32])
+    assert line["err"] == pytest.approx(
+        0.01 * math.sqrt(1 / 3 + x.mean() ** 2 / ((x - x.mean()) ** 2).sum())
+    )
+    runs[1] = point(16, None)
+    refused = dilute_study.straight_line(runs, "R", 1)
+    assert "value" not in refused
+    assert refused["none"] == "2 of 3 c have relaxed, 3 are needed"
+    twice = [*runs, point(8, 0.7)]
+    assert "none" in dilute_study.straight_line(twice, "R", 1)  # three points, two c
+
+
+def test_the_line_follows_the_better_points() -> None:
+    runs = [point(8, 0.7, 1e-4), point(16, 0.6, 1e-4), point(32, 0.9, 1.0)]
+    assert dilute_study.straight_line(runs, "R", 1)["value"] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_forms_and_ratios_are_not_joined() -> None:
+    runs = [dilute_study.of_gpu(gpu(c, N)) for c, N in ((8, 64), (16, 128), (16, 512))]
+    runs.append(runs[1] | {"form": "gauge"})
+    sizes = [[run["c"] for run in members] for members in dilute_study.series(runs).values()]
+    assert sorted(sizes) == [[8, 16], [16], [16]]
+
+
+def options(*words: str) -> Any:
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    dilute_study.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_networks_that_are_run() -> None:
+    found = dilute_study.networks(options("--c", "4,8", "--dense", "10", "--alpha", "1,2"))
+    assert found == [(32, 4, 1.0), (32, 4, 2.0), (64, 8, 1.0), (64, 8, 2.0), (10, 10, 1.0),
+                     (10, 10, 2.0)]  # fmt: skip
+    found = dilute_study.networks(options("--c", "4", "--alpha", "3", "--crossover"))
+    assert found == [(4, 4, 3.0), (8, 4, 3.0), (16, 4, 3.0), (32, 4, 3.0), (64, 4, 3.0)]
+    with pytest.raises(rd.InputError, match="crossover"):
+        dilute_study.networks(options("--c", "4,8", "--crossover"))
+    with pytest.raises(rd.InputError, match="--dense"):
+        dilute_study.networks(options())
+
+
+@pytest.mark.usefixtures("compiled")
+def test_a_study_from_runs_to_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The document holds what the two runs say, and can be drawn again from the file."""
+    out = tmp_path / "a.json"
+    words = ["--alpha", "2", "--beta", "1", "--sweeps", "64", "--samples", "3"]
+    assert mc_study.main(["dilute", "--c", "3", "--ratio", "4", "--dense", "4", *words,
+                          "-o", str(out)]) == 0  # fmt: skip
+    document = json.loads(out.read_text(encoding="utf-8"))
+    diluted, dense = document["runs"]
+    assert (diluted["N"], diluted["c"], diluted["form"]) == (12, 3, "gauge")
+    assert (dense["N"], dense["c"], dense["form"]) == (4, 4, "matched")
+    same = {"beta": 1.0, "sweeps": 64, "samples": 3, "replicas": 2, "seed": 1, "test_patterns": 0}
+    planted, random = (
+        rd.simulate(2, 12, 2.0, connectivity=3, graph="regular", start=start, **same)  # type: ignore[arg-type]
+        for start in ("planted", "random")
+    )
+    for letter, start, run in (("R", "planted", planted), ("Q", "planted", planted),
+                               ("r", "random", random)):  # fmt: skip
+        mine = diluted[letter][start]
+        assert mine["value"] == pytest.approx(run.last_octave[f"{letter}_gauge"])
+        verdicts = run.relaxed[f"{letter}_gauge"] == 1.0
+        assert mine["relaxed"] == verdicts.tolist()
+    assert diluted["Q"]["lower"] == [None, None]
+    exact = rd.solve(2.0, 2, beta=1.0, closure="exact")
+    assert document["theory"][0]["exact"]["R"] == pytest.approx(exact.Q_ea)
+    assert mc_study.main(["dilute", "--from", str(out), "--plot", str(tmp_path / "b.png")]) == 0
+    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
+    assert "no extrapolation: " in capsys.readouterr().out
+    bad = tmp_path / "bad.json"
+    bad.write_text("{}", encoding="utf-8")
+    for wrong in (
+        ["--from", "none.json", "-o", "x"],
+        ["--from", str(bad), "-o", "x"],
+        ["--c", "4"],
+    ):
+        assert mc_study.main(["dilute", *wrong]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_figure_fills_what_has_met_and_opens_bounds() -> None:
+    runs = [dilute_study.of_gpu(gpu(c, 8 * c)) for c in (16, 32)]
+    axes = draw(runs, loops=True).axes
+    assert [ax.get_ylabel().split()[-1] for ax in axes] == ["$R(1)$", "$R(2)$", "$r(1)$"]
+    bounds, known = axes[0], axes[1]
+
+    def points(ax: Any, face: bool) -> list[float]:
+        found = [c.lines[0] for c in ax.containers if isinstance(c, ErrorbarContainer)]
+        filled = [line for line in found if (line.get_markerfacecolor() != "none") is face]
+        return sorted(float(y) for line in filled for y in line.get_ydata())
+
+    assert points(known, True) == pytest.approx([0.4505] * 2)
+    assert points(known, False) == []
+    assert points(bounds, True) == []
+    assert points(bounds, False) == pytest.approx([0.25, 0.25, 0.45, 0.45])
+    assert "no extrapolation" in bounds.get_title(loc="right")
+    averaged, exact = (line.get_ydata()[0] for line in known.lines[:2])
+    assert averaged == pytest.approx(rd.solve(12.0, 2, beta=3.0).Q_ea[1])
+    assert exact == pytest.approx(rd.solve(12.0, 2, beta=3.0, closure="exact").Q_ea[1])
