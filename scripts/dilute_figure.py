@@ -243,10 +243,12 @@ def draw(runs: list[Run], *, loops: bool = False) -> Figure:
         parts = np.atleast_1d(figure.subfigures(len(blocks), 1, height_ratios=heights))
         for part, (_, members) in zip(parts, sorted(blocks.items()), strict=True):
             block(part, members, loops)
+        kinds = sorted({str(run["graph"] or "fully connected") for run in runs})
+        graphs = " and ".join(f"{kind} graphs" if kind == "regular" else kind for kind in kinds)
         judged = all(run["form"] != "rms" for run in runs)
         met = "planted and random start " + ("have relaxed and agree" if judged else "agree")
         figure.suptitle(
-            f"teacher-student, regular graphs.  filled: {met}\nopen: they do not; arrow down: "
+            f"teacher-student, {graphs}.  filled: {met}\nopen: they do not; arrow down: "
             "bound from the planted start, arrow up: from the random start; equilibrium lies "
             "between",
             fontsize=9,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,22 @@ def test_a_study_from_runs_to_figure(tmp_path: Path, capsys: pytest.CaptureFixtu
     ):
         assert mc_study.main(["dilute", *wrong]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("compiled")
+def test_both_starts_must_have_relaxed_by_their_own_verdicts() -> None:
+    """The same run twice agrees with itself; its verdicts are put by hand."""
+    run = rd.simulate(2, 12, 2.0, connectivity=3, graph="regular", beta=1.0, sweeps=20, samples=2)
+    yes, no = (
+        replace(run, values=dict(run.values) | {"relaxed.R_gauge": np.full(2, verdict)})
+        for verdict in (1.0, 0.0)
+    )
+    for planted, random, known in ((yes, yes, True), (yes, no, False), (no, yes, False)):
+        found = dilute_study.of_sampler(planted, random, "")
+        assert [value is not None for value in found["R"]["value"]] == [known, known]
+        assert found["Q"] is None  # one replica
+    mean = run.last_octave["R_gauge"]
+    assert dilute_study.of_sampler(yes, yes, "")["R"]["value"] == pytest.approx(mean)
 
 
 def test_the_figure_fills_what_has_met_and_opens_bounds() -> None:
