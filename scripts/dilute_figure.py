@@ -127,7 +127,7 @@ def against_c(axes: list[Axes], runs: list[Run], groups: dict[Any, Any]) -> None
                 ax.errorbar([0.0], [found["value"]], [found["err"]], capsize=2, clip_on=False,
                             color=look["color"], marker="*")  # fmt: skip
                 said.append(f"{found['value']:.3f} $\\pm$ {found['err']:.3f}")
-        text = f"no extrapolation: fewer than {FEWEST} $c$ relaxed" if not said else ", ".join(said)
+        text = f"no extrapolation: fewer than {FEWEST} filled $c$" if not said else ", ".join(said)
         ax.set_title(text, loc="right", fontsize=7)
         ax.set(xlabel="$1/c$", xlim=(0.0, widest))
 
@@ -204,7 +204,7 @@ def block(figure: Any, runs: list[Run], loops: bool) -> None:
 def single_place(runs: list[Run], loops: bool) -> bool:
     """Would all networks stand at one alpha c / N (one alpha), so that 1 / c alone says more?"""
     place = {run["c"] / run["N"] if loops else run["alpha"] for run in runs}
-    return len(place) == 1 and len({run["c"] for run in runs}) > 1
+    return len(place) == 1
 
 
 def closure_handles() -> list[Line2D]:
@@ -243,10 +243,14 @@ def draw(runs: list[Run], *, loops: bool = False) -> Figure:
         parts = np.atleast_1d(figure.subfigures(len(blocks), 1, height_ratios=heights))
         for part, (_, members) in zip(parts, sorted(blocks.items()), strict=True):
             block(part, members, loops)
+        kinds = sorted({str(run["graph"] or "fully connected") for run in runs})
+        graphs = " and ".join(f"{kind} graphs" if kind == "regular" else kind for kind in kinds)
+        judged = all(run["form"] != "rms" for run in runs)
+        met = "planted and random start " + ("have relaxed and agree" if judged else "agree")
         figure.suptitle(
-            "teacher-student, regular graphs.  filled: planted and random start have relaxed and "
-            "agree\nopen: they have not; arrow down: bound from the planted start, arrow up: from "
-            "the random start; equilibrium lies between",
+            f"teacher-student, {graphs}.  filled: {met}\nopen: they do not; arrow down: "
+            "bound from the planted start, arrow up: from the random start; equilibrium lies "
+            "between",
             fontsize=9,
         )
     return figure

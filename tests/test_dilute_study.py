@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,22 @@ def test_a_study_from_runs_to_figure(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("compiled")
+def test_both_starts_must_have_relaxed_by_their_own_verdicts() -> None:
+    """The same run twice agrees with itself; its verdicts are put by hand."""
+    run = rd.simulate(2, 12, 2.0, connectivity=3, graph="regular", beta=1.0, sweeps=20, samples=2)
+    yes, no = (
+        replace(run, values=dict(run.values) | {"relaxed.R_gauge": np.full(2, verdict)})
+        for verdict in (1.0, 0.0)
+    )
+    for planted, random, known in ((yes, yes, True), (yes, no, False), (no, yes, False)):
+        found = dilute_study.of_sampler(planted, random, "")
+        assert [value is not None for value in found["R"]["value"]] == [known, known]
+        assert found["Q"] is None  # one replica
+    mean = run.last_octave["R_gauge"]
+    assert dilute_study.of_sampler(yes, yes, "")["R"]["value"] == pytest.approx(mean)
+
+
 def test_the_figure_fills_what_has_met_and_opens_bounds() -> None:
     runs = [dilute_study.of_gpu(gpu(c, 8 * c)) for c in (16, 32)]
     axes = draw(runs, loops=True).axes
@@ -207,3 +224,33 @@ def test_the_figure_fills_what_has_met_and_opens_bounds() -> None:
     averaged, exact = (line.get_ydata()[0] for line in known.lines[:2])
     assert averaged == pytest.approx(rd.solve(12.0, 2, beta=3.0).Q_ea[1])
     assert exact == pytest.approx(rd.solve(12.0, 2, beta=3.0, closure="exact").Q_ea[1])
+
+
+def shipped(data: Path, name: str) -> list[dict[str, Any]]:
+    document = json.loads((data / name).read_text(encoding="utf-8"))
+    runs: list[dict[str, Any]] = document["runs"]
+    return runs
+
+
+def test_the_first_layer_is_melted_at_alpha_8(data: Path) -> None:
+    """R(1) falls as (2 / (pi c))^1/2 to the exact closure's 0; the averaged one says 0.533."""
+    runs = [
+        r for r in shipped(data, "dilute_gpu.json") if (r["alpha"], r["N"]) in {(8, 128), (8, 256)}
+    ]
+    assert [run["c"] for run in runs] == [16, 32]
+    for run in runs:
+        assert run["R"]["value"][0] == pytest.approx(math.sqrt(2 / (math.pi * run["c"])), rel=0.08)
+    lines = dilute_study.solutions(3, 3.0, [8.0])
+    assert lines["exact"]["R"][0, 0] == 0.0
+    assert lines["averaged"]["R"][0, 0] == pytest.approx(0.533, abs=1e-3)
+
+
+def test_neurons_at_alpha_12_exclude_the_averaged_closure(data: Path) -> None:
+    names = ("dilute_gpu.json", "dilute_sampler.json")
+    runs = [r for name in names for r in shipped(data, name) if (r["L"], r["alpha"]) == (2, 12)]
+    lines = dilute_study.solutions(2, 3.0, [12.0])
+    averaged, exact = (lines[name]["r"][0, 0] for name in ("averaged", "exact"))
+    tight = [r["r"] for r in runs if r["r"]["upper"][0] - r["r"]["lower"][0] < 0.15]
+    assert len(tight) == 2
+    for overlap in tight:
+        assert averaged < overlap["lower"][0] < exact < overlap["upper"][0]

@@ -65,8 +65,8 @@ def test_a_random_start_has_other_bounds() -> None:
     )
     sides = run.bound_sides
     assert (sides["R_matched"], sides["test_error"], sides["energy"]) == ("lower", "upper", "upper")
-    assert sides["Q"] == sides["q_gauge"] == "upper"
-    assert "R" not in sides  # the raw signs of hidden neurons are free
+    # raw signs of hidden neurons are free; replicas forget their start before they find the teacher
+    assert not {"R", "Q", "q", "Q_gauge", "q_gauge"} & set(sides)
     assert np.isnan(run.R_bound).all()
     assert "beyond the run" in run.message
 
@@ -165,11 +165,11 @@ def test_a_stuck_sample_violates_a_gap_most_of_the_time(gaps: float, stuck: int)
 
 
 def test_every_bound_has_its_side() -> None:
-    """By start; the raw overlap with the teacher has one from the planted start alone."""
+    """By start; raw overlaps and those of replicas have one from the planted start alone."""
     falling = ["R", "r", "R_matched", "r_matched", "R_gauge", "r_gauge"]
     planted = dict.fromkeys([*falling, "Q", "q", "Q_gauge", "q_gauge"], "upper")
     planted |= dict.fromkeys(("tau_J", "tau_S", "test_error"), "lower")
-    random = dict.fromkeys(["energy", "Q", "q", "Q_gauge", "q_gauge", "test_error"], "upper")
+    random = dict.fromkeys(["energy", "test_error"], "upper")
     random |= dict.fromkeys(
         ["tau_J", "tau_S", "R_matched", "r_matched", "R_gauge", "r_gauge"], "lower"
     )

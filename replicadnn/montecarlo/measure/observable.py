@@ -58,8 +58,10 @@ class Side(enum.StrEnum):
 #: What falls while a planted network forgets and rises while a random one learns; the opposite.
 LIKENESS: Mapping[Start, Side] = {Start.PLANTED: Side.UPPER, Start.RANDOM: Side.LOWER}
 UNLIKENESS: Mapping[Start, Side] = {Start.PLANTED: Side.LOWER, Start.RANDOM: Side.UPPER}
-#: Overlaps of replicas from one start fall, whichever it is.
-FALLING: Mapping[Start, Side] = {Start.PLANTED: Side.UPPER, Start.RANDOM: Side.UPPER}
+#: What falls from a planted start and has no direction from a random one: raw overlaps, where the
+#: signs of hidden neurons are free; overlaps of replicas from one start, which fall while that is
+#: forgotten and rise while both find the teacher.
+FALLING: Mapping[Start, Side] = {Start.PLANTED: Side.UPPER}
 
 
 class Needs(enum.Enum):

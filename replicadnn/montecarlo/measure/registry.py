@@ -70,21 +70,18 @@ _SPIN_CORRELATION = Recorded(
     "spin_correlation", S, _COPIES, lambda m: network.spin_correlation(m.net.S), error=False,
     of_state=True,
 )  # fmt: skip
-#: From a random start the raw overlap of hidden neurons has no direction: their signs are free.
-_FALLING_FROM_PLANTED = {Start.PLANTED: Side.UPPER}
-
 RECORDED: tuple[Recorded, ...] = (
     Recorded("energy", J, _ENERGY, violated_share, bounds={Start.RANDOM: Side.UPPER},
              of_state=True),
     Recorded(
         "R", J, "overlap of the couplings with the teacher",
         lambda m: overlaps.coupling_overlap(m.teacher, m.net), Needs.TEACHER,
-        bounds=_FALLING_FROM_PLANTED,
+        bounds=FALLING,
     ),
     Recorded(
         "r", S, "overlap of the neurons with the teacher",
         lambda m: overlaps.neuron_overlap(m.teacher, m.net), Needs.TEACHER,
-        bounds=_FALLING_FROM_PLANTED,
+        bounds=FALLING,
     ),
     _R_MATCHED,
     _r_MATCHED,
