@@ -43,7 +43,7 @@ class Equations(SaddlePoint):
     def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
         """None: a saturated layer cuts a network in two, so that any number of them may be one.
 
-        The solutions grow in number exponentially with L (docs/theory.md, section 5.3).
+        The solutions grow in number exponentially with L (docs/theory.md, section 5.2).
         """
         return []
 

@@ -72,7 +72,7 @@ class Equations:
         return [full] if self.problem.teacher else [State.uniform(L, 0.1, 0.01)]
 
     def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
-        """Teacher-student, up to 40 layers: partly ordered networks (docs/theory.md, section 8.6).
+        """Teacher-student, up to 40 layers: partly ordered networks (docs/theory.md, section 8.12).
 
         Layers k..L of the largest solution, whose neurons k then are to the layers below what data
         are to a network of depth k, with the smallest solution of such a network below; and layers
