@@ -9,9 +9,10 @@ data.  A document is {"runs": [...], "theory": [...], "extrapolations": [...]}; 
     value, err      : where the starts have met, else null
     upper, lower    : bounds where they have not met, two standard errors out
 
-Met (`bracket`): both starts have relaxed by their own verdicts, where there are some, and
-
-    |planted - random| <= 2 (err_planted^2 + err_random^2)^1/2 + 0.02 .
+Met (`bracket`): both starts have relaxed by their own verdicts, where there are some; there are
+three data sets or more; and the means over the last octave `agree`, data set by data set: their
+difference and two standard errors (of few data sets Student's quantile) below 0.03, and no t test
+at p < 0.01.  Errors too large to mean much are no agreement.
 
 The value is then their mean, and half their difference is added to its error.  Else the planted
 start bounds from above (its overlaps fall from 1) and the random one from below (they rise).  Q, q
@@ -44,6 +45,7 @@ from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
 from replicadnn.montecarlo.measure.registry import free_overlaps
+from replicadnn.montecarlo.measure.stationarity import SHORTEST_WAY, agree
 from replicadnn.montecarlo.runs.result import MonteCarloResult, plain
 from replicadnn.montecarlo.runs.simulate import two_sided
 from replicadnn.storage.outputs import atomic_file
@@ -53,8 +55,8 @@ Array = NDArray[np.float64]
 Run = dict[str, Any]
 
 CLOSURES = ("averaged", "exact")
-#: Added to two standard errors when planted and random start are compared.
-TOLERANCE = 0.02
+#: Data sets that an agreement of two starts needs.
+FEWEST_SETS = 3
 #: Connectivities that a straight line in 1/c needs.
 FEWEST = 3
 #: N / c of --crossover.
@@ -64,21 +66,24 @@ CROSSOVER = (1, 2, 4, 8, 16)
 def bracket(
     planted: tuple[Array, Array],
     random: tuple[Array, Array],
+    difference: Array,
     settled: NDArray[np.bool_],
     below_bounds: bool = True,
 ) -> dict[str, Array]:
     """value, err, upper, lower by layer from (mean, standard error) of two starts; nan: not known.
 
+    difference : planted minus random of every data set, (samples, layers).
     settled : layers whose starts have relaxed by their own verdicts (True where there are none).
     below_bounds : is the random start a lower bound while it has not relaxed?
     """
     (above, above_err), (below, below_err) = planted, random
-    error = np.hypot(above_err, below_err)
-    met = settled & (np.abs(above - below) <= 2.0 * error + TOLERANCE)
+    enough = len(difference) >= FEWEST_SETS
+    met = settled & (agree(difference, SHORTEST_WAY) if enough else False)
     upper, lower = above + 2.0 * above_err, below - 2.0 * below_err
+    error = 0.5 * np.hypot(above_err, below_err) + 0.5 * np.abs(above - below)
     return {
         "value": np.where(met, 0.5 * (above + below), np.nan),
-        "err": np.where(met, 0.5 * error + 0.5 * np.abs(above - below), np.nan),
+        "err": np.where(met, error, np.nan),
         "upper": np.where(met, np.nan, upper),
         "lower": np.where(met | (not below_bounds), np.nan, lower),
     }
@@ -111,12 +116,15 @@ def of_sampler(planted: MonteCarloResult, random: MonteCarloResult, said: str) -
         if letter in pairs and spec.replicas == 1:
             run[letter] = None
             continue
-        means = [_mean(one.samples[name]) for one in (planted, random)]
+        sets = [one.samples[name] for one in (planted, random)]
+        means = [_mean(one) for one in sets]
         verdicts = [one.relaxed[name] == 1.0 for one in (planted, random)]
         run[letter] = {
             "planted": _side(means[0], planted.relaxed[name]),
             "random": _side(means[1], random.relaxed[name]),
-        } | bracket(means[0], means[1], verdicts[0] & verdicts[1], letter in names)
+        } | bracket(
+            means[0], means[1], sets[0] - sets[1], verdicts[0] & verdicts[1], letter in names
+        )
     return plain(run)
 
 
@@ -140,13 +148,17 @@ def of_gpu(document: dict[str, Any]) -> Run:
     }  # fmt: skip
     for letter in "RrQq":
         key = ("teacher." if letter in "Rr" else "pair.") + letter
-        sides = []
+        sets, sides = [], []
         for start in ("planted", "random"):
             records = np.array([rows[k][f"{start}.{key}"] for k in late], float)
-            mean = _mean(np.average(records, axis=0, weights=weight))
+            one = np.average(records, axis=0, weights=weight)
+            mean = _mean(one)
             sides.append(_root(mean) if letter in "rq" else mean)
+            sets.append(np.sqrt(np.maximum(one, 0.0)) if letter in "rq" else one)
         run[letter] = {"planted": _side(sides[0], None), "random": _side(sides[1], None)}
-        run[letter] |= bracket(sides[0], sides[1], np.ones(sides[0][0].shape, bool))
+        run[letter] |= bracket(
+            sides[0], sides[1], sets[0] - sets[1], np.ones(sets[0].shape[1], bool)
+        )
     return plain(run)
 
 

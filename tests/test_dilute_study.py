@@ -24,37 +24,61 @@ def one(x: float) -> np.ndarray:
     return np.array([x])
 
 
-def pair(planted: float, random: float, error: float = 0.003, **words: Any) -> dict[str, float]:
+def pair(planted: tuple[float, ...], random: tuple[float, ...], **words: Any) -> dict[str, float]:
+    above, below = (np.array(values)[:, None] for values in (planted, random))
+    settled = words.pop("settled", YES)
     found = dilute_study.bracket(
-        (one(planted), one(error)), (one(random), one(error)), words.pop("settled", YES), **words
+        dilute_study._mean(above), dilute_study._mean(below), above - below, settled, **words
     )
     return {name: float(value[0]) for name, value in found.items()}
 
 
-def test_two_starts_meet_within_two_errors_and_two_hundredths() -> None:
-    """2 sqrt(2) 0.003 + 0.02 = 0.02849."""
-    met = pair(0.528, 0.500)
-    assert met["value"] == pytest.approx(0.514)
-    assert met["err"] == pytest.approx(0.5 * math.sqrt(2) * 0.003 + 0.014)
+LOW = (0.498, 0.500, 0.502)  # error 0.00115
+
+
+def shifted(*by: float) -> tuple[float, ...]:
+    return tuple(x + d for x, d in zip(LOW, by, strict=True))
+
+
+def test_two_starts_meet_where_they_are_closer_than_three_hundredths() -> None:
+    """Mean difference 0.001 with error 0.001: 0.001 + 4.5 * 0.001 < 0.03, p = 0.4."""
+    met = pair(shifted(0.001, -0.001, 0.003), LOW)
+    assert met["value"] == pytest.approx(0.5005)
+    assert met["err"] == pytest.approx(0.5 * math.hypot(0.002, 0.002 / 3**0.5) + 0.0005)
     assert math.isnan(met["upper"])
     assert math.isnan(met["lower"])
-    apart = pair(0.529, 0.500)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        shifted(0.028, 0.030, 0.035),  # further apart than 0.03
+        shifted(0.001, 0.001, 0.00101),  # p < 0.01: the same small difference in every data set
+        shifted(-0.03, 0.0, 0.03),  # 4.5 errors of 0.017: too large to mean much
+    ],
+)
+def test_two_starts_have_not_met(planted: tuple[float, ...]) -> None:
+    apart = pair(planted, LOW)
     assert math.isnan(apart["value"])
     assert math.isnan(apart["err"])
-    assert (apart["upper"], apart["lower"]) == pytest.approx((0.535, 0.494))
-    assert math.isnan(pair(0.500, 0.529)["value"])  # nor the other way round
-    assert math.isnan(pair(0.5, 0.5, math.nan)["value"])  # one sample has no error
+    assert apart["lower"] == pytest.approx(0.5 - 2 * 0.002 / 3**0.5)
+    assert apart["upper"] > np.mean(planted)
+    assert math.isnan(pair(LOW, planted)["value"])  # nor the other way round
+
+
+def test_two_data_sets_show_nothing() -> None:
+    assert math.isnan(pair((0.5, 0.5001), (0.5, 0.5))["value"])
+    assert math.isnan(pair((0.5,), (0.5,))["value"])
 
 
 def test_a_start_that_has_not_relaxed_is_a_bound() -> None:
-    apart = pair(0.501, 0.500, settled=~YES)
-    assert math.isnan(apart["value"])
-    assert (apart["upper"], apart["lower"]) == pytest.approx((0.507, 0.494))
-    assert math.isnan(pair(0.6, 0.5, below_bounds=False)["lower"])
-    assert pair(0.6, 0.5, below_bounds=False)["upper"] == pytest.approx(0.606)
+    near = shifted(0.001, -0.001, 0.003)
+    assert math.isnan(pair(near, LOW, settled=~YES)["value"])
+    assert pair(near, LOW, settled=~YES)["lower"] == pytest.approx(0.49769, abs=1e-5)
+    assert math.isnan(pair(shifted(0.1, 0.1, 0.2), LOW, below_bounds=False)["lower"])
 
 
-def gpu(c: int = 16, N: int = 128, samples: int = 2) -> dict[str, Any]:
+def gpu(c: int = 16, N: int = 128, samples: int = 3) -> dict[str, Any]:
     """A document of scripts/gpu_dilute.py with L = 2 whose last octave is t = 12, 16."""
     rows = []
     for t, r2, R in ((0, 1.0, 1.0), (4, 0.9, 0.9), (8, 0.8, 0.8), (12, 0.25, 0.5), (16, 0.25, 0.4)):
@@ -71,16 +95,16 @@ def gpu(c: int = 16, N: int = 128, samples: int = 2) -> dict[str, Any]:
 
 
 def test_records_of_the_gpu_are_squares_of_r() -> None:
-    """The root is taken last: [(0.25 + 0.34) / 2]^1/2, not the mean of roots."""
+    """The root is taken last: [(0.25 + 0.34 + 0.43) / 3]^1/2, not the mean of roots."""
     run = dilute_study.of_gpu(gpu())
-    assert run["r"]["planted"]["value"] == pytest.approx([math.sqrt(0.295)])
+    assert run["r"]["planted"]["value"] == pytest.approx([math.sqrt(0.34)])
     assert run["r"]["planted"]["err"] == pytest.approx(
-        [math.sqrt(0.295 + 0.045) - math.sqrt(0.295)]
+        [math.sqrt(0.34 + 0.09 / 3**0.5) - math.sqrt(0.34)]
     )
-    assert run["r"]["value"] == pytest.approx([math.sqrt(0.295)])
+    assert run["r"]["value"] == pytest.approx([math.sqrt(0.34)])
     assert run["q"]["value"] == [0.0]
-    assert run["R"]["planted"]["value"] == pytest.approx([0.45, 0.4505])
-    assert run["R"]["value"] == [None, pytest.approx(0.4505)]
+    assert run["R"]["planted"]["value"] == pytest.approx([0.45, 0.451])
+    assert run["R"]["value"] == [None, pytest.approx(0.451)]
     assert run["R"]["upper"] == [pytest.approx(0.45), None]
     assert run["R"]["lower"] == [pytest.approx(0.25), None]
     assert run["R"]["planted"]["relaxed"] is None
@@ -92,7 +116,7 @@ def test_a_record_weighs_the_time_since_the_one_before() -> None:
     document = gpu()
     del document["rows"][3]["planted.teacher.R"]
     document["rows"][3]["t"] = 9
-    document["rows"][3]["planted.teacher.R"] = [[0.8, 0.8]] * 2
+    document["rows"][3]["planted.teacher.R"] = [[0.8, 0.8]] * 3
     run = dilute_study.of_gpu(document)
     assert run["R"]["planted"]["value"][0] == pytest.approx((1 * 0.8 + 7 * 0.4) / 8)
 
@@ -192,7 +216,7 @@ def test_a_study_from_runs_to_figure(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.usefixtures("compiled")
 def test_both_starts_must_have_relaxed_by_their_own_verdicts() -> None:
     """The same run twice agrees with itself; its verdicts are put by hand."""
-    run = rd.simulate(2, 12, 2.0, connectivity=3, graph="regular", beta=1.0, sweeps=20, samples=2)
+    run = rd.simulate(2, 12, 2.0, connectivity=3, graph="regular", beta=1.0, sweeps=20, samples=3)
     yes, no = (
         replace(run, values=dict(run.values) | {"relaxed.R_gauge": np.full(2, verdict)})
         for verdict in (1.0, 0.0)
@@ -216,7 +240,7 @@ def test_the_figure_fills_what_has_met_and_opens_bounds() -> None:
         filled = [line for line in found if (line.get_markerfacecolor() != "none") is face]
         return sorted(float(y) for line in filled for y in line.get_ydata())
 
-    assert points(known, True) == pytest.approx([0.4505] * 2)
+    assert points(known, True) == pytest.approx([0.451] * 2)
     assert points(known, False) == []
     assert points(bounds, True) == []
     assert points(bounds, False) == pytest.approx([0.25, 0.25, 0.45, 0.45])
