@@ -93,7 +93,10 @@ def test_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_in_a_browser(tmp_path: Path) -> None:
-    """A slider moves by the keyboard, the words follow, the button saves, Ctrl-C ends it."""
+    """A slider moves by the keyboard, the words follow, the button saves, Ctrl-C ends it.
+
+    The picture of docs/explore.md: PAGE_PNG=docs/explore.png pytest -m slow tests/test_explore.py
+    """
     pytest.importorskip("bokeh")
     sync_api = pytest.importorskip("playwright.sync_api")
     command = [sys.executable, "-m", "replicadnn.cli.main", "explore", "--port", "0"]
@@ -106,7 +109,7 @@ def test_in_a_browser(tmp_path: Path) -> None:
         address = next(line for line in server.stderr if "http" in line).split()[4]
         with sync_api.sync_playwright() as play:
             browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1150, "height": 560})
+            page = browser.new_page(viewport={"width": 1080, "height": 440})
             page.goto(address)
             page.get_by_text("liquid at l = 3..17").wait_for(timeout=60_000)
             handle = page.locator(".noUi-handle").first
@@ -114,9 +117,9 @@ def test_in_a_browser(tmp_path: Path) -> None:
             for _ in range(60):
                 handle.press("ArrowRight")
             page.get_by_text("liquid at l = 5..15").wait_for(timeout=60_000)
+            page.screenshot(path=os.environ.get("PAGE_PNG", tmp_path / "page.png"))
             page.get_by_text("save figure and HDF5").click()
             page.get_by_text("saved:").wait_for(timeout=60_000)
-            page.screenshot(path=os.environ.get("PAGE_PNG", tmp_path / "page.png"))
             browser.close()
         assert rd.load(tmp_path / "explore_001.h5")[0].alpha == pytest.approx(99.5, rel=0.05)
         server.send_signal(signal.SIGINT)
