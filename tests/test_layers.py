@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels"},
     "plot": RESULT | {"theory", "montecarlo", "storage", "questions", "sweeps"},
 }
+MAY_IMPORT["explore"] = RESULT | {"theory", "plot"}  # a page above the figures
 MAY_IMPORT["__init__"] = RESULT | MAY_IMPORT.keys()  # the public names
 MAY_IMPORT["cli"] = MAY_IMPORT["__init__"]  # above everything: nobody may import it
 
