@@ -33,7 +33,8 @@ def command(L: int, target: Target, **options: Any) -> int:
     """Find where each layer becomes solid, and where the last liquid layer disappears.
 
     Layers are numbered from the nearest boundary; with closure exact from the input, and listed
-    from the output, where order begins.  Exit code 3: a layer has no certified threshold.
+    from the output, where order begins, or with a margin in the order of alpha, since a second
+    front grows from the inputs.  Exit code 3: a layer has no certified threshold.
     """
     from replicadnn.questions.transitions import transitions
 
@@ -58,17 +59,18 @@ def _print(found: Transitions) -> None:
             f"local slope from {fit.slope_first:.3f} to {fit.slope_last:.3f}"
         )
     if not math.isnan(found.last_liquid):
-        click.echo(
-            f"last liquid layer becomes solid at {found.last_liquid:.8g} "
-            f"(alpha rising), a liquid one returns at {found.liquid_returns:.8g} (falling)"
-        )
+        line = f"last liquid layer becomes solid at {found.last_liquid:.8g} (alpha rising)"
+        if not math.isnan(found.liquid_returns):
+            line += f", a liquid one returns at {found.liquid_returns:.8g} (falling)"
+        click.echo(line)
     for step in found.steps:
         words = [f"up {step.up:.8g}"]
         if not math.isnan(step.down):
             words.append(f"down {step.down:.8g}")
         if not math.isnan(step.coexistence):
             words.append(f"equal s at {step.coexistence:.8g} +- {step.uncertainty:.1e}")
-        overlaps = f"q({found.layers[-1]:g}) {step.q_before:.4g}"  # of the layer that is solid last
+        name = "smallest q" if found.independent else f"q({found.layers[-1]:g})"  # solid last
+        overlaps = f"{name} {step.q_before:.4g}"
         overlaps += " -> another curve" if math.isnan(step.q_after) else f" -> {step.q_after:.4g}"
         click.echo(f"first-order step: {', '.join(words)}; {overlaps}")
     if not math.isnan(found.saturated):
@@ -88,15 +90,19 @@ def _print_thresholds(found: Transitions) -> None:
     bounded = not math.isnan(found.bound)
     head = f" {'possible':>8}" if bounded else ""
     click.echo(f"{'layer':>5} {'alpha(l)':>18} {'+-':>9} {'ln alpha':>10}{head}  order")
-    for t in found.thresholds:
+    for t, origin in zip(found.thresholds, found.origins, strict=True):
         possible = f" {opt.yes_no(found.possible(t.alpha)):>8}" if bounded else ""
         if t.order is Order.NOT_REACHED:
             click.echo(f"{t.layer:>5} {'-':>18} {'-':>9} {'-':>10}{possible}  not found")
             continue
-        extra = f"  (criterion met at {t.onset:.6g} on the curve)"
+        extra = ""
+        if t.order is Order.FIRST and not math.isnan(t.onset):
+            extra = f"  (criterion met at {t.onset:.6g} on the curve)"
+        if found.independent:
+            extra = f", from {origin}"
         click.echo(
             f"{t.layer:>5} {t.alpha:>18.10g} {t.uncertainty:>9.1e} {math.log(t.alpha):>10.5f}"
-            f"{possible}  {t.order}{extra if t.order is Order.FIRST else ''}"
+            f"{possible}  {t.order}{extra}"
         )
 
 

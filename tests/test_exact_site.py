@@ -148,6 +148,27 @@ def test_accuracy_with_a_margin(beta: float, kappa: float) -> None:
             assert one == pytest.approx(two, rel=1e-12 + 4e-16 / math.sqrt(mu))
 
 
+@pytest.mark.parametrize(
+    ("kappa", "mu", "eps", "q"),
+    [
+        (-1.0, 0.02, 1e-3, 0.255665980951),
+        (-1.0, 0.1, 0.05, 0.216080141802),
+        (-0.5, 0.05, 0.2, 0.525470131164),
+        (-1.0, 1e-3, 0.1, 0.360071490364),
+    ],
+)
+def test_neurons_far_beyond_a_negative_margin_count(
+    kappa: float, mu: float, eps: float, q: float
+) -> None:
+    """Most neurons are free (q < 0.4) and the rest follow omega: both parts of <tau^2>.
+
+    Adaptive quadrature over omega, 721 points over u.
+    """
+    found = site(problem(RANDOM, math.inf, kappa), 1.0 - mu, eps, mu=mu)
+    assert found[0] == pytest.approx(q, rel=1e-11)
+    assert found[0] + found[1] == pytest.approx(1.0, abs=1e-12)
+
+
 @pytest.mark.parametrize(("mu", "eps"), [(0.3, 4.0), (1e-2, 60.0), (1e-4, 400.0)])
 def test_teacher_by_nested_integrals_with_30_digits(mu: float, eps: float) -> None:
     """1 - q = <(1-t^2) R>, G = <t'^2/(1-t^2) (1-R)>, R = e^(-eps/2) E_u cosh v/cosh(u+v)."""

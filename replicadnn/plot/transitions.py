@@ -48,7 +48,8 @@ def _name(item: Transitions, others: list[Transitions]) -> str:
 def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = None) -> Axes:
     """Draw ln alpha(l) against the depth of the layer from the boundary of its front.
 
-    That is the nearest boundary, with closure exact the output.
+    That is the nearest boundary, with closure exact the output; with closure exact and a margin,
+    where fronts grow from both ends, the abscissa is the layer.
 
     Filled markers: second-order transitions, open ones: in a first-order step; bars are
     uncertainties, the line is the fit where there is one, and the band spans the two spinodals of
@@ -103,6 +104,10 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
 
 def _depth(items: list[Transitions]) -> str:
     """Label of the abscissa `Transitions.depths`."""
+    if all(t.independent for t in items):
+        return "neuron layer  $l$"
+    if any(t.independent for t in items):
+        return "neuron layer  $l$ (margin), or depth from the boundary of its front"
     if all(t.two_fronts for t in items):
         return "depth of the layer from the nearest boundary  $l$"
     if not any(t.two_fronts for t in items if t.L > 2):
@@ -163,6 +168,8 @@ def thickness(found: Transitions | Iterable[Transitions], ax: Axes | None = None
         alpha = item.alpha[np.isfinite(item.alpha)]
         table = item.thickness["alpha"]
         end = 3.0 * float(alpha[-1])
+        if item.independent and table.size:  # the solutions may end
+            end = min(end, float(table[-1]))
         edges = np.concatenate([[0.5 * alpha[0]], alpha, [max(end, alpha[-1] * 1.01)]])
         ax.stairs(
             np.arange(alpha.size + 1), edges, baseline=None, color=colour, linewidth=1.2,
@@ -178,7 +185,9 @@ def thickness(found: Transitions | Iterable[Transitions], ax: Axes | None = None
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(r"patterns per coupling  $\alpha$")
     two = all(t.two_fronts for t in items)
-    ax.set_ylabel(f"thickness of the solid ({'one side' if two else 'one front'})")
+    both = all(t.independent for t in items)
+    which = "both fronts" if both else "one side" if two else "one front"
+    ax.set_ylabel(f"thickness of the solid ({which})")
     ax.set_ylim(bottom=0.0)
     ax.legend(loc="upper left")
     return ax

@@ -171,6 +171,26 @@ class Fronts(Protocol):
         """Stage 1 .. len(layers)."""
 
 
+class IndependentFronts(Protocol):
+    """Two fronts, from the inputs and from the outputs, that ignore each other until they meet.
+
+    They are no one curve in (overlaps, alpha): each has its own.
+    """
+
+    @property
+    def first_threshold(self) -> float:
+        """alpha at which the liquid becomes unstable; inf where it never does."""
+
+    def log_growth(self, state: State, log_alpha: float) -> FloatArray:
+        """ln of the growth of an infinitesimal overlap of the hidden layers 1..L-1; (L-1,).
+
+        0 at the onset of a layer; meaningful where q(l) = 0.
+        """
+
+    def seed(self, state: State, log_alpha: float, layer: int, overlap: float) -> State:
+        """``state`` at the onset of the liquid ``layer``, with this ``overlap`` << 1 there."""
+
+
 class Closure(Protocol):
     """A treatment of the neurons: which equations a `Problem` has."""
 
@@ -209,6 +229,14 @@ class KnowsGaps(Protocol):
 
     def gaps(self, solution: Solution, layer: int) -> GapDensity:
         """That of ``layer`` (1..L) at a solution."""
+
+
+@runtime_checkable
+class KnowsIndependentFronts(Protocol):
+    """A closure in which order may grow from both ends, each on its own; not in every one."""
+
+    def independent_fronts(self, problem: Problem) -> IndependentFronts | None:
+        """They, or None where there is one front or two mirrored ones (`Closure.fronts`)."""
 
 
 @runtime_checkable

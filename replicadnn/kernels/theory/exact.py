@@ -49,7 +49,7 @@ from replicadnn.kernels.theory.exact_averages import (
     side_curvature,
 )
 
-_HALF_FULL = 0.6  # 1 - q below which q is taken from it: a grid cut at `reach` holds no tau^2
+_HALF_FULL = 0.6  # 1 - q below which q is taken from it, not from tau^2
 
 
 # -- one layer --------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def site(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     """
     root = math.sqrt(mu)
     k = kappa / root
-    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
+    y, weight, beyond = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     near, output = eps <= NARROW, math.isinf(eps)
     up, down, sinh, message = message_grid(teacher, eps if near else 0.0, fine)
     gauss = far_grid(1.0 if near or output else eps)
@@ -87,7 +87,7 @@ def site(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
         rest += weight[i] * c
         G += weight[i] * g
     if near:
-        return (q if rest > _HALF_FULL else 1.0 - rest), math.log(rest), G / mu
+        return (q + beyond if rest > _HALF_FULL else 1.0 - rest), math.log(rest), G / mu
     if output:
         return 1.0, -math.inf, G / mu
     log_rest = math.log(rest) - (0.5 * eps if teacher else 0.0)
@@ -134,7 +134,7 @@ def site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     """
     root = math.sqrt(mu)
     k = kappa / root
-    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, FOURTH)
+    y, weight, _ = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, FOURTH)
     near = eps <= NARROW
     up, down, sinh, message = message_grid(teacher, eps if near else 0.0, fine)
     gauss = far_grid(1.0 if near or math.isinf(eps) else eps)
@@ -174,7 +174,7 @@ def potential(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     dF/dlam = -G/2 (random), G/2 (teacher);  dF/deps = (1 - q)/2 (random), -(1 - q)/2 (teacher).
     """
     k = kappa / math.sqrt(mu)
-    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
+    y, weight, _ = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     near, output = eps <= NARROW, math.isinf(eps)
     up, down, _, message = message_grid(teacher, eps if near else 0.0, fine)
     gauss = far_grid(1.0 if near or output else eps)
@@ -205,7 +205,7 @@ def site_mass_error(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     1 - t^2 of the hard constraint; over u see `message_mass`.
     """
     k = kappa / math.sqrt(mu)
-    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
+    y, weight, _ = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     total = 0.0
     for i in range(y.size):
         missing = math.erfc(y[i] * math.sqrt(0.5))

@@ -168,13 +168,15 @@ def field_panels(end, width, k, drop, fine):
 
 @jit_strict
 def field_grid(teacher, k, beta, drop, lam, mu, eps, fine, power):
-    """Points y >= 0 and weights of omega = sqrt(mu) y ~ N(0, lam); eps = inf: the output layer.
+    """Points y >= 0 and weights of omega = sqrt(mu) y ~ N(0, lam), and the weight beyond them.
+
+    eps = inf: the output layer.  A hidden neuron follows omega there (`reach`): tau^2 = 1.
 
     Integrands grow like exp(power eta^2) along the imaginary axis, the Gaussian like
     exp(eta^2/(2 width^2)): the step leaves an error of exp(-_ANALYTIC).
     """
     if lam == 0.0:
-        return np.zeros(1), np.ones(1)
+        return np.zeros(1), np.ones(1), 0.0
     width = math.sqrt(lam / mu)
     end = _SIGMAS * width
     local = teacher or eps < math.inf
@@ -183,6 +185,7 @@ def field_grid(teacher, k, beta, drop, lam, mu, eps, fine, power):
         local = 0.5 * beta > limit
         if local:
             end = min(end, abs(k) + 2.0 * math.sqrt(limit))
+    beyond = math.erfc(end / width * _SQRT_HALF)
     if k == 0.0 and (local or math.isinf(beta)):
         growth = power + 0.5 / width**2
         step = min(_Y_STEP, math.pi / math.sqrt(_ANALYTIC * growth)) / fine
@@ -208,7 +211,7 @@ def field_grid(teacher, k, beta, drop, lam, mu, eps, fine, power):
                 weight[i * _NODES.size + j] = half * _WEIGHTS[j]
     for i in range(n):
         weight[i] *= 2.0 * math.exp(-0.5 * (y[i] / width) ** 2) / (_SQRT_2PI * width)
-    return y, weight
+    return y, weight, beyond
 
 
 @jit_strict

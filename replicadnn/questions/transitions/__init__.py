@@ -5,7 +5,8 @@
 
 Replica symmetric: the solutions connected to the liquid are one curve in (overlaps, alpha), built
 stage by stage (`path`), with thresholds where the next layer becomes unstable (`thresholds`) and
-first-order steps where it folds (`steps`).  Broken symmetry: `broken`.
+first-order steps where it folds (`steps`).  Two independent fronts (closure exact with a margin):
+the solution is followed while alpha is raised (`rising`).  Broken symmetry: `broken`.
 """
 
 from replicadnn.questions.transitions.ask import transitions

@@ -9,8 +9,9 @@ from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, Ansatz, Problem, Scenario
 from replicadnn.questions.transitions.broken import broken_transitions
 from replicadnn.questions.transitions.result import Transitions
+from replicadnn.questions.transitions.rising import rising_transitions
 from replicadnn.questions.transitions.symmetric import symmetric_transitions
-from replicadnn.theory.closures import closure_of, default_ansatz
+from replicadnn.theory.closures import closure_of, default_ansatz, independent_fronts
 from replicadnn.theory.solve import Progress
 from replicadnn.validate import choice, real, whole
 
@@ -41,7 +42,8 @@ def transitions(
     ansatz : {"rs", "1rsb", "rsb"}, optional
         Default as in `replicadnn.solve`.
     kappa, beta : float
-        Margin and inverse temperature.
+        Margin and inverse temperature.  With closure exact and a margin two fronts grow, from
+        the inputs and from the outputs, each with its own thresholds.
     closure : str
         Treatment of the neurons, as in `replicadnn.solve`.
     alpha_max : float
@@ -90,6 +92,9 @@ def transitions(
     )  # fmt: skip
     closure_of(problem)  # there is such a closure, and it covers the problem
     if structure is Ansatz.RS:
+        apart = independent_fronts(problem)
+        if apart is not None:
+            return rising_transitions(problem, apart, alpha_max, progress)
         return symmetric_transitions(problem, alpha_max, progress)
     count = 1 if structure is Ansatz.ONE_RSB else levels
     return broken_transitions(problem, alpha_max, count, threads, progress)

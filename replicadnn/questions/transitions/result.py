@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
+from replicadnn.problem import AVERAGED, EXACT, Ansatz, Problem, Scenario
 from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
 from replicadnn.theory.counting import largest
@@ -46,7 +46,8 @@ class Threshold:
         Bracket of the sign change of (22) and rounding; with levels, their error.
     onset : float
         Where (22) holds for this layer on the curve.  Equal to ``alpha`` for a second-order
-        transition; smaller if the curve had to be left by a first-order step before.
+        transition; smaller if the curve had to be left by a first-order step before, nan where
+        it was not followed behind that step (independent fronts).
     order : Order
     growth : float
         d q(l) / d ln alpha just above a second-order onset (q grows linearly).
@@ -78,6 +79,10 @@ class Step:
     curve turns back for good, what it falls to is on another one: ``down``, ``coexistence`` and
     ``q_after`` are nan, see
     `Transitions.saturated`.
+
+    With independent fronts (`Transitions.independent`) only what alpha meets when it rises is
+    known: ``down``, ``coexistence`` are nan, ``solid_before``, ``solid_after`` count the layers of
+    both, ``q_before``, ``q_after`` are the smallest q_EA of a hidden layer.
     """
 
     up: float
@@ -158,17 +163,20 @@ class Transitions(Answer):
     ----------
     thresholds : tuple of Threshold
         One a layer, in the order in which a front reaches them: 1..L//2, or L-1..1 with closure
-        exact, whose only front starts at the output.
+        exact, whose only front starts at the output; with a margin, where a second one starts at
+        the inputs, in the order of alpha.
     steps : tuple of Step
         First-order steps met when alpha rises, in order.
     fit : Fit or None
         Over the layers with a second-order transition and a liquid neighbour.
     thickness : mapping
-        "alpha", "solid_layers" (of one front) and "sum_q" (sum of q_EA over them), alpha rising.
+        "alpha", "solid_layers" (of one front, or of both independent ones) and "sum_q" (sum of
+        q_EA over them), alpha rising.
     last_liquid : float
         Largest alpha at which a liquid layer is left when alpha rises: threshold of the centre.
     liquid_returns : float
-        Where a liquid layer reappears when alpha falls from the solid side.
+        Where a liquid layer reappears when alpha falls from the solid side; nan with independent
+        fronts after a step, which is not followed back.
     saturated : float
         Teacher-student: from here on the saturated branch (q -> 1) has larger s than the solution
         reached by raising alpha; nan if there is none.  "frozen" in documents and files.
@@ -218,18 +226,48 @@ class Transitions(Answer):
 
     @property
     def depths(self) -> FloatArray:
-        """1, 2, ...: depth of each of them from the boundary where its front starts."""
+        """1, 2, ...: depth of each of them from the boundary where its front starts.
+
+        The layers themselves where two independent fronts start.
+        """
+        if self.independent:
+            return self.layers
         return np.arange(1.0, len(self.thresholds) + 1.0)
 
     @property
+    def independent(self) -> bool:
+        """Whether a front from the inputs and another from the outputs grow, each on its own."""
+        return self.closure == EXACT and self.kappa != 0.0
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Whence the front comes that reaches a layer: "inputs", "outputs" or "both"; "" if none.
+
+        Two mirrored fronts: "both"; two independent ones meet in the last layer.
+        """
+        words, low, high = [], 0, self.L
+        for t in self.thresholds:
+            if math.isnan(t.alpha):
+                words.append("")
+            elif self.two_fronts or (self.independent and low + 1 == t.layer == high - 1):
+                words.append("both")
+            elif self.independent and t.layer == low + 1:
+                words.append("inputs")
+                low += 1
+            else:
+                words.append("outputs")
+                high -= 1
+        return tuple(words)
+
+    @property
     def two_fronts(self) -> bool:
-        """Whether fronts grow from both boundaries: depths are layers."""
-        return bool(np.array_equal(self.layers, self.depths))
+        """Whether mirrored fronts grow from both boundaries: depths are layers."""
+        return not self.independent and bool(np.array_equal(self.layers, self.depths))
 
     @property
     def filling(self) -> Step | None:
         """The step by which the centre fills, i.e. the last one that starts with a thin centre."""
-        thin = [s for s in self.steps if s.q_before < _THIN]
+        thin = [s for s in self.steps if s.q_before < _THIN and s.q_after != 0.0]
         return thin[-1] if thin else None
 
     @property
@@ -253,8 +291,9 @@ class Transitions(Answer):
         document: dict[str, Any] = plain(
             {
                 "transitions": [
-                    _THRESHOLDS.document(t) | {"possible": self.possible(t.alpha)}
-                    for t in self.thresholds
+                    _THRESHOLDS.document(t)
+                    | {"possible": self.possible(t.alpha), "front": origin or None}
+                    for t, origin in zip(self.thresholds, self.origins, strict=True)
                 ],
                 "scenario": str(self.scenario),
                 "ansatz": str(self.ansatz),

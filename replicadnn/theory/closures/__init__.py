@@ -14,8 +14,10 @@ from replicadnn.theory.contract import (
     Closure,
     Fronts,
     GapDensity,
+    IndependentFronts,
     KnowsCapacity,
     KnowsGaps,
+    KnowsIndependentFronts,
     KnowsLevels,
     KnowsSaturatedEnds,
     SaturatedEnds,
@@ -73,6 +75,14 @@ def symmetric_equations(problem: Problem) -> SymmetricEquations:
 def fronts(problem: Problem) -> Fronts:
     """How order grows in the network of ``problem``."""
     return closure_of(problem).fronts(problem)
+
+
+def independent_fronts(problem: Problem) -> IndependentFronts | None:
+    """Fronts that grow independently from both ends of the network of ``problem``, if there are."""
+    closure = closure_of(problem)
+    if not isinstance(closure, KnowsIndependentFronts):
+        return None
+    return closure.independent_fronts(problem)
 
 
 def gap_density(solution: Solution, layer: int) -> GapDensity:

@@ -10,7 +10,7 @@ from replicadnn.problem import EXACT, Problem
 from replicadnn.solution import Solution
 from replicadnn.theory.closures.exact import closed_forms
 from replicadnn.theory.closures.exact.equations import Equations
-from replicadnn.theory.closures.exact.fronts import Fronts
+from replicadnn.theory.closures.exact.fronts import Fronts, TwoFronts
 from replicadnn.theory.closures.exact.gaps import GapDensity
 
 
@@ -42,11 +42,11 @@ class Exact:
         return closed_forms.reduced_rs(problem.L) if problem.kappa == 0.0 else math.nan
 
     def fronts(self, problem: Problem) -> Fronts:
-        """One front, from the output."""
+        """One front, from the output; InputError with a margin (`independent_fronts`)."""
         if problem.kappa != 0.0:
-            raise InputError(
-                "kappa", problem.kappa,
-                "0 for the thresholds of the exact closure (with a margin a second front comes "
-                "from the inputs)",
-            )  # fmt: skip
+            raise InputError("kappa", problem.kappa, "0: with a margin there are two fronts")
         return Fronts(problem)
+
+    def independent_fronts(self, problem: Problem) -> TwoFronts | None:
+        """With a margin: one from the inputs, one from the outputs."""
+        return TwoFronts(problem) if problem.kappa != 0.0 else None

@@ -140,14 +140,14 @@ class Equations:
     def growth(self, state: State) -> FloatArray:
         """Growth factor of an infinitesimal overlap of the hidden layers 1..L-1, were they liquid.
 
-        Meaningful where q(l) = 0.
+        The larger root of g^2 - (x + y) g + x (y - z) = 0 with x = alpha G(l+1)^2,
+        y = alpha w2^2 q(l-1)^2, z = alpha c0^2 q(l-1)^2; above 1 where (48) is, smooth and rising
+        in every overlap (docs/theory.md, eq. 48a).  Meaningful where q(l) = 0.
         """
-        G, alpha = self.layers(state).G, self.problem.alpha
-        fed = alpha * state.q[:-2] ** 2
-        left = 1.0 - fed * self.w2**2
-        with np.errstate(divide="ignore"):
-            from_above = alpha * G[1:] ** 2 * (1.0 + fed * self.c0**2 / left)
-        return np.where(left > 0.0, from_above, np.inf)
+        alpha, fed = self.problem.alpha, self.problem.alpha * state.q[:-2] ** 2
+        above, below = alpha * self.layers(state).G[1:] ** 2, fed * self.w2**2
+        mean, half = 0.5 * (above + below), 0.5 * (above - below)
+        return np.asarray(mean + np.sqrt(half**2 + above * fed * self.c0**2))
 
     def unstable_liquid_layers(self, state: State) -> list[int]:
         """Hidden layers (1..L-1) that are liquid although an overlap there would grow."""

@@ -1,11 +1,13 @@
-"""How order grows in the exact closure at kappa = 0: one front, from the output.
+"""How order grows in the exact closure: at kappa = 0 one front, from the output; else two.
 
     layer l, liquid, is unstable when  a q(l+1)^2 [1 + a q(l-1)^2] > 1,  a = alpha c0^2
-                                                                       (docs/theory.md, eq. 48)
+                                                        (kappa = 0; docs/theory.md, eq. 48)
 
-q(l-1) = 0 unless l = 1, whose inputs are data: without a signal from above a neuron teaches its
-couplings nothing.  While the layers below are liquid the front of n layers is a chain of n + 1
-layers with q(0) = 0; with layer 1 solid, the whole network.
+At kappa = 0 q(l-1) = 0 unless l = 1, whose inputs are data: without a signal from above a neuron
+teaches its couplings nothing.  While the layers below are liquid the front of n layers is a chain
+of n + 1 layers with q(0) = 0; with layer 1 solid, the whole network.
+
+With a margin layers beside solid inputs become solid by themselves (`TwoFronts`).
 """
 
 from __future__ import annotations
@@ -14,9 +16,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from replicadnn.problem import Ansatz, Problem
 from replicadnn.theory.closures.averaged.weight import liquid_curvature
+from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.symmetric.state import State
+from replicadnn.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +132,43 @@ class Fronts:
     def stage(self, layer: int) -> Stage:
         """``layer`` solid layers beside the output."""
         return Stage(replace(self.problem, ansatz=Ansatz.RS), layer)
+
+
+@dataclass(frozen=True, slots=True)
+class TwoFronts:
+    """One front from the inputs and one from the outputs (`theory.contract.IndependentFronts`).
+
+    alpha of ``problem`` is unused.
+    """
+
+    problem: Problem
+
+    def log_growth(self, state: State, log_alpha: float) -> FloatArray:
+        """ln of the growth factor (48a) of every hidden layer, were it liquid."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self._at(log_alpha).growth(state)))
+
+    @property
+    def first_threshold(self) -> float:
+        """1/c0^2 or 1/w2^2, whichever is smaller; L = 2, whose hidden layer sees both: (48a)."""
+        L = self.problem.L
+        return math.inf if L == 1 else math.exp(-float(self.log_growth(State.liquid(L), 0.0).max()))
+
+    def seed(self, state: State, log_alpha: float, layer: int, overlap: float) -> State:
+        """``state`` at the onset of the liquid ``layer``, with this ``overlap`` << 1 there.
+
+        x = alpha G(l+1)^2:  Q(l+1) G(l+1) = x q(l),  c0 q(l-1) Q(l) = (1 - x) q(l).
+        """
+        equations = self._at(log_alpha)
+        new, n = state.copy(), layer
+        above = float(equations.layers(state).G[n])
+        x = math.exp(log_alpha) * above**2
+        new.q[n], new.p[n] = overlap, 1.0 - overlap
+        new.Q[n] = math.exp(log_alpha) * above * overlap
+        if state.q[n - 1] > 0.0:
+            new.Q[n - 1] = (1.0 - x) * overlap / (equations.c0 * float(state.q[n - 1]))
+        new.P[n - 1 : n + 1] = 1.0 - new.Q[n - 1 : n + 1]
+        return new
+
+    def _at(self, log_alpha: float) -> Equations:
+        return Equations(replace(self.problem, alpha=math.exp(log_alpha), ansatz=Ansatz.RS))
