@@ -82,7 +82,11 @@ def cli(verbose: bool) -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Entry point: one clear line for a user's mistake, and the documented exit codes."""
-    sys.exit(run(args))
+    import signal
+
+    code = run(args)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
+    sys.exit(code)
 
 
 def run(args: list[str] | None = None) -> int:

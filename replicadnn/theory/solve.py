@@ -63,9 +63,8 @@ def solve(
     Parameters
     ----------
     alpha : float or array
-        Patterns per coupling M/N, 1e-9..1e9.  A sweep is solved from small to large alpha, each
-        replica-symmetric point started from the one before (with broken symmetry every point is
-        solved from nothing); results come back in the order given.
+        Patterns per coupling M/N, 1e-9..1e9.  The numbers of a point do not depend on the others
+        asked for; results come back in the order given.
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
@@ -203,7 +202,8 @@ def plan(
 def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
     """Solve point by point from small to large alpha; yields (position asked for, solutions).
 
-    A replica-symmetric point starts from the one before, a point with broken symmetry from nothing.
+    Every point is solved from nothing; replica-symmetric branches take their names from the point
+    before where they have moved continuously.
     """
     previous: list[Candidate] = []
     order = sorted(range(len(work.problems)), key=lambda i: work.problems[i].alpha)
