@@ -109,8 +109,6 @@ def run(args: list[str] | None = None) -> int:
             click.echo(error.format_message(), err=True)
             return 2
         hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
-        if isinstance(error, click.NoSuchOption) and error.option_name == "--resume":
-            hint = " (only mc-simulate has it; sweep continues its files without it)"
         return _fail(error.format_message() + hint, 2)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
