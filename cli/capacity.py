@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,9 +29,8 @@ def command(L: list[int], kappa: list[float], target: Target, **options: Any) ->
     from replicadnn.questions.capacity import capacity
 
     return target.finish(
-        lambda report: capacity(L, kappa=kappa, progress=report, **options),
-        "point", _print_table, "save_capacity",
-    )  # fmt: skip
+        partial(capacity, L, kappa=kappa, **options), "point", _print_table, "capacity"
+    )
 
 
 def _print_table(found: Capacity) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,10 +25,7 @@ def command(L: int, alpha: float, target: Target, **options: Any) -> int:
     """Number of saturated states of random data, Sigma(m), and where they appear and dominate."""
     from replicadnn.questions.complexity import complexity
 
-    return target.finish(
-        lambda report: complexity(alpha, L, progress=report, **options),
-        "point", _print, "save_complexity",
-    )  # fmt: skip
+    return target.finish(partial(complexity, alpha, L, **options), "point", _print, "complexity")
 
 
 def _print(found: Complexity) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,9 +43,8 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
     from replicadnn.questions.generalisation import generalisation
 
     return target.finish(
-        lambda report: generalisation(alpha, L, progress=report, **options),
-        "point", _print, "save_generalisation",
-    )  # fmt: skip
+        partial(generalisation, alpha, L, **options), "point", _print, "generalisation"
+    )
 
 
 def _print(found: Generalisation) -> None:

@@ -83,7 +83,11 @@ def cli(verbose: bool) -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Entry point: one clear line for a user's mistake, and the documented exit codes."""
-    sys.exit(run(args))
+    import signal
+
+    code = run(args)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
+    sys.exit(code)
 
 
 def run(args: list[str] | None = None) -> int:
@@ -106,8 +110,6 @@ def run(args: list[str] | None = None) -> int:
             click.echo(error.format_message(), err=True)
             return 2
         hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
-        if isinstance(error, click.NoSuchOption) and error.option_name == "--resume":
-            hint = " (only mc-simulate has it; sweep continues its files without it)"
         return _fail(error.format_message() + hint, 2)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)

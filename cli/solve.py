@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,29 +31,30 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @opt.threads_option
 @click.option("--tol", type=float, default=1e-8, show_default=True, help="Largest residual.")
-@target_options(
-    "solutions", "the profiles q(l), Q(l)",
-    "solve cannot continue a file: --overwrite computes it anew, sweep continues its own files",
-)  # fmt: skip
+@target_options("solutions", "the profiles q(l), Q(l)")
 def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
     """Solve the saddle-point equations for the overlaps q(l) and Q(l) of every layer."""
-    from replicadnn.provenance import provenance
     from replicadnn.solution import Solutions
-    from replicadnn.storage.locking import lock
     from replicadnn.storage.solutions import SolutionWriter
-    from replicadnn.theory.solve import plan, solve_plan
+    from replicadnn.theory.solve import origin, plan, solve_plan, taken_over
 
     work = plan(alpha, L, **options)
-
+    made = origin(work)
     found: dict[int, list[Solution]] = {}
     interrupted = False
-    origin = provenance()
-    with contextlib.nullcontext() if target.output is None else lock(target.output):
+    with target.writing():
+        known = target.earlier("solve")
+        if known is not None:
+            found = taken_over(work, known)
+        before = len(found)
         writer = None
-        if target.output is not None:
-            writer = SolutionWriter(target.output, origin, overwrite=target.overwrite)
+        if target.output is not None and not (target.complete() and before == len(alpha)):
+            writer = SolutionWriter(
+                target.output, made, overwrite=target.overwrite or known is not None, known=found
+            )
+        left = len(alpha) - before
         try:
-            for index, solved in opt.with_progress(solve_plan(work), len(alpha), "point"):
+            for index, solved in opt.with_progress(solve_plan(work, set(found)), left, "point"):
                 found[index] = solved
                 if writer is not None:
                     writer.add(index, solved)
@@ -64,19 +64,17 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
             with opt.progress("point", "writing") as report:
                 writer.finish(finished=not interrupted, progress=report)
             opt.note(f"solutions written to {target.output}")
+        elif target.resume and not left:
+            opt.note(f"nothing to do: {target.output} holds every point asked for")
 
-    solutions = Solutions([s for i in sorted(found) for s in found[i]], origin)
+    solutions = Solutions([s for i in sorted(found) for s in found[i]], made)
     if target.figure is not None and not interrupted:
         from replicadnn.plot import save_profile
 
         target.draw(save_profile, solutions)
     code = target.show(solutions, _print_table)
     if interrupted:
-        opt.note(
-            f"interrupted: {len(found)} of {len(alpha)} points done "
-            "(solve cannot continue them; sweep continues its own files)"
-        )
-        return 130
+        return target.interrupted(f"{len(found)} of {len(alpha)} points")
     return code
 
 

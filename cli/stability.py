@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,9 +33,8 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
     from replicadnn.questions.stability import stability
 
     return target.finish(
-        lambda report: stability(alpha, L, progress=report, **options),
-        "point", _print_tables, "save_stability",
-    )  # fmt: skip
+        partial(stability, alpha, L, **options), "point", _print_tables, "stability"
+    )
 
 
 def _print_tables(found: Stability) -> None:

@@ -72,6 +72,7 @@ def _axes(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Take over the points of this store, e.g. of a share (repeatable).",
 )  # fmt: skip
 @click.option("--retry", is_flag=True, help="Repeat points that failed or did not converge.")
+@click.option("--resume", is_flag=True, help="Continue FILE.h5, as without this word.")
 @click.option("--overwrite", is_flag=True, help="Begin anew instead of continuing FILE.h5.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
 @config_option
@@ -81,6 +82,7 @@ def command(
     more: tuple[str, ...],
     time_limit: float | None,
     output: str,
+    resume: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -90,10 +92,13 @@ def command(
     comma list, start:stop:count or start:stop:count:log, mixed.  Interrupted at any moment, the
     same command continues.  Exit code 3: some points failed or did not converge; they are listed.
     """
+    from replicadnn.errors import InputError
     from replicadnn.sweeps.driver import sweep
     from replicadnn.sweeps.plan import plan_from_table
     from replicadnn.sweeps.reader import Sweep
 
+    if resume and options["overwrite"]:
+        raise InputError("overwrite", "with --resume", "one of them")
     given = {name: options.pop(name) for name in _AXES}
     table = _table(plan, task, {k: v for k, v in given.items() if v is not None}, more, time_limit)
     work = plan_from_table(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,10 +39,7 @@ def command(L: int, target: Target, **options: Any) -> int:
     """
     from replicadnn.questions.transitions import transitions
 
-    return target.finish(
-        lambda report: transitions(L, progress=report, **options),
-        "layer", _print, "save_transitions",
-    )  # fmt: skip
+    return target.finish(partial(transitions, L, **options), "layer", _print, "transitions")
 
 
 def _print(found: Transitions) -> None:

@@ -3,7 +3,8 @@
 Python raises KeyboardInterrupt wherever it happens to be, also where a compiled kernel hands its
 result back, and numba makes a SystemError of that.  Inside `safely` the first Ctrl-C is therefore
 only noted; `check`, called between kernels, raises KeyboardInterrupt.  The second Ctrl-C raises it
-at once.
+at once; signals of one moment are one Ctrl-C, since what has started this program may pass on what
+the terminal sends to both.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
+
+#: Seconds within which signals are one Ctrl-C.
+SAME_PRESS = 0.25
 
 
 class Interrupted(KeyboardInterrupt):
@@ -43,9 +48,14 @@ class _Requests:
     count: int = 0
     pending: bool = False
     say: str = ""
+    last: float = 0.0
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
+        now = time.monotonic()
+        if self.count and now - self.last < SAME_PRESS:
+            return
+        self.last = now
         self.count += 1
         if self.count > 1:
             self.pending = False
@@ -99,8 +109,8 @@ def safely(*, signals: tuple[int, ...] = (), say: str = "") -> Iterator[None]:
         yield
         if before:
             check()
-    except SystemError as error:  # of a kernel that the second Ctrl-C hit
-        if _requests.count > 1:
+    except SystemError as error:
+        if _of_interrupt(error):
             raise KeyboardInterrupt from error
         raise
     finally:
@@ -109,6 +119,16 @@ def safely(*, signals: tuple[int, ...] = (), say: str = "") -> Iterator[None]:
                 signal.signal(number, handler)
             _requests.inside = _requests.pending = False
             _requests.count = 0
+
+
+def _of_interrupt(error: BaseException | None) -> bool:
+    """Did a second Ctrl-C, or the handler of a caller, raise where a kernel handed back?
+
+    Kernels that call kernels wrap one SystemError in the other.
+    """
+    while isinstance(error, SystemError):
+        error = error.__cause__
+    return isinstance(error, KeyboardInterrupt)
 
 
 @contextlib.contextmanager

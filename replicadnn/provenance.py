@@ -1,14 +1,19 @@
-"""How a result was made: versions, command line, machine, time."""
+"""How a result was made: versions, command line, machine, time, and what was asked."""
 
 from __future__ import annotations
 
 import datetime
+import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+from replicadnn.errors import InputError
 
 
 @cache
@@ -60,3 +65,33 @@ def provenance(**extra: object) -> dict[str, str]:
     }
     record.update({key: str(value) for key, value in extra.items()})
     return record
+
+
+def settings(**asked: Any) -> str:
+    """What a result was asked with, for the entry "asked" of its `provenance`.
+
+    Everything that its numbers depend on, but not how many points: of those a later call may ask
+    for more.
+    """
+    return json.dumps({name: _plain(value) for name, value in asked.items()})
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) or value == float("inf") else value
+
+
+def same_settings(known: Mapping[str, str], asked: str) -> None:
+    """Raise an `InputError` unless a result of provenance ``known`` was asked with the same.
+
+    ``asked`` is made by `settings`.
+    """
+    if "asked" not in known:
+        raise InputError(
+            "earlier result", "of an older version", "it does not say what was asked, so that it "
+            "cannot be continued",
+        )  # fmt: skip
+    before = json.loads(known["asked"])
+    for name, value in json.loads(asked).items():
+        if before.get(name) != value:
+            there = before.get(name, "not given")
+            raise InputError(name, value, f"must be {there} to continue the earlier result")

@@ -286,21 +286,6 @@ def test_figure_that_cannot_be_written_costs_no_result(
     assert err == f"no figure: {png}: cannot be written (No space left on device)\n"
 
 
-def test_solve_cannot_continue_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    path = str(tmp_path / "a.h5")
-    words = ("solve", "--alpha", "3", "--L", "2", "--output", path)
-    assert call(capsys, *words)[0] == 0
-    before = Path(path).read_bytes()
-    for more, said in (
-        ((), "exists already (solve cannot continue a file: --overwrite computes it anew"),
-        (("--resume",), "(only mc-simulate has it; sweep continues its files without it)"),
-    ):
-        code, out, err = call(capsys, *words, *more)
-        assert (code, out, err.count("\n")) == (2, "", 1)
-        assert said in err
-    assert Path(path).read_bytes() == before
-
-
 def test_figure_does_not_replace_the_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

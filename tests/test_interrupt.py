@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,12 @@ def _handler() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+def again() -> None:
+    """The second Ctrl-C: later than signals that are one."""
+    time.sleep(0.3)
+    ctrl_c()
+
+
 def test_first_waits_for_a_safe_point_second_does_not() -> None:
     seen = []
 
@@ -48,7 +55,7 @@ def test_first_waits_for_a_safe_point_second_does_not() -> None:
     @interrupt.safely()
     def never_checks() -> None:
         ctrl_c()
-        ctrl_c()
+        again()
         seen.append("nor here")
 
     for one in (computes, never_checks):
@@ -103,7 +110,7 @@ def test_a_kernel_hit_by_the_second_is_no_system_error() -> None:
     def kernel() -> None:
         ctrl_c()
         try:
-            ctrl_c()
+            again()
         except KeyboardInterrupt as error:
             raise SystemError("returned a result with an exception set") from error
 
@@ -111,6 +118,43 @@ def test_a_kernel_hit_by_the_second_is_no_system_error() -> None:
         kernel()
     with pytest.raises(SystemError), interrupt.safely():
         raise SystemError("of another kind")
+
+
+def test_signals_of_one_moment_are_one_interrupt() -> None:
+    """As from `timeout -s INT`, or a launcher that passes on what the terminal sent to both."""
+    seen = []
+
+    @interrupt.safely()
+    def computes() -> None:
+        ctrl_c()
+        ctrl_c()
+        seen.append("here")
+        interrupt.check()
+        seen.append("not here")
+
+    with pytest.raises(KeyboardInterrupt):
+        computes()
+    assert seen == ["here"]
+
+
+def test_a_kernel_hit_by_the_handler_of_a_caller_is_no_system_error() -> None:
+    """A host that raises in its own handler keeps it; what comes out is its KeyboardInterrupt."""
+
+    def raises(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    rd.solve(20.0, L=6, scenario="random", levels=2)  # compiled
+    signal.signal(signal.SIGINT, raises)
+    try:
+        for delay in (0.05, 0.12, 0.19, 0.27, 0.33, 0.41):
+            timer = threading.Timer(delay, ctrl_c)
+            timer.start()
+            with pytest.raises(interrupt.Interrupted):
+                rd.solve(np.linspace(40.0, 60.0, 60), L=20, scenario="random")
+            timer.join()
+            assert signal.getsignal(signal.SIGINT) is raises
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_an_error_after_the_interrupt_is_told() -> None:

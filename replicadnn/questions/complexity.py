@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,8 +28,8 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
-from replicadnn.provenance import provenance
-from replicadnn.questions.schema import Answer, Item, origin
+from replicadnn.provenance import provenance, settings
+from replicadnn.questions.schema import Answer, Checkpoint, Item, origin, taken_over
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
 from replicadnn.theory.broken.accuracy import residual
 from replicadnn.theory.broken.active import adjust_levels
@@ -202,6 +202,8 @@ def complexity(
     m: Number | Several | None = None,
     kappa: float = 0.0,
     closure: str = AVERAGED,
+    known: Complexity | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> Complexity:
     """Sigma(m) = -m^2 ds/dm of the saturated states of random data (one step, hard constraints).
@@ -218,6 +220,10 @@ def complexity(
         Margin.
     closure : str
         Treatment of the neurons; "averaged" is the only one with saturated states.
+    known : Complexity, optional
+        An earlier result with the same arguments at fewer breakpoints: they are not computed again.
+    checkpoint : callable, optional
+        Called after every breakpoint with a function that returns the result so far.
     progress : callable, optional
         Called with (breakpoints done, breakpoints in all).
 
@@ -241,24 +247,47 @@ def complexity(
     whole("L", L, 2, 200)
     asked = np.linspace(0.1, 1.0, 19) if m is None else numbers("m", m)
     values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in asked])
-    rows: list[tuple[float, float, float]] = []
+    asked_with = settings(alpha=problem.alpha, L=L, kappa=problem.kappa)
+    there = taken_over(known, asked_with, _solved_rows(known), values.tolist(), "m")
+    rows = {m: found[0] for m, found in there.items()}
     ends = (math.nan, math.nan, math.nan)
-    with interrupt.keeping(lambda: (_result(problem, values, rows, ends, False), len(rows))):
-        for value in values:
-            rows.append(_row(problem, float(value)))
+    if known is not None and known.finished:
+        ends = known.dynamical, known.static, known.appearing_entropy
+
+    def result(finished: bool) -> Complexity:
+        done = [m for m in values.tolist() if m in rows]
+        found = _result(problem, done, [rows[m] for m in done], ends, finished)
+        return replace(found, provenance=provenance(asked=asked_with))
+
+    with interrupt.keeping(lambda: (result(False), len(rows))):
+        for value in values.tolist():
+            if value in rows:
+                continue
+            rows[value] = _row(problem, value)
+            if checkpoint is not None:
+                checkpoint(lambda: result(False))
             if progress is not None:
                 progress(len(rows), len(values))
-        if problem.kappa == 0.0:
+        if problem.kappa == 0.0 and math.isnan(ends[0]):
             ends = planted_range(L)
-    return _result(problem, values, rows, ends, True)
+    return result(True)
+
+
+def _solved_rows(known: Complexity | None) -> list[tuple[float, tuple[float, float, float]]]:
+    """Breakpoints of an earlier result that were solved, each with its (s, Sigma, residual)."""
+    if known is None:
+        return []
+    columns = (known.m, known.free_entropy, known.sigma, known.residual)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [(m, (s, sigma, rest)) for m, s, sigma, rest in rows if math.isfinite(sigma)]
 
 
 def _result(
-    problem: Problem, m: FloatArray, rows: Sequence[tuple[float, float, float]],
+    problem: Problem, done: Sequence[float], rows: Sequence[tuple[float, float, float]],
     ends: tuple[float, float, float], finished: bool,
 ) -> Complexity:  # fmt: skip
-    """From the rows (s, Sigma, residual) at the first breakpoints and the `planted_range`."""
-    m = m[: len(rows)]
+    """From the rows (s, Sigma, residual) at the breakpoints ``done`` and the `planted_range`."""
+    m = np.array(done, dtype=float)
     s, sigma, rest = np.array(rows, dtype=float).reshape(-1, 3).T.copy()
     bad = ~(rest < _SOLVED)
     s[bad] = sigma[bad] = math.nan
@@ -266,8 +295,7 @@ def _result(
     return Complexity(
         alpha=problem.alpha, L=problem.L, kappa=problem.kappa, m=m, free_entropy=s, sigma=sigma,
         internal=s - sigma / m, residual=rest, m_star=_zero(m, sigma),
-        dynamical=dynamical, static=static, appearing_entropy=excess,
-        provenance=provenance(), finished=finished,
+        dynamical=dynamical, static=static, appearing_entropy=excess, finished=finished,
     )  # fmt: skip
 
 

@@ -21,8 +21,16 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED
-from replicadnn.provenance import provenance
-from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
+from replicadnn.provenance import provenance, settings
+from replicadnn.questions.schema import (
+    Answer,
+    Checkpoint,
+    Item,
+    Schema,
+    beta_value,
+    origin,
+    taken_over,
+)
 from replicadnn.solution import Solution
 from replicadnn.status import Branch, Status
 from replicadnn.storage.tables import Plain, Table, Tables, plain
@@ -183,6 +191,8 @@ def generalisation(
     closure: str = AVERAGED,
     branch: str = "auto",
     noisy: str = "none",
+    known: Generalisation | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> Generalisation:
     """Generalisation error eps_g(alpha, L) of the typical student (docs/theory.md, eq. 24).
@@ -201,6 +211,10 @@ def generalisation(
         Which solution, where there are several.
     noisy : {"none", "teacher", "both"}
         Which networks err on the fresh inputs as well (`generalisation_error`).
+    known : Generalisation, optional
+        An earlier result with the same arguments at fewer points: they are not computed again.
+    checkpoint : callable, optional
+        Called after every point with a function that returns the result so far.
     progress : callable, optional
         Called with (points done, points in all).
 
@@ -235,20 +249,35 @@ def generalisation(
         for depth in depths
     ]  # fmt: skip
     total = sum(len(work.problems) for work in works)
-    found: dict[tuple[int, int], ErrorPoint] = {}
+    asked = settings(
+        kappa=float(kappa), beta=float(beta), closure=closure, branch=branch, noisy=noise
+    )
+    there = taken_over(
+        known, asked, (((p.L, p.alpha), p) for p in (known.points if known else ())),
+        ((p.L, p.alpha) for work in works for p in work.problems), "L, alpha",
+    )  # fmt: skip
+    found = {
+        (depth, index): there[p.L, p.alpha][0]
+        for depth, work in enumerate(works)
+        for index, p in enumerate(work.problems)
+        if (p.L, p.alpha) in there and there[p.L, p.alpha][0].status is not Status.NOT_CONVERGED
+    }
 
     def result(finished: bool) -> Generalisation:
         return Generalisation(
             tuple(found[place] for place in sorted(found)), float(bare(beta)), float(bare(kappa)),
             branch,
-            noise, closure, timings={"solve": time.perf_counter() - began}, provenance=provenance(),
-            finished=finished,
+            noise, closure, timings={"solve": time.perf_counter() - began},
+            provenance=provenance(asked=asked), finished=finished,
         )  # fmt: skip
 
     with interrupt.keeping(lambda: (result(False), len(found))):
         for depth, work in enumerate(works):
-            for index, solutions in solve_plan(work):
+            done = {index for at, index in found if at == depth}
+            for index, solutions in solve_plan(work, done):
                 found[depth, index] = _point(solutions[0], noise)
+                if checkpoint is not None:
+                    checkpoint(lambda: result(False))
                 if progress is not None:
                     progress(len(found), total)
     return result(True)

@@ -7,13 +7,15 @@ it ``save`` and ``load``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import Any, ClassVar, Self, TypeVar, get_type_hints
 
 import numpy as np
 
+from replicadnn.errors import InputError
+from replicadnn.provenance import same_settings
 from replicadnn.storage.tables import (
     Column,
     Plain,
@@ -25,6 +27,12 @@ from replicadnn.storage.tables import (
     write_tables,
 )
 
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+#: Called after every point with a function that returns the result so far.
+Checkpoint = Callable[[Callable[[], Any]], None]
+
 _DTYPES: dict[Any, Any] = {int: np.int64, float: np.float64, bool: np.bool_}
 
 
@@ -33,7 +41,7 @@ class Item:
     """One column: an attribute of the rows and what it means.
 
     ``name`` is its name in files and documents where that is another one, ``former`` the one in
-    older files.
+    older files; ``added``: older files lack it, and the dataclass has a default.
     """
 
     attribute: str
@@ -41,6 +49,7 @@ class Item:
     equation: str = ""
     name: str = ""
     former: str = ""
+    added: bool = False
 
     @property
     def key(self) -> str:
@@ -90,7 +99,7 @@ class Schema:
         names = {
             item.attribute: item.key_in(stored)
             for item in self.items
-            if hints[item.attribute] != bool | None
+            if hints[item.attribute] != bool | None and not (item.added and item.key not in stored)
         }
         return [
             {attribute: record[name] for attribute, name in names.items()}
@@ -183,3 +192,41 @@ def origin(file: Tables) -> dict[str, Any]:
 def beta_value(beta: float) -> float | str:
     """An inverse temperature in a document: "inf" for the hard constraint."""
     return "inf" if math.isinf(beta) else beta
+
+
+def taken_over(
+    known: Answer | None,
+    asked: str,
+    rows: Iterable[tuple[K, T]],
+    wanted: Iterable[K],
+    name: str,
+) -> dict[K, list[T]]:
+    """Rows of an earlier result, by what they are the answer to; none without one.
+
+    Parameters
+    ----------
+    known : Answer or None
+    asked : str
+        `replicadnn.provenance.settings` of the new call.
+    rows : iterable of (key, row)
+    wanted : iterable
+        Keys that are asked for now.
+    name : str
+        What a key is made of.
+
+    Raises
+    ------
+    InputError
+        It was asked with other arguments, or has a key that is not ``wanted``.
+    """
+    found: dict[K, list[T]] = {}
+    if known is None:
+        return found
+    same_settings(known.provenance, asked)
+    for key, row in rows:
+        found.setdefault(key, []).append(row)
+    lost = found.keys() - set(wanted)
+    if lost:
+        value = min(lost, key=repr)
+        raise InputError(name, value, "is in the earlier result and must be asked for too")
+    return found

@@ -19,8 +19,16 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED, Problem, Scenario
-from replicadnn.provenance import provenance
-from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
+from replicadnn.provenance import provenance, settings
+from replicadnn.questions.schema import (
+    Answer,
+    Checkpoint,
+    Item,
+    Schema,
+    beta_value,
+    origin,
+    taken_over,
+)
 from replicadnn.status import Branch
 from replicadnn.storage.tables import Plain, Table, Tables
 from replicadnn.theory.closures import closure_of, symmetric_equations
@@ -243,6 +251,8 @@ def stability(
     kappa: Number | Several = 0.0,
     beta: Number | Several = math.inf,
     closure: str = AVERAGED,
+    known: Stability | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Stability:
     """Replicon rho of the replica-symmetric solutions, and the de Almeida-Thouless line.
@@ -262,6 +272,11 @@ def stability(
         Margins and inverse temperatures; every L is combined with every kappa and beta.
     closure : str
         Treatment of the neurons, as in `replicadnn.solve`.
+    known : Stability, optional
+        An earlier result with the same arguments at fewer L, kappa, beta: those with all of
+        ``alpha`` are not computed again.
+    checkpoint : callable, optional
+        Called after every combination with a function that returns the result so far.
     progress : callable, optional
         Called with (combinations done, combinations in all).
 
@@ -280,21 +295,56 @@ def stability(
     [0.59, 1.37]
     """
     problems, alphas = plan(alpha, L, scenario=scenario, kappa=kappa, beta=beta, closure=closure)
-    points: list[StabilityPoint] = []
-    lines: list[StabilityLine] = []
+    asked = settings(scenario=problems[0].scenario, closure=closure)
+    points, lines = _taken_over(known, asked, problems, alphas)
 
     def result(finished: bool) -> Stability:
+        keys = [_key(problem) for problem in problems]
         return Stability(
-            problems[0].scenario, tuple(points), tuple(lines), closure, provenance=provenance(),
-            finished=finished,
+            problems[0].scenario, tuple(p for key in keys for p in points.get(key, ())),
+            tuple(lines[key] for key in keys if key in lines), closure,
+            provenance=provenance(asked=asked), finished=finished,
         )  # fmt: skip
 
-    with interrupt.keeping(lambda: (result(False), len(points))):
+    with interrupt.keeping(lambda: (result(False), sum(map(len, points.values())))):
         for problem in problems:
-            lines.append(scan(problem, alphas, points))
+            if _key(problem) in lines:
+                continue
+            own = points[_key(problem)] = []
+            lines[_key(problem)] = scan(problem, alphas, own)
+            if checkpoint is not None:
+                checkpoint(lambda: result(False))
             if progress is not None:
                 progress(len(lines), len(problems))
     return result(True)
+
+
+_Key = tuple[int, float, float]
+
+
+def _key(one: Problem | StabilityPoint | StabilityLine) -> _Key:
+    return one.L, one.kappa, one.beta
+
+
+def _taken_over(
+    known: Stability | None, asked: str, problems: Sequence[Problem], alphas: Sequence[float]
+) -> tuple[dict[_Key, list[StabilityPoint]], dict[_Key, StabilityLine]]:
+    """Points and lines of an earlier result, where they are solved at all of ``alphas``."""
+    rows = () if known is None else known.points
+    points = taken_over(
+        known, asked, ((_key(p), p) for p in rows), map(_key, problems), "L, kappa, beta"
+    )
+    lost = {p.alpha for p in rows} - set(alphas)
+    if lost:
+        raise InputError("alpha", min(lost), "is in the earlier result and must be asked for too")
+    lines = {} if known is None else {_key(line): line for line in known.lines}
+    whole = {
+        key: own
+        for key, own in points.items()
+        if {p.alpha for p in own} == set(alphas) and all(p.converged for p in own)
+    }
+    lines = {key: line for key, line in lines.items() if key in whole}
+    return {key: whole[key] for key in lines}, lines
 
 
 def plan(

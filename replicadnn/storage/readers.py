@@ -46,6 +46,12 @@ def kind_of(path: str | Path) -> tuple[str, bool]:
         return str(file.attrs["kind"]), "index" in file
 
 
+def is_finished(path: str | Path) -> bool:
+    """Whether a file holds everything that was asked for; see `load`."""
+    with open_checked(path, None) as file:
+        return bool(file.attrs.get("finished", False))
+
+
 def load_sweep(path: str | Path) -> Any:
     """Open the store of a sweep, a `replicadnn.Sweep`; see `load`."""
     return find(SWEEP)(path)

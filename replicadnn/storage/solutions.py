@@ -65,13 +65,22 @@ class SolutionWriter:
     """Solutions of a long run, each safe when it is `add`-ed: the first as a file, then a journal.
 
     The caller holds the lock of ``path``.  Raises FileError as `save_solutions`.
+
+    known : solutions by number that the file (with ``overwrite``) may hold already.
     """
 
-    def __init__(self, path: str | Path, provenance: Mapping[str, str], *, overwrite: bool) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        provenance: Mapping[str, str],
+        *,
+        overwrite: bool,
+        known: Mapping[int, Sequence[Solution]] | None = None,
+    ) -> None:
         check_target(path, overwrite=overwrite)
         refuse_orphan(path)
         self._path, self._overwrite, self._provenance = path, overwrite, provenance
-        self._found: dict[int, Sequence[Solution]] = {}
+        self._found: dict[int, Sequence[Solution]] = dict(known or {})
         self._journal: Journal | None = None
 
     @property
@@ -89,15 +98,16 @@ class SolutionWriter:
             return
         self._found[number] = found
         name = secrets.token_hex(16)
-        self._save(finished=False, more={"journal": name, "journal_after": number})
+        numbers = [k for k in sorted(self._found) for _ in self._found[k]]
+        more = {"journal": name, "journal_after": number, "journal_numbers": np.array(numbers)}
+        self._save(finished=False, more=more)
         self._journal = Journal(self._path, name)
         logger.info("recorded %d", number)
 
     def finish(self, *, finished: bool, progress: Callable[[int, int], None] | None = None) -> None:
-        """Write the whole file, in order; the journal goes."""
+        """Write the whole file, in order; the journal goes (also that of a file continued)."""
         self._save(finished=finished, progress=progress)
-        if self._journal is not None:
-            self._journal.remove()
+        (self._journal or Journal(self._path, "")).remove()
 
     def _save(self, **options: Any) -> None:
         save_solutions(self.solutions, self._path, overwrite=self._overwrite, **options)
@@ -222,7 +232,10 @@ def load_solutions(path: str | Path) -> Solutions:
         if later is None:
             return load_solutions(path)
         if later:
-            later[int(file.attrs["journal_after"])] = items
+            after = np.full(len(items), file.attrs["journal_after"])
+            numbers = file.attrs.get("journal_numbers", after)  # not in older files
+            for number, item in zip(numbers, items, strict=True):
+                later.setdefault(int(number), []).append(item)
             items = [s for number in sorted(later) for s in later[number]]
     return Solutions(items, origin)
 

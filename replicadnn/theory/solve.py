@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
@@ -13,7 +13,7 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import CallError, InputError
 from replicadnn.problem import AVERAGED, Ansatz, BranchChoice, Problem, Scenario
-from replicadnn.provenance import provenance
+from replicadnn.provenance import provenance, same_settings, settings
 from replicadnn.solution import (
     Solution,
     Solutions,
@@ -124,32 +124,38 @@ _One: TypeAlias = Literal["auto", "equilibrium", "continuous"]
 
 @overload
 def solve(
-    problem: Problem, /, *, branch: _One = ..., progress: Progress | None = ...,
+    problem: Problem, /, *, branch: _One = ..., known: Solutions | None = ...,
+    progress: Progress | None = ...,
     **options: Unpack[Options],
 ) -> Solution: ...  # fmt: skip
 @overload
 def solve(
-    problem: Problem, /, *, branch: Literal["all"], progress: Progress | None = ...,
+    problem: Problem, /, *, branch: Literal["all"], known: Solutions | None = ...,
+    progress: Progress | None = ...,
     **options: Unpack[Options],
 ) -> Solutions: ...  # fmt: skip
 @overload
 def solve(
-    alpha: Number, L: int, *, branch: _One = ..., progress: Progress | None = ...,
+    alpha: Number, L: int, *, branch: _One = ..., known: Solutions | None = ...,
+    progress: Progress | None = ...,
     **options: Unpack[Options],
 ) -> Solution: ...  # fmt: skip
 @overload
 def solve(
-    alpha: Number, L: int, *, branch: Literal["all"], progress: Progress | None = ...,
+    alpha: Number, L: int, *, branch: Literal["all"], known: Solutions | None = ...,
+    progress: Progress | None = ...,
     **options: Unpack[Options],
 ) -> Solutions: ...  # fmt: skip
 @overload
 def solve(
-    alpha: Several, L: int, *, branch: str = ..., progress: Progress | None = ...,
+    alpha: Several, L: int, *, branch: str = ..., known: Solutions | None = ...,
+    progress: Progress | None = ...,
     **options: Unpack[Options],
 ) -> Solutions: ...  # fmt: skip
 @overload
 def solve(
-    alpha: Number, L: int, *, branch: str, progress: Progress | None = ...,
+    alpha: Number, L: int, *, branch: str, known: Solutions | None = ...,
+    progress: Progress | None = ...,
     **options: Unpack[Options],
 ) -> Solution | Solutions: ...  # fmt: skip
 @by_name(options=plan)
@@ -158,6 +164,7 @@ def solve(
     L: int | None = None,
     *,
     branch: str = "auto",
+    known: Solutions | None = None,
     progress: Progress | None = None,
     **options: Unpack[Options],
 ) -> Solution | Solutions:
@@ -166,10 +173,9 @@ def solve(
     Parameters
     ----------
     alpha : float, array or Problem
-        Patterns per coupling M/N, 1e-9..1e9.  A sweep is solved from small to large alpha, each
-        replica-symmetric point started from the one before (with broken symmetry every point is
-        solved from nothing); results come back in the order given.  ``solve(problem)``: a
-        `Problem`, which states L, scenario, ansatz, kappa, beta and closure too.
+        Patterns per coupling M/N, 1e-9..1e9.  The numbers of a point do not depend on the others
+        asked for; results come back in the order given.  ``solve(problem)``: a `Problem`, which
+        states L, scenario, ansatz, kappa, beta and closure too.
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
@@ -196,6 +202,9 @@ def solve(
         Seconds allowed to each branch of each point (rsb).
     threads : int
         Threads over the layers (rsb).
+    known : Solutions, optional
+        An earlier result with the same arguments at some of these alpha, e.g. the ``partial`` of an
+        interrupt: what it has is not computed again, except where it did not converge.
     progress : callable, optional
         Called with (points done, points in all).
 
@@ -229,13 +238,13 @@ def solve(
         raise CallError("solve: L is missing; the call is solve(alpha, L)")
     else:
         work = plan(alpha, L, branch=branch, **options)
-    results: dict[int, list[Solution]] = {}
+    results = {} if known is None else taken_over(work, known)
 
     def collected() -> Solutions:
-        return Solutions([s for i in sorted(results) for s in results[i]], provenance())
+        return Solutions([s for i in sorted(results) for s in results[i]], origin(work))
 
     with interrupt.keeping(lambda: (collected(), len(results))):
-        for index, found in solve_plan(work):
+        for index, found in solve_plan(work, done=set(results)):
             results[index] = found
             if progress is not None:
                 progress(len(results), len(work.problems))
@@ -244,14 +253,63 @@ def solve(
     return collected()
 
 
-def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
+def origin(work: Plan) -> dict[str, str]:
+    """Provenance of the solutions of ``work``, with what it asks for."""
+    first = work.problems[0]
+    symmetric = first.ansatz is Ansatz.RS
+    asked = settings(
+        L=first.L, scenario=first.scenario, ansatz=first.ansatz, closure=first.closure,
+        kappa=first.kappa + 0.0, beta=first.beta, branch=work.asked, tol=work.tol,
+        max_sweeps=work.max_sweeps if symmetric else None,
+        levels=work.levels if first.ansatz is Ansatz.RSB else None,
+    )  # fmt: skip
+    return provenance(threads=work.threads, asked=asked)
+
+
+def taken_over(work: Plan, known: Solutions) -> dict[int, list[Solution]]:
+    """What an earlier result has of the points of ``work``, by position; not what did not converge.
+
+    Raises
+    ------
+    InputError
+        It was asked with other arguments, or holds an alpha that is not among those of ``work``.
+    """
+    same_settings(known.provenance, origin(work)["asked"])
+    there: dict[float, list[Solution]] = {}
+    for solution in known:
+        there.setdefault(solution.alpha, []).append(solution)
+    lost = sorted(there.keys() - {problem.alpha for problem in work.problems})
+    if lost:
+        values = ", ".join(f"{a:g}" for a in lost[:5])
+        raise InputError("alpha", values, "is in the earlier result and must be asked for too")
+    for alpha, solutions in list(there.items()):
+        if any(s.status is Status.NOT_CONVERGED for s in solutions):
+            del there[alpha]
+    return {
+        i: _different(there[problem.alpha])
+        for i, problem in enumerate(work.problems)
+        if problem.alpha in there
+    }
+
+
+def _different(found: list[Solution]) -> list[Solution]:
+    """Solutions of one alpha, each once (an alpha may have been asked for twice)."""
+    return list({(s.branch, s.free_entropy): s for s in found}.values())
+
+
+def solve_plan(work: Plan, done: Collection[int] = ()) -> Iterator[tuple[int, list[Solution]]]:
     """Solve point by point from small to large alpha; yields (position asked for, solutions).
 
-    A replica-symmetric point starts from the one before, a point with broken symmetry from nothing.
+    Positions in ``done`` are left out.
+
+    Every point is solved from nothing; replica-symmetric branches take their names from the point
+    before where they have moved continuously.
     """
     previous: list[Candidate] = []
     order = sorted(range(len(work.problems)), key=lambda i: work.problems[i].alpha)
     for i in order:
+        if i in done:
+            continue
         problem = work.problems[i]
         if problem.ansatz is not Ansatz.RS:
             yield i, _broken_point(work, problem)

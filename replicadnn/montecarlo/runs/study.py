@@ -7,9 +7,8 @@ was not.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from replicadnn.montecarlo.runs.simulation import Simulation
 from replicadnn.montecarlo.runs.tempering import Tempering
 from replicadnn.montecarlo.spec import Start
 from replicadnn.provenance import provenance as make_provenance
+from replicadnn.storage.checkpoints import Pace
 from replicadnn.storage.locking import lock
 from replicadnn.storage.outputs import check_target
 from replicadnn.storage.run_groups import Result
@@ -52,8 +52,9 @@ def run_study(
 
     resume : continue the file; it must hold a study of the same parameters, except for the sweeps:
         more of them continue what is complete, to the bits of a run that was as long from the
-        beginning (not with replica exchange, whose blocks depend on the length).  A missing file
-        starts from the beginning, a finished one that is as long is returned as it is.
+        beginning (not with replica exchange, whose blocks depend on the length); and except for
+        jobs behind those of the file.  A missing file starts from the beginning, a finished one
+        that is as long is returned as it is.
     progress : called with (number of the job, done, total) after every block.
 
     Raises
@@ -149,7 +150,7 @@ class _Study:
         def after_block(sim: Simulation | Tempering) -> None:
             if self.progress is not None:
                 self.progress(k, sim.done, sim.total)
-            if self.writer is not None and self.writer.due() and not sim.finished:
+            if self.writer is not None and self.writer.pace.due() and not sim.finished:
                 seconds = before + time.perf_counter() - begin
                 self._checkpoint(k, lambda: _Slot(sim.result(seconds), sim.arrays()))
 
@@ -170,7 +171,7 @@ class _Study:
     def _checkpoint(self, k: int, slot: Callable[[], _Slot] | None = None) -> None:
         """Save on the way, with a new slot k where one is given; the time that takes counts."""
         if self.writer is not None:
-            with self.writer.timed():
+            with self.writer.pace.timed():
                 if slot is not None:
                     self.slots[k] = slot()
                 self._save(finished=False)
@@ -197,20 +198,8 @@ class _Writer:
         threads: int,
     ) -> None:
         self.path, self.jobs, self.overwrite = path, jobs, overwrite
-        self.save_every = save_every
+        self.pace = Pace(save_every, SAVE_SHARE)
         self.provenance = _provenance(jobs, threads)
-        self.next = 0.0
-
-    def due(self) -> bool:
-        return time.monotonic() >= self.next
-
-    @contextlib.contextmanager
-    def timed(self) -> Iterator[None]:
-        """Around a checkpoint: the next one is due when this one is a small share of the time."""
-        began = time.monotonic()
-        yield
-        now = time.monotonic()
-        self.next = now + max(self.save_every, (now - began) / SAVE_SHARE)
 
     def save(self, slots: Sequence[_Slot], *, finished: bool) -> None:
         save_runs(
@@ -228,10 +217,12 @@ class _Writer:
 def _resumed(jobs: Sequence[Job], path: str | Path) -> list[_Slot]:
     """Slots of the runs in the file; InputError if they are not those of ``jobs``."""
     runs, states, widths = load_checkpoint(path)
-    if widths != [job.spec.N for job in jobs]:
+    asked_widths = [job.spec.N for job in jobs]
+    if asked_widths[: len(widths)] != widths:
         raise InputError(
-            "resume", str(path), f"this file was made with N = {widths} (one number a run)"
-        )
+            "resume", str(path),
+            f"this file was made with N = {widths} (one number a run); more come behind them",
+        )  # fmt: skip
     slots = []
     for job, result, state in zip(jobs, runs, states, strict=False):
         made = result.exchange if isinstance(result, TemperingResult) else None

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, KAPPA_MAX, Ansatz, Problem, Scenario
-from replicadnn.provenance import provenance
+from replicadnn.provenance import provenance, settings
 from replicadnn.questions.capacity.broken import closing_rsb
-from replicadnn.questions.capacity.result import Capacity, CapacityPoint, judged
+from replicadnn.questions.capacity.result import Capacity, CapacityPoint, End, judged
 from replicadnn.questions.capacity.symmetric import closing
+from replicadnn.questions.schema import Checkpoint, taken_over
 from replicadnn.theory.closures import closure_of
 from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers, real, whole
@@ -30,6 +31,8 @@ def capacity(
     levels: int = 3,
     closure: str = AVERAGED,
     alpha_max: float = 1e6,
+    known: Capacity | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Capacity:
     """Largest alpha with a solution of the random scenario, hard constraints.
@@ -53,6 +56,10 @@ def capacity(
         Treatment of the neurons, as in `replicadnn.solve`.
     alpha_max : float
         Where the search for an end stops, 1..1e9.
+    known : Capacity, optional
+        An earlier result with the same arguments at fewer points: they are not computed again.
+    checkpoint : callable, optional
+        Called after every point with a function that returns the result so far.
     progress : callable, optional
         Called with (points done, points in all).
 
@@ -71,24 +78,37 @@ def capacity(
     ('divergence', 2.0)
     """
     work = plan(L, kappa, ansatz=ansatz, levels=levels, closure=closure, alpha_max=alpha_max)
-    points: list[CapacityPoint] = []
+    asked = settings(
+        ansatz=work.ansatz, closure=closure, alpha_max=work.alpha_max,
+        levels=work.levels if work.ansatz is Ansatz.RSB else None,
+    )  # fmt: skip
+    there = taken_over(
+        known, asked, (((p.L, p.kappa), p) for p in known or () if p.end is not End.FAILED),
+        work.pairs, "L, kappa",
+    )  # fmt: skip
+    found: dict[tuple[int, float], CapacityPoint] = {pair: one[0] for pair, one in there.items()}
 
     def result(finished: bool) -> Capacity:
         return Capacity(
-            tuple(points), work.alpha_max, closure, provenance=provenance(), finished=finished
-        )
+            tuple(found[pair] for pair in work.pairs if pair in found), work.alpha_max, closure,
+            provenance=provenance(asked=asked), finished=finished,
+        )  # fmt: skip
 
-    with interrupt.keeping(lambda: (result(False), len(points))):
+    with interrupt.keeping(lambda: (result(False), len(found))):
         for L, kappa in work.pairs:
+            if (L, kappa) in found:
+                continue
             if work.ansatz is Ansatz.RS:
                 point = closing(L, kappa, closure=closure, alpha_max=work.alpha_max)
             else:
                 point = closing_rsb(
                     L, kappa, levels=work.levels, closure=closure, alpha_max=work.alpha_max
                 )
-            points.append(judged(point, work.alpha_max))
+            found[L, kappa] = judged(point, work.alpha_max)
+            if checkpoint is not None:
+                checkpoint(lambda: result(False))
             if progress is not None:
-                progress(len(points), len(work.pairs))
+                progress(len(found), len(work.pairs))
     return result(True)
 
 

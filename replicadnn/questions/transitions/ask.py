@@ -7,6 +7,8 @@ import math
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, Ansatz, Problem, Scenario
+from replicadnn.provenance import settings
+from replicadnn.questions.schema import Checkpoint, taken_over
 from replicadnn.questions.transitions.broken import broken_transitions
 from replicadnn.questions.transitions.result import Transitions
 from replicadnn.questions.transitions.rising import rising_transitions
@@ -30,6 +32,8 @@ def transitions(
     alpha_max: float = ALPHA_RANGE[1],
     levels: int = 8,
     threads: int = 1,
+    known: Transitions | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> Transitions:
     """Thresholds alpha(l) of all layers, first-order steps, and the fate of the liquid centre.
@@ -53,6 +57,11 @@ def transitions(
         `replicadnn.solve`: a threshold is a root, found by many solutions.
     threads : int
         Threads over the layers (rsb).
+    known : Transitions, optional
+        An earlier result with the same arguments at fewer layers: with broken
+        symmetry they are not sought again (a replica-symmetric curve is followed anew).
+    checkpoint : callable, optional
+        Called after every layer with a function that returns the result so far.
     progress : callable, optional
         Called with (layers done, layers in all).
 
@@ -91,10 +100,18 @@ def transitions(
         alpha=1.0, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta, closure=closure
     )  # fmt: skip
     closure_of(problem)  # there is such a closure, and it covers the problem
+    count = {Ansatz.RS: 0, Ansatz.ONE_RSB: 1}.get(structure, levels)
+    asked = settings(
+        L=L, scenario=setting, ansatz=structure, kappa=problem.kappa, beta=problem.beta,
+        closure=closure, levels=count,
+    )  # fmt: skip
+    taken_over(known, asked, (), (), "layer")
+    before = () if known is None else known.thresholds
     if structure is Ansatz.RS:
         apart = independent_fronts(problem)
         if apart is not None:
-            return rising_transitions(problem, apart, alpha_max, progress)
-        return symmetric_transitions(problem, alpha_max, progress)
-    count = 1 if structure is Ansatz.ONE_RSB else levels
-    return broken_transitions(problem, alpha_max, count, threads, progress)
+            return rising_transitions(problem, apart, alpha_max, progress, asked, checkpoint)
+        return symmetric_transitions(problem, alpha_max, progress, asked, before, checkpoint)
+    return broken_transitions(
+        problem, alpha_max, count, threads, progress, asked, before, checkpoint
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from replicadnn import interrupt
 from replicadnn.problem import Problem
 from replicadnn.provenance import provenance
+from replicadnn.questions.schema import Checkpoint
 from replicadnn.questions.transitions.result import (
     Order,
     Threshold,
@@ -81,11 +83,19 @@ class _Layer:
 
 
 def broken_transitions(
-    problem: Problem, alpha_max: float, levels: int, threads: int, progress: Progress | None
+    problem: Problem,
+    alpha_max: float,
+    levels: int,
+    threads: int,
+    progress: Progress | None,
+    asked: str,
+    known: Sequence[Threshold] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> Transitions:
     """`replicadnn.transitions` for ``ansatz`` 1rsb and rsb, with the error of K from K/2 levels.
 
     Layers whose threshold lies beyond the end of the certified continuous branch are nan.
+    ``known``: thresholds of an earlier call, from which the search goes on.
     """
     began = time.perf_counter()
     grown = fronts(problem)
@@ -97,19 +107,30 @@ def broken_transitions(
         answer = _answer(problem, found, reason)
         seconds = {"solve": time.perf_counter() - began}
         return replace(
-            answer, levels=levels, timings=seconds, provenance=provenance(threads=threads),
-            finished=finished,
+            answer, levels=levels, timings=seconds,
+            provenance=provenance(threads=threads, asked=asked), finished=finished,
         ), len(found)  # fmt: skip
 
     with interrupt.keeping(lambda: result("interrupted", False)):
         for number, layer in enumerate(grown.layers):
+            old = known[number] if number < len(known) else Threshold.missing(layer)
+            if math.isfinite(old.coarse):
+                last = _Layer(old.alpha, old.uncertainty, old.coarse)
+                found.append(old)
+                continue
             if number > 0:
                 search = _Search(problem, grown.stage(number), threads)
                 last = search.threshold(last, alpha_max, levels)
             if not last.alpha <= alpha_max:
                 break
             alpha = last.alpha
-            found.append(Threshold(layer, alpha, last.error, alpha, Order.SECOND, math.nan))
+            found.append(
+                Threshold(
+                    layer, alpha, last.error, alpha, Order.SECOND, math.nan, coarse=last.coarse
+                )
+            )
+            if checkpoint is not None:
+                checkpoint(lambda: result("interrupted", False)[0])
             if progress is not None:
                 progress(len(found), len(grown.layers))
     return result(last.reason or f"alpha_max = {alpha_max:g}", True)[0]

@@ -51,6 +51,8 @@ class Threshold:
     order : Order
     growth : float
         d q(l) / d ln alpha just above a second-order onset (q grows linearly).
+    coarse : float
+        With levels: ``alpha`` with half as many (with one level: ``alpha``); else nan.
     """
 
     layer: int
@@ -59,6 +61,7 @@ class Threshold:
     onset: float
     order: Order
     growth: float
+    coarse: float = math.nan
 
     @classmethod
     def missing(cls, layer: int) -> Threshold:
@@ -126,6 +129,7 @@ _THRESHOLDS = Schema(
         Item("onset", "alpha at which the instability criterion holds on the solution curve", "22"),
         Item("order", "order of the transition"),
         Item("growth", "d q(l) / d ln alpha above a second-order onset"),
+        Item("coarse", "threshold with half as many levels", added=True),
     ),
 )
 _STEPS = Schema(

@@ -19,6 +19,7 @@ from scipy.optimize import brentq
 from replicadnn import interrupt
 from replicadnn.problem import Ansatz, Problem
 from replicadnn.provenance import provenance
+from replicadnn.questions.schema import Checkpoint
 from replicadnn.questions.transitions.result import (
     Order,
     Step,
@@ -53,12 +54,19 @@ _NEAR_ONE = 1e-3
 
 
 def rising_transitions(
-    problem: Problem, fronts: IndependentFronts, alpha_max: float, progress: Progress | None
+    problem: Problem,
+    fronts: IndependentFronts,
+    alpha_max: float,
+    progress: Progress | None,
+    asked: str,
+    checkpoint: Checkpoint | None = None,
 ) -> Transitions:
     """`replicadnn.transitions` for ``ansatz`` rs where two fronts grow independently."""
     began = time.perf_counter()
 
     def report(done: int) -> None:
+        if checkpoint is not None:
+            checkpoint(lambda: result(False)[0])
         if progress is not None:
             progress(done, problem.L - 1)
 
@@ -86,7 +94,7 @@ def rising_transitions(
             saturated_uncertainty=math.nan,
             message=_remark(ascent, missing) if finished else "interrupted",
             timings={"curve": time.perf_counter() - began, "steps": 0.0},
-            provenance=provenance(),
+            provenance=provenance(asked=asked),
             finished=finished,
         )
         return found, len(ascent.thresholds)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
 from replicadnn import interrupt
 from replicadnn.problem import Ansatz, Problem
 from replicadnn.provenance import provenance
+from replicadnn.questions.schema import Checkpoint
 from replicadnn.questions.transitions.path import Segment, SolutionPath, ordering_path
-from replicadnn.questions.transitions.result import Step, Transitions
+from replicadnn.questions.transitions.result import Step, Threshold, Transitions
 from replicadnn.questions.transitions.steps import (
     find_steps,
     saturated_overtakes,
@@ -29,9 +31,17 @@ from replicadnn.theory.solve import Progress
 
 
 def symmetric_transitions(
-    problem: Problem, alpha_max: float, progress: Progress | None
+    problem: Problem,
+    alpha_max: float,
+    progress: Progress | None,
+    asked: str,
+    known: Sequence[Threshold] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> Transitions:
-    """`replicadnn.transitions` for ``ansatz`` rs."""
+    """`replicadnn.transitions` for ``ansatz`` rs.
+
+    ``known``: thresholds of an earlier call, which an interrupt does not lose.
+    """
     began = traced = time.perf_counter()
     count = len(fronts(problem).layers)
     segments: list[Segment] = []
@@ -41,6 +51,11 @@ def symmetric_transitions(
 
     def result(finished: bool) -> tuple[Transitions, int]:
         thresholds = find_thresholds(problem, segments, alpha_max)
+        if not finished and known:
+            thresholds = tuple(
+                old if math.isnan(new.alpha) else new
+                for new, old in zip(thresholds, known, strict=True)
+            )
         last, returns = liquid_range(segments, thresholds)
         if math.isfinite(spinodal) and SolutionPath(problem, segments).turns_back:
             returns = spinodal  # of the solid side, which is not on the curve
@@ -62,7 +77,7 @@ def symmetric_transitions(
             saturated_spinodal=spinodal,
             message=remark(thresholds, alpha_max) if finished else "interrupted",
             timings={"curve": traced - began, "steps": time.perf_counter() - traced},
-            provenance=provenance(),
+            provenance=provenance(asked=asked),
             finished=finished,
         )
         return found, int(np.isfinite(found.alpha).sum())
@@ -70,6 +85,8 @@ def symmetric_transitions(
     with interrupt.keeping(lambda: result(False)):
         for segment in ordering_path(problem, alpha_max):
             segments.append(segment)
+            if checkpoint is not None:
+                checkpoint(lambda: result(False)[0])
             if progress is not None:
                 progress(segment.stage.layer, count)
         traced = time.perf_counter()

@@ -46,20 +46,22 @@ def find_branches(
 ) -> list[Candidate]:
     """Every solution that the starts of the equations lead to, smallest first.
 
+    No start depends on another alpha, so that a point has the same bits whatever else is asked for.
+
     Parameters
     ----------
     equations : SymmetricEquations
     previous : sequence of Candidate
-        Branches found at a smaller alpha of the same problem: the smallest is the start of the
-        climb, and their names carry over where a solution moves continuously.
+        Branches found at another alpha of the same problem: their names carry over where a
+        solution moves continuously (finding out a name may take longer than the solution).
     max_sweeps : int
         Gauss-Seidel passes allowed to each start.
     between : bool
         Search also from the starts between the smallest solution and the largest
         (`SymmetricEquations.starts_between`).
     """
-    start = previous[0].settled.state if previous else State.liquid(equations.problem.L)
-    lowest = settle(equations, start, side=+1, max_sweeps=max_sweeps)
+    liquid = State.liquid(equations.problem.L)
+    lowest = settle(equations, liquid, side=+1, max_sweeps=max_sweeps)
     found = [lowest]
     known = lowest.state if lowest.found else None
     for top in equations.starts_above():
