@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from replicadnn import interrupt
+from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, KAPPA_MAX, Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.questions.capacity.broken import closing_rsb
 from replicadnn.questions.capacity.result import Capacity, CapacityPoint, judged
 from replicadnn.questions.capacity.symmetric import closing
-from replicadnn.theory.closures import closure_of
+from replicadnn.theory.closures import closure_of, has_saturated_ends
 from replicadnn.validate import choice, numbers, real, whole
 
 MAX_LEVELS = 6
@@ -115,6 +116,8 @@ def plan(
     if structure is Ansatz.ONE_RSB:
         structure, levels = Ansatz.RSB, 1
     levels = whole("levels", levels, 1, MAX_LEVELS)
+    if structure is Ansatz.RSB and not has_saturated_ends(closure):
+        raise InputError("ansatz", str(structure), f"rs with closure {closure}")
     top = real("alpha_max", alpha_max, 1.0, ALPHA_RANGE[1], "a number from 1 to 1e9")
     for L, kappa in itertools.product(depths, margins):  # there is such a closure, it covers them
         closure_of(
