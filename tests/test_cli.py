@@ -195,7 +195,7 @@ RANDOM = ("--scenario", "random")
             "teacher-student",
         ],
         ["capacity", "--L", "2", "--closure", "exakt"],
-        ["capacity", "--L", "2", "--closure", "exact", "--ansatz", "rsb"],
+        ["capacity", "--L", "2", "--kappa", "0.2", "--closure", "exact", "--ansatz", "rsb"],
         ["complexity", "--L", "3", "--alpha", "8", "--closure", "exact"],
         ["sweep", "--L", "2", "--alpha", "3", "--closure", "averaged,exakt", "--output", "a.h5"],
         [

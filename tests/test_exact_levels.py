@@ -16,6 +16,7 @@ from replicadnn.problem import Ansatz, Problem, Scenario
 from replicadnn.theory.broken.layout import gather
 from replicadnn.theory.broken.search import find
 from replicadnn.theory.broken.state import Evaluation, State, liquid, make_state
+from replicadnn.theory.closures.exact import closing
 from replicadnn.theory.closures.exact.broken import LevelEquations
 from replicadnn.types import FloatArray
 
@@ -252,20 +253,46 @@ def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """Teacher, a margin in deep networks, gaps and capacity: one clear line each."""
+    """Teacher, a margin in deep networks, gaps, capacity with a margin: one line each."""
     with pytest.raises(rd.InputError, match="more than two layers"):
         solve(3, 4.0, 1, kappa=0.2)
     with pytest.raises(rd.InputError, match="ansatz"):
         rd.solve(4.0, 2, closure="exact", ansatz="rsb")
     with pytest.raises(rd.InputError, match="gaps of the exact closure"):
         rd.gap_distribution(solve(2, 2.0, 1), 1)
-    assert run(["capacity", "--L", "2", "--closure", "exact", "--ansatz", "rsb"]) == 2
+    margin = ["--kappa", "0.2", "--ansatz", "rsb"]
+    assert run(["capacity", "--L", "2", "--closure", "exact", *margin]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_replica_symmetry_is_still_the_default() -> None:
     found = rd.solve(4.0, 2, scenario="random", closure="exact")
     assert found.problem.ansatz is Ansatz.RS
+
+
+def test_one_level_ends_inside_the_counting_bound() -> None:
+    """m -> 0: 9.0543051934 at L = 2; the bound is 9.0886, approached exponentially with depth."""
+    ends = {2: 9.0543051934, 3: 16.2617635775, 4: 23.9849973063}
+    found = rd.capacity([2, 3, 4, 20], closure="exact", ansatz="1rsb")
+    for point in found:
+        assert point.alpha == pytest.approx(ends.get(point.L, point.alpha), abs=1e-9)
+        assert point.possible is True
+        assert (point.levels, str(point.end)) == (1, "no states left")
+    gaps = [1.0 - point.alpha / point.bound for point in found]
+    assert gaps[:3] == pytest.approx([3.7742e-3, 5.6513e-5, 9.3601e-7], rel=1e-4)
+    assert abs(gaps[3]) < 1e-12
+
+
+def test_end_of_one_level_is_stationary() -> None:
+    """Derivatives of its parts are differences."""
+    nu, e, step = 0.05, 5.0, 1e-5
+    _, by_nu, by_e = closing.site(nu, e)
+    up, down = (closing.site(nu + sign * step, e)[0] for sign in (1, -1))
+    assert (up - down) / (2 * step) == pytest.approx(by_nu, rel=1e-7)
+    up, down = (closing.site(nu, e + sign * step)[0] for sign in (1, -1))
+    assert (up - down) / (2 * step) == pytest.approx(by_e, rel=1e-7)
+    up, down = (closing.output(nu + sign * step)[0] for sign in (1, -1))
+    assert (up - down) / (2 * step) == pytest.approx(closing.output(nu)[1], rel=1e-7)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from replicadnn.theory.closures.exact.broken import LevelEquations
 from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.closures.exact.fronts import Fronts
 from replicadnn.theory.closures.exact.gaps import GapDensity
+from replicadnn.theory.contract import SaturatedEnds
 from replicadnn.theory.symmetric.state import State
 
 
@@ -62,6 +63,24 @@ class Exact:
     def reduced_capacity(self, problem: Problem) -> float:
         """From the equations left where the volume closes; nan with a margin: not derived."""
         return closed_forms.reduced_rs(problem.L) if problem.kappa == 0.0 else math.nan
+
+    def saturated_ends(self, problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
+        """End of the branch of one level, where m -> 0 and all overlaps tend to one together.
+
+        No q is one before (docs/theory.md, section 8.14).  One perceptron is that of the averaged
+        closure.
+        """
+        from replicadnn.theory.closures.averaged import saturated_ends
+        from replicadnn.theory.closures.exact.closing import one_step_end
+
+        if problem.L == 1:  # no hidden neuron
+            return saturated_ends.saturated_ends(1, problem.kappa, levels, alpha_max)
+        if problem.kappa != 0.0:
+            raise InputError(
+                "kappa", problem.kappa, "0 for the end of broken symmetry in the exact closure"
+            )
+        end = one_step_end(problem.L)
+        return SaturatedEnds((end,) if end <= alpha_max else (), (), problem.L)
 
     def fronts(self, problem: Problem) -> Fronts:
         """One front, from the output."""

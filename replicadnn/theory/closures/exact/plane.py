@@ -32,7 +32,7 @@ OMEGA, FIELD = 0.35, 0.5
 #: Scale a of the grid of omega in units of sqrt(1 - lam_K).
 SCALE = 1.5
 LEAST = 16
-MAX_POINTS = 600
+MAX_POINTS = 1500
 UNDERFLOW = 1e-280
 
 #: Parity of a table: even like f, or odd like its first derivatives.
