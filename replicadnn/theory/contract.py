@@ -137,6 +137,10 @@ class Stage(Protocol):
     def network_depth(self) -> int:
         """Depth of the smallest network with data at its ends in which this stage is the same."""
 
+    @property
+    def network_layers(self) -> tuple[int, int]:
+        """Of the network of `network_depth`: the layer that became solid last, and the next one."""
+
     def seed(self, before: State | None, log_alpha: float, overlap: float) -> State:
         """The chain next to its onset: the newest layer at ``overlap`` << 1.
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from replicadnn import interrupt
 from replicadnn.calls import by_name
+from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, KAPPA_MAX, Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance, settings
 from replicadnn.questions.capacity.broken import closing_rsb
 from replicadnn.questions.capacity.result import Capacity, CapacityPoint, End, judged
 from replicadnn.questions.capacity.symmetric import closing
 from replicadnn.questions.schema import Checkpoint, taken_over
-from replicadnn.theory.closures import closure_of
+from replicadnn.theory.closures import closure_of, has_saturated_ends
 from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers, real, whole
 
@@ -139,6 +140,8 @@ def plan(
     if structure is Ansatz.ONE_RSB:
         structure, levels = Ansatz.RSB, 1
     levels = whole("levels", levels, 1, MAX_LEVELS)
+    if structure is Ansatz.RSB and not has_saturated_ends(closure):
+        raise InputError("ansatz", str(structure), f"rs with closure {closure}")
     top = real("alpha_max", alpha_max, 1.0, ALPHA_RANGE[1], "a number from 1 to 1e9")
     for L, kappa in itertools.product(depths, margins):  # there is such a closure, it covers them
         closure_of(

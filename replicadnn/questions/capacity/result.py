@@ -51,7 +51,8 @@ class CapacityPoint:
     end : End
     reduced : float
         rs: the reduced equations (independent of ``alpha``; inf: they have no end).  rsb, L >= 2:
-        all neurons strictly saturated at one level, which equals ``bound`` at kappa = 0.
+        all neurons strictly saturated at one level, which equals ``bound`` at kappa = 0; closure
+        exact: the limit m -> 0 of one level.
     bound : float
         `replicadnn.theory.counting.counting_bound`; nan for kappa < 0.
     levels : int

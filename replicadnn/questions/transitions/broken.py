@@ -202,7 +202,7 @@ class _Search:
         out of the solution, so the last step is an extrapolation.  The error is that of q_EA as the
         certificate gives it.
         """
-        newest, beyond = self.stage.newest, self.stage.newest + 1
+        newest, beyond = self.stage.network_layers
         points: list[tuple[float, float]] = []
         near: Found | None = None
         step, error = first, math.nan

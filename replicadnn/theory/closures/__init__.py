@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from replicadnn.errors import InputError
-from replicadnn.problem import Ansatz, Problem, Scenario
+from replicadnn.problem import EXACT, Ansatz, Problem, Scenario
 from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.closure import Averaged
 from replicadnn.theory.closures.exact.closure import Exact
@@ -52,9 +52,18 @@ def has_levels(name: str) -> bool:
     return isinstance(named(name), KnowsLevels)
 
 
+def has_saturated_ends(name: str) -> bool:
+    """Whether the closure of this name knows where its saturated branches end."""
+    return isinstance(named(name), KnowsSaturatedEnds)
+
+
 def default_ansatz(scenario: Scenario, closure: str) -> Ansatz:
-    """rsb for random data if the closure has levels, else rs (exact for teacher-student data)."""
-    broken = scenario is Scenario.RANDOM and has_levels(closure)
+    """rsb for random data if the closure has levels, else rs (exact for teacher-student data).
+
+    With exact neurons broken symmetry, ten times the work of the averaged closure, is asked for by
+    name.
+    """
+    broken = scenario is Scenario.RANDOM and has_levels(closure) and closure != EXACT
     return Ansatz.RSB if broken else Ansatz.RS
 
 

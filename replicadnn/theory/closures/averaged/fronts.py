@@ -52,6 +52,11 @@ class Stage:
         return self.network.L if self._next_is_centre or self.closed else 2 * self.layer + 4
 
     @property
+    def network_layers(self) -> tuple[int, int]:
+        """Numbered from the nearest boundary."""
+        return self.layer, self.layer + 1
+
+    @property
     def _next_is_centre(self) -> bool:
         return self.layer + 1 == self.network.L // 2
 

@@ -6,12 +6,16 @@ import math
 from dataclasses import dataclass
 
 from replicadnn.errors import InputError
-from replicadnn.problem import EXACT, Problem
+from replicadnn.problem import EXACT, Ansatz, Problem
 from replicadnn.solution import Solution
+from replicadnn.theory.closures.averaged.broken import floor_points
 from replicadnn.theory.closures.exact import closed_forms
+from replicadnn.theory.closures.exact.broken import LevelEquations
 from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.closures.exact.fronts import Fronts, TwoFronts
 from replicadnn.theory.closures.exact.gaps import GapDensity
+from replicadnn.theory.contract import SaturatedEnds
+from replicadnn.theory.symmetric.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +25,62 @@ class Exact:
     name: str = EXACT
 
     def check(self, problem: Problem) -> None:
-        """Refuses a margin with a teacher."""
+        """Refuses a margin with a teacher, and broken symmetry with one in deep networks."""
         if problem.teacher and problem.kappa != 0.0:
             raise InputError(
                 "kappa", problem.kappa,
                 "0 for a teacher with the exact closure: with a margin the sum over the outputs of "
                 "a perceptron depends on its field, and planting is not exact",
             )  # fmt: skip
+        if problem.ansatz is not Ansatz.RS and problem.kappa != 0.0 and problem.L > 2:
+            raise InputError(
+                "kappa", problem.kappa,
+                "0 for broken symmetry with the exact closure and more than two layers (with a "
+                "margin a second front comes from the inputs)",
+            )  # fmt: skip
 
     def symmetric(self, problem: Problem) -> Equations:
         """The replica-symmetric equations of docs/theory.md, section 8."""
         return Equations(problem)
 
+    def broken(self, problem: Problem) -> LevelEquations:
+        """The K-level equations of docs/theory.md, section 8."""
+        return LevelEquations(problem)
+
+    def flow_points(self, problem: Problem, state: State) -> float:
+        """Grid that resolves the kink of the output at its floor -beta; 0: no such kink."""
+        lam, rest = state.q[-2:-1] * state.Q[-1:], state.p[-2:-1] + state.q[-2:-1] * state.P[-1:]
+        return floor_points(problem.kappa, problem.beta, lam, rest)
+
     def gaps(self, solution: Solution, layer: int) -> GapDensity:
-        """Distribution of the gaps of ``layer`` (1..L)."""
+        """Distribution of the gaps of ``layer`` (1..L), replica symmetric."""
+        if solution.problem.ansatz is not Ansatz.RS:
+            raise InputError(
+                "ansatz", str(solution.problem.ansatz), "rs for the gaps of the exact closure"
+            )
         return GapDensity.of(solution, layer)
 
     def reduced_capacity(self, problem: Problem) -> float:
         """From the equations left where the volume closes; nan with a margin: not derived."""
         return closed_forms.reduced_rs(problem.L) if problem.kappa == 0.0 else math.nan
+
+    def saturated_ends(self, problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
+        """End of the branch of one level, where m -> 0 and all overlaps tend to one together.
+
+        No q is one before (docs/theory.md, section 8.14).  One perceptron is that of the averaged
+        closure.
+        """
+        from replicadnn.theory.closures.averaged import saturated_ends
+        from replicadnn.theory.closures.exact.closing import one_step_end
+
+        if problem.L == 1:  # no hidden neuron
+            return saturated_ends.saturated_ends(1, problem.kappa, levels, alpha_max)
+        if problem.kappa != 0.0:
+            raise InputError(
+                "kappa", problem.kappa, "0 for the end of broken symmetry in the exact closure"
+            )
+        end = one_step_end(problem.L)
+        return SaturatedEnds((end,) if end <= alpha_max else (), (), problem.L)
 
     def fronts(self, problem: Problem) -> Fronts:
         """One front, from the output; InputError with a margin (`independent_fronts`)."""

@@ -58,6 +58,12 @@ class Stage:
         return self.network.L if self.closed or self._next_is_first else self.layer + 3
 
     @property
+    def network_layers(self) -> tuple[int, int]:
+        """Counted down from the output."""
+        newest = self.network_depth - self.layer
+        return newest, newest - 1
+
+    @property
     def _next_is_first(self) -> bool:
         return self.layer + 1 == self.network.L - 1
 
@@ -123,11 +129,18 @@ class Fronts:
 
     @property
     def first_threshold(self) -> float:
-        """1/c0^2; (sqrt 5 - 1)/2 of it for L = 2, whose hidden layer reads the data."""
+        """1/c0^2; (sqrt 5 - 1)/2 of it for L = 2, whose hidden layer reads the data.
+
+        With a margin, L = 2: the root of a [1 + a/(1 - alpha w2^2)] = 1, a = alpha c0^2 and
+        w2^2 = kappa^2 c0.
+        """
         if self.problem.L == 1:
             return math.inf
-        limit = 1.0 / liquid_curvature(self.problem.kappa, self.problem.beta) ** 2
-        return 0.5 * (math.sqrt(5.0) - 1.0) * limit if self.problem.L == 2 else limit
+        c0 = liquid_curvature(self.problem.kappa, self.problem.beta)
+        if self.problem.L > 2:
+            return 1.0 / c0**2
+        one, two = c0**2, self.problem.kappa**2 * c0
+        return 2.0 / (one + two + math.sqrt((one + two) ** 2 + 4.0 * one * (one - two)))
 
     def stage(self, layer: int) -> Stage:
         """``layer`` solid layers beside the output."""

@@ -1,0 +1,163 @@
+"""Gaussian averages on the plane (omega, u) of a neuron and its perceptron, as small matrices.
+
+Grids are halves, x_k = h k >= 0 with k = 0..n-1: omega = a sinh x (dense at the origin, as fine
+as the field needs far away) and u = x.  A Gaussian average maps even functions to even and odd to
+odd ones, each by a matrix of its own,
+
+    C+[k, j] = c[k, j] + c[k, -j],    C-[k, j] = c[k, j] - c[k, -j]    (j > 0; c[k, 0] once),
+    sum_j c[k, j] g(x_j) = Int Dz g(x_k + sigma z).
+
+c comes from the local interpolant of order ``ORDER`` through the points: integrated by the
+trapezoidal rule in x where sigma is larger than the spacing, by Gauss-Hermite nodes where it is
+smaller.
+"""
+
+import math
+
+import numpy as np
+
+from replicadnn.kernels._jit import jit_ieee_strict
+from replicadnn.kernels.theory.boundaries import log_ndtr
+
+ORDER = 14
+WIDE = 1.6  # sigma in units of the local spacing from which sums over the points are exact
+DOUBLE = 4.0  # ... below which they want every spacing halved
+REACH = 9.0
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
+
+@jit_ieee_strict
+def _interpolate(t, n, weight, row):
+    """Add weight times the Lagrange weights at place t (units of h) to a row of places 1-n..n-1."""
+    first = math.floor(t) - ORDER // 2 + 1
+    first = min(max(first, 1 - n), n - ORDER)
+    total, b = 0.0, 1.0
+    for j in range(ORDER):
+        d = t - (first + j)
+        if abs(d) < 1e-12:
+            row[first + j + n - 1] += weight
+            return
+        total += b / d
+        b *= -(ORDER - 1.0 - j) / (j + 1.0)
+    b = 1.0
+    for j in range(ORDER):
+        row[first + j + n - 1] += weight * (b / (t - (first + j))) / total
+        b *= -(ORDER - 1.0 - j) / (j + 1.0)
+
+
+@jit_ieee_strict
+def _place(y, h, a):
+    """Place of a coordinate in units of h; a = 0: a uniform grid."""
+    return (math.asinh(y / a) if a > 0.0 else y) / h
+
+
+@jit_ieee_strict
+def _coordinate(t, h, a):
+    """Coordinate of a place, and its derivative."""
+    if a > 0.0:
+        return a * math.sinh(h * t), a * h * math.cosh(h * t)
+    return h * t, h
+
+
+@jit_ieee_strict
+def averages(n, h, a, sigma):
+    """C+ and C- (n, n) of a Gaussian of standard deviation ``sigma``; rows of c sum to one."""
+    even, odd = np.zeros((n, n)), np.zeros((n, n))
+    row = np.empty(2 * n - 1)
+    for k in range(n):
+        row[:] = 0.0
+        y, spacing = _coordinate(float(k), h, a)
+        if sigma <= 0.0:
+            row[k + n - 1] = 1.0
+        elif sigma < WIDE * spacing:
+            for j in range(_NODES.size):
+                t = _place(y + sigma * _NODES[j], h, a)
+                if abs(t) <= n - 1.0:
+                    _interpolate(t, n, _WEIGHTS[j], row)
+        else:
+            parts = 2 if sigma < DOUBLE * spacing else 1
+            low = max(math.floor(parts * _place(y - REACH * sigma, h, a)), parts * (1 - n))
+            high = min(math.ceil(parts * _place(y + REACH * sigma, h, a)), parts * (n - 1))
+            for i in range(low, high + 1):
+                at, step = _coordinate(i / parts, h, a)
+                w = step * math.exp(-0.5 * ((at - y) / sigma) ** 2)
+                if i % parts == 0:
+                    row[i // parts + n - 1] += w
+                else:
+                    _interpolate(i / parts, n, w, row)
+        total = row.sum()
+        for j in range(n):
+            right, left = row[n - 1 + j] / total, row[n - 1 - j] / total
+            even[k, j] = right + (left if j > 0 else 0.0)
+            odd[k, j] = right - left if j > 0 and k > 0 else 0.0
+    return even, odd
+
+
+@jit_ieee_strict
+def slopes(n, h, a):
+    """D+ and D- (n, n): derivatives at the points of even and of odd functions."""
+    even, odd = np.zeros((n, n)), np.zeros((n, n))
+    row = np.empty(2 * n - 1)
+    for k in range(n):
+        row[:] = 0.0
+        first = min(max(k - ORDER // 2, 1 - n), n - ORDER - 1)
+        own = 0.0  # barycentric weights of ORDER + 1 points, relative to that of the point itself
+        b = np.empty(ORDER + 1)
+        b[0] = 1.0
+        for j in range(ORDER):
+            b[j + 1] = -b[j] * (ORDER - j) / (j + 1.0)
+        for j in range(ORDER + 1):
+            if first + j != k:
+                w = b[j] / b[k - first] / (k - first - j)
+                row[first + j + n - 1] = w
+                own -= w
+        row[k + n - 1] = own
+        step = _coordinate(float(k), h, a)[1]
+        for j in range(n):
+            right, left = row[n - 1 + j] / step, row[n - 1 - j] / step
+            if k > 0:
+                even[k, j] = right + (left if j > 0 else 0.0)
+            odd[k, j] = right - left if j > 0 else 0.0
+    return even, odd
+
+
+@jit_ieee_strict
+def _log_weight(x, width, kappa, beta):
+    """ln W(x) and its derivative, W = e^-beta + (1 - e^-beta) Phi((x - kappa)/width)."""
+    signal = math.log(-math.expm1(-beta))
+    y = (x - kappa) / width
+    lp = log_ndtr(y) + signal
+    value = max(lp, -beta)
+    if not math.isinf(beta):
+        value += math.log1p(math.exp(-abs(lp + beta)))
+    slope = math.exp(signal - 0.5 * y * y - value) / (math.sqrt(2.0 * math.pi) * width)
+    return value, slope, y / width
+
+
+@jit_ieee_strict
+def site(omega, u, width, kappa, beta, out):
+    """f = ln sum_S e^(S u) W(S omega) and f_u, f_w, f_uu, f_uw, f_ww into ``out`` (6, 2, n, k).
+
+    Entry [:, 0] is at (omega, u), [:, 1] at (omega, -u).
+    """
+    for i in range(omega.size):
+        plus, r_plus, y_plus = _log_weight(omega[i], width, kappa, beta)
+        minus, r_minus, y_minus = _log_weight(-omega[i], width, kappa, beta)
+        c_plus, c_minus = -r_plus * (y_plus + r_plus), -r_minus * (y_minus + r_minus)
+        for half in range(2):
+            for j in range(u.size):
+                field = u[j] if half == 0 else -u[j]
+                gap = 2.0 * field + plus - minus
+                small = math.exp(-abs(gap))
+                up, down = 1.0 / (1.0 + small), small / (1.0 + small)
+                if gap < 0.0:
+                    up, down = down, up
+                top = field + plus if gap >= 0.0 else minus - field
+                both = up * down
+                out[0, half, i, j] = top + math.log1p(small)
+                out[1, half, i, j] = up - down
+                out[2, half, i, j] = up * r_plus - down * r_minus
+                out[3, half, i, j] = 4.0 * both
+                out[4, half, i, j] = 2.0 * both * (r_plus + r_minus)
+                out[5, half, i, j] = up * c_plus + down * c_minus + both * (r_plus + r_minus) ** 2
