@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import note
+from replicadnn.cli.options import NumberList, note
 from replicadnn.cli.selection import alpha_option, fix_option, fixed, one_solution, solutions
 
 if TYPE_CHECKING:
@@ -28,10 +28,11 @@ class Figure:
 
     path: str
     overwrite: bool
+    width: float | None
 
     def write(self, save: Callable[..., Path], content: object, **options: Any) -> int:
         """Draw ``content`` with a function of `replicadnn.plot`, and say where."""
-        save(content, self.path, overwrite=self.overwrite, **options)
+        save(content, self.path, overwrite=self.overwrite, width=self.width, **options)
         note(f"figure written to {self.path}")
         return 0
 
@@ -44,10 +45,19 @@ def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]]
         @click.argument(
             "file", metavar="FILE.h5" + "..." * files, nargs=-1 if files else 1, required=True
         )
-        @click.option("-o", "--output", metavar="FILE.png", help=f"[default: FILE_{name}.png]")
+        @click.option(
+            "-o", "--output", metavar="FILE",
+            help=f".png, .pdf or .svg.  [default: FILE_{name}.png]",
+        )  # fmt: skip
+        @click.option(
+            "--width", type=float, metavar="INCHES",
+            help="2..20; 3.4: a column of a journal.  [default: 3.4; 7 for several panels]",
+        )  # fmt: skip
         @click.option("--overwrite", is_flag=True, help="Replace an existing figure.")
         @functools.wraps(function)
-        def call(file: Any, output: str | None, overwrite: bool, **options: Any) -> int:
+        def call(
+            file: Any, output: str | None, width: float | None, overwrite: bool, **options: Any
+        ) -> int:
             from replicadnn.storage.outputs import check_figure_name, check_target
             from replicadnn.storage.readers import kind_of
 
@@ -57,7 +67,7 @@ def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]]
             path = output or f"{Path(sources[0]).with_suffix('')}_{name}.png"
             check_figure_name(path)
             check_target(path, overwrite=overwrite)
-            return function(file, Figure(path, overwrite), **options)
+            return function(file, Figure(path, overwrite, width), **options)
 
         return call
 
@@ -82,15 +92,29 @@ def _theory(runs: Runs, closures: str) -> list[Solution]:
 
 
 @_subcommand("profile", files=True)
+@click.option(
+    "--alpha", type=NumberList(), help="Points of the files to draw: 10 or 10,25.  [default: all]"
+)
+@click.option(
+    "--quantity", type=click.Choice(["q", "Q"]), help="One of the two panels.  [default: both]"
+)
 @fix_option
-def profile(file: tuple[str, ...], figure: Figure, fix: tuple[str, ...]) -> int:
+def profile(
+    file: tuple[str, ...],
+    figure: Figure,
+    alpha: list[float] | None,
+    quantity: str | None,
+    fix: tuple[str, ...],
+) -> int:
     """Overlaps q_EA(l) and Q_EA(l) against the layer: the wetting of the network.
 
-    Several files, e.g. of both closures, in one figure.
+    Several files in one figure: of both scenarios, closures, depths ...; the title says what all
+    curves share, the legend what differs.
     """
     from replicadnn.plot import save_profile
 
-    return figure.write(save_profile, [one for name in file for one in solutions(name, fix)])
+    found = [one for name in file for one in solutions(name, fix, alpha or (), mixed=True)]
+    return figure.write(save_profile, found, quantity=quantity)
 
 
 @_subcommand("relaxation")
@@ -172,7 +196,8 @@ def gaps(
     """Distribution P(r) of the gaps: every layer of one point, or one layer of every point."""
     from replicadnn.plot import save_gaps
 
-    return figure.write(save_gaps, solutions(file, fix, alpha), layer=layer)
+    found = solutions(file, fix) if alpha is None else [one_solution(file, fix, alpha)]
+    return figure.write(save_gaps, found, layer=layer)
 
 
 @_subcommand("capacity", files=True)
@@ -211,32 +236,45 @@ def transitions(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_transitions, [load_kind("transitions", one) for one in file])
 
 
-@_subcommand("map")
+@_subcommand("map", files=True)
 @click.option("--quantity", help="Column to draw.  [default: q_ea, of a simulation R]")
 @click.option("--x", default="alpha", show_default=True, help="Parameter of the abscissa.")
 @click.option("--y", default="L", show_default=True, help="Parameter of the ordinate.")
 @fix_option
 def phase_map(
-    file: str, figure: Figure, quantity: str | None, x: str, y: str, fix: tuple[str, ...]
+    file: tuple[str, ...],
+    figure: Figure,
+    quantity: str | None,
+    x: str,
+    y: str,
+    fix: tuple[str, ...],
 ) -> int:
-    """Phase diagram of a sweep: free_entropy, q_ea, Q_ea, eps_g, ... over two parameters."""
-    from replicadnn.plot.map import save_diagram
-    from replicadnn.storage.readers import load_sweep
+    """Phase diagram of a sweep: free_entropy, q_ea, Q_ea, eps_g, ... over two parameters.
 
-    sweep = load_sweep(file)
-    quantity = sweep.shown if quantity is None else quantity
-    return figure.write(save_diagram, sweep, quantity=quantity, x=x, y=y, **fixed(sweep, fix))
+    Files after the first one, of transitions, stability or capacity, are drawn as boundaries;
+    without them boundaries run between the points whose branch or solid layers differ.
+    """
+    from replicadnn.plot.map import save_diagram
+    from replicadnn.storage.readers import load, load_sweep
+
+    sweep = load_sweep(file[0])
+    return figure.write(
+        save_diagram, sweep, quantity=quantity, x=x, y=y,
+        boundaries=[load(one) for one in file[1:]], **fixed(sweep, fix),
+    )  # fmt: skip
 
 
 @_subcommand("generalisation", files=True)
 def generalisation(file: tuple[str, ...], figure: Figure) -> int:
-    """Error eps_g of the typical student; files of both closures in one figure, Monte Carlo files
-    of the same beta and kappa add markers: filled where relaxed, else open with an arrow.
+    """Error eps_g of the typical student; several files (closures, beta) in one figure.
+
+    Monte Carlo files at the beta and kappa of one of them add markers, one for every run: filled
+    where relaxed, else open with an arrow.
     """
     from replicadnn.plot import save_generalisation
     from replicadnn.storage.readers import kind_of, load_kind, load_runs
 
-    theory = [one for one in file if one == file[0] or kind_of(one)[0] == "generalisation"]
-    runs = [run for one in file if one not in theory for run in load_runs(one)]
+    runs = [run for one in file if kind_of(one)[0] == "mc" for run in load_runs(one)]
+    theory = [one for one in file if kind_of(one)[0] != "mc"]
     found = [load_kind("generalisation", one) for one in theory]
     return figure.write(save_generalisation, found, runs=runs)

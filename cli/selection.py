@@ -41,9 +41,17 @@ def fixed(sweep: Sweep, fix: Sequence[str]) -> dict[str, float | str]:
     return entries
 
 
-def solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Sequence[Solution]:
-    """The chosen solutions of a file, evenly thinned to `MOST`."""
-    content, numbers = _chosen(file, fix, alpha)
+def solutions(
+    file: str, fix: Sequence[str], alphas: Sequence[float] = (), *, mixed: bool = False
+) -> Sequence[Solution]:
+    """The solutions of a file, all of them or those at ``alphas``, evenly thinned to `MOST`.
+
+    ``mixed``: those of a store may differ in more than alpha.
+    """
+    import numpy as np
+
+    chosen = [_chosen(file, fix, alpha, mixed) for alpha in alphas or (None,)]
+    content, numbers = chosen[0][0], np.unique(np.concatenate([one for _, one in chosen]))
     step = -(-len(numbers) // MOST)
     some = numbers[::-step][::-1]
     if len(some) < len(numbers):
@@ -52,14 +60,14 @@ def solutions(file: str, fix: Sequence[str], alpha: float | None = None) -> Sequ
 
 
 def one_solution(file: str, fix: Sequence[str], alpha: float | None) -> Solution:
-    """The solution of a file at ``alpha``, or the last one."""
+    """The solution of a file at ``alpha`` (the first of several), or the last one."""
     content, numbers = _chosen(file, fix, alpha)
-    solution: Solution = content[int(numbers[-1])]
+    solution: Solution = content[int(numbers[-1 if alpha is None else 0])]
     return solution
 
 
 def _chosen(
-    file: str, fix: Sequence[str], alpha: float | None
+    file: str, fix: Sequence[str], alpha: float | None, mixed: bool = False
 ) -> tuple[Sequence[Any], NDArray[np.int64]]:
     """Solutions of a file, those of a sweep read when asked for, and the numbers of the chosen."""
     import numpy as np
@@ -69,7 +77,7 @@ def _chosen(
     from replicadnn.storage.readers import kind_of
 
     of_sweep = kind_of(file) == ("solve", True)
-    content, numbers, alphas = (_of_sweep if of_sweep else _of_solve)(file, fix)
+    content, numbers, alphas = _of_sweep(file, fix, mixed) if of_sweep else _of_solve(file, fix)
     if not len(numbers):
         name, value = ("fix", " ".join(fix)) if fix else ("file", file)
         raise InputError(name, value, "at least one point with a result")
@@ -78,14 +86,14 @@ def _chosen(
         if not near.any():
             there = ", ".join(f"{a:g}" for a in np.unique(alphas)[:20])
             raise InputError("alpha", alpha, f"one of the points in the file: {there}")
-        numbers = numbers[near][:1]
+        numbers = numbers[near]
     return content, numbers
 
 
 def _of_sweep(
-    file: str, fix: Sequence[str]
+    file: str, fix: Sequence[str], mixed: bool
 ) -> tuple[Sequence[Any], NDArray[np.int64], NDArray[np.float64]]:
-    """The points of a store that have a result; they must differ in alpha alone."""
+    """The points of a store that have a result; they must differ in alpha alone, if not mixed."""
     from replicadnn.errors import InputError
     from replicadnn.storage.readers import load_sweep
 
@@ -93,7 +101,7 @@ def _of_sweep(
     numbers = sweep.select(**fixed(sweep, fix))
     numbers = numbers[sweep.has_result[numbers]]
     several = sweep.several(numbers, ["alpha"])
-    if several:
+    if several and not mixed:
         raise InputError("fix", " ".join(fix), several)
     return sweep, numbers, sweep["alpha"][numbers]
 

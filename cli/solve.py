@@ -96,7 +96,8 @@ def _print_table(solutions: Solutions) -> None:
             line += f" {s.eps_g:>9.6f}" if s.eps_g is not None else f" {'-':>9}"
         if bounded:
             line += f" {opt.yes_no(s.possible):>8}"
-        click.echo(f"{line}  {s.status}")
+        better = s.better_branch
+        click.echo(f"{line}  {s.status}" + (f"; a {better} branch has larger s" if better else ""))
     for s in solutions:
         if s.message != "certified":
             opt.note(f"alpha = {s.alpha:g}, {s.branch}: {s.message}")

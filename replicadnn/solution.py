@@ -121,6 +121,12 @@ class Solution:
         return counting.possible(self.problem)
 
     @property
+    def better_branch(self) -> str:
+        """The other branch of largest s found at this point, if its s is larger; else empty."""
+        others = [b for b in self.other_branches if b.free_entropy > self.free_entropy]
+        return str(max(others, key=lambda b: b.free_entropy).branch) if others else ""
+
+    @property
     def residual(self) -> float:
         """Residual of the undamped map (see `Certificate`)."""
         return self.certificate.residual

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from replicadnn.plot.style import closure_line, judged_points, save_figure, sequence, style
+from replicadnn.plot.style import judged_points, line_of, save_figure, sequence, style
 
 #: Points of a line of theory against alpha.
 POINTS = 41
@@ -65,7 +65,7 @@ def against_alpha(axes: list[Axes], runs: list[Run], looks: dict[Any, Any]) -> N
     lines = solutions(L, beta, grid)
     for ax, (letter, layer) in zip(axes, panels(L), strict=True):
         for k, name in enumerate(CLOSURES):
-            ax.plot(grid, lines[name][letter][:, layer - 1], color="black", ls=closure_line(k))
+            ax.plot(grid, lines[name][letter][:, layer - 1], color="black", ls=line_of(k))
         for k, (key, look) in enumerate(looks.items()):
             x = shifted(lambda run: run["alpha"], k, len(looks), (grid[0], grid[-1]), False)
             markers(ax, [r for r in runs if size(r) == key], (letter, layer), x, **look)
@@ -93,7 +93,7 @@ def horizontal(ax: Axes, lines: Any, panel: tuple[str, int], colour: Any) -> Non
     """Both closures at one alpha."""
     for k, name in enumerate(CLOSURES):
         value = lines[name][panel[0]][0, panel[1] - 1]
-        ax.axhline(value, color=colour, ls=closure_line(k), linewidth=1.0)
+        ax.axhline(value, color=colour, ls=line_of(k), linewidth=1.0)
 
 
 def against_c(axes: list[Axes], runs: list[Run], groups: dict[Any, Any]) -> None:
@@ -210,7 +210,7 @@ def single_place(runs: list[Run], loops: bool) -> bool:
 def closure_handles() -> list[Line2D]:
     """The lines of theory."""
     return [
-        handle(f"closure {name}", color="black", linestyle=closure_line(k))
+        handle(f"closure {name}", color="black", linestyle=line_of(k))
         for k, name in enumerate(CLOSURES)
     ]
 

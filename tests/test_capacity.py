@@ -21,6 +21,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 import replicadnn as rd
+from replicadnn.plot.naming import BEYOND
 from replicadnn.problem import Ansatz, Problem, Scenario
 from replicadnn.questions.capacity import Capacity, CapacityPoint, End, broken, symmetric
 from replicadnn.questions.capacity.ask import plan
@@ -470,8 +471,12 @@ def test_capacity_of_both_closures_in_one_figure(tmp_path: Path) -> None:
     assert back.points == tables[1].points
     assert back.as_dict()["closure"] == "exact"
     labels = rd.plot.capacity(tables).get_legend_handles_labels()[1]
-    assert labels[:2] == ["rs, averaged", "rs, exact"]
-    assert rd.plot.capacity(tables[1]).get_title().endswith("closure exact")
+    assert labels[:2] == ["closure averaged", BEYOND]
+    assert "closure exact" in labels
+    title = rd.plot.capacity(tables[1]).get_title().splitlines()
+    assert title[0] == "random data, rs, closure exact"
+    assert "20.65" in title[1]
+    assert "9.089" in title[1]
     assert "closure" not in rd.plot.capacity(tables[0]).get_title()
 
 

@@ -12,7 +12,7 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
-from replicadnn.plot.style import BEYOND
+from replicadnn.plot.naming import BEYOND
 from replicadnn.problem import Problem, Scenario
 from replicadnn.questions.capacity import End
 from replicadnn.theory.counting import counting_bound, largest, objection, possible

@@ -95,7 +95,14 @@ def measured(value: float, **changes: object) -> SimpleNamespace:
     """A run with this test error; ``relaxed``: 1, 0 or nan."""
     relaxed = float(changes.pop("relaxed", 1.0))  # type: ignore[arg-type]
     side = changes.pop("side", "lower")
-    parameters = {"scenario": "teacher-student", "L": 1, "alpha": 2.0, "beta": "inf", "kappa": 0.0}
+    parameters = {
+        "scenario": "teacher-student",
+        "L": 1,
+        "N": 9,
+        "alpha": 2.0,
+        "beta": "inf",
+        "kappa": 0.0,
+    }
     known = np.array([value if relaxed != 0.0 else math.nan])
     return SimpleNamespace(
         params=parameters | changes, test_error=known, test_error_err=known / 50,
@@ -127,13 +134,37 @@ def test_markers_of_the_sampler() -> None:
     assert arrow[0].get_marker() == mpl.markers.CARETDOWNBASE
 
 
+def test_no_run_is_dropped() -> None:
+    """Without a curve at its alpha a run is drawn in grey, and named; one shape a width."""
+    found = rd.generalisation([1, 2], [1.0, 2.0])
+    runs = [measured(0.2), measured(0.21, N=20), measured(0.4, L=5, alpha=7.0)]
+    ax = rd.plot.error_against_depth(found, runs=runs)
+    drawn = [c.lines[0] for c in ax.containers if len(c.lines[0].get_ydata())]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in drawn] == [
+        (1.0, 0.2), (1.0, 0.21), (5.0, 0.4),
+    ]  # fmt: skip
+    assert [line.get_marker() for line in drawn] == ["o", "s", "o"]
+    assert [line.get_color() for line in drawn[:2]] == [ax.lines[1].get_color()] * 2
+    assert drawn[2].get_color() == "0.20"
+    assert ax.get_legend_handles_labels()[1][-3:] == [
+        "Monte Carlo, $N = 9$", "Monte Carlo, $N = 20$", r"Monte Carlo alone, $\alpha = 7$",
+    ]  # fmt: skip
+    for panel in rd.plot.generalisation_figure(found, runs=runs).axes:
+        assert len([c for c in panel.containers if len(c.lines[0].get_ydata())]) == 3
+    warm = rd.generalisation([1, 2], [1.0, 2.0], beta=3.0)
+    ax = rd.plot.error_against_depth([found, warm], runs=[measured(0.3, beta=3.0)])
+    assert ax.containers[0].lines[0].get_color() == ax.lines[3].get_color()
+    assert ax.get_legend_handles_labels()[1][:4] == [
+        r"$\alpha = 1$", r"$\alpha = 2$", r"$\beta = 3$", r"$\beta = \infty$",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"beta": 3.0}, "beta = 3.0: inf in a run beside these curves"),
-        ({"kappa": 0.1}, "kappa = 0.1: 0 in a run"),
+        ({"beta": 3.0}, "beta = 3, kappa = 0': a run at beta = inf with kappa = 0, as these"),
+        ({"kappa": 0.1}, "beta = inf, kappa = 0.1': a run at beta = inf with kappa = 0"),
         ({"scenario": "random"}, "scenario = 'random': teacher-student"),
-        ({"L": 5, "alpha": 7.0}, "run = 'L = 5, alpha = 7': at an alpha or L of a curve"),
     ],
 )
 def test_runs_of_another_point_are_refused(change: dict[str, object], named: str) -> None:
@@ -164,8 +195,9 @@ def test_exact_closure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["plot", "generalisation", paths[0], paths[0], "-o", str(tmp_path / "n.png")]) == 2
     both = rd.plot.error_against_depth([found, rd.load(paths[0])])
     labels = both.get_legend_handles_labels()[1]
-    assert labels == ["4", "10", "closure averaged", "closure exact"]
-    assert [line.get_linestyle() for line in both.lines[:4]] == ["-", "-.", "-", "-."]
+    alphas = [r"$\alpha = 4$", r"$\alpha = 10$"]
+    assert labels == [*alphas, "closure averaged", "closure exact"]
+    assert [line.get_linestyle() for line in both.lines[:4]] == ["-.", "-.", "-", "-"]
     title = rd.plot.generalisation_figure(found).get_suptitle()
     assert title == "teacher-student, closure exact, branch auto"
 

@@ -33,7 +33,7 @@ def bars(ax: object) -> list[ErrorbarContainer]:
 
 def test_relaxation_times_are_those_measured(runs: Runs) -> None:
     mine = Figure().subplots()
-    assert rd.plot.relaxation(runs, "J", ax=mine) is mine
+    assert rd.plot.relaxation(runs, mine, quantity="J") is mine
     for k, (drawn, run) in enumerate(zip(bars(mine), runs, strict=True)):
         line, _, (segments,) = drawn.lines
         assert drawn.get_label() == f"$N = {(5, 8)[k]}$"
@@ -45,13 +45,13 @@ def test_relaxation_times_are_those_measured(runs: Runs) -> None:
     assert mine.get_yscale() == "log"
     assert "couplings" in mine.get_ylabel()
     with pytest.raises(rd.InputError, match="quantity"):
-        rd.plot.relaxation(runs, "K")
+        rd.plot.relaxation(runs, quantity="K")  # type: ignore[arg-type]
 
 
 def test_unknown_times_are_arrows_not_points() -> None:
     short = rd.simulate(20.0, 3, N=8, beta=5.0, sweeps=4, samples=2)
     assert np.isnan(short.tau_J).all()
-    ax = rd.plot.relaxation(short, "J")
+    ax = rd.plot.relaxation(short, quantity="J")
     points, arrows = bars(ax)
     assert len(points.lines[0].get_ydata()) == 0
     np.testing.assert_array_equal(arrows.lines[0].get_ydata(), [4.0] * 3)
@@ -60,7 +60,7 @@ def test_unknown_times_are_arrows_not_points() -> None:
 
 def test_curves_are_those_measured(runs: Runs) -> None:
     run = runs[1]
-    ax = rd.plot.correlation(run, "S")
+    ax = rd.plot.correlation(run)
     drawn = bars(ax)
     assert len(drawn) == 2
     for row, container in enumerate(drawn):
@@ -72,7 +72,7 @@ def test_curves_are_those_measured(runs: Runs) -> None:
 
 def test_layers_look_the_same_in_both_panels(runs: Runs) -> None:
     """One legend serves neurons and couplings."""
-    one, two = rd.plot.correlation(runs[0], "S"), rd.plot.correlation(runs[0], "J")
+    one, two = rd.plot.correlation(runs[0]), rd.plot.correlation(runs[0], quantity="J")
     for a, b in zip(bars(one), bars(two), strict=False):
         assert a.get_label() == b.get_label()
         assert a.lines[0].get_color() == b.lines[0].get_color()
@@ -82,7 +82,7 @@ def test_layers_look_the_same_in_both_panels(runs: Runs) -> None:
 def test_overlaps_with_theory(runs: Runs) -> None:
     """400 sweeps are few: what has not relaxed is an open marker at its bound."""
     solution = rd.solve([4.0], 3, beta=1.0)[0]
-    ax = rd.plot.overlaps(runs, "J", theory=[solution])
+    ax = rd.plot.overlaps(runs, quantity="J", theory=[solution])
     np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), solution.Q_ea)
     assert "two replicas" in ax.get_ylabel()
     drawn = {float(y) for c in bars(ax) for y in c.lines[0].get_ydata()}
@@ -91,7 +91,7 @@ def test_overlaps_with_theory(runs: Runs) -> None:
             assert (value if relaxed else bound) in drawn
     single = rd.simulate(3.0, 2, N=5, beta=1.0, sweeps=20, samples=2)
     assert overlap_name(single, "S") == "r_matched"
-    ax = rd.plot.overlaps(single, "S")
+    ax = rd.plot.overlaps(single)
     assert "with the teacher" in ax.get_ylabel()
     (filled, bound) = bars(ax)
     assert len(filled.lines[0].get_ydata()) == 0
@@ -129,24 +129,24 @@ def test_diluted_networks_beside_both_closures() -> None:
     assert "regular graph" in title
     graphs = [run, rd.simulate(4.0, 3, N=12, connectivity=3, beta=1.0, sweeps=20, samples=2)]
     assert "graph" not in overlaps_figure(graphs).get_suptitle()
-    labels = rd.plot.overlaps(graphs, "J").get_legend_handles_labels()[1]
+    labels = rd.plot.overlaps(graphs, quantity="J").get_legend_handles_labels()[1]
     assert [label.rpartition(", ")[2] for label in labels] == ["regular graph", "random graph"]
 
 
 def test_runs_of_several_temperatures_have_their_own_labels() -> None:
     runs = [rd.simulate(3.0, 2, N=5, beta=b, sweeps=20, samples=2) for b in (1.0, 2.0)]
-    labels = rd.plot.overlaps(runs, "S").get_legend_handles_labels()[1]
+    labels = rd.plot.overlaps(runs).get_legend_handles_labels()[1]
     assert labels == [r"$N = 5$, $\beta = 1$", r"$N = 5$, $\beta = 2$"]
     assert r"\beta" not in overlaps_figure(runs).get_suptitle()
     with pytest.raises(rd.InputError, match=r"theory = \[1.0, 2.0\]: runs of one beta"):
-        rd.plot.overlaps(runs, "S", theory=[rd.solve([3.0], 2, beta=1.0)[0]])
+        rd.plot.overlaps(runs, theory=[rd.solve([3.0], 2, beta=1.0)[0]])
 
 
 def test_older_files_are_not_judged(data: Path) -> None:
     """Their averages are drawn as open markers without arrows."""
     (run,) = rd.load(data / "mc_v1.h5")
     assert run.to_json()["relaxed"]["R"] == [None] * run.spec.L
-    ax = rd.plot.overlaps(run, "J")
+    ax = rd.plot.overlaps(run, quantity="J")
     (filled, open_ones) = bars(ax)
     assert len(filled.lines[0].get_ydata()) == 0
     np.testing.assert_array_equal(open_ones.lines[0].get_ydata(), run.Q)

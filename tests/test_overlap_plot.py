@@ -21,7 +21,7 @@ def solutions() -> rd.Solutions:
 
 def test_distribution_draws_the_weights(solutions: rd.Solutions) -> None:
     mine = Figure().subplots()
-    ax = rd.plot.distribution(solutions[1], "Q", "deltas", ax=mine)
+    ax = rd.plot.distribution(solutions[1], mine, quantity="Q")
     assert ax is mine
     assert [c.get_label() for c in ax.containers] == ["$l = 1$", "$l = 2$"]
     for layer, container in zip((1, 2), ax.containers, strict=True):
@@ -30,7 +30,7 @@ def test_distribution_draws_the_weights(solutions: rd.Solutions) -> None:
             container.lines[0].get_xydata(), [(d.value, d.weight) for d in deltas]
         )
     assert "P(Q, l)" in ax.get_ylabel()
-    assert len(rd.plot.distribution(solutions[1], "q", "continuous").patches) == 2
+    assert len(rd.plot.distribution(solutions[1], part="continuous").patches) == 2
     assert len(rd.plot.distribution_figure(solutions[1]).axes) == 4
 
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_drawn(solutions: rd.Solutions) -> None:
         with pytest.raises(rd.InputError, match=named):
             rd.plot.tree(solutions[1], **words)
     with pytest.raises(rd.InputError, match="part"):
-        rd.plot.distribution(solutions[1], "q", "all")  # type: ignore[arg-type]
+        rd.plot.distribution(solutions[1], part="all")  # type: ignore[arg-type]
 
 
 def test_branches_join_at_the_overlap() -> None:

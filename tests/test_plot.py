@@ -12,7 +12,6 @@ from replicadnn.cli import selection
 from replicadnn.cli.main import run
 
 import replicadnn as rd
-from replicadnn.plot.map import _edges
 from replicadnn.questions.transitions import Order
 
 
@@ -24,7 +23,7 @@ def test_profile_draws_the_overlaps() -> None:
     assert np.array_equal(lines[0].get_xdata(), np.arange(21))
     assert np.array_equal(lines[0].get_ydata(), solutions[0].q_ea)
     mine = Figure().subplots()
-    assert rd.plot.profile(solutions[1], "Q", ax=mine) is mine
+    assert rd.plot.profile(solutions[1], mine, quantity="Q") is mine
     assert np.array_equal(mine.get_lines()[0].get_xdata(), np.arange(1, 21))
     assert mine.get_xlabel()
     assert "Q" in mine.get_ylabel()
@@ -44,10 +43,11 @@ def test_profiles_of_both_closures(tmp_path: Path) -> None:
     exact = rd.solve([5.0, 30.0], 6, closure="exact")
     averaged = rd.solve([5.0, 30.0], 6)
     ax = rd.plot.profile([*exact, *averaged])
-    first, second = ax.lines[0], ax.lines[1]
-    assert first.get_color() == second.get_color() != ax.lines[2].get_color()
-    assert [line.get_linestyle() for line in ax.lines[:4]] == ["-.", "-", "-.", "-"]
-    assert second.get_markerfacecolor() == "none"
+    colours = [line.get_color() for line in ax.lines[:4]]
+    assert colours[0] == colours[2] != colours[1] == colours[3]
+    assert [line.get_linestyle() for line in ax.lines[:4]] == ["-.", "-.", "-", "-"]
+    faces = [line.get_markerfacecolor() for line in ax.lines[:4]]
+    assert faces == [colours[0], colours[1], "none", "none"]
     assert ax.get_legend_handles_labels()[1] == [
         r"$\alpha = 5$", r"$\alpha = 30$", "closure averaged", "closure exact",
     ]  # fmt: skip
@@ -66,26 +66,20 @@ def test_layers_of_the_exact_closure_have_no_mirror_image() -> None:
     averaged = rd.solve(4.0, 2, scenario="random", ansatz="rs")
     exact = rd.solve(4.0, 2, scenario="random", closure="exact")
     for found, title, layers in (
-        (averaged, "layer and\nmirror image", ["$l = 1$"]),
+        (averaged, "layer and mirror image", ["$l = 1$"]),
         (exact, "layer", ["$l = 1$", "$l = 2$"]),
     ):
         for draw in (rd.plot.parisi, rd.plot.distribution):
-            assert draw(found, "Q").get_legend_handles_labels()[1] == layers
-        assert rd.plot.parisi(found, "Q").get_legend().get_title().get_text() == title
-        for ax in rd.plot.distribution_figure(found).axes:
-            assert ax.get_legend().get_title().get_text() == title
+            assert draw(found, quantity="Q").get_legend_handles_labels()[1] == layers
+        assert rd.plot.parisi(found, quantity="Q").get_legend().get_title().get_text() == title
+        (legend,) = rd.plot.distribution_figure(found).legends
+        assert legend.get_title().get_text() == title
     deep = rd.solve(25.0, 20, closure="exact")
-    assert rd.plot.parisi(deep, "q").get_legend_handles_labels()[1] == ["$l = 18$", "$l = 19$"]
-    assert rd.plot.parisi(deep, "Q").get_legend_handles_labels()[1] == ["$l = 19$", "$l = 20$"]
-
-
-def test_borders_of_a_map() -> None:
-    """Half-way between the values; two alphas far apart have no cell at negative alpha."""
-    np.testing.assert_allclose(_edges(np.array([4.0, 40.0])), [0.0, 22.0, 58.0])
-    np.testing.assert_allclose(_edges(np.array([2, 3, 5])), [1.5, 2.5, 4.0, 6.0])
-    np.testing.assert_allclose(_edges(np.array([-0.5, 0.5])), [-1.0, 0.0, 1.0])
-    edges = _edges(np.array([1.0, 10.0, 1000.0]))
-    np.testing.assert_allclose(edges, [10**-0.5, 10**0.5, 100.0, 10000.0])
+    assert rd.plot.parisi(deep).get_legend_handles_labels()[1] == ["$l = 18$", "$l = 19$"]
+    assert rd.plot.parisi(deep, quantity="Q").get_legend_handles_labels()[1] == [
+        "$l = 19$",
+        "$l = 20$",
+    ]
 
 
 def test_open_markers_of_first_order_are_named() -> None:

@@ -140,6 +140,6 @@ def test_another_task_is_one_class_and_one_row(
     again = rd.load(path)
     assert again.task == "toy"
     assert again[5] == {"product": 12.0}
-    assert rd.plot.diagram(again, again.shown).get_xlabel()
+    assert rd.plot.diagram(again, quantity=again.shown).get_xlabel()
     with h5py.File(path) as file:
         assert file.attrs["largest"] == 4

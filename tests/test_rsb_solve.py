@@ -91,7 +91,7 @@ def test_time_limit_is_a_status() -> None:
 
 
 def test_parisi_figure(solution: rd.Solution, tmp_path: Path) -> None:
-    ax = rd.plot.parisi(solution, "Q")
+    ax = rd.plot.parisi(solution, quantity="Q")
     assert len(ax.patches) == 1  # layer 2 is liquid on both of its sides: one distinct solid layer
     path = rd.plot.save_parisi(solution, tmp_path / "a.png")
     assert path.stat().st_size > 10_000

@@ -257,14 +257,15 @@ def test_figure_of_both_closures(tmp_path: Path) -> None:
     averaged, exact = (rd.transitions(4, closure=c, alpha_max=1e3) for c in ("averaged", "exact"))
     assert averaged.two_fronts
     ax = rd.plot.transitions([averaged, exact])
-    assert {"teacher-student, rs, averaged", "teacher-student, rs, exact"} <= set(
-        ax.get_legend_handles_labels()[1]
-    )
+    assert {"closure averaged", "closure exact"} <= set(ax.get_legend_handles_labels()[1])
+    assert ax.get_title() == "teacher-student, rs, $L = 4$"
     assert "front starts" in ax.get_xlabel()
     assert "L - l" in rd.plot.transitions(exact).get_xlabel()
     assert "nearest" in rd.plot.transitions(averaged).get_xlabel()
-    assert rd.plot.transitions_figure(exact).get_suptitle() == "L = 4, closure exact"
-    assert rd.plot.transitions_figure([averaged, exact]).get_suptitle() == "L = 4"
+    title = rd.plot.transitions_figure(exact).get_suptitle()
+    assert title == "teacher-student, rs, closure exact, $L = 4$"
+    both = rd.plot.transitions_figure([averaged, exact]).get_suptitle()
+    assert both == "teacher-student, rs, $L = 4$"
     files = [str(t.save(tmp_path / f"{t.closure}.h5")) for t in (averaged, exact)]
     assert run(["plot", "transitions", *files]) == 0
 

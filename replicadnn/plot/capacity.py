@@ -5,21 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import (
-    BEYOND,
-    closure_words,
-    closures_in_order,
-    save_figure,
-    sequence,
-    style,
-)
+from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
+from replicadnn.plot.curves import asked
+from replicadnn.plot.naming import BEYOND, Facts, Names, tell_apart
+from replicadnn.plot.style import save_figure, sequence, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,11 +23,17 @@ if TYPE_CHECKING:
 
 
 def capacity(
-    found: Capacity | Iterable[Capacity], ax: Axes | None = None, *, against: str | None = None
+    found: Capacity | Iterable[Capacity],
+    ax: Axes | None = None,
+    *,
+    against: str | None = None,
+    legend: bool = True,
+    **look: Any,
 ) -> Axes:
     """Draw alpha_J of one or several tables; an arrow stands for "no end found".
 
-    Open markers: beyond the counting bound, where no network stores random data.
+    Open markers: beyond the counting bound, where no network stores random data; the title says
+    by how much.
 
     Parameters
     ----------
@@ -41,17 +42,20 @@ def capacity(
     ax : Axes, optional
     against : {"L", "kappa"}, optional
         Abscissa; by default the one with more values.
+    legend : bool
+        Give title and legend.
+    **look
+        As of `profile`; a list has one value for each ansatz, closure and depth or margin.
 
     Raises
     ------
     InputError
-        Unknown ``against``, or nothing to draw.
+        Unknown ``against``, nothing to draw, or two answers to one question.
     """
     from replicadnn.questions.capacity import Capacity  # with the solvers
 
     tables = [found] if isinstance(found, Capacity) else list(found)
     points = [p for table in tables for p in table]
-    closures = closures_in_order(table.closure for table in tables)
     if not points:
         raise InputError("found", "an empty table", "at least one point")
     if against is None:
@@ -59,68 +63,80 @@ def capacity(
         against = "kappa" if many else "L"
     if against not in ("L", "kappa"):
         raise InputError("against", against, "L or kappa")
-    if ax is None:
-        with style():
-            ax = Figure(figsize=(4.8, 3.8), layout="constrained").subplots()
-    other = "L" if against == "kappa" else "kappa"
-
-    found_by: dict[tuple[str, int, float], list[CapacityPoint]] = {}
-    for table in tables:
-        for p in table:
-            key = str(p.ansatz), closures.index(table.closure), float(getattr(p, other))
-            found_by.setdefault(key, []).append(p)
-    groups = sorted(found_by.items(), key=lambda group: group[0])
-    top = 3.0 * max((p.alpha for p in points if math.isfinite(p.alpha)), default=1.0)
-    several = len({key[2] for key, _ in groups}) > 1
-    for (key, items), (colour, marker) in zip(groups, sequence(len(groups)), strict=True):
-        _series(ax, sorted(items, key=lambda p: getattr(p, against)), against, top, colour, marker)
-        name = key[0] + (f", {closures[key[1]]}" if len(closures) > 1 else "")
-        name += rf", ${_symbol(other)} = {key[2]:g}$" if several else ""
-        ax.plot([], [], color=colour, marker=marker, linestyle=":", linewidth=0.8, label=name)
-    if any(p.possible is False for p in points):
-        ax.plot(
-            [], [], color="0.35", marker="o", markerfacecolor="none", linestyle="none", label=BEYOND
-        )
-    _frame(ax, points, against, other)
-    words = closure_words(closures)
-    if words:
-        ax.set_title(", ".join([ax.get_title(), *words]))
+    names, series = _by_name(tables, against)
+    own = asked(look, len(series))
+    with drawing(ax) as ax:
+        top = 3.0 * max((p.alpha for p in points if math.isfinite(p.alpha)), default=1.0)
+        for place, (colour, marker) in enumerate(sequence(len(series))):
+            base: dict[str, Any] = {
+                "color": colour,
+                "marker": marker,
+                "label": names.label(place) or "_one",
+            }
+            _draw(ax, series[place], against, top, base | own[place])
+        _frame(ax, points, against)
+        if legend:
+            entitle(ax, ["random data", *names.title()], _notes(points))
+            place_legend(ax)
     return ax
 
 
-def _series(
-    ax: Axes,
-    items: list[CapacityPoint],
-    against: str,
-    top: float,
-    colour: tuple[float, ...],
-    marker: str,
+def _by_name(tables: list[Capacity], against: str) -> tuple[Names, list[list[CapacityPoint]]]:
+    """Points of each ansatz, closure and depth or margin, by rising abscissa, and their names."""
+    other = "L" if against == "kappa" else "kappa"
+    series: dict[tuple[Any, ...], list[CapacityPoint]] = {}
+    facts: dict[tuple[Any, ...], Facts] = {}
+    for table in tables:
+        for p in table:
+            one = {"ansatz": str(p.ansatz), "closure": table.closure, other: getattr(p, other)}
+            key = tuple(one.values())
+            facts[key] = one
+            same = [q for q in series.setdefault(key, []) if _at(q, against) == _at(p, against)]
+            if same and same[0] != p:
+                raise InputError(
+                    "found", f"{against} = {_at(p, against):g}, twice", "one answer to a question"
+                )
+            series[key] += [] if same else [p]
+    order = sorted(series)
+    drawn = [sorted(series[key], key=lambda p: _at(p, against)) for key in order]
+    return tell_apart([facts[key] for key in order], "found"), drawn
+
+
+def _at(point: CapacityPoint, name: str) -> float:
+    return float(getattr(point, name))
+
+
+def _draw(
+    ax: Axes, items: list[CapacityPoint], against: str, top: float, look: dict[str, Any]
 ) -> None:
     """Points of one ansatz and depth or margin; an arrow below ``top`` where there is no end."""
     from replicadnn.questions.capacity import End  # with the solvers
 
-    x = np.array([getattr(p, against) for p in items], dtype=float)
+    x = np.array([_at(p, against) for p in items])
     y = np.array([p.alpha for p in items])
     bars = np.array([p.uncertainty if math.isfinite(p.uncertainty) else 0.0 for p in items])
-    ax.plot(x, y, color=colour, linestyle=":", linewidth=0.8)
+    line: dict[str, Any] = {"linestyle": ":", "linewidth": 0.8} | look
+    ax.plot([], [], **line)  # for the legend
+    ax.plot(x, y, **line | {"marker": "", "label": None})
+    markers = look | {"label": None, "linestyle": "none"}
     beyond = np.array([p.possible is False for p in items])
     open_end = np.isnan(y) & np.array([p.end is End.NO_END for p in items])
-    for which, face in ((~beyond, colour), (beyond, "none")):
+    for which, face in ((~beyond, look["color"]), (beyond, "none")):
         shown = which & ~np.isnan(y)
-        ax.errorbar(
-            x[shown], y[shown], bars[shown], color=colour, marker=marker, markerfacecolor=face,
-            capsize=2, linestyle="none",
-        )  # fmt: skip
+        looks = markers | {"markerfacecolor": face}
+        ax.errorbar(x[shown], y[shown], bars[shown], capsize=2, **looks)
         shown = which & open_end
         if shown.any():
-            ax.errorbar(
-                x[shown], np.full(shown.sum(), 0.5 * top), 0.3 * top, lolims=True,
-                color=colour, marker=marker, markerfacecolor=face, linestyle="none",
-            )  # fmt: skip
+            arrows = np.full(shown.sum(), 0.5 * top)
+            ax.errorbar(x[shown], arrows, 0.3 * top, lolims=True, **looks)
+    if beyond.any() and not any(one.get_label() == BEYOND for one in ax.lines):
+        ax.plot(
+            [], [], color="0.35", marker="o", markerfacecolor="none", linestyle="none", label=BEYOND
+        )
 
 
-def _frame(ax: Axes, points: list[CapacityPoint], against: str, other: str) -> None:
-    """Counting bound, axes, title and legend."""
+def _frame(ax: Axes, points: list[CapacityPoint], against: str) -> None:
+    """Counting bound, and axes."""
     from replicadnn.theory.counting import counting_bound  # with the solvers
 
     if against == "L" and all(p.kappa >= 0.0 for p in points):
@@ -136,21 +152,30 @@ def _frame(ax: Axes, points: list[CapacityPoint], against: str, other: str) -> N
     else:
         ax.set_xlabel(r"margin  $\kappa$")
     ax.set_ylabel(r"capacity  $\alpha_{\mathrm{J}}$  (patterns per coupling)")
-    fixed = sorted({getattr(p, other) for p in points})
-    title = rf", ${_symbol(other)} = {fixed[0]:g}$" if len(fixed) == 1 else ""
-    ax.set_title("random data" + title)
-    ax.legend(loc="upper left" if against == "L" else "best")
 
 
-def _symbol(name: str) -> str:
-    return r"\kappa" if name == "kappa" else name
+def _notes(points: list[CapacityPoint]) -> list[str]:
+    """The worst of what no network can be."""
+    beyond = [p for p in points if p.possible is False and math.isfinite(p.alpha)]
+    if not beyond:
+        return []
+    worst = max(beyond, key=lambda p: p.alpha / p.bound)
+    return [
+        rf"open: no network ($L = {worst.L}$: $\alpha_{{\mathrm{{J}}}} = {worst.alpha:.4g}$, "
+        rf"bound {worst.bound:.4g})"
+    ]
 
 
 def save_capacity(
-    found: Capacity | Iterable[Capacity], path: str | Path, *, overwrite: bool = False
+    found: Capacity | Iterable[Capacity],
+    path: str | Path,
+    *,
+    width: float | None = None,
+    overwrite: bool = False,
+    **look: Any,
 ) -> Path:
-    """Write `capacity` to ``path`` (.png, .pdf or .svg)."""
+    """Write `capacity` to ``path`` (.png, .pdf or .svg); ``width`` in inches."""
     with style():
-        figure = Figure(figsize=(4.8, 3.8), layout="constrained")
-        capacity(found, figure.subplots())
+        figure, (ax,) = panels(1, width)
+        capacity(found, ax, **look)
     return save_figure(figure, path, overwrite=overwrite)

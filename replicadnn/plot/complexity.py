@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, save_figure, style
+from replicadnn.plot.canvas import drawing, entitle, panels
+from replicadnn.plot.curves import asked
+from replicadnn.plot.naming import BEYOND, tell_apart
+from replicadnn.plot.style import save_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +19,17 @@ if TYPE_CHECKING:
     from replicadnn.questions.complexity import Complexity
 
 
-def complexity(found: Complexity, ax: Axes | None = None, *, against: str = "m") -> Axes:
+def complexity(
+    found: Complexity,
+    ax: Axes | None = None,
+    *,
+    against: str = "m",
+    legend: bool = True,
+    **look: Any,
+) -> Axes:
     """Draw Sigma against the breakpoint "m" or the "internal" entropy of a state.
+
+    ``legend``: give a title; ``look``: of the line, as for `Axes.plot`.
 
     Raises
     ------
@@ -30,32 +41,43 @@ def complexity(found: Complexity, ax: Axes | None = None, *, against: str = "m")
     known = np.isfinite(found.sigma)
     if not known.any():
         raise InputError("found", "no solved point", "at least one solved point")
-    if ax is None:
-        with style():
-            ax = Figure(figsize=(4.6, 3.6), layout="constrained").subplots()
-    x = getattr(found, against)[known]
-    ax.plot(x, found.sigma[known], color="black", marker="o", markerfacecolor="none", markersize=4)
-    ax.axhline(0.0, color="0.35", linestyle=":", linewidth=1.0)
-    names = {"m": r"breakpoint  $m$", "internal": r"entropy of a state  $f$  (per $NM$)"}
-    ax.set_xlabel(names[against])
-    ax.set_ylabel(r"complexity  $\Sigma$  (per $NM$)")
+    with drawing(ax) as ax:
+        x = getattr(found, against)[known]
+        (mine,) = asked(look, 1)
+        base: dict[str, Any] = {"color": "black", "marker": "o", "markerfacecolor": "none"}
+        ax.plot(x, found.sigma[known], **base | mine)
+        ax.axhline(0.0, color="0.35", linestyle=":", linewidth=1.0)
+        names = {"m": r"breakpoint  $m$", "internal": r"entropy of a state  $f$  (per $NM$)"}
+        ax.set_xlabel(names[against])
+        ax.set_ylabel(r"complexity  $\Sigma$  (per $NM$)")
+        if legend:
+            entitle(ax, _title(found))
     return ax
 
 
-def save_complexity(found: Complexity, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write Sigma(m) and Sigma(f) side by side to ``path``."""
+def _title(found: Complexity) -> list[str]:
+    facts = {
+        "scenario": "random", "ansatz": "one step", "L": found.L, "alpha": found.alpha,
+        "kappa": found.kappa,
+    }  # fmt: skip
+    words = [*tell_apart([facts], "found").title(), "layer 1 saturated"]
+    return words + [BEYOND] * (found.possible is False)
+
+
+def save_complexity(
+    found: Complexity,
+    path: str | Path,
+    *,
+    width: float | None = None,
+    overwrite: bool = False,
+    **look: Any,
+) -> Path:
+    """Write Sigma(m) and Sigma(f) to ``path``; ``width`` in inches (see `canvas.panels`)."""
     with style():
-        figure = Figure(figsize=(8.6, 3.6), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        complexity(found, left)
-        complexity(found, right, against="internal")
+        figure, (left, right) = panels(2, width)
+        complexity(found, left, legend=False, **look)
+        complexity(found, right, against="internal", legend=False, **look)
         for letter, ax in zip("ab", (left, right), strict=True):
-            ax.set_title(f"({letter})", loc="left", fontsize=9)
-        margin = rf", $\kappa = {found.kappa:g}$" if found.kappa else ""
-        beyond = f", {BEYOND}" if found.possible is False else ""
-        figure.suptitle(
-            rf"random, one step, layer 1 saturated, $L = {found.L}$, $\alpha = {found.alpha:g}$"
-            + margin
-            + beyond
-        )
+            ax.set_title(f"({letter})", loc="left")
+        entitle(figure, _title(found))
     return save_figure(figure, path, overwrite=overwrite)

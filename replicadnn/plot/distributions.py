@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.parisi import headline, layer_legend, quantities, solid_layers
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.canvas import drawing, entitle, panels
+from replicadnn.plot.curves import asked
+from replicadnn.plot.naming import headline, objections
+from replicadnn.plot.parisi import layer_legend, layer_looks, quantities, solid_layers
+from replicadnn.plot.style import save_figure, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from replicadnn.theory.observables import OverlapDistribution
 
 _NAMES = {"q": "neurons", "Q": "couplings"}
 
 
 def distribution(
     solution: Solution,
+    ax: Axes | None = None,
+    *,
     quantity: Literal["q", "Q"] = "q",
     part: Literal["deltas", "continuous"] = "deltas",
-    ax: Axes | None = None,
+    legend: bool = True,
+    **look: Any,
 ) -> Axes:
     """Draw one part of P(q, l) or P(Q, l) for the solid layers (of mirror images the first one).
 
@@ -35,10 +43,14 @@ def distribution(
     ----------
     solution : Solution
         A converged solution.
-    quantity : {"q", "Q"}
-    part : {"deltas", "continuous"}
     ax : Axes, optional
         Where to draw; a new figure by default.
+    quantity : {"q", "Q"}
+    part : {"deltas", "continuous"}
+    legend : bool
+        Give title and legend.
+    **look
+        As of `profile`; a list has one value a layer.
 
     Raises
     ------
@@ -48,45 +60,51 @@ def distribution(
     if part not in ("deltas", "continuous"):
         raise InputError("part", part, "one of deltas, continuous")
     _, solid = solid_layers(solution, quantity)
-    if ax is None:
-        with style():
-            ax = Figure(layout="constrained").subplots()
-    for layer, (colour, marker) in zip(solid, sequence(len(solid)), strict=True):
-        found = solution.overlap_distribution(layer, quantity)
-        label = rf"$l = {layer}$"
+    own = asked(look, len(solid))
+    with drawing(ax) as ax:
+        looks = layer_looks(solution)
+        for layer, mine in zip(solid, own, strict=True):
+            colour, marker = looks[layer]
+            base: dict[str, Any] = {
+                "color": colour, "marker": marker, "markersize": 3, "markerfacecolor": "none",
+                "label": rf"$l = {layer}$", "linestyle": "-", "linewidth": 1.2,
+            } | mine  # fmt: skip
+            _layer(ax, solution.overlap_distribution(layer, quantity), part, base)
+        ax.set_xlabel(rf"overlap of {_NAMES[quantity]}  ${quantity}$")
+        ax.set_xlim(-0.02, 1.02)
         if part == "deltas":
-            values, weights, errors = np.array(
-                [(d.value, d.weight, d.error) for d in found.deltas]
-            ).T
-            ax.vlines(values, 0.0, weights, color=colour, linewidth=1.3)
-            ax.errorbar(
-                values, weights, errors, color=colour, marker=marker, linestyle="none",
-                capsize=2, elinewidth=0.8, markerfacecolor="none", label=label,
-            )  # fmt: skip
-            continue
-        if found.continuous_weight == 0.0:
-            continue
-        ax.stairs(found.density, found.edges, color=colour, linewidth=1.2)
-        inside = (found.values > found.edges[0]) & (found.values < found.edges[-1])
-        levels = found.values[inside]
-        heights = found.density[np.searchsorted(found.edges, levels, side="right") - 1]
-        ax.plot(
-            levels, heights, color=colour, marker=marker, linestyle="none", markersize=3,
-            markerfacecolor="none", label=label,
-        )  # fmt: skip
-    ax.set_xlabel(rf"overlap of {_NAMES[quantity]}  ${quantity}$")
-    ax.set_xlim(-0.02, 1.02)
-    if part == "deltas":
-        ax.set_ylabel(rf"weight of the deltas of  $P({quantity}, l)$")
-        ax.set_ylim(0.0, 1.03)
-    else:
-        ax.set_ylabel(rf"continuous part of  $P({quantity}, l)$")
-        ax.set_ylim(bottom=0.0)
+            ax.set_ylabel(rf"weight of the deltas of  $P({quantity}, l)$")
+            ax.set_ylim(0.0, 1.03)
+        else:
+            ax.set_ylabel(rf"continuous part of  $P({quantity}, l)$")
+            ax.set_ylim(bottom=0.0)
+        if legend:
+            entitle(ax, headline(solution), objections([solution]))
+            layer_legend(ax, solution)
     return ax
 
 
-def distribution_figure(solution: Solution) -> Figure:
-    """Neurons left, couplings right; deltas above, the continuous part (if any) below."""
+def _layer(ax: Axes, found: OverlapDistribution, part: str, look: dict[str, Any]) -> None:
+    """One layer: stems with bars, or a staircase with a marker at every level."""
+    line = {name: look[name] for name in ("color", "linestyle", "linewidth")}
+    markers = look | {"linestyle": "none"}
+    if part == "deltas":
+        values, weights, errors = np.array([(d.value, d.weight, d.error) for d in found.deltas]).T
+        ax.vlines(values, 0.0, weights, **line)
+        ax.errorbar(values, weights, errors, capsize=2, elinewidth=0.8, **markers)
+    elif found.continuous_weight > 0.0:
+        ax.stairs(found.density, found.edges, **line)
+        inside = (found.values > found.edges[0]) & (found.values < found.edges[-1])
+        levels = found.values[inside]
+        heights = found.density[np.searchsorted(found.edges, levels, side="right") - 1]
+        ax.plot(levels, heights, **markers)
+
+
+def distribution_figure(solution: Solution, *, width: float | None = None, **look: Any) -> Figure:
+    """Neurons and couplings; deltas first, then the continuous part (if any).
+
+    ``width``: inches, 7 (or 3.4 for one panel) by default.
+    """
     kinds = quantities(solution)
     broken = any(
         solution.overlap_distribution(layer, kind).continuous_weight > 0.0
@@ -96,18 +114,25 @@ def distribution_figure(solution: Solution) -> Figure:
     parts: list[Literal["deltas", "continuous"]] = (
         ["deltas", "continuous"] if broken else ["deltas"]
     )
+    chosen = [(kind, part) for part in parts for kind in kinds]
     with style():
-        figure = Figure(figsize=(4.5 * len(kinds), 3.2 * len(parts)), layout="constrained")
-        grid = figure.subplots(len(parts), len(kinds), squeeze=False)
-        for row, part in zip(grid, parts, strict=True):
-            for ax, kind in zip(row, kinds, strict=True):
-                distribution(solution, kind, part, ax)
-        for ax in grid[0]:
-            layer_legend(ax, solution)
-        figure.suptitle(headline(solution))
+        figure, axes = panels(len(chosen), width, columns=len(kinds))
+        for (kind, part), ax in zip(chosen, axes, strict=True):
+            distribution(solution, ax, quantity=kind, part=part, legend=False, **look)
+        layer_legend(axes[len(kinds) - 1], solution, figure)
+        entitle(figure, headline(solution), objections([solution]))
     return figure
 
 
-def save_distribution(solution: Solution, path: str | Path, *, overwrite: bool = False) -> Path:
+def save_distribution(
+    solution: Solution,
+    path: str | Path,
+    *,
+    width: float | None = None,
+    overwrite: bool = False,
+    **look: Any,
+) -> Path:
     """Write `distribution_figure` to ``path`` (.png, .pdf or .svg)."""
-    return save_figure(distribution_figure(solution), path, overwrite=overwrite)
+    return save_figure(
+        distribution_figure(solution, width=width, **look), path, overwrite=overwrite
+    )

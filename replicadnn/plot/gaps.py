@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
+from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
+from replicadnn.plot.curves import asked
+from replicadnn.plot.naming import BEYOND, facts_of, objections, tell_apart
 from replicadnn.plot.parisi import mirrored
-from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
+from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution
+from replicadnn.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,50 +27,88 @@ if TYPE_CHECKING:
 _MOST = 8
 
 
-def gaps(distributions: Iterable[GapDistribution], ax: Axes | None = None) -> Axes:
+def gaps(
+    distributions: Iterable[GapDistribution],
+    ax: Axes | None = None,
+    *,
+    legend: bool = True,
+    **look: Any,
+) -> Axes:
     """Draw P(r), one curve a distribution, on a logarithmic axis.
 
     The dashed line is the free Gaussian cut at the margin: liquid layers, and every layer in the
     teacher-student scenario.
+
+    Parameters
+    ----------
+    distributions : iterable of GapDistribution
+        Of different layers, alpha, kappa or beta.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+    legend : bool
+        Give title and legend.
+    **look
+        As of `profile`; a list has one value a curve.
+
+    Raises
+    ------
+    InputError
+        Nothing to draw, or curves that cannot be told apart.
     """
     items = list(distributions)
     if not items:
         raise InputError("distributions", "none", "at least one")
-    if ax is None:
-        with style():
-            ax = Figure(figsize=(4.8, 3.8), layout="constrained").subplots()
-    layers = len({d.layer for d in items}) > 1
-    alphas = len({d.alpha for d in items}) > 1
-    low = min((d.kappa if math.isinf(d.beta) else d.kappa - 3.0) for d in items)
-    high = max(d.kappa for d in items) + 4.0
-    for d, (colour, marker) in zip(items, sequence(len(items)), strict=True):
-        words = [f"$l = {d.layer}$"] if layers or not alphas else []
-        words += [rf"$\alpha = {d.alpha:g}$"] if alphas else []
-        shown = (d.r >= low) & (d.r <= high) & (d.P > 0.0)
-        ax.plot(
-            d.r[shown], d.P[shown], color=colour, marker=marker, markerfacecolor="none",
-            markersize=3.5, markevery=max(1, int(shown.sum()) // 9), label=", ".join(words),
-        )  # fmt: skip
-    first = items[0]
-    noise = math.exp(-first.beta)
-    norm = noise + (1.0 - noise) * 0.5 * math.erfc(first.kappa / math.sqrt(2.0))
-    r = np.linspace(low, high, 400)
-    free = np.where(r < first.kappa, noise, 1.0) * np.exp(-0.5 * r * r) / math.sqrt(2.0 * math.pi)
-    ax.plot(r, free / norm, color="0.35", linestyle="--", linewidth=1.0, label="cut Gaussian")
-    ax.set_yscale("log")
-    ax.set_ylim(bottom=1e-4)
-    ax.set_xlim(low - 0.05, high)
-    ax.set_xlabel(r"gap  $r$")
-    ax.set_ylabel(r"density  $P(r)$")
-    ax.legend()
+    facts = [{n: getattr(d, n) for n in ("layer", "alpha", "kappa", "beta")} for d in items]
+    own = asked(look, len(items))
+    names = tell_apart(facts, "distributions", refuse="label" not in own[0])
+    with drawing(ax) as ax:
+        low = min((d.kappa if math.isinf(d.beta) else d.kappa - 3.0) for d in items)
+        high = max(d.kappa for d in items) + 4.0
+        looks = zip(items, own, sequence(len(items)), strict=True)
+        for place, (d, mine, (colour, marker)) in enumerate(looks):
+            shown = (d.r >= low) & (d.r <= high) & (d.P > 0.0)
+            base: dict[str, Any] = {
+                "color": colour, "marker": marker, "markerfacecolor": "none",
+                "markevery": max(1, int(shown.sum()) // 9), "label": names.label(place) or "_one",
+            }  # fmt: skip
+            ax.plot(d.r[shown], d.P[shown], **base | mine)
+        for number, (kappa, beta) in enumerate(sorted({(d.kappa, d.beta) for d in items})):
+            r, free = _cut_gaussian(kappa, beta, low, high)
+            label = None if number else "cut Gaussian"
+            ax.plot(r, free, color="0.35", linestyle="--", linewidth=1.0, label=label)
+        ax.set_yscale("log")
+        ax.set_ylim(bottom=1e-4)
+        ax.set_xlim(low - 0.05, high)
+        ax.set_xlabel(r"gap  $r$")
+        ax.set_ylabel(r"density  $P(r)$")
+        if legend:
+            entitle(ax, names.title())
+            place_legend(ax)
     return ax
 
 
-def gaps_figure(solutions: Solution | Iterable[Solution], *, layer: int | None = None) -> Figure:
+def _cut_gaussian(
+    kappa: float, beta: float, low: float, high: float
+) -> tuple[FloatArray, FloatArray]:
+    """(r, density) of a normal gap, weight exp(-beta) below the margin."""
+    noise = math.exp(-beta)
+    norm = noise + (1.0 - noise) * 0.5 * math.erfc(kappa / math.sqrt(2.0))
+    r = np.linspace(low, high, 400)
+    free = np.where(r < kappa, noise, 1.0) * np.exp(-0.5 * r * r) / math.sqrt(2.0 * math.pi)
+    return r, free / norm
+
+
+def gaps_figure(
+    solutions: Solution | Iterable[Solution],
+    *,
+    layer: int | None = None,
+    width: float | None = None,
+    **look: Any,
+) -> Figure:
     """P(r) of all distinct layers of one solution (the last), or of ``layer`` of several.
 
     Mirror images (l and L + 1 - l, where the overlaps are symmetric) are drawn once; at most 8
-    curves, evenly chosen.
+    curves, evenly chosen, which the title says.  ``width``: inches, 3.4 by default.
     """
     from replicadnn.questions.gaps import gap_distribution  # with the solvers
     from replicadnn.theory.counting import counting_bound
@@ -77,29 +119,25 @@ def gaps_figure(solutions: Solution | Iterable[Solution], *, layer: int | None =
         raise InputError("solutions", f"{len(items)} points", "at least one converged point")
     if layer is None:
         count = (good[-1].L + 1) // 2 if mirrored(good[-1]) else good[-1].L
-        chosen = np.unique(np.linspace(1, count, min(count, _MOST)).round().astype(int))
-        drawn = [gap_distribution(good[-1], int(l)) for l in chosen]
+        chosen = [(good[-1], l) for l in range(1, count + 1)]
     else:
-        picked = np.unique(np.linspace(0, len(good) - 1, min(len(good), _MOST)).round().astype(int))
-        drawn = [gap_distribution(good[int(i)], layer) for i in picked]
-    problem = good[-1].problem
-    words = [str(problem.scenario), str(problem.ansatz), *closure_words([problem.closure])]
-    words.append(f"$L = {problem.L}$")
-    if layer is None:
-        words.append(rf"$\alpha = {problem.alpha:g}$")
-    else:
-        words.append(f"$l = {layer}$")
-    if problem.kappa:
-        words.append(rf"$\kappa = {problem.kappa:g}$")
-    if math.isfinite(problem.beta):
-        words.append(rf"$\beta = {problem.beta:g}$")
-    title = ", ".join(words)
-    if any(s.possible is False for s in good):
-        title += f",\n{BEYOND} from $\\alpha = {counting_bound(problem.L):.4g}$"
+        chosen = [(one, layer) for one in good]
+    picked = np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), _MOST)).round().astype(int))
+    drawn = [chosen[int(i)] for i in picked]
+    facts = [{**facts_of(one), "layer": l} for one, l in drawn]
+    names = tell_apart(facts, "solutions", refuse="label" not in look)
+    notes = objections([one for one, _ in drawn])
+    if len(drawn) < len(chosen):
+        notes.append(f"{len(drawn)} of {len(chosen)} curves are drawn")
+    if any(one.possible is False for one, _ in drawn):
+        bounds = sorted({counting_bound(one.L) for one, _ in drawn})
+        notes += [rf"{BEYOND} from $\alpha = {bound:.4g}$" for bound in bounds]
+    labels = {"label": [names.label(k) or "_one" for k in range(len(drawn))]}
     with style():
-        figure = Figure(figsize=(4.8, 3.8), layout="constrained")
-        ax = gaps(drawn, figure.subplots())
-        ax.set_title(title)
+        figure, (ax,) = panels(1, width, height=0.8)
+        gaps([gap_distribution(one, l) for one, l in drawn], ax, legend=False, **labels | look)
+        entitle(ax, names.title(), notes)
+        place_legend(ax)
     return figure
 
 
@@ -108,7 +146,10 @@ def save_gaps(
     path: str | Path,
     *,
     layer: int | None = None,
+    width: float | None = None,
     overwrite: bool = False,
+    **look: Any,
 ) -> Path:
     """Write `gaps_figure` to ``path`` (.png, .pdf or .svg)."""
-    return save_figure(gaps_figure(solutions, layer=layer), path, overwrite=overwrite)
+    figure = gaps_figure(solutions, layer=layer, width=width, **look)
+    return save_figure(figure, path, overwrite=overwrite)

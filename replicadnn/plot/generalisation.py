@@ -10,56 +10,37 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import (
-    closure_legend,
-    closure_line,
-    closure_words,
-    closures_in_order,
-    colour_bar,
-    judged_points,
-    save_figure,
-    sequence,
-    style,
-)
-from replicadnn.types import FloatArray
+from replicadnn.plot.canvas import drawing, entitle, few_decades, panels, place_legend
+from replicadnn.plot.curves import Curve, draw
+from replicadnn.plot.naming import Facts, Names, written
+from replicadnn.plot.style import MARKERS, judged_points, save_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from replicadnn.questions.generalisation import Generalisation
 
-#: Most entries of a legend; more curves get a colour bar.
-_LEGEND_MAX = 8
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    with style():
-        return Figure(layout="constrained").subplots()
-
-
 Found: TypeAlias = "Generalisation | Iterable[Generalisation]"
 
 
 def _items(found: Found) -> list[Generalisation]:
-    """Results of the closures, the averaged one first."""
     from replicadnn.questions.generalisation import Generalisation  # with the solvers
 
     items = [found] if isinstance(found, Generalisation) else list(found)
     if not items or any(not np.any(np.isfinite(one.error)) for one in items):
         points = sum(len(one.points) for one in items)
         raise InputError("generalisation", f"{points} points", "at least one converged point")
-    order = closures_in_order(one.closure for one in items)
-    if len(order) < len(items) or len({(one.beta, one.kappa, one.noisy) for one in items}) > 1:
-        raise InputError(
-            "generalisation", f"{len(items)} results",
-            "one of each closure, with the same beta, kappa and noise",
-        )  # fmt: skip
-    return sorted(items, key=lambda one: order.index(one.closure))
+    return items
+
+
+def _facts(one: Generalisation) -> Facts:
+    return {
+        "scenario": "teacher-student", "closure": one.closure, "kappa": one.kappa,
+        "beta": one.beta, "noise": one.noisy, "asked": str(one.branch),
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +48,10 @@ class _Point:
     """eps_g of a run: ``value`` where it has relaxed, else a bound, or ``raw`` if not judged."""
 
     L: int
+    N: int
     alpha: float
+    kappa: float
+    beta: float
     value: float
     error: float
     bound: float
@@ -75,23 +59,25 @@ class _Point:
     raw: float
 
 
-def _measured(runs: Iterable[Any], found: Generalisation) -> list[_Point]:
-    """The runs that measured eps_g; InputError for one that these curves are not about."""
+def _measured(runs: Iterable[Any], items: Sequence[Generalisation]) -> list[_Point]:
+    """The runs that measured eps_g; InputError for one that no curve is about."""
+    settings = {(one.beta, one.kappa) for one in items}
+    known = " or ".join(f"beta = {b:g} with kappa = {k:g}" for b, k in sorted(settings))
     out = []
     for run in runs:
         params = run.params
-        teacher = params["scenario"] == "teacher-student"
-        for name, wanted, fits in (
-            ("scenario", "teacher-student", teacher),
-            ("beta", f"{found.beta:g}", float(params["beta"]) == found.beta),
-            ("kappa", f"{found.kappa:g}", params["kappa"] == found.kappa),
-        ):
-            if not fits:
-                raise InputError(name, params[name], f"{wanted} in a run beside these curves")
+        beta, kappa = float(params["beta"]), float(params["kappa"])
+        if params["scenario"] != "teacher-student":
+            allowed = "teacher-student in a run beside these curves"
+            raise InputError("scenario", params["scenario"], allowed)
+        if (beta, kappa) not in settings:
+            allowed = f"a run at {known}, as these curves"
+            raise InputError("run", f"beta = {beta:g}, kappa = {kappa:g}", allowed)
         judged = math.isfinite(run.relaxed["test_error"][-1])
         value = float(run.test_error[-1])
         point = _Point(
-            int(params["L"]), float(params["alpha"]), value if judged else math.nan,
+            int(params["L"]), int(params["N"]), float(params["alpha"]), kappa, beta,
+            value if judged else math.nan,
             float(run.test_error_err[-1]), float(run.test_error_bound[-1]),
             run.bound_sides.get("test_error"),
             float(run.last_octave["test_error"][-1]) if judged else value,
@@ -102,69 +88,106 @@ def _measured(runs: Iterable[Any], found: Generalisation) -> list[_Point]:
     return out
 
 
-@dataclass(frozen=True, slots=True)
-class _Curve:
-    """One colour: the error by every closure against the abscissa, and what was measured."""
-
-    name: str
-    lines: Sequence[tuple[Sequence[float], FloatArray] | None]
-    markers: Sequence[tuple[float, _Point]]
-
-
-def _draw(ax: Axes, title: str, closures: Sequence[str], curves: Sequence[_Curve]) -> None:
-    many = len(curves) + 2 * (len(closures) - 1) > _LEGEND_MAX
-    for curve, (colour, marker) in zip(curves, sequence(len(curves)), strict=True):
-        name = None if many else curve.name
-        for number, line in enumerate(curve.lines):
-            if line is None:
-                continue
-            x, values = line
-            ax.plot(
-                x, values, color=colour, marker=marker if len(x) <= 30 else "", markersize=3,
-                markerfacecolor=colour if number else "none", label=name,
-                linestyle=closure_line(number),
-            )  # fmt: skip
-            name = None
-        for place, point in curve.markers:
-            judged_points(
-                ax, [place], [point.value], [point.error], bound=[point.bound], side=point.side,
-                raw=[point.raw], length=0.03, color=colour, marker=marker, markersize=6,
-            )  # fmt: skip
-    closure_legend(ax, closures)
-    points = [point for curve in curves for _, point in curve.markers]
-    for relaxed, face, label in (
-        (True, "0.3", "Monte Carlo"), (False, "none", "Monte Carlo, not relaxed (bound)")
-    ):  # fmt: skip
-        if any(math.isfinite(point.value) is relaxed for point in points):
-            ax.errorbar(
-                [], [], [], linestyle="none", marker="o", color="0.3", markersize=6,
-                markerfacecolor=face, label=label,
-            )  # fmt: skip
+def _draw(
+    ax: Axes,
+    found: Found,
+    runs: Iterable[Any],
+    fixed: str,
+    look: dict[str, Any],
+) -> Names:
+    """One curve an alpha or depth (``fixed``) and result; every run as a marker of its colour."""
+    items = _items(found)
+    measured = _measured(runs, items)
+    curves = [
+        Curve({**_facts(one), fixed: value}, *points)
+        for one in items
+        for value, points in (_columns(one) if fixed == "alpha" else _rows(one))
+    ]
+    before = len(ax.lines)
+    names = draw(ax, curves, "generalisation", look)
+    lines = ax.lines[before : before + len(curves)]
+    for line in lines:
+        if len(np.atleast_1d(line.get_xdata())) > 30 and "marker" not in look:
+            line.set_marker("")
+    widths = sorted({point.N for point in measured})
+    alone: dict[float, str] = {}
+    for point in measured:
+        shape = MARKERS[widths.index(point.N) % len(MARKERS)]
+        colour = _colour(point, fixed, curves, lines, alone)
+        judged_points(
+            ax, [getattr(point, "L" if fixed == "alpha" else "alpha")], [point.value],
+            [point.error], bound=[point.bound], side=point.side, raw=[point.raw], length=0.03,
+            color=colour, marker=shape, markersize=5,
+        )  # fmt: skip
+    _name_runs(ax, measured, widths, fixed, alone)
     ax.axhline(0.5, color="0.6", linewidth=0.8, linestyle=":")
-    ax.set_ylabel(r"generalisation error  $\epsilon_g$")
+    ax.set_ylabel(r"generalisation error  $\epsilon_{\mathrm{g}}$")
     ax.set_ylim(-0.02, 0.54)
-    if many:
-        colour_bar(ax, [curve.name for curve in curves], title)
-    if (
-        not many or len(closures) > 1
-    ):  # below the axes: nowhere inside are curves known to be absent
-        ax.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, title=None if many else title
+    return names
+
+
+def _colour(
+    point: _Point,
+    fixed: str,
+    curves: Sequence[Curve],
+    lines: Sequence[Any],
+    alone: dict[float, str],
+) -> Any:
+    """Colour of the curve a run belongs to; a grey of its own, kept in ``alone``, without one."""
+    value = float(getattr(point, fixed))
+    for curve, line in zip(curves, lines, strict=True):
+        facts = curve.facts
+        if (facts["beta"], facts["kappa"]) == (point.beta, point.kappa) and math.isclose(
+            float(facts[fixed]), value
+        ):
+            return line.get_color()
+    return alone.setdefault(value, f"{min(0.2 + 0.12 * len(alone), 0.68):.2f}")
+
+
+def _name_runs(
+    ax: Axes, points: Sequence[_Point], widths: Sequence[int], fixed: str, alone: dict[float, str]
+) -> None:
+    """Legend entries of markers: widths, what has not relaxed, and runs that have no curve."""
+    base: dict[str, Any] = {"linestyle": "none", "marker": "o", "color": "0.3", "markersize": 5}
+    if len(widths) > 1:
+        for place, N in enumerate(widths):
+            shape = {"marker": MARKERS[place % len(MARKERS)]}
+            ax.errorbar([], [], [], **base | shape, label=f"Monte Carlo, {written('N', N)}")
+    elif any(math.isfinite(point.value) for point in points):
+        ax.errorbar([], [], [], **base, label="Monte Carlo")
+    if any(not math.isfinite(point.value) for point in points):
+        ax.errorbar(
+            [], [], [], **base, markerfacecolor="none", label="Monte Carlo, not relaxed (bound)"
         )
+    for value, colour in alone.items():
+        text = f"Monte Carlo alone, {written(fixed, value)}"
+        ax.errorbar([], [], [], **base | {"color": colour}, label=text)
 
 
-def error_against_depth(found: Found, ax: Axes | None = None, *, runs: Iterable[Any] = ()) -> Axes:
+def error_against_depth(
+    found: Found,
+    ax: Axes | None = None,
+    *,
+    runs: Iterable[Any] = (),
+    legend: bool = True,
+    **look: Any,
+) -> Axes:
     """Draw eps_g against L, one colour an alpha; guessing (1/2) dotted.
 
     Parameters
     ----------
     found : Generalisation or iterable of Generalisation
-        Several: one a closure, each with its own line; markers are open for the averaged one.
+        Several, e.g. one a closure or beta, each with its own line.
     ax : Axes, optional
         Where to draw; a new figure by default.
     runs : iterable of MonteCarloResult
         Error measured on fresh inputs: filled markers with bars where it has relaxed, else open
-        ones, with an arrow from the bound to the side of equilibrium.
+        ones, with an arrow from the bound to the side of equilibrium; one shape a width.  Every run
+        is drawn, in grey where no curve has its alpha.
+    legend : bool
+        Give title and legend.
+    **look
+        Of the lines, as of `profile`; a list has one value an alpha and result.
 
     Returns
     -------
@@ -173,95 +196,90 @@ def error_against_depth(found: Found, ax: Axes | None = None, *, runs: Iterable[
     Raises
     ------
     InputError
-        No converged point to draw, results that do not differ in the closure alone, or a run at
-        another beta or kappa, or without a teacher.
+        No converged point to draw, results that cannot be told apart, or a run without a teacher
+        or at a beta and kappa of none of them.
     """
-    items = _items(found)
-    ax = _axes(ax)
-    measured = _measured(runs, items[0])
-    curves = [
-        _Curve(
-            f"{alpha:.4g}",
-            [_column(one, alpha) for one in items],
-            [(p.L, p) for p in measured if math.isclose(p.alpha, alpha)],
-        )
-        for alpha in sorted({alpha for one in items for alpha in one.alphas})
-    ]
-    _draw(ax, r"$\alpha$", [one.closure for one in items], curves)
-    ax.set_xlabel("depth  $L$")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    with drawing(ax) as ax:
+        names = _draw(ax, found, runs, "alpha", look)
+        ax.set_xlabel("depth  $L$")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if legend:
+            entitle(ax, names.title())
+            place_legend(ax)
     return ax
 
 
-def _column(one: Generalisation, alpha: float) -> tuple[Sequence[float], FloatArray] | None:
-    """(L, eps_g) at an alpha."""
-    if alpha not in one.alphas:
-        return None
-    return [float(L) for L in one.depths], one.error[:, one.alphas.index(alpha)]
+def _columns(one: Generalisation) -> list[tuple[float, tuple[Any, Any]]]:
+    """alpha, (L, eps_g)."""
+    depths = [float(L) for L in one.depths]
+    return [(alpha, (depths, one.error[:, place])) for place, alpha in enumerate(one.alphas)]
 
 
-def error_against_alpha(found: Found, ax: Axes | None = None, *, runs: Iterable[Any] = ()) -> Axes:
+def error_against_alpha(
+    found: Found,
+    ax: Axes | None = None,
+    *,
+    runs: Iterable[Any] = (),
+    legend: bool = True,
+    **look: Any,
+) -> Axes:
     """Draw eps_g against alpha (logarithmic), one colour a depth; arguments as the other one."""
-    items = _items(found)
-    ax = _axes(ax)
-    measured = _measured(runs, items[0])
-    curves = [
-        _Curve(
-            f"{depth}",
-            [_row(one, depth) for one in items],
-            [(p.alpha, p) for p in measured if depth == p.L],
-        )
-        for depth in dict.fromkeys(depth for one in items for depth in one.depths)
-    ]
-    _draw(ax, "$L$", [one.closure for one in items], curves)
-    ax.set_xscale("log")
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel(r"patterns per coupling  $\alpha$")
+    with drawing(ax) as ax:
+        names = _draw(ax, found, runs, "L", look)
+        ax.set_xscale("log")
+        few_decades(ax.xaxis)
+        ax.set_xlabel(r"patterns per coupling  $\alpha$")
+        if legend:
+            entitle(ax, names.title())
+            place_legend(ax)
     return ax
 
 
-def _row(one: Generalisation, depth: int) -> tuple[Sequence[float], FloatArray] | None:
-    """(alpha, eps_g) at a depth, alpha rising."""
-    if depth not in one.depths:
-        return None
+def _rows(one: Generalisation) -> list[tuple[int, tuple[Any, Any]]]:
+    """L, (alpha, eps_g), alpha rising."""
     order = np.argsort(one.alphas)
-    return [one.alphas[i] for i in order], one.error[one.depths.index(depth)][order]
+    alphas = [one.alphas[i] for i in order]
+    return [(L, (alphas, one.error[place][order])) for place, L in enumerate(one.depths)]
 
 
-def generalisation_figure(found: Found, *, runs: Iterable[Any] = ()) -> Figure:
-    """Against depth left, against alpha right; one panel if there is one alpha or one depth."""
+def generalisation_figure(
+    found: Found, *, runs: Iterable[Any] = (), width: float | None = None, **look: Any
+) -> Figure:
+    """Against depth and against alpha; one panel if there is one alpha or one depth.
+
+    ``width``: inches, 7 (or 3.4 for one panel) by default.
+    """
     items, kept = _items(found), list(runs)
     depths = {depth for one in items for depth in one.depths}
     alphas = {alpha for one in items for alpha in one.alphas}
-    by_depth, by_alpha = len(depths) > 1 or len(alphas) == 1, len(alphas) > 1
-    for point in _measured(kept, items[0]):
-        on_curve = any(math.isclose(point.alpha, alpha) for alpha in alphas)
-        if not ((by_depth and on_curve) or (by_alpha and point.L in depths)):
-            raise InputError(
-                "run", f"L = {point.L}, alpha = {point.alpha:g}", "at an alpha or L of a curve"
-            )
-    panels = []
-    if by_depth:
-        panels.append(error_against_depth)
-    if by_alpha:
-        panels.append(error_against_alpha)
-    first = items[0]
+    chosen = []
+    if len(depths) > 1 or len(alphas) == 1:
+        chosen.append(error_against_depth)
+    if len(alphas) > 1:
+        chosen.append(error_against_alpha)
     with style():
-        figure = Figure(figsize=(4.5 * len(panels), 3.8), layout="constrained")
-        for draw, ax in zip(panels, np.atleast_1d(figure.subplots(1, len(panels))), strict=True):
-            draw(items, ax, runs=kept)
-        words = ["teacher-student", *closure_words(one.closure for one in items)]
-        words.append(f"branch {first.branch}")
-        if not math.isinf(first.beta):
-            words.append(rf"$\beta = {first.beta:g}$")
-        if first.noisy != "none":
-            words.append(f"noise: {first.noisy}")
-        figure.suptitle(", ".join(words))
+        figure, axes = panels(len(chosen), width)
+        for draw_one, ax in zip(chosen, axes, strict=True):
+            draw_one(items, ax, runs=kept, legend=False, **look)
+        facts: list[Facts] = [_facts(one) for one in items]
+        if len(chosen) == 1:  # the one depth, or the one alpha, of the panel
+            fixed = {"L": min(depths)} if len(depths) == 1 else {"alpha": min(alphas)}
+            facts = [{**one, **fixed} for one in facts]
+        entitle(figure, Names(tuple(facts), ()).title())
+        for ax in axes:
+            place_legend(ax)
     return figure
 
 
 def save_generalisation(
-    found: Found, path: str | Path, *, runs: Iterable[Any] = (), overwrite: bool = False
+    found: Found,
+    path: str | Path,
+    *,
+    runs: Iterable[Any] = (),
+    width: float | None = None,
+    overwrite: bool = False,
+    **look: Any,
 ) -> Path:
     """Write `generalisation_figure` to ``path`` (.png, .pdf or .svg)."""
-    return save_figure(generalisation_figure(found, runs=runs), path, overwrite=overwrite)
+    figure = generalisation_figure(found, runs=runs, width=width, **look)
+    return save_figure(figure, path, overwrite=overwrite)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
+from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
+from replicadnn.plot.curves import asked
+from replicadnn.plot.naming import headline, objections
+from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution
 from replicadnn.types import FloatArray
 
@@ -53,16 +56,34 @@ def mirrored(solution: Solution) -> bool:
     )
 
 
-def layer_legend(ax: Axes, solution: Solution) -> None:
-    """Legend of curves that are layers, beside the axes: overlaps may lie anywhere in [0, 1].
+def layer_looks(solution: Solution) -> dict[int, tuple[tuple[float, ...], str]]:
+    """Colour and marker of every layer that is solid in neurons or couplings: one for both."""
+    drawn = (solution.L + 1) // 2 if mirrored(solution) else solution.L
+    solid = (solution.Q_ea > 0.0) | (solution.q_ea[1:] > 0.0)
+    layers = [l for l in range(1, drawn + 1) if solid[l - 1]]
+    return dict(zip(layers, sequence(len(layers)), strict=True))
+
+
+def layer_legend(ax: Axes, solution: Solution, figure: Figure | None = None) -> None:
+    """Legend of curves that are layers, where no curve is; of a whole ``figure`` below it.
 
     It says so where each layer stands for its mirror image, too.
     """
-    title = "layer and\nmirror image" if mirrored(solution) else "layer"
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0, title=title)
+    title = "layer and mirror image" if mirrored(solution) else "layer"
+    if figure is None:
+        place_legend(ax, title=title)
+    else:
+        figure_legend(figure, ax.get_legend_handles_labels()[0], title)
 
 
-def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | None = None) -> Axes:
+def parisi(
+    solution: Solution,
+    ax: Axes | None = None,
+    *,
+    quantity: Literal["q", "Q"] = "q",
+    legend: bool = True,
+    **look: Any,
+) -> Axes:
     """Draw q(x, l) or Q(x, l) against x for the solid layers (of mirror images the first one).
 
     The K + 1 levels are drawn as what they are, steps between breakpoints; where the breaking is
@@ -72,9 +93,13 @@ def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | Non
     ----------
     solution : Solution
         A converged solution.
-    quantity : {"q", "Q"}
     ax : Axes, optional
         Where to draw; a new figure by default.
+    quantity : {"q", "Q"}
+    legend : bool
+        Give title and legend.
+    **look
+        Of the markers and staircases, as of `profile`; a list has one value a layer.
 
     Returns
     -------
@@ -86,24 +111,29 @@ def parisi(solution: Solution, quantity: Literal["q", "Q"] = "q", ax: Axes | Non
         Not converged, nothing solid to draw, or an unknown ``quantity``.
     """
     rows, solid = solid_layers(solution, quantity)
-    if ax is None:
-        with style():
-            ax = Figure(layout="constrained").subplots()
+    own = asked(look, len(solid))
     edges = np.append(solution.x, 1.0)
-    for layer, (colour, marker) in zip(solid, sequence(len(solid)), strict=True):
-        values = rows[layer]
-        ax.stairs(values, edges, baseline=None, color=colour, linewidth=1.3)
-        positive = values > 1e-12  # a zero overlap is zero to rounding only
-        ax.plot(
-            0.5 * (edges[1:] + edges[:-1])[positive], values[positive], linestyle="none",
-            marker=marker, ms=3, color=colour, markerfacecolor="none", label=rf"$l = {layer}$",
-        )  # fmt: skip
-    ax.set_xlabel(r"$x$  (fraction of pairs with a smaller overlap)")
-    name = "neurons" if quantity == "q" else "couplings"
-    ax.set_ylabel(rf"overlap of {name}  ${quantity}(x, l)$")
-    ax.set_xlim(0.0, 1.0)
-    ax.set_ylim(-0.02, 1.02)
-    layer_legend(ax, solution)
+    with drawing(ax) as ax:
+        looks = layer_looks(solution)
+        for layer, mine in zip(solid, own, strict=True):
+            values, (colour, marker) = rows[layer], looks[layer]
+            base: dict[str, Any] = {
+                "color": colour, "marker": marker, "markersize": 3, "markerfacecolor": "none",
+                "label": rf"$l = {layer}$", "linestyle": "-",
+            } | mine  # fmt: skip
+            line = {name: base[name] for name in ("color", "linestyle")}
+            ax.stairs(values, edges, baseline=None, linewidth=base.pop("linewidth", 1.2), **line)
+            positive = values > 1e-12  # a zero overlap is zero to rounding only
+            middles = 0.5 * (edges[1:] + edges[:-1])[positive]
+            ax.plot(middles, values[positive], **base | {"linestyle": "none"})
+        ax.set_xlabel(r"$x$  (fraction of pairs with a smaller overlap)")
+        name = "neurons" if quantity == "q" else "couplings"
+        ax.set_ylabel(rf"overlap of {name}  ${quantity}(x, l)$")
+        ax.set_xlim(0.0, 1.0)
+        ax.set_ylim(-0.02, 1.02)
+        if legend:
+            entitle(ax, headline(solution), objections([solution]))
+            layer_legend(ax, solution)
     return ax
 
 
@@ -112,34 +142,25 @@ def quantities(solution: Solution) -> list[Literal["q", "Q"]]:
     return ["q", "Q"] if solution.L > 1 else ["Q"]
 
 
-def headline(solution: Solution) -> str:
-    """One line: the point, the branch and the number of levels."""
-    problem = solution.problem
-    words = [f"{problem.scenario}", f"$L = {problem.L}$", rf"$\alpha = {problem.alpha:g}$"]
-    words += closure_words([problem.closure])
-    if problem.kappa != 0.0:
-        words.append(rf"$\kappa = {problem.kappa:g}$")
-    if np.isfinite(problem.beta):
-        words.append(rf"$\beta = {problem.beta:g}$")
-    levels = solution.x.size - 1
-    count = f"{levels} level{'s' if levels > 1 else ''}" if levels else "replica symmetric"
-    words += [f"{solution.branch} branch", count]
-    if solution.possible is False:
-        words.append(BEYOND)
-    return ", ".join(words)
-
-
-def parisi_figure(solution: Solution) -> Figure:
-    """Neurons left, couplings right."""
+def parisi_figure(solution: Solution, *, width: float | None = None, **look: Any) -> Figure:
+    """Neurons and couplings; ``width``: inches, 7 (or 3.4 for one panel) by default."""
     kinds = quantities(solution)
     with style():
-        figure = Figure(figsize=(4.5 * len(kinds), 3.8), layout="constrained")
-        for kind, ax in zip(kinds, figure.subplots(1, len(kinds), squeeze=False)[0], strict=True):
-            parisi(solution, kind, ax)
-        figure.suptitle(headline(solution))
+        figure, axes = panels(len(kinds), width)
+        for kind, ax in zip(kinds, axes, strict=True):
+            parisi(solution, ax, quantity=kind, legend=False, **look)
+        layer_legend(axes[-1], solution, figure)
+        entitle(figure, headline(solution), objections([solution]))
     return figure
 
 
-def save_parisi(solution: Solution, path: str | Path, *, overwrite: bool = False) -> Path:
+def save_parisi(
+    solution: Solution,
+    path: str | Path,
+    *,
+    width: float | None = None,
+    overwrite: bool = False,
+    **look: Any,
+) -> Path:
     """Write `parisi_figure` to ``path`` (.png, .pdf or .svg)."""
-    return save_figure(parisi_figure(solution), path, overwrite=overwrite)
+    return save_figure(parisi_figure(solution, width=width, **look), path, overwrite=overwrite)

@@ -11,53 +11,48 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import (
-    BEYOND,
-    closure_legend,
-    closure_line,
-    closure_words,
-    closures_in_order,
-    colour_bar,
-    save_figure,
-    sequence,
-    style,
-)
+from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
+from replicadnn.plot.curves import Curve, draw
+from replicadnn.plot.naming import Names, facts_of, levels_words, objections
+from replicadnn.plot.style import save_figure, style
 from replicadnn.solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_QUANTITIES: tuple[Literal["q"], Literal["Q"]] = ("q", "Q")
 _LABELS = {
     "q": r"overlap of neurons  $q_{\mathrm{EA}}(l)$",
     "Q": r"overlap of couplings  $Q_{\mathrm{EA}}(l)$",
 }
-#: How the legend names a point.
-_POINT = r"$\alpha = "
-#: Above this number of points the curves get a colour bar instead of a legend.
-_LEGEND_MAX = 10
 
 
 def profile(
     solutions: Solution | Iterable[Solution],
-    quantity: Literal["q", "Q"] = "q",
     ax: Axes | None = None,
     *,
+    quantity: Literal["q", "Q"] = "q",
     legend: bool = True,
+    **look: Any,
 ) -> Axes:
     """Draw q_EA(l), l = 0..L, or Q_EA(l), l = 1..L, one curve a solution.
 
-    Points that did not converge are left out, and the title says how many.  Dashed: beyond the
-    counting bound.  Solutions of several closures at one alpha share their colour; markers are open
-    for the averaged closure, filled (and the line another) for others.
+    The solutions may be of different problems, also over several calls with one ``ax``: the title
+    says what all curves share, the legend what differs, alpha by colour and the rest by line and
+    marker.  Dashed: beyond the counting bound.  The title also says how many points did not
+    converge (they are not drawn), and where another branch that was found has larger s.
 
     Parameters
     ----------
     solutions : Solution or iterable of Solution
-    quantity : {"q", "Q"}
     ax : Axes, optional
-        Where to draw; a new figure by default.
+        Where to draw; a new figure, as wide as a column of a journal, by default.
+    quantity : {"q", "Q"}
     legend : bool
-        Name the curves by alpha (and branch, where it is not the continuous one).
+        Give title and legend.
+    **look
+        Of the curves, as for `Axes.plot` (color, linestyle, marker, label, ...); a list has one
+        value a curve.  A label replaces the name of its curve.
 
     Returns
     -------
@@ -66,112 +61,84 @@ def profile(
     Raises
     ------
     InputError
-        Unknown ``quantity``, or no converged solution to draw.
+        Unknown ``quantity``, no converged solution to draw, or curves that cannot be told apart.
     """
+    with drawing(ax) as ax:
+        names, notes = _draw(solutions, ax, quantity, look)
+        if legend:
+            entitle(ax, names, notes)
+            place_legend(ax)
+    return ax
+
+
+def _draw(
+    solutions: Solution | Iterable[Solution],
+    ax: Axes,
+    quantity: str,
+    look: dict[str, Any],
+) -> tuple[list[str], list[str]]:
+    """The curves; words of the title, and what it must say beside."""
     if quantity not in _LABELS:
         raise InputError("quantity", quantity, "one of " + ", ".join(_LABELS))
     items = [solutions] if isinstance(solutions, Solution) else list(solutions)
     good = [s for s in items if s.converged]
     if not good:
         raise InputError("solutions", f"{len(items)} points", "at least one converged point")
-    if ax is None:
-        with style():
-            ax = Figure(layout="constrained").subplots()
-    closures = closures_in_order(s.problem.closure for s in good)
-    curves = _curves(good)
-    many = len(curves) > _LEGEND_MAX
-    for curve, (colour, marker) in zip(curves, sequence(len(curves)), strict=True):
-        for number, solution in enumerate(curve):
-            values = solution.q_ea if quantity == "q" else solution.Q_ea
-            layers = np.arange(solution.L + 1 - values.size, solution.L + 1)
-            closure = closures.index(solution.problem.closure)
-            ax.plot(
-                layers, values, color=colour, marker="" if many else marker,
-                label=None if number else _label(solution),
-                markerfacecolor=colour if closure else "none", markevery=_every(values.size),
-                linestyle="--" if solution.possible is False else closure_line(closure),
-            )  # fmt: skip
-    closure_legend(ax, closures)
-    if any(s.possible is False for s in good):
-        ax.plot([], [], color="0.35", linestyle="--", label=BEYOND)
+    found = draw(ax, [_curve(s, quantity) for s in good], "solutions", look)
     ax.set_xlabel(r"layer  $l$")
     ax.set_ylabel(_LABELS[quantity])
     ax.set_ylim(-0.03, 1.03)
-    depth = max(s.L for s in good)
+    depth = max(one["L"] for one in found.facts)
     ax.set_xlim(-0.02 * depth, 1.02 * depth)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    notes = objections(good)
     if len(good) < len(items):
-        ax.set_title(f"{len(items) - len(good)} of {len(items)} points did not converge: not drawn")
-    if many:
-        colour_bar(ax, [f"{curve[0].alpha:.4g}" for curve in curves], r"$\alpha$")
-        if legend:
-            _short_legend(ax)
-    elif legend:
-        ax.legend(loc="upper center", ncols=2)
-    return ax
+        notes.append(f"{len(items) - len(good)} of {len(items)} points did not converge: not drawn")
+    return _title(found), notes
 
 
-def _curves(good: list[Solution]) -> list[list[Solution]]:
-    """Solutions that share a colour: of several closures those at the same point."""
-    if len({s.problem.closure for s in good}) == 1:
-        return [[s] for s in good]
-    together: dict[str, list[Solution]] = {}
-    for s in good:
-        together.setdefault(_label(s), []).append(s)
-    return list(together.values())
+def _curve(solution: Solution, quantity: str) -> Curve:
+    values = solution.q_ea if quantity == "q" else solution.Q_ea
+    layers = np.arange(solution.L + 1 - values.size, solution.L + 1)
+    return Curve(facts_of(solution), layers, values, solution.possible)
 
 
-def _short_legend(ax: Axes) -> None:
-    """The entries that a colour bar does not replace."""
-    found = list(zip(*ax.get_legend_handles_labels(), strict=True))
-    shown = [pair for pair in found if not pair[1].startswith(_POINT)]
-    if shown:
-        ax.legend(*zip(*shown, strict=True))
+def _title(names: Names) -> list[str]:
+    """What is shared, and the levels of broken symmetry as a range where they differ."""
+    words = names.title()
+    several = len({one["levels"] for one in names.facts}) > 1 and "levels" not in names.differing
+    return words + (levels_words([one["levels"] for one in names.facts]) if several else [])
 
 
-def _label(solution: Solution) -> str:
-    name = f"{_POINT}{solution.alpha:g}$"
-    return name if solution.branch == "continuous" else f"{name} ({solution.branch})"
-
-
-def _every(points: int) -> int:
-    return max(1, points // 50)
-
-
-def profile_figure(solutions: Solution | Iterable[Solution]) -> Figure:
-    """Both profiles side by side: neurons left, couplings right, one legend."""
+def profile_figure(
+    solutions: Solution | Iterable[Solution], *, width: float | None = None, **look: Any
+) -> Figure:
+    """Both profiles, neurons and couplings, with one legend; ``width``: see `panels`."""
     items = [solutions] if isinstance(solutions, Solution) else list(solutions)
     with style():
-        figure = Figure(figsize=(9.0, 3.8), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=False)
-        profile(items, "q", left, legend=False)
-        profile(items, "Q", right, legend=False)
-        _name_panels(figure, left, items)
+        figure, axes = panels(2, width)
+        for kind, ax in zip(_QUANTITIES, axes, strict=True):
+            words, notes = _draw(items, ax, kind, look)
+        figure_legend(figure, axes[0].get_legend_handles_labels()[0])
+        entitle(figure, words, notes)
     return figure
 
 
-def _name_panels(figure: Figure, left: Any, items: list[Solution]) -> None:
-    handles, labels = left.get_legend_handles_labels()
-    if sum(label.startswith(_POINT) for label in labels) <= _LEGEND_MAX:
-        figure.legend(handles, labels, loc="outside right upper")
-    else:
-        _short_legend(left)
-    good = [s for s in items if s.converged]
-    first = good[0].problem
-    words = [str(first.scenario), f"ansatz {first.ansatz}", f"L = {first.L}"]
-    words += closure_words(s.problem.closure for s in good)
-    fewest, most = min(s.x.size - 1 for s in good), max(s.x.size - 1 for s in good)
-    if most > 0:
-        words.append(f"{most} levels" if fewest == most else f"{fewest} to {most} levels")
-    if first.kappa != 0.0:
-        words.append(rf"$\kappa$ = {first.kappa:g}")
-    if np.isfinite(first.beta):
-        words.append(rf"$\beta$ = {first.beta:g}")
-    figure.suptitle(", ".join(words))
-
-
 def save_profile(
-    solutions: Solution | Iterable[Solution], path: str | Path, *, overwrite: bool = False
+    solutions: Solution | Iterable[Solution],
+    path: str | Path,
+    *,
+    quantity: Literal["q", "Q"] | None = None,
+    width: float | None = None,
+    overwrite: bool = False,
+    **look: Any,
 ) -> Path:
-    """Write `profile_figure` to ``path`` (.png, .pdf or .svg)."""
-    return save_figure(profile_figure(solutions), path, overwrite=overwrite)
+    """Write `profile_figure`, or one ``quantity`` alone, to ``path`` (.png, .pdf or .svg)."""
+    if quantity is None:
+        return save_figure(
+            profile_figure(solutions, width=width, **look), path, overwrite=overwrite
+        )
+    with style():
+        figure, (ax,) = panels(1, width)
+        profile(solutions, ax, quantity=quantity, **look)
+    return save_figure(figure, path, overwrite=overwrite)

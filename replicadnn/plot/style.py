@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path
@@ -16,48 +16,28 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from replicadnn.problem import AVERAGED
 from replicadnn.storage.outputs import atomic_file, check_figure_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = "osD^v<>pPX"
-#: Lines of the closures of one figure; markers are open for the first, filled for the others.
-CLOSURE_LINES = ("-", "-.", ":")
-#: Legend of what no network can be (`Solution.possible` is False).
-BEYOND = "beyond the counting bound"
+#: Lines of the kinds of curves of a figure; "--" is kept for what lies beyond the counting bound.
+LINES = ("-", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 2, 4, 2)))
+#: The dark part of a map whose lightness rises steadily: its end has a contrast of 3 to white.
+_MAP, _END = "plasma", 0.64
 
 
-def closure_words(closures: Iterable[str]) -> list[str]:
-    """What a title says of the closures: nothing of the averaged one alone, or where they differ.
-
-    Where they differ the legend says which is which.
-    """
-    different = set(closures)
-    return [f"closure {name}" for name in different - {AVERAGED}] if len(different) == 1 else []
+def line_of(number: int) -> Any:
+    """Line style of the kind of curves of this number."""
+    return LINES[number % len(LINES)]
 
 
-def closures_in_order(closures: Iterable[str]) -> list[str]:
-    """The different closures of a figure; `CLOSURE_LINES` are theirs in this order."""
-    return sorted(set(closures), key=lambda name: (name != AVERAGED, name))
-
-
-def closure_legend(ax: Axes, closures: Sequence[str]) -> None:
-    """Legend entries that say which lines and markers belong to which of several closures."""
-    for number, name in enumerate(closures if len(closures) > 1 else ()):
-        face = "0.35" if number else "none"
-        ax.plot(
-            [], [], color="0.35", linestyle=closure_line(number), marker="o", markerfacecolor=face,
-            label=f"closure {name}",
-        )  # fmt: skip
-
-
-def closure_line(number: int) -> str:
-    """Line style of the closure of this number in `closures_in_order`."""
-    return CLOSURE_LINES[number % len(CLOSURE_LINES)]
+def colours(count: int) -> NDArray[np.float64]:
+    """``count`` colours (count, 4), dark to bright: apart in grey and for the colour-blind."""
+    return np.asarray(mpl.colormaps[_MAP](_END * np.arange(count) / max(1, count - 1)))
 
 
 def style() -> AbstractContextManager[Any]:
@@ -68,11 +48,9 @@ def style() -> AbstractContextManager[Any]:
 
 
 def sequence(count: int) -> Iterator[tuple[tuple[float, ...], str]]:
-    """``count`` pairs (colour, marker) along one sequential colour-blind-safe map."""
-    colours = mpl.colormaps["viridis"]
-    markers = itertools.cycle(MARKERS)
-    for i in range(count):
-        yield colours(0.92 * i / max(1, count - 1)), next(markers)
+    """``count`` pairs (colour, marker); the colours of `colours`."""
+    for colour, marker in zip(colours(count), itertools.cycle(MARKERS), strict=False):
+        yield tuple(colour.tolist()), marker
 
 
 def judged_points(
@@ -119,8 +97,8 @@ def judged_points(
 def colour_bar(ax: Axes, labels: Sequence[str], title: str) -> None:
     """Order of the curves of `sequence` by a colour bar, instead of a legend too long to read."""
     size = len(labels)
-    colours = ListedColormap(mpl.colormaps["viridis"](np.linspace(0.0, 0.92, size)))
-    bar = ax.figure.colorbar(ScalarMappable(Normalize(0, size - 1), colours), ax=ax)
+    shades = ListedColormap(colours(size))
+    bar = ax.figure.colorbar(ScalarMappable(Normalize(0, size - 1), shades), ax=ax)
     ticks = np.unique(np.linspace(0, size - 1, 5).round().astype(int))
     bar.set_ticks([float(i) for i in ticks], labels=[labels[i] for i in ticks])
     bar.set_label(title)
@@ -137,6 +115,6 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
     target = Path(path)
     check_figure_name(target)
     FigureCanvasAgg(figure)
-    with atomic_file(target, overwrite=overwrite) as temporary:
+    with style(), atomic_file(target, overwrite=overwrite) as temporary:
         figure.savefig(temporary, format=target.suffix.lower()[1:])
     return target

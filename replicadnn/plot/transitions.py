@@ -5,14 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
+from replicadnn.plot.canvas import (
+    drawing,
+    entitle,
+    few_decades,
+    figure_legend,
+    panels,
+    place_legend,
+)
+from replicadnn.plot.curves import asked
+from replicadnn.plot.naming import BEYOND, Names, tell_apart
+from replicadnn.plot.style import save_figure, sequence, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +30,10 @@ if TYPE_CHECKING:
     from replicadnn.questions.transitions import Transitions
 
 
-def _items(found: Transitions | Iterable[Transitions]) -> list[Transitions]:
+Found: TypeAlias = "Transitions | Iterable[Transitions]"
+
+
+def _items(found: Found) -> list[Transitions]:
     from replicadnn.questions.transitions import Transitions  # with the solvers
 
     items = [found] if isinstance(found, Transitions) else list(found)
@@ -32,20 +45,18 @@ def _items(found: Transitions | Iterable[Transitions]) -> list[Transitions]:
     return good
 
 
-def _name(item: Transitions, others: list[Transitions]) -> str:
-    words = [str(item.scenario), str(item.ansatz)]
-    if len({t.closure for t in others}) > 1:
-        words.append(item.closure)
-    if len({t.L for t in others}) > 1:
-        words.append(f"$L = {item.L}$")
-    if not math.isinf(item.beta):
-        words.append(rf"$\beta = {item.beta:g}$")
-    if item.kappa != 0.0:
-        words.append(rf"$\kappa = {item.kappa:g}$")
-    return ", ".join(words)
+def _names(items: list[Transitions], refuse: bool) -> Names:
+    facts = [
+        {
+            "scenario": str(t.scenario), "ansatz": str(t.ansatz), "closure": t.closure, "L": t.L,
+            "kappa": t.kappa, "beta": t.beta, "levels": t.levels,
+        }
+        for t in items
+    ]  # fmt: skip
+    return tell_apart(facts, "transitions", refuse=refuse)
 
 
-def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = None) -> Axes:
+def transitions(found: Found, ax: Axes | None = None, *, legend: bool = True, **look: Any) -> Axes:
     """Draw ln alpha(l) against the depth of the layer from the boundary of its front.
 
     That is the nearest boundary, with closure exact the output; with closure exact and a margin,
@@ -54,13 +65,18 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
     Filled markers: second-order transitions, open ones: in a first-order step; bars are
     uncertainties, the line is the fit where there is one, and the band spans the two spinodals of
     the step after which no layer is liquid, with a line at equal free entropy.  Where thresholds
-    of random data lie beyond the counting bound a line marks it.
+    of random data lie beyond the counting bound a line marks it; where the saturated branch has
+    larger s than the solution of a threshold (teacher-student) another one.
 
     Parameters
     ----------
     found : Transitions or iterable of Transitions
     ax : Axes, optional
         Where to draw; a new figure by default.
+    legend : bool
+        Give title and legend.
+    **look
+        Of the markers, as of `profile`; a list has one value a result.
 
     Returns
     -------
@@ -69,37 +85,61 @@ def transitions(found: Transitions | Iterable[Transitions], ax: Axes | None = No
     Raises
     ------
     InputError
-        No threshold to draw.
+        No threshold to draw, or results that cannot be told apart.
     """
-    from replicadnn.questions.transitions import Order  # with the solvers
-
     items = _items(found)
-    if ax is None:
-        with style():
-            ax = Figure(layout="constrained").subplots()
-    for item, (colour, marker) in zip(items, sequence(len(items)), strict=True):
-        _thresholds(ax, item, _name(item, items), colour, marker)
-        if item.filling is not None and len(items) == 1:
-            _band(ax, item)
-    several = len({t.L for t in items}) > 1
+    own = asked(look, len(items))
+    names = _names(items, refuse="label" not in own[0])
+    with drawing(ax) as ax:
+        looks = zip(items, own, sequence(len(items)), strict=True)
+        for place, (item, mine, (colour, marker)) in enumerate(looks):
+            base: dict[str, Any] = {
+                "color": colour,
+                "marker": marker,
+                "label": names.label(place) or "_one",
+            }
+            _thresholds(ax, item, base | mine)
+            if item.filling is not None and len(items) == 1:
+                _band(ax, item)
+        _limits(ax, items, names)
+        _marks(ax, items)
+        ax.set_xlabel(_depth(items))
+        ax.set_ylabel(r"threshold  $\ln \alpha(l)$")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if legend:
+            entitle(ax, names.title())
+            place_legend(ax)
+    return ax
+
+
+def _limits(ax: Axes, items: list[Transitions], names: Names) -> None:
+    """Lines above which thresholds are no state of a network, or not of the largest s."""
+    several = "L" in names.differing
     for L, bound in sorted({(t.L, t.bound) for t in items if np.any(t.alpha > t.bound)}):
         ax.axhline(
-            math.log(bound), color="0.35", linestyle="-.", linewidth=1.0,
-            label=f"{BEYOND}: above" + (f" ($L = {L}$)" if several else ""),
+            math.log(bound), color="0.35", linestyle="--", linewidth=1.0,
+            label=rf"random: {BEYOND}, $\alpha > {bound:.4g}$" + f" ($L = {L}$)" * several,
         )  # fmt: skip
+    for place, item in enumerate(items):
+        if np.any(item.alpha > item.saturated):
+            of = f" ({names.label(place)})" if len(items) > 1 else ""
+            ax.axhline(
+                math.log(item.saturated), color="0.35", linestyle=(0, (1, 3)), linewidth=1.0,
+                label=rf"saturated branch has larger $s$: $\alpha > {item.saturated:.5g}$" + of,
+            )  # fmt: skip
+
+
+def _marks(ax: Axes, items: list[Transitions]) -> None:
+    """Legend entries of open markers and of fits."""
+    from replicadnn.questions.transitions import Order  # with the solvers
+
     if any(t.order is Order.FIRST for item in items for t in item.thresholds):
         ax.plot(
-            [], [], color="0.3", linestyle="none", marker="o", markerfacecolor="none",
+            [], [], color="0.35", linestyle="none", marker="o", markerfacecolor="none",
             label="in a first-order step",
         )  # fmt: skip
     if any(item.fit is not None for item in items):
-        ax.plot([], [], color="0.3", linestyle="--", linewidth=0.8, label="straight-line fit")
-    ax.set_xlabel(_depth(items))
-    ax.set_ylabel(r"threshold  $\ln \alpha(l)$")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    # below the axes: the line of the bound crosses them
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-    return ax
+        ax.plot([], [], color="0.35", linestyle=":", linewidth=0.8, label="straight-line fit")
 
 
 def _depth(items: list[Transitions]) -> str:
@@ -115,9 +155,7 @@ def _depth(items: list[Transitions]) -> str:
     return "depth of the layer from the boundary where its front starts"
 
 
-def _thresholds(
-    ax: Axes, item: Transitions, label: str, colour: tuple[float, ...], marker: str
-) -> None:
+def _thresholds(ax: Axes, item: Transitions, look: dict[str, Any]) -> None:
     """Markers by order of the transition, and the fit."""
     from replicadnn.questions.transitions import Order  # with the solvers
 
@@ -125,19 +163,17 @@ def _thresholds(
     error = np.array([t.uncertainty for t in item.thresholds])
     second = np.array([t.order is Order.SECOND for t in item.thresholds])
     first = np.array([t.order is Order.FIRST for t in item.thresholds])
+    markers = {"linestyle": "none"} | look
     ax.errorbar(
-        layers[second], np.log(alpha[second]), error[second] / alpha[second], label=label,
-        linestyle="none", marker=marker, color=colour, capsize=2,
-    )  # fmt: skip
+        layers[second], np.log(alpha[second]), error[second] / alpha[second], capsize=2, **markers
+    )
     if np.any(first):
-        ax.plot(
-            layers[first], np.log(alpha[first]), linestyle="none", marker=marker,
-            markerfacecolor="none", color=colour,
-        )  # fmt: skip
+        hollow = markers | {"markerfacecolor": "none", "label": None}
+        ax.plot(layers[first], np.log(alpha[first]), **hollow)
     if item.fit is not None:
         ends = np.array([item.fit.layers[0], item.fit.layers[-1]], float)
         line = item.fit.intercept + item.fit.slope * ends
-        ax.plot(ends, line, color=colour, linestyle="--", linewidth=0.8)
+        ax.plot(ends, line, color=markers["color"], linestyle=":", linewidth=0.8)
 
 
 def _band(ax: Axes, item: Transitions) -> None:
@@ -150,67 +186,86 @@ def _band(ax: Axes, item: Transitions) -> None:
     )  # fmt: skip
     if not math.isnan(step.coexistence):
         ax.axhline(
-            math.log(step.coexistence), color="0.4", linestyle=":", linewidth=1.0,
+            math.log(step.coexistence), color="0.35", linestyle="-.", linewidth=1.0,
             label=rf"equal $s$, $\alpha = {step.coexistence:.5g}$",
         )  # fmt: skip
 
 
-def thickness(found: Transitions | Iterable[Transitions], ax: Axes | None = None) -> Axes:
+def thickness(found: Found, ax: Axes | None = None, *, legend: bool = True, **look: Any) -> Axes:
     """Draw the thickness of the solid on one side against alpha (logarithmic), alpha rising.
 
-    The staircase counts solid layers, the smooth curve is the sum of q_EA over them.
+    The staircase counts solid layers, the smooth curve is the sum of q_EA over them.  Arguments as
+    of `transitions`.
     """
     items = _items(found)
-    if ax is None:
-        with style():
-            ax = Figure(layout="constrained").subplots()
-    for item, (colour, _) in zip(items, sequence(len(items)), strict=True):
-        alpha = item.alpha[np.isfinite(item.alpha)]
-        table = item.thickness["alpha"]
-        end = 3.0 * float(alpha[-1])
-        if item.independent and table.size:  # the solutions may end
-            end = min(end, float(table[-1]))
-        edges = np.concatenate([[0.5 * alpha[0]], alpha, [max(end, alpha[-1] * 1.01)]])
-        ax.stairs(
-            np.arange(alpha.size + 1), edges, baseline=None, color=colour, linewidth=1.2,
-            label=_name(item, items),
-        )  # fmt: skip
-        if table.size:
-            inside = table <= edges[-1]
-            ax.plot(table[inside], item.thickness["sum_q"][inside], color=colour, linestyle="--")
-    ax.plot([], [], color="0.3", label="solid layers")
-    ax.plot([], [], color="0.3", linestyle="--", label=r"$\sum_l q_{\mathrm{EA}}(l)$")
-    ax.set_xscale("log")
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel(r"patterns per coupling  $\alpha$")
-    two = all(t.two_fronts for t in items)
-    both = all(t.independent for t in items)
-    which = "both fronts" if both else "one side" if two else "one front"
-    ax.set_ylabel(f"thickness of the solid ({which})")
-    ax.set_ylim(bottom=0.0)
-    ax.legend(loc="upper left")
+    own = asked(look, len(items))
+    names = _names(items, refuse="label" not in own[0])
+    with drawing(ax) as ax:
+        for place, (item, mine, (colour, _)) in enumerate(
+            zip(items, own, sequence(len(items)), strict=True)
+        ):
+            base: dict[str, Any] = {
+                "color": colour,
+                "linewidth": 1.1,
+                "label": names.label(place) or "_one",
+            }
+            _staircase(ax, item, base | mine)
+        ax.plot([], [], color="0.35", label="solid layers")
+        ax.plot([], [], color="0.35", linestyle="--", label=r"$\sum_l q_{\mathrm{EA}}(l)$")
+        ax.set_xscale("log")
+        few_decades(ax.xaxis)
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xlabel(r"patterns per coupling  $\alpha$")
+        two = all(t.two_fronts for t in items)
+        both = all(t.independent for t in items)
+        which = "both fronts" if both else "one side" if two else "one front"
+        ax.set_ylabel(f"thickness of the solid ({which})")
+        ax.set_ylim(bottom=0.0)
+        if legend:
+            entitle(ax, names.title())
+            place_legend(ax)
     return ax
 
 
-def transitions_figure(found: Transitions | Iterable[Transitions]) -> Figure:
-    """Thresholds left, thickness right."""
+def _staircase(ax: Axes, item: Transitions, look: dict[str, Any]) -> None:
+    """Number of solid layers, and the sum of q_EA over them."""
+    alpha = item.alpha[np.isfinite(item.alpha)]
+    table = item.thickness["alpha"]
+    end = 3.0 * float(alpha[-1])
+    if item.independent and table.size:  # the solutions may end
+        end = min(end, float(table[-1]))
+    edges = np.concatenate([[0.5 * alpha[0]], alpha, [max(end, alpha[-1] * 1.01)]])
+    steps = {n: look[n] for n in ("color", "linewidth", "linestyle", "label") if n in look}
+    ax.stairs(np.arange(alpha.size + 1), edges, baseline=None, **steps)
+    if table.size:
+        inside = table <= edges[-1]
+        line = look | {"linestyle": "--", "label": None}
+        ax.plot(table[inside], item.thickness["sum_q"][inside], **line)
+
+
+def transitions_figure(found: Found, *, width: float | None = None, **look: Any) -> Figure:
+    """Thresholds and thickness; ``width``: inches, 7 by default."""
     items = _items(found)
+    names = _names(items, refuse="label" not in look)
     with style():
-        figure = Figure(figsize=(9.0, 4.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        transitions(items, left)
-        thickness(items, right)
-        depths = sorted({t.L for t in items})
-        words = [f"L = {depths[0]}"] if len(depths) == 1 else []
-        words += closure_words(t.closure for t in items)
-        if words:
-            figure.suptitle(", ".join(words))
+        figure, (first, second) = panels(2, width)
+        transitions(items, first, legend=False, **look)
+        thickness(items, second, legend=False, **look)
+        entitle(figure, names.title())
+        handles = [h for ax in (first, second) for h in ax.get_legend_handles_labels()[0]]
+        figure_legend(
+            figure, list({str(h.get_label()): h for h in reversed(handles)}.values())[::-1]
+        )
     return figure
 
 
 def save_transitions(
-    found: Transitions | Iterable[Transitions], path: str | Path, *, overwrite: bool = False
+    found: Found,
+    path: str | Path,
+    *,
+    width: float | None = None,
+    overwrite: bool = False,
+    **look: Any,
 ) -> Path:
     """Write `transitions_figure` to ``path`` (.png, .pdf or .svg)."""
-    return save_figure(transitions_figure(found), path, overwrite=overwrite)
+    return save_figure(transitions_figure(found, width=width, **look), path, overwrite=overwrite)

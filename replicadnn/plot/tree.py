@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib.cbook import normalize_kwargs
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
-from replicadnn.plot.parisi import headline, solid_layers
-from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.canvas import drawing, entitle, panels
+from replicadnn.plot.naming import headline, objections
+from replicadnn.plot.parisi import solid_layers
+from replicadnn.plot.style import colours, save_figure, style
 from replicadnn.solution import Solution
 from replicadnn.theory.cascade import IntArray, leaf_order, sample_clusters
 from replicadnn.types import FloatArray
@@ -73,12 +75,14 @@ def branches(clusters: IntArray, height: FloatArray) -> tuple[FloatArray, IntArr
 
 def tree(
     solution: Solution,
-    layer: int | None = None,
-    quantity: Literal["q", "Q"] = "q",
     ax: Axes | None = None,
     *,
+    layer: int | None = None,
+    quantity: Literal["q", "Q"] = "q",
     replicas: int = 32,
     seed: int = 1,
+    legend: bool = True,
+    **look: Any,
 ) -> Axes:
     """Draw the tree of ``replicas`` replicas as one layer sees it.
 
@@ -90,16 +94,20 @@ def tree(
     ----------
     solution : Solution
         A converged solution with at least one level of breaking.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
     layer : int, optional
         l; by default the vertical axis is x itself, which all layers have in common, with a
         line at the x_l of every solid layer.
     quantity : {"q", "Q"}
-    ax : Axes, optional
-        Where to draw; a new figure by default.
     replicas : int
         2..500.
     seed : int
         Not negative.
+    legend : bool
+        Give a title.
+    **look
+        Of the branches, as for `matplotlib.collections.LineCollection`.
 
     Raises
     ------
@@ -121,42 +129,47 @@ def tree(
     if layer is not None and (layer not in rows or rows[layer][-1] <= 0.0):
         raise InputError("layer", layer, "a solid layer, such as " + ", ".join(map(str, solid)))
     height = centre if layer is None else np.maximum.accumulate(rows[layer])
-    if ax is None:
-        with style():
-            ax = Figure(layout="constrained").subplots()
-    clusters = sample_clusters(solution.x, replicas, np.random.default_rng(seed))
-    lines, levels = branches(clusters, height)
-    ax.add_collection(
-        LineCollection(list(lines), colors=_scale().to_rgba(centre[levels]), linewidths=1.1)
-    )
-    ax.plot(
-        np.arange(1, replicas + 1), np.full(replicas, height[-1]), linestyle="none", marker="o",
-        markersize=2.2, color="black",
-    )  # fmt: skip
-    ax.set_xlim(0.0, replicas + 1.0)
-    ax.set_xticks([])
-    ax.set_xlabel(f"{replicas} replicas")
-    if layer is not None:
-        ax.set_ylim(-0.03 * height[-1], 1.05 * height[-1])
-        ax.set_ylabel(rf"overlap of {_NAMES[quantity]}  ${quantity}(x, {layer})$")
-        return ax
-    ax.set_ylim(-0.03, 1.0)
-    ax.set_ylabel(r"$x$ at which replicas part")
+    with drawing(ax) as ax:
+        clusters = sample_clusters(solution.x, replicas, np.random.default_rng(seed))
+        lines, levels = branches(clusters, height)
+        base: dict[str, Any] = {"colors": _scale().to_rgba(centre[levels]), "linewidths": 1.1}
+        own = normalize_kwargs(look, LineCollection)
+        ax.add_collection(LineCollection(list(lines), **base | own))
+        ax.plot(
+            np.arange(1, replicas + 1), np.full(replicas, height[-1]), linestyle="none",
+            marker="o", markersize=2.2, color="black",
+        )  # fmt: skip
+        ax.set_xlim(0.0, replicas + 1.0)
+        ax.set_xticks([])
+        ax.set_xlabel(f"{replicas} replicas")
+        if layer is None:
+            ax.set_ylim(-0.03, 1.0)
+            ax.set_ylabel(r"$x$ at which replicas part")
+            _onsets(ax, solution, solid, quantity)
+        else:
+            ax.set_ylim(-0.03 * height[-1], 1.05 * height[-1])
+            ax.set_ylabel(rf"overlap of {_NAMES[quantity]}  ${quantity}(x, {layer})$")
+        if legend:
+            where = "all layers" if layer is None else f"layer {layer}"
+            entitle(ax, [*headline(solution), where], objections([solution]))
+    return ax
+
+
+def _onsets(ax: Axes, solution: Solution, solid: list[int], quantity: Literal["q", "Q"]) -> None:
+    """A line at x_l of every solid layer."""
     for l in solid:
         onset = solution.overlap_distribution(l, quantity).onset
         if onset > 0.0:
             ax.axhline(onset, color="0.35", linestyle="--", linewidth=0.8)
             ax.annotate(
                 rf"$x_{{{l}}}$", (1.0, onset), xycoords=("axes fraction", "data"),
-                xytext=(2, 0), textcoords="offset points", va="center", fontsize=9,
+                xytext=(2, 0), textcoords="offset points", va="center", fontsize=7,
             )  # fmt: skip
-    return ax
 
 
 def _scale() -> ScalarMappable:
-    """Colours of x in [0, 1]: the dark part of the map, legible on white."""
-    dark = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.85, 256)))
-    return ScalarMappable(Normalize(0.0, 1.0), dark)
+    """Colours of x in [0, 1]."""
+    return ScalarMappable(Normalize(0.0, 1.0), ListedColormap(colours(256)))
 
 
 def tree_figure(
@@ -165,29 +178,25 @@ def tree_figure(
     *,
     replicas: int = 32,
     seed: int = 1,
+    width: float | None = None,
+    **look: Any,
 ) -> Figure:
     """The tree in x, common to all layers, then as each layer of `solid_layers` sees it."""
     _, solid = solid_layers(solution, quantity)
-    panels: list[int | None] = [None, *solid]
-    columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
+    chosen: list[int | None] = [None, *solid]
+    options: dict[str, Any] = {"quantity": quantity, "replicas": replicas, "seed": seed}
     with style():
-        figure = Figure(figsize=(4.6 * columns, 2.7 * rows + 0.4), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        highest = 0.0
-        for layer, ax in zip(panels, axes, strict=False):
-            tree(solution, layer, quantity, ax, replicas=replicas, seed=seed)
+        figure, axes = panels(len(chosen), width, height=0.6)
+        for layer, ax in zip(chosen, axes, strict=True):
+            tree(solution, ax, layer=layer, legend=False, **options, **look)
             ax.set_title("all layers" if layer is None else f"layer {layer}", loc="left")
-            if layer is not None:
-                highest = max(highest, ax.get_ylim()[1])
-        for ax in axes[1 : len(panels)]:
+        highest = max((ax.get_ylim()[1] for ax in axes[1:]), default=1.0)
+        for ax in axes[1:]:
             ax.set_ylim(-0.03 * highest, highest)
-        for ax in axes[len(panels) :]:
-            ax.remove()
         figure.colorbar(
-            _scale(), ax=list(axes[: len(panels)]), label="$x$ of the split", shrink=0.6
+            _scale(), ax=axes, label="$x$ of the split", location="bottom", shrink=0.6, aspect=40
         )
-        figure.suptitle(headline(solution))
+        entitle(figure, headline(solution), objections([solution]))
     return figure
 
 
@@ -198,8 +207,10 @@ def save_tree(
     *,
     replicas: int = 32,
     seed: int = 1,
+    width: float | None = None,
     overwrite: bool = False,
+    **look: Any,
 ) -> Path:
     """Write `tree_figure` to ``path`` (.png, .pdf or .svg)."""
-    figure = tree_figure(solution, quantity, replicas=replicas, seed=seed)
+    figure = tree_figure(solution, quantity, replicas=replicas, seed=seed, width=width, **look)
     return save_figure(figure, path, overwrite=overwrite)
