@@ -215,7 +215,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[rd.ReplicaDNNError], str]] = {
         lambda: rd.transitions(4, temperature=1.0),  # type: ignore[call-arg]
         rd.CallError,
         "transitions: there is no argument temperature; it takes L, scenario, ansatz, kappa, beta, "
-        "closure, alpha_max, levels, threads, progress",
+        "closure, alpha_max, levels, threads, known, checkpoint, progress",
     ),
     "problem and depth": (
         lambda: rd.solve(P, 20),  # type: ignore[call-overload]

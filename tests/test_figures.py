@@ -311,7 +311,7 @@ def test_no_legend_lies_on_a_curve(
         rd.plot.profile(several).figure,
         rd.plot.transitions_figure([rd.transitions(6), rd.transitions(8)], width=width),
         rd.plot.gaps_figure(random, width=width),
-        rd.plot.generalisation_figure(rd.generalisation([1, 2, 3], [2.0, 4.0, 8.0]), width=width),
+        rd.plot.generalisation_figure(rd.generalisation([2.0, 4.0, 8.0], [1, 2, 3]), width=width),
         rd.plot.capacity(rd.capacity([1, 2, 3])).figure,
     ]
     for figure in figures:

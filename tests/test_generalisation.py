@@ -136,7 +136,7 @@ def test_markers_of_the_sampler() -> None:
 
 def test_no_run_is_dropped() -> None:
     """Without a curve at its alpha a run is drawn in grey, and named; one shape a width."""
-    found = rd.generalisation([1, 2], [1.0, 2.0])
+    found = rd.generalisation([1.0, 2.0], [1, 2])
     runs = [measured(0.2), measured(0.21, N=20), measured(0.4, L=5, alpha=7.0)]
     ax = rd.plot.error_against_depth(found, runs=runs)
     drawn = [c.lines[0] for c in ax.containers if len(c.lines[0].get_ydata())]
@@ -151,7 +151,7 @@ def test_no_run_is_dropped() -> None:
     ]  # fmt: skip
     for panel in rd.plot.generalisation_figure(found, runs=runs).axes:
         assert len([c for c in panel.containers if len(c.lines[0].get_ydata())]) == 3
-    warm = rd.generalisation([1, 2], [1.0, 2.0], beta=3.0)
+    warm = rd.generalisation([1.0, 2.0], [1, 2], beta=3.0)
     ax = rd.plot.error_against_depth([found, warm], runs=[measured(0.3, beta=3.0)])
     assert ax.containers[0].lines[0].get_color() == ax.lines[3].get_color()
     assert ax.get_legend_handles_labels()[1][:4] == [
