@@ -83,7 +83,9 @@ def gallery(figures: dict[str, Figure]) -> str:
     """docs/gallery.md."""
     parts = [
         "# Gallery\n\nEvery figure with the commands that make it. All at once:"
-        " `python scripts/figures.py` (`--quick` for a look, names for some of them).\n"
+        " `python scripts/figures.py` (`--quick` for a look, names for some of them). They have the"
+        " size of their print, 3.4 inches a panel; `--width 3.4` stacks the panels of any of them"
+        " in one column of a journal, and `-o NAME.pdf` or `.svg` writes vectors.\n"
     ]
     for figure in figures.values():
         lines = "\n".join(

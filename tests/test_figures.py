@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -134,6 +135,38 @@ def test_look_goes_to_the_curves(teacher: rd.Solutions) -> None:
         rd.plot.profile_figure(teacher, width=50)
 
 
+#: Functions of an Axes: the file of data/ that they draw, None: a broken solution of their own.
+DRAWING = {
+    "profile": "solve_v1", "parisi": "solve_v1", "distribution": "solve_v1", "tree": None,
+    "transitions": "transitions_v1", "thickness": "transitions_v1", "capacity": "capacity_v1",
+    "replicon": "stability_v1", "complexity": "complexity_v1",
+    "error_against_alpha": "generalisation_v1", "error_against_depth": "generalisation_v1",
+    "relaxation": "mc_v1", "correlation": "mc_v1", "overlaps": "mc_v1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRAWING)
+def test_every_function_takes_an_axes_and_a_colour(name: str, data: Path) -> None:
+    file = DRAWING[name]
+    if file is None:
+        content: Any = rd.solve(10.0, 4, scenario="random", ansatz="1rsb")
+    else:
+        content = rd.load(data / f"{file}.h5")
+        content = content[-1] if name in ("parisi", "distribution") else content
+    ax = Figure().subplots()
+    draw_one = getattr(rd.plot, name)
+    assert draw_one(content, ax, color="red") is ax
+    artists = [*ax.lines, *ax.collections, *ax.patches]
+    colours = [artist.get_edgecolor() if hasattr(artist, "get_edgecolor") else artist.get_color()
+               for artist in artists]  # fmt: skip
+    red = [
+        c for c in colours if np.array_equal(np.ravel(mpl.colors.to_rgba_array(c))[:3], [1, 0, 0])
+    ]
+    assert red
+    with pytest.raises(rd.InputError, match="ax = 3: an Axes"):
+        draw_one(content, 3)
+
+
 # --- impossible results ------------------------------------------------------------------------
 
 
@@ -259,6 +292,18 @@ def test_computed_boundaries_take_their_place(plane: rd.Sweep) -> None:
         rd.plot.diagram(plane, x="L", y="kappa")
 
 
+def test_cells_beyond_the_counting_bound_are_hatched(tmp_path: Path) -> None:
+    """L = 2: 9.09, L = 3: 16.3."""
+    grid = {"alpha": [5.0, 10.0, 20.0], "L": [2, 3], "scenario": "random", "ansatz": "rs"}
+    ax = rd.plot.diagram(rd.sweep({"grid": grid}, tmp_path / "s.h5", workers=1))
+    assert ax.get_legend().get_texts()[0].get_text() == BEYOND
+    hatched = next(c for c in ax.collections if c.get_hatch())
+    corners = sorted(tuple(np.round(p.vertices[0], 4)) for p in hatched.get_paths())
+    step = 2**0.5
+    want = [(5 * step, 1.5), (10 * step, 1.5), (10 * step, 2.5)]
+    np.testing.assert_allclose(corners, want, atol=1e-3)
+
+
 def test_one_row_is_a_curve(plane: rd.Sweep) -> None:
     ax = rd.plot.diagram(plane, L=5)
     assert not [c for c in ax.collections if c.get_array() is not None]
@@ -335,6 +380,17 @@ def luminance(colour: tuple[float, ...]) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
+#: What protanopes and deuteranopes see (Machado et al., IEEE TVCG 15, 1291 (2009), table 1).
+COLOUR_BLIND = np.array(
+    [
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+         [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+         [-0.011820, 0.042940, 0.968881]],
+    ]
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("count", range(1, 11))
 def test_colours_are_legible_and_apart_in_grey(count: int) -> None:
     """Contrast to white at least 3 (WCAG 2, 1.4.11), brighter from one to the next."""
@@ -343,6 +399,11 @@ def test_colours_are_legible_and_apart_in_grey(count: int) -> None:
     assert all(b - a > 0.004 for a, b in itertools.pairwise(light))
     markers = [marker for _, marker in sequence(count)]
     assert len(set(markers)) == count
+    for seen in COLOUR_BLIND:
+        light = [
+            luminance(tuple(np.clip(seen @ colour[:3], 0, 1))) for colour, _ in sequence(count)
+        ]
+        assert all(b - a > 0.003 for a, b in itertools.pairwise(light))
 
 
 def test_no_offsets_and_no_range_of_rounding() -> None:

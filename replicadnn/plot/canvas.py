@@ -34,6 +34,8 @@ COLUMN, TWO_COLUMNS = 3.4, 7.0
 _WIDTHS = (2.0, 20.0)
 #: Free pixels between a legend and a curve (100 dots an inch).
 _CLEAR = 4.0
+#: Handle of a legend entry and the space between two columns, in units of the font.
+_HANDLE = 6.0
 _INSIDE = (
     "upper right", "upper left", "lower right", "lower left", "upper center", "lower center",
     "center right", "center left",
@@ -42,8 +44,8 @@ _INSIDE = (
 _ROUNDING = 1e-9
 
 
-#: Axes made here: what is drawn on them later is in our style too.
-_OURS: WeakSet[Axes] = WeakSet()
+#: Figures made here: in our style whatever is drawn on them later, and free to grow.
+_OURS: WeakSet[Figure] = WeakSet()
 
 
 @contextlib.contextmanager
@@ -57,10 +59,9 @@ def drawing(ax: Axes | None) -> Iterator[Axes]:
     """
     if not isinstance(ax, Axes | None):
         raise InputError("ax", ax, "an Axes of matplotlib; everything after it goes by name")
-    with style() if ax is None or ax in _OURS else contextlib.nullcontext():
+    with style() if ax is None or _root(ax) in _OURS else contextlib.nullcontext():
         if ax is None:
-            ax = Figure(figsize=(COLUMN, 0.8 * COLUMN), layout="constrained").subplots()
-            _OURS.add(ax)
+            _, (ax,) = panels(1)
         yield ax
         plain_numbers(ax)
 
@@ -89,6 +90,7 @@ def panels(
     columns = 1 if size < 5.0 else min(count, columns)
     rows = -(-count // columns)
     figure = Figure(figsize=(size, rows * height * size / columns + 0.4), layout="constrained")
+    _OURS.add(figure)
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for spare in axes[count:]:
         spare.remove()
@@ -200,10 +202,15 @@ def no_offset(axis: Axis) -> None:
 # --- legends ---------------------------------------------------------------------------------
 
 
+def folded(labels: Sequence[str], width: float, size: float) -> list[str]:
+    """Labels broken into lines where one would not fit a legend of ``width`` inches."""
+    return [fit_sentence(label, width - _HANDLE * size / 72.0, size) for label in labels]
+
+
 def columns_that_fit(labels: Sequence[str], width: float, size: float) -> int:
     """Most columns of a legend of ``width`` inches."""
-    em = 5.0 * size  # handle, and the space between columns
-    widest = max(text_width(label, size) for label in labels) + em
+    lines = [line for label in labels for line in label.split("\n")]
+    widest = max(text_width(line, size) for line in lines) + _HANDLE * size
     return int(np.clip(72.0 * width // widest, 1, len(labels)))
 
 
@@ -240,21 +247,35 @@ def place_legend(
     below = (tight.y0 if tight is not None else bottom) - bottom
     size = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points()
     width = figure.get_size_inches()[0] * min(1.0, ax.get_position().width + 0.2)
+    labels = folded(labels, width, size)
+    columns = columns_that_fit(labels, width, size)
     ax.legend(
         found, labels, title=title, loc="upper center", bbox_to_anchor=(0.5, 0.0),
-        borderaxespad=0.0, ncols=columns_that_fit(labels, width, size),
+        borderaxespad=0.0, ncols=columns,
         bbox_transform=ax.transAxes
         + ScaledTranslation(0.0, below / figure.dpi - 0.04, figure.dpi_scale_trans),
     )  # fmt: skip
+    _grow(figure, labels, columns, title)
+
+
+def _grow(figure: Figure, labels: Sequence[str], columns: int, title: str | None) -> None:
+    """Make room for a legend outside the axes, in a figure of ours."""
+    if figure in _OURS:
+        more = sum(label.count("\n") for label in labels) + (title is not None)
+        lines = -(-len(labels) // columns) + more
+        size = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points()
+        figure.set_figheight(figure.get_size_inches()[1] + 1.5 * size * lines / 72.0)
 
 
 def figure_legend(figure: Figure, handles: Sequence[Artist], title: str | None = None) -> None:
     """One legend of all panels, below them."""
     if handles:
-        labels = [str(one.get_label()) for one in handles]
         size = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points()
-        columns = columns_that_fit(labels, figure.get_size_inches()[0], size)
+        width = 0.98 * figure.get_size_inches()[0]
+        labels = folded([str(one.get_label()) for one in handles], width, size)
+        columns = columns_that_fit(labels, width, size)
         figure.legend(handles, labels, title=title, loc="outside lower center", ncols=columns)
+        _grow(figure, labels, columns, title)
 
 
 def _root(ax: Axes) -> Figure:

@@ -106,8 +106,9 @@ def _curve(solution: Solution, quantity: str) -> Curve:
 def _title(names: Names) -> list[str]:
     """What is shared, and the levels of broken symmetry as a range where they differ."""
     words = names.title()
-    several = len({one["levels"] for one in names.facts}) > 1 and "levels" not in names.differing
-    return words + (levels_words([one["levels"] for one in names.facts]) if several else [])
+    levels = [one["levels"] for one in names.facts]
+    told = "levels" in names.differing or "ansatz" in names.differing
+    return words + (levels_words(levels) if len(set(levels)) > 1 and not told else [])
 
 
 def profile_figure(

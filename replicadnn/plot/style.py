@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^v<>pPX"
 #: Lines of the kinds of curves of a figure; "--" is kept for what lies beyond the counting bound.
-LINES = ("-", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 2, 4, 2)))
+LINES = ("-", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 2, 4, 2)))
 #: The dark part of a map whose lightness rises steadily: its end has a contrast of 3 to white.
 _MAP, _END = "plasma", 0.64
 

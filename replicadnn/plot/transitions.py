@@ -25,6 +25,7 @@ from replicadnn.plot.naming import BEYOND, Names, tell_apart
 from replicadnn.plot.style import save_figure, sequence, style
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
     from replicadnn.questions.transitions import Transitions
@@ -252,10 +253,11 @@ def transitions_figure(found: Found, *, width: float | None = None, **look: Any)
         transitions(items, first, legend=False, **look)
         thickness(items, second, legend=False, **look)
         entitle(figure, names.title())
-        handles = [h for ax in (first, second) for h in ax.get_legend_handles_labels()[0]]
-        figure_legend(
-            figure, list({str(h.get_label()): h for h in reversed(handles)}.values())[::-1]
-        )
+        entries: dict[str, Artist] = {}
+        for ax in (first, second):
+            for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+                entries.setdefault(label, handle)
+        figure_legend(figure, list(entries.values()))
     return figure
 
 

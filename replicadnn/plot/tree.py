@@ -132,7 +132,7 @@ def tree(
     with drawing(ax) as ax:
         clusters = sample_clusters(solution.x, replicas, np.random.default_rng(seed))
         lines, levels = branches(clusters, height)
-        base: dict[str, Any] = {"colors": _scale().to_rgba(centre[levels]), "linewidths": 1.1}
+        base: dict[str, Any] = {"color": _scale().to_rgba(centre[levels]), "linewidth": 1.1}
         own = normalize_kwargs(look, LineCollection)
         ax.add_collection(LineCollection(list(lines), **base | own))
         ax.plot(
