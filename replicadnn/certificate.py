@@ -53,8 +53,8 @@ class Certificate:
     Attributes
     ----------
     residual : float
-        max |F(x) - x| / (x_EA (1 - x)) of the undamped map F over all overlaps x of every
-        layer and level, x_EA that of the layer; replica symmetric: |logit F(x) - logit x|, the same
+        max ``|F(x) - x| / (x_EA (1 - x))`` of the undamped map F over all overlaps x of every
+        layer and level, x_EA that of the layer; replica symmetric: ``|logit F(x) - logit x|``, the same
         to first order.
     mass_error : float
         Largest error of a normalisation that holds exactly: rs, Int Dz w(u) = norm in every
