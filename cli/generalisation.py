@@ -42,7 +42,7 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
     from replicadnn.questions.generalisation import generalisation
 
     return target.finish(
-        lambda report: generalisation(L, alpha, progress=report, **options),
+        lambda report: generalisation(alpha, L, progress=report, **options),
         "point", _print, "save_generalisation",
     )  # fmt: skip
 

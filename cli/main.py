@@ -19,6 +19,7 @@ _COMMANDS = {
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",
+    "explore": "a page with sliders: profiles that follow alpha, L, kappa, beta",
     "info": "what is inside a result file",
     "cite": "BibTeX entries of this program and of the theory",
 }

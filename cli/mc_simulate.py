@@ -129,7 +129,7 @@ def command(
     if output is not None:
         instead = "--resume continues it, --overwrite replaces it"
         check_target(output, overwrite=resume or overwrite, instead=instead)
-    jobs = make_jobs(L, N, alpha, beta=beta, tempering=tempering, **options)
+    jobs = make_jobs(alpha, L, N=N, beta=beta, tempering=tempering, **options)
     if beta is None and tempering is None:
         opt.note(f"note: --beta {default_beta(L, options['potential']):g} is used")
     rounded = [job.spec for job in jobs if not math.isclose(job.spec.alpha, alpha)]

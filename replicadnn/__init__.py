@@ -47,6 +47,7 @@ _PUBLIC = {
     "Sweep": "replicadnn.sweeps.reader",
     "generalisation_error": "replicadnn.theory.observables",
     "ReplicaDNNError": "replicadnn.errors",
+    "CallError": "replicadnn.errors",
     "InputError": "replicadnn.errors",
     "FileError": "replicadnn.errors",
 }
@@ -54,6 +55,7 @@ _PUBLIC = {
 if TYPE_CHECKING:
     from replicadnn import plot
     from replicadnn.certificate import Certificate as Certificate
+    from replicadnn.errors import CallError as CallError
     from replicadnn.errors import FileError as FileError
     from replicadnn.errors import InputError as InputError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError

@@ -14,13 +14,17 @@ class InputError(ReplicaDNNError, ValueError):
     """An argument is outside its range: names the argument, its value and the allowed range."""
 
     def __init__(self, argument: str, value: object, allowed: str) -> None:
-        shown = repr(value) if isinstance(value, str) else str(value)
+        shown = repr(value) if isinstance(value, str) else " ".join(str(value).split())
         if len(shown) > 80:
             shown = shown[:77] + "..."
         super().__init__(f"{argument} = {shown}: {allowed}")
         self.argument = argument
         self.value = value
         self.allowed = allowed
+
+
+class CallError(ReplicaDNNError, TypeError):
+    """A function is called with arguments that it does not take; the message shows the call."""
 
 
 class FileError(ReplicaDNNError, OSError):

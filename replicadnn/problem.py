@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from replicadnn.errors import InputError
 from replicadnn.validate import choice, real, whole
@@ -53,9 +53,11 @@ class BranchChoice(enum.StrEnum):
     ALL = "all"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One point of parameter space: everything that the equations need to know.
+
+    ``Problem(alpha, L, name=value, ...)``; `replicadnn.solve` takes it in place of alpha and L.
 
     Attributes
     ----------
@@ -66,7 +68,8 @@ class Problem:
     scenario : Scenario
         Origin of the data.
     ansatz : Ansatz
-        Structure of the overlap matrices.
+        Structure of the overlap matrices; default rs for either scenario: a Problem says which
+        equations, it does not choose as `replicadnn.solve` does (rsb for random data).
     kappa : float
         Margin: every gap must exceed kappa; -10..10.  In the teacher-student scenario a margin
         other than 0 stands for planted data (docs/theory.md, section 4.3).
@@ -85,6 +88,7 @@ class Problem:
 
     alpha: float
     L: int
+    _: KW_ONLY
     scenario: Scenario = Scenario.TEACHER_STUDENT
     ansatz: Ansatz = Ansatz.RS
     kappa: float = 0.0

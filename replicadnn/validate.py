@@ -23,6 +23,7 @@ def choice(kind: type[E], argument: str, value: object) -> E:
 
 def real(argument: str, value: Any, low: float, high: float, allowed: str) -> float:
     """``value`` as a float in [low, high], or an `InputError` that says ``allowed``."""
+    value = bare(value)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InputError(argument, value, allowed)
     number = float(value)
@@ -34,11 +35,23 @@ def real(argument: str, value: Any, low: float, high: float, allowed: str) -> fl
 def whole(argument: str, value: Any, low: int, high: int) -> int:
     """``value`` as an int in [low, high], or an `InputError`."""
     allowed = f"a whole number from {low} to {high}"
+    value = bare(value)
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise InputError(argument, value, allowed)
     if not low <= int(value) <= high:
         raise InputError(argument, value, allowed)
     return int(value)
+
+
+def bare(value: Any) -> Any:
+    """A numpy scalar or an array without axes as the plain number that it holds."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def single(values: Any) -> bool:
+    """Is this one value (a number, a text, an array without axes), not several?"""
+    value = bare(values)
+    return isinstance(value, (str, bytes)) or not isinstance(value, Iterable)
 
 
 def numbers(argument: str, values: Any) -> list[Any]:
@@ -47,10 +60,11 @@ def numbers(argument: str, values: Any) -> list[Any]:
     Raises
     ------
     InputError
-        There is none.
+        There is none, or they are not a flat list.
     """
-    single = isinstance(values, str) or getattr(values, "ndim", 1) == 0
-    items = list(values) if isinstance(values, Iterable) and not single else [values]
+    items = [bare(value) for value in ([values] if single(values) else values)]
     if not items:
         raise InputError(argument, items, "at least one number")
-    return [v.item() if hasattr(v, "item") else v for v in items]
+    if not all(single(item) for item in items):
+        raise InputError(argument, values, "a number or a flat list of numbers")
+    return items

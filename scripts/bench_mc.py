@@ -103,7 +103,7 @@ def planted_chain(
     N: int, M: int, seed: int = 0, L: int = 8, beta: float = 3.0, c: int | None = None
 ) -> gap.GapChain:
     """Gap chain at a planted state with the step that a run would choose."""
-    spec = make_spec(L, N, M / (c or N), beta=beta, connectivity=c)
+    spec = make_spec(M / (c or N), L, N=N, beta=beta, connectivity=c)
     step = pilot_step(spec, np.random.SeedSequence(1))
     inputs = spec.reads.draw(L, np.random.default_rng((seed, 1)))
     net = network.plant(L, N, M, beta, np.random.default_rng(seed), inputs)
@@ -209,7 +209,7 @@ def two_threads(make: Callable[[int], gap.GapChain], sweeps: int = 50) -> float:
 def weights_chain(L: int = 4, N: int = 20, alpha: float = 4.0) -> weights.WeightsChain:
     """Weights chain after its first sweeps, with the step that a run would choose."""
     beta = 3.0
-    spec = make_spec(L, N, alpha, sampler="weights", beta=beta)
+    spec = make_spec(alpha, L, N=N, sampler="weights", beta=beta)
     step = pilot_step(spec, np.random.SeedSequence(1))
     net = network.plant_outputs(L, N, spec.M, beta, np.random.default_rng(0))
     chain = weights.WeightsChain.start(net, np.random.SeedSequence(0), beta=beta, step=step)

@@ -279,7 +279,7 @@ def simulate(options: argparse.Namespace) -> list[Run]:
     runs: list[Run] = []
     for N, c, alpha in networks(options):
         statement, planted, random = two_sided(
-            options.L, N, alpha, connectivity=c, graph="regular" if c < N else None,
+            alpha, options.L, N=N, connectivity=c, graph="regular" if c < N else None,
             beta=options.beta, sweeps=options.sweeps, samples=options.samples,
             replicas=options.replicas, seed=options.seed, threads=options.threads, test_patterns=0,
         )  # fmt: skip

@@ -460,7 +460,7 @@ def examples(folder: Path) -> list[Path]:
     """A small file of every kind, and a store whose points are in its journal alone."""
     made = [folder / f"{name}.h5" for name in ("solve", "mc", "sweep", "sweep_mc", "journal")]
     rd.solve([2.0, 500.0], 6, branch="all").save(made[0])
-    rd.simulate(2, 4, 3.0, sweeps=20, samples=2).save(made[1])
+    rd.simulate(3.0, 2, N=4, sweeps=20, samples=2).save(made[1])
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:
@@ -604,7 +604,7 @@ def hostile(folder: Path, dice: random.Random, tries: int) -> Count:
 def warm_up() -> None:
     """Compile and load the kernels, so that the forked processes begin at once."""
     rd.solve([2.0, 300.0], 4)
-    rd.simulate(2, 4, 3.0, beta=2.0, sweeps=5, samples=1)
+    rd.simulate(3.0, 2, N=4, beta=2.0, sweeps=5, samples=1)
 
 
 FAULTS: dict[str, tuple[Callable[[Path, random.Random, int], Count], str, int, int]] = {

@@ -32,9 +32,9 @@ from replicadnn.montecarlo.runs.simulate import simulate
 def run(N: int, options: argparse.Namespace, replicas: int) -> MonteCarloResult:
     """One planted run of width N."""
     result = simulate(
-        options.L,
-        N,
         options.alpha,
+        options.L,
+        N=N,
         beta=options.beta,
         sweeps=options.sweeps,
         samples=options.samples,

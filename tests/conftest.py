@@ -31,4 +31,4 @@ def compiled() -> None:
     from replicadnn.montecarlo.runs.simulate import simulate
 
     for sampler in ("gap", "weights"):
-        simulate(2, 2, 1.0, sampler=sampler, sweeps=1, samples=1)
+        simulate(1.0, 2, N=2, sampler=sampler, sweeps=1, samples=1)

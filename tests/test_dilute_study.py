@@ -187,7 +187,7 @@ def test_a_study_from_runs_to_figure(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (dense["N"], dense["c"], dense["form"]) == (4, 4, "matched")
     same = {"beta": 1.0, "sweeps": 64, "samples": 3, "replicas": 2, "seed": 1, "test_patterns": 0}
     planted, random = (
-        rd.simulate(2, 12, 2.0, connectivity=3, graph="regular", start=start, **same)  # type: ignore[arg-type]
+        rd.simulate(2.0, 2, N=12, connectivity=3, graph="regular", start=start, **same)  # type: ignore[arg-type]
         for start in ("planted", "random")
     )
     for letter, start, run in (("R", "planted", planted), ("Q", "planted", planted),
@@ -216,7 +216,7 @@ def test_a_study_from_runs_to_figure(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.usefixtures("compiled")
 def test_both_starts_must_have_relaxed_by_their_own_verdicts() -> None:
     """The same run twice agrees with itself; its verdicts are put by hand."""
-    run = rd.simulate(2, 12, 2.0, connectivity=3, graph="regular", beta=1.0, sweeps=20, samples=3)
+    run = rd.simulate(2.0, 2, N=12, connectivity=3, graph="regular", beta=1.0, sweeps=20, samples=3)
     yes, no = (
         replace(run, values=dict(run.values) | {"relaxed.R_gauge": np.full(2, verdict)})
         for verdict in (1.0, 0.0)

@@ -21,14 +21,14 @@ from replicadnn.theory.closures.averaged import twin
 
 
 def test_one_perceptron() -> None:
-    found = rd.generalisation(1, [1.0, 2.0, 4.0])
+    found = rd.generalisation([1.0, 2.0, 4.0], 1)
     for p, Q in zip(found.points, (0.48626, 0.72830, 0.90026), strict=True):
         assert p.error == pytest.approx(math.acos(Q) / math.pi, abs=1e-5)
         assert p.uncertainty < 1e-10
 
 
 def test_a_liquid_layer_means_guessing() -> None:
-    found = rd.generalisation([2, 3, 4, 8, 20], [1.0, 2.4, 12.0, 100.0])
+    found = rd.generalisation([1.0, 2.4, 12.0, 100.0], [2, 3, 4, 8, 20])
     for p in found.points:
         if p.liquid_layers > 0:
             assert p.error == 0.5
@@ -43,7 +43,7 @@ def test_a_liquid_layer_means_guessing() -> None:
 
 def test_decay_with_depth_in_the_filled_phase() -> None:
     """rho(L) falls by a factor (2/pi) Q a layer: below 1/2, exponentially close to it."""
-    found = rd.generalisation([12, 14, 16, 40], [1000.0])
+    found = rd.generalisation([1000.0], [12, 14, 16, 40])
     logs = [p.log_rho for p in found.points]
     centre = rd.solve(1000.0, 40).Q_ea[20]
     assert (logs[3] - logs[2]) / 24 == pytest.approx(math.log(2 / math.pi * centre), abs=0.01)
@@ -107,7 +107,7 @@ def measured(value: float, **changes: object) -> SimpleNamespace:
 
 def test_markers_of_the_sampler() -> None:
     """Relaxed: filled; not relaxed: open, at the bound, with an arrow; not judged: open alone."""
-    found = rd.generalisation([1, 2], [1.0, 2.0])
+    found = rd.generalisation([1.0, 2.0], [1, 2])
     runs = [measured(0.24), measured(0.10, L=2, relaxed=0.0), measured(0.3, L=2, relaxed=math.nan)]
     plain = rd.plot.error_against_depth(found)
     ax = rd.plot.error_against_depth(found, Figure().subplots(), runs=runs)
@@ -137,7 +137,7 @@ def test_markers_of_the_sampler() -> None:
     ],
 )
 def test_runs_of_another_point_are_refused(change: dict[str, object], named: str) -> None:
-    found = rd.generalisation([1, 2], [1.0, 2.0])
+    found = rd.generalisation([1.0, 2.0], [1, 2])
     with pytest.raises(rd.InputError, match=named):
         rd.plot.generalisation_figure(found, runs=[measured(0.2), measured(0.2, **change)])
 
@@ -159,7 +159,7 @@ def test_exact_closure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         elif (point.L, point.alpha) in Q:
             want = -0.5 * math.expm1(log_correlation(Q[point.L, point.alpha]))
             assert point.error == pytest.approx(want, abs=1e-9)
-    rd.generalisation([2, 3], [4.0, 10.0]).save(paths[0])
+    rd.generalisation([4.0, 10.0], [2, 3]).save(paths[0])
     assert run(["plot", "generalisation", *paths]) == 0
     assert run(["plot", "generalisation", paths[0], paths[0], "-o", str(tmp_path / "n.png")]) == 2
     both = rd.plot.error_against_depth([found, rd.load(paths[0])])
@@ -217,11 +217,11 @@ def test_factor_of_noisy_networks() -> None:
     assert factors == pytest.approx(
         {Noise.NONE: 1.0, Noise.TEACHER: once, Noise.BOTH: 0.580025658}, rel=1e-8
     )
-    found = rd.generalisation(2, 20.0, beta=2.0, noisy="both").points[0]
+    found = rd.generalisation(20.0, 2, beta=2.0, noisy="both").points[0]
     assert 1.0 - 2.0 * found.error == pytest.approx(math.exp(found.log_rho), rel=1e-9)
 
 
 def test_liquid_layers_are_counted_among_the_hidden_ones() -> None:
     """L = 20, alpha = 25: layers 1, 2, 18 and 19 are solid, 15 of 19 hidden layers liquid."""
-    (point,) = rd.generalisation(20, 25.0).points
+    (point,) = rd.generalisation(25.0, 20).points
     assert point.liquid_layers == 15

@@ -153,7 +153,7 @@ def test_results_keep_what_is_done() -> None:
     capacity = partial(rd.capacity, [1, 2, 3])
     assert [(p.L, round(p.alpha, 4)) for p in capacity] == [(1, 2.0), (2, 48.9588)]
     assert not capacity.finished
-    errors = partial(rd.generalisation, [1, 2], [4.0, 2.0, 3.0])
+    errors = partial(rd.generalisation, [4.0, 2.0, 3.0], [1, 2])
     assert [(p.L, p.alpha) for p in errors.points] == [(1, 2.0), (1, 3.0)]
     assert errors.error.shape == (1, 2)
     stable = partial(rd.stability, [1.0, 1.5], [1, 2, 3])

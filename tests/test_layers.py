@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 #: Words and checks that everything is written in: they know each other alone.
-GROUND = {"errors", "types", "validate", "status", "certificate", "problem"}
+GROUND = {"errors", "types", "validate", "calls", "status", "certificate", "problem"}
 #: Small tools that know no result.
 TOOLS = GROUND | {"interrupt", "provenance", "quadrature", "ranges", "registry"}
 RESULT = TOOLS | {"solution"}
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels"},
     "plot": RESULT | {"theory", "montecarlo", "storage", "questions", "sweeps"},
 }
+MAY_IMPORT["explore"] = RESULT | {"theory", "plot"}  # a page above the figures
 MAY_IMPORT["__init__"] = RESULT | MAY_IMPORT.keys()  # the public names
 MAY_IMPORT["cli"] = MAY_IMPORT["__init__"]  # above everything: nobody may import it
 

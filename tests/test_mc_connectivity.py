@@ -35,20 +35,20 @@ WORDS = ("mc-simulate", "--L", "2", "--alpha", "3", "--beta", "1", "--samples", 
 
 def test_patterns_and_alpha_belong_to_the_connectivity() -> None:
     """M = alpha c rounded: 2.6 * 4 = 10.4 gives 10, alpha = 2.5; N does not enter."""
-    spec = make_spec(2, 20, 2.6, connectivity=4)
+    spec = make_spec(2.6, 2, N=20, connectivity=4)
     assert (spec.M, spec.alpha) == (10, 2.5)
     assert (spec.N, spec.connectivity, spec.graph) == (20, 4, Graph.RANDOM)
-    assert make_spec(2, 20, 2.6, connectivity=4, graph="regular").graph is Graph.REGULAR
-    dense = make_spec(2, 20, 2.6)
+    assert make_spec(2.6, 2, N=20, connectivity=4, graph="regular").graph is Graph.REGULAR
+    dense = make_spec(2.6, 2, N=20)
     assert (dense.M, dense.connectivity, dense.graph) == (52, 20, None)
-    assert dense == make_spec(2, 20, 2.6, connectivity=20)
+    assert dense == make_spec(2.6, 2, N=20, connectivity=20)
 
 
 def test_parameters_come_back() -> None:
     for spec in (
-        make_spec(2, 9, 3.0, connectivity=4),
-        make_spec(2, 9, 3.0, connectivity=8, graph="regular"),
-        make_spec(2, 9, 3.0),
+        make_spec(3.0, 2, N=9, connectivity=4),
+        make_spec(3.0, 2, N=9, connectivity=8, graph="regular"),
+        make_spec(3.0, 2, N=9),
     ):
         assert Spec.of(json.loads(json.dumps(spec.parameters()))) == spec
     old = {k: v for k, v in spec.parameters().items() if k not in ("connectivity", "graph")}
@@ -73,11 +73,11 @@ def test_mistakes_are_named(arguments: dict[str, float | str], said: str) -> Non
 
 
 def test_all_combinations_in_order() -> None:
-    jobs = make_jobs(2, [16, 32], 3.0, connectivity=[4, 8], start="both")
+    jobs = make_jobs(3.0, 2, N=[16, 32], connectivity=[4, 8], start="both")
     found = [(j.spec.N, j.spec.connectivity, str(j.spec.start)) for j in jobs]
     sizes = [(16, 4), (16, 8), (32, 4), (32, 8)]
     assert found == [(*size, start) for size in sizes for start in ("planted", "random")]
-    some = make_jobs(2, [8, 16], 3.0, connectivity=[8], graph="regular")
+    some = make_jobs(3.0, 2, N=[8, 16], connectivity=[8], graph="regular")
     assert [job.spec.graph for job in some] == [None, Graph.REGULAR]
     for wrong, said in (
         ({"connectivity": [8], "graph": "regular"}, "graph = 'regular'"),
@@ -86,7 +86,7 @@ def test_all_combinations_in_order() -> None:
         ({"connectivity": [4] * 1001}, "connectivity = '1001 values'"),
     ):
         with pytest.raises(InputError, match=said):
-            make_jobs(2, [8], 3.0, **wrong)
+            make_jobs(3.0, 2, N=[8], **wrong)
 
 
 def test_memory_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,8 +102,8 @@ def test_memory_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
                 make_spec(**arguments, connectivity=4)  # type: ignore[arg-type]
     monkeypatch.undo()
     with pytest.raises(InputError, match="smaller"):
-        make_spec(2, 100_000, 1.0, beta=1.0)
-    make_spec(2, 100_000, 1.0, connectivity=4, beta=1.0, samples=1)  # 4e8 bytes
+        make_spec(1.0, 2, N=100_000, beta=1.0)
+    make_spec(1.0, 2, N=100_000, connectivity=4, beta=1.0, samples=1)  # 4e8 bytes
 
 
 def test_overlaps_of_pairs_without_a_table_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_mistakes_give_one_line(
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[object]]:
     """A study of two graphs cut off in its first run, and its jobs."""
     path = tmp_path_factory.mktemp("graphs") / "a.h5"
-    jobs = make_jobs(2, [6], 3.0, connectivity=[3, 4], beta=1.0, sweeps=60, samples=2)
+    jobs = make_jobs(3.0, 2, N=[6], connectivity=[3, 4], beta=1.0, sweeps=60, samples=2)
     run_study(jobs, output=path, stop=lambda: True)
     return path, jobs  # type: ignore[return-value]
 
@@ -244,7 +244,7 @@ def test_a_graph_that_was_changed_is_refused(
 @pytest.mark.parametrize("sampler", ["gap", "weights"])
 def test_round_trip(sampler: str, tmp_path: Path) -> None:
     run = rd.simulate(
-        2, 8, 3.0, connectivity=4, graph="regular", sampler=sampler, sweeps=20, samples=2
+        3.0, 2, N=8, connectivity=4, graph="regular", sampler=sampler, sweeps=20, samples=2
     )
     run.save(tmp_path / "a.h5")
     equal(run, type(run).load(tmp_path / "a.h5"))
@@ -268,7 +268,7 @@ def test_sweep_over_connectivities(tmp_path: Path) -> None:
     found = rd.sweep(plan, tmp_path / "a.h5", executor=Here())
     assert found["connectivity"].tolist() == [3, 0]
     assert [run.spec.connectivity for run in found] == [3, 6]
-    direct = rd.simulate(2, 6, 3.0, connectivity=3, sweeps=10, samples=2)
+    direct = rd.simulate(3.0, 2, N=6, connectivity=3, sweeps=10, samples=2)
     equal(found[0], direct)
 
 
@@ -278,7 +278,7 @@ def test_sweep_over_connectivities(tmp_path: Path) -> None:
 def overlap_with_the_teacher(c: int, N: int, burn_in: int, samples: int) -> tuple[float, float]:
     """R of perceptrons that read c of N inputs at alpha = 2, beta = inf, with its error."""
     run = rd.simulate(
-        1, N, 2.0, connectivity=c, burn_in=burn_in, sweeps=1500, samples=samples, seed=3,
+        2.0, 1, N=N, connectivity=c, burn_in=burn_in, sweeps=1500, samples=samples, seed=3,
         test_patterns=0,
     )  # fmt: skip
     mean, error = batch_error(run.samples["R"][:, 0])

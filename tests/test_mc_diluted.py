@@ -85,7 +85,7 @@ def test_fully_connected_runs_keep_their_bits(case):
 
 def test_fully_connected_ladders_keep_their_bits():
     arguments = {"beta": 2.0, "sweeps": 200, "samples": 2, "seed": 3, "start": "random"}
-    spec = make_spec(2, 5, 3.0, replicas=2, **arguments)
+    spec = make_spec(3.0, 2, N=5, replicas=2, **arguments)
     run = Tempering(spec, Exchange((0.5, 1.0, 2.0), 20, 10))
     run.run(20)
     ladders = [ladder for sample in run.samples for ladder in sample.ladders]
@@ -504,7 +504,7 @@ def test_resume_is_bit_identical(case):
 
 def test_ladders_resume_on_their_graphs():
     arguments = {"beta": 2.0, "sweeps": 200, "samples": 2, "seed": 3, "start": "random"}
-    spec = make_spec(2, 6, 3.0, replicas=2, connectivity=3, graph="regular", **arguments)
+    spec = make_spec(3.0, 2, N=6, replicas=2, connectivity=3, graph="regular", **arguments)
     exchange = Exchange((0.5, 1.0, 2.0), 20, 10)
     through, first = Tempering(spec, exchange), Tempering(spec, exchange)
     through.run(20)
@@ -520,7 +520,7 @@ def test_ladders_resume_on_their_graphs():
 
 def test_a_run_continues_on_the_graph_that_was_saved():
     """Not on one drawn anew: a state stays good where the generator of another numpy differs."""
-    spec = make_spec(2, 6, 3.0, connectivity=3, sweeps=40, samples=2, seed=1)
+    spec = make_spec(3.0, 2, N=6, connectivity=3, sweeps=40, samples=2, seed=1)
     saved = Simulation(spec).arrays()
     assert saved["inputs"].shape == (2, 2, 6, 3)
     other = np.stack([drawn(6, 3, "random", 90 + k, 2) for k in range(2)])
@@ -531,7 +531,7 @@ def test_a_run_continues_on_the_graph_that_was_saved():
 
 
 def test_what_is_no_graph_is_refused():
-    spec = make_spec(2, 6, 3.0, connectivity=3, graph="regular", sweeps=4, samples=2)
+    spec = make_spec(3.0, 2, N=6, connectivity=3, graph="regular", sweeps=4, samples=2)
     saved = Simulation(spec).arrays()
     for place, value in (((0, 0, 0, 0), -1), ((1, 1, 5, 2), 6), ((0, 0, 0, 0), 5)):
         bad = saved["inputs"].copy()
@@ -543,7 +543,7 @@ def test_what_is_no_graph_is_refused():
             Simulation(spec, saved | {"inputs": bad})
     with pytest.raises(InputError, match="inputs: absent"):
         Simulation(spec, {n: a for n, a in saved.items() if n != "inputs"})
-    dense = make_spec(2, 6, 3.0, sweeps=4, samples=2)
+    dense = make_spec(3.0, 2, N=6, sweeps=4, samples=2)
     with pytest.raises(InputError, match="inputs: int32"):
         Simulation(dense, Simulation(dense).arrays() | {"inputs": saved["inputs"]})
 
@@ -551,7 +551,7 @@ def test_what_is_no_graph_is_refused():
 def test_starts_and_replicas_share_the_graph_and_the_data():
     arguments = {"connectivity": 3, "sweeps": 4, "samples": 2, "seed": 5, "beta": 1.0}
     runs = [
-        Simulation(make_spec(2, 6, 4.0, start=start, replicas=replicas, **arguments))
+        Simulation(make_spec(4.0, 2, N=6, start=start, replicas=replicas, **arguments))
         for start, replicas in (("planted", 1), ("random", 1), ("planted", 3))
     ]
     first, *others = (run.samples[1].teacher for run in runs)
@@ -564,14 +564,14 @@ def test_starts_and_replicas_share_the_graph_and_the_data():
 
 def test_overlaps_of_a_diluted_run():
     """Planted: matched overlaps begin at 1; ladders report them; test error below chance."""
-    run = simulate(2, 8, 8.0, connectivity=4, beta=3.0, sweeps=100, samples=4, replicas=2)
+    run = simulate(8.0, 2, N=8, connectivity=4, beta=3.0, sweeps=100, samples=4, replicas=2)
     for name in ("R", "R_matched", "Q"):
         np.testing.assert_allclose(run.series[name][0], 1.0, atol=1e-6)
     assert (run.last_octave["R_matched"] > 0.3).all()
     assert run.last_octave["test_error"][-1] < 0.4
     assert (run.spec.M, run.params["alpha"]) == (32, 8.0)
     ladder = temper(
-        2, 6, 4.0, betas=(1.0, 2.0), rounds=8, samples=2, replicas=2, connectivity=3,
+        4.0, 2, N=6, betas=(1.0, 2.0), rounds=8, samples=2, replicas=2, connectivity=3,
         graph="regular",
     )  # fmt: skip
     assert np.isfinite(ladder.last_octave["Q_matched"]).all()

@@ -56,7 +56,7 @@ def test_hard_constraint_against_sampling_of_the_cone():
     rng = np.random.default_rng(51)
     cone = [cone_overlap(20, 40, 10, rng)[3:].mean() for _ in range(700)]
     R, error = batch_error(cone)
-    run = simulate(1, 20, 2.0, burn_in=1000, sweeps=1500, samples=60, seed=52, test_patterns=0)
+    run = simulate(2.0, 1, N=20, burn_in=1000, sweeps=1500, samples=60, seed=52, test_patterns=0)
     (found,), (found_error,) = batch_error(run.samples["R"])
     assert np.hypot(error, found_error) < 0.005
     assert abs(found - R) < 3.0 * np.hypot(error, found_error)

@@ -30,7 +30,7 @@ CASES = {
 
 
 def plan(sweeps: int, **arguments: object):
-    return make_schedule(make_spec(2, 4, 2.0, sweeps=sweeps, **arguments))  # type: ignore[arg-type]
+    return make_schedule(make_spec(2.0, 2, N=4, sweeps=sweeps, **arguments))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("start", ["planted", "random"])
@@ -151,7 +151,7 @@ def test_a_finished_file_of_several_widths_goes_on(tmp_path: Path) -> None:
     """Also where it is cut off between the widths; the others keep their states meanwhile."""
 
     def jobs(sweeps: int):
-        return make_jobs(2, [4, 5], 3.0, beta=1.0, sweeps=sweeps, samples=2, start="both")
+        return make_jobs(3.0, 2, N=[4, 5], beta=1.0, sweeps=sweeps, samples=2, start="both")
 
     through, cut = tmp_path / "through.h5", tmp_path / "cut.h5"
     run_study(jobs(500), output=through)
@@ -197,6 +197,6 @@ def test_a_ladder_cannot_be_made_longer(tmp_path: Path) -> None:
     """Its blocks, and the state in its middle, are parts of its length."""
     path = tmp_path / "a.h5"
     ladder = {"tempering": [1.0, 2.0], "samples": 1, "step": 0.5}
-    run_study(make_jobs(2, [4], 3.0, sweeps=40, **ladder), output=path)
+    run_study(make_jobs(3.0, 2, N=[4], sweeps=40, **ladder), output=path)
     with pytest.raises(InputError, match=r"sweeps = 80: must be 40 to resume a\.h5: only a run at"):
-        run_study(make_jobs(2, [4], 3.0, sweeps=80, **ladder), output=path, resume=True)
+        run_study(make_jobs(3.0, 2, N=[4], sweeps=80, **ladder), output=path, resume=True)

@@ -157,7 +157,7 @@ def test_one_pattern_tells_no_sign() -> None:
 
 def test_which_overlaps_no_relabelling_changes() -> None:
     """Matched in a fully connected network, whatever the signs in a diluted one."""
-    spec = make_spec(3, 10, 2.0, start=Start.RANDOM)
+    spec = make_spec(2.0, 3, N=10, start=Start.RANDOM)
     assert free_overlaps(spec) == ("R_matched", "r_matched")
     assert free_overlaps(spec, teacher=False) == ("Q", "q")
     planted = replace(spec, start=Start.PLANTED)

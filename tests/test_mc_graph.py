@@ -127,7 +127,7 @@ def test_what_is_no_graph_is_seen():
 
 def test_graph_is_drawn_again_bit_by_bit():
     """From the seed alone, whatever else the run does; another sample, another graph."""
-    spec = make_spec(2, 5, 4.0, connectivity=2, replicas=3, start="random")
+    spec = make_spec(4.0, 2, N=5, connectivity=2, replicas=3, start="random")
     seed = np.random.SeedSequence(11)
     inputs = draw_graph(spec, seed)
     assert inputs.tolist() == [
@@ -138,7 +138,7 @@ def test_graph_is_drawn_again_bit_by_bit():
     teacher, first = starting_state(spec, seed)
     assert teacher.inputs is first.inputs
     np.testing.assert_array_equal(teacher.inputs, inputs)
-    planted = make_spec(2, 5, 4.0, connectivity=2, sampler="weights")
+    planted = make_spec(4.0, 2, N=5, connectivity=2, sampler="weights")
     np.testing.assert_array_equal(starting_state(planted, seed)[0].inputs, inputs)
     assert not np.array_equal(draw_graph(spec, np.random.SeedSequence(12)), inputs)
 

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.usefixtures("compiled")
 @pytest.fixture(scope="module")
 def runs() -> Runs:
     items = [
-        rd.simulate(3, N, 4.0, beta=1.0, sweeps=400, samples=3, replicas=2, seed=1) for N in (5, 8)
+        rd.simulate(4.0, 3, N=N, beta=1.0, sweeps=400, samples=3, replicas=2, seed=1)
+        for N in (5, 8)
     ]
     return Runs(tuple(items))
 
@@ -48,7 +49,7 @@ def test_relaxation_times_are_those_measured(runs: Runs) -> None:
 
 
 def test_unknown_times_are_arrows_not_points() -> None:
-    short = rd.simulate(3, 8, 20.0, beta=5.0, sweeps=4, samples=2)
+    short = rd.simulate(20.0, 3, N=8, beta=5.0, sweeps=4, samples=2)
     assert np.isnan(short.tau_J).all()
     ax = rd.plot.relaxation(short, "J")
     points, arrows = bars(ax)
@@ -88,7 +89,7 @@ def test_overlaps_with_theory(runs: Runs) -> None:
     for run in runs:
         for value, bound, relaxed in zip(run.Q, run.Q_bound, run.relaxed["Q"], strict=True):
             assert (value if relaxed else bound) in drawn
-    single = rd.simulate(2, 5, 3.0, beta=1.0, sweeps=20, samples=2)
+    single = rd.simulate(3.0, 2, N=5, beta=1.0, sweeps=20, samples=2)
     assert overlap_name(single, "S") == "r_matched"
     ax = rd.plot.overlaps(single, "S")
     assert "with the teacher" in ax.get_ylabel()
@@ -97,7 +98,7 @@ def test_overlaps_with_theory(runs: Runs) -> None:
     np.testing.assert_array_equal(bound.lines[0].get_ydata(), single.r_matched_bound)
     assert bound.lines[0].get_markerfacecolor() == "none"
     assert [line.get_marker() for line in bound.lines[1]] == [mpl.markers.CARETDOWNBASE]
-    blind = rd.simulate(2, 5, 3.0, scenario="random", beta=1.0, sweeps=20, samples=2)
+    blind = rd.simulate(3.0, 2, N=5, scenario="random", beta=1.0, sweeps=20, samples=2)
     with pytest.raises(rd.InputError, match="with overlaps"):
         rd.plot.overlaps(blind)
 
@@ -105,7 +106,7 @@ def test_overlaps_with_theory(runs: Runs) -> None:
 def test_diluted_networks_beside_both_closures() -> None:
     """Lines of two styles, named; markers are the overlaps whatever the signs of the neurons."""
     run = rd.simulate(
-        3, 12, 4.0, connectivity=3, graph="regular", beta=1.0, sweeps=40, samples=2, replicas=2
+        4.0, 3, N=12, connectivity=3, graph="regular", beta=1.0, sweeps=40, samples=2, replicas=2
     )
     theory = [rd.solve(4.0, 3, beta=1.0, closure=name) for name in ("exact", "averaged")]
     figure = overlaps_figure(run, theory=theory)
@@ -126,14 +127,14 @@ def test_diluted_networks_beside_both_closures() -> None:
     title = figure.get_suptitle()
     assert "$N = 12$, $c = 3$" in title
     assert "regular graph" in title
-    graphs = [run, rd.simulate(3, 12, 4.0, connectivity=3, beta=1.0, sweeps=20, samples=2)]
+    graphs = [run, rd.simulate(4.0, 3, N=12, connectivity=3, beta=1.0, sweeps=20, samples=2)]
     assert "graph" not in overlaps_figure(graphs).get_suptitle()
     labels = rd.plot.overlaps(graphs, "J").get_legend_handles_labels()[1]
     assert [label.rpartition(", ")[2] for label in labels] == ["regular graph", "random graph"]
 
 
 def test_runs_of_several_temperatures_have_their_own_labels() -> None:
-    runs = [rd.simulate(2, 5, 3.0, beta=b, sweeps=20, samples=2) for b in (1.0, 2.0)]
+    runs = [rd.simulate(3.0, 2, N=5, beta=b, sweeps=20, samples=2) for b in (1.0, 2.0)]
     labels = rd.plot.overlaps(runs, "S").get_legend_handles_labels()[1]
     assert labels == [r"$N = 5$, $\beta = 1$", r"$N = 5$, $\beta = 2$"]
     assert r"\beta" not in overlaps_figure(runs).get_suptitle()
@@ -181,7 +182,7 @@ def test_figures_from_the_command_line(
 
 
 def test_one_layer_has_no_neurons_to_draw(tmp_path: Path) -> None:
-    run = rd.simulate(1, 5, 2.0, sweeps=50, samples=2)
+    run = rd.simulate(2.0, 1, N=5, sweeps=50, samples=2)
     rd.plot.save_relaxation(run, tmp_path / "a.png")
     rd.plot.save_overlaps(run, tmp_path / "b.png")
     assert len(rd.plot.relaxation_figure(run).axes) == 2

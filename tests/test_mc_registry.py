@@ -60,7 +60,7 @@ def test_documents_hold_the_agreed_keys() -> None:
     assert set(run.to_json()) == set(RELAXATION.split())
     assert set(run.to_json()["relaxed"]) == set(JUDGED.split())
     assert set(run.to_json()["acceptance"]) == {"J", "S"}
-    ladder = temper(2, 4, 2.0, betas=(1.0, 2.0), rounds=3, samples=2)
+    ladder = temper(2.0, 2, N=4, betas=(1.0, 2.0), rounds=3, samples=2)
     assert set(ladder.to_json()) == set(TEMPERING.split())
 
 
@@ -106,7 +106,7 @@ def test_an_observable_of_replica_exchange_is_one_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "LADDER", (*registry.LADDER, TOY))
-    run = temper(3, 4, 2.0, betas=(1.0, 2.0), rounds=8, samples=2)
+    run = temper(2.0, 3, N=4, betas=(1.0, 2.0), rounds=8, samples=2)
     assert run.series["magnetisation"].shape == (9, 2)
     assert np.isfinite(run.series["magnetisation"]).all()
     back = TemperingResult.load(run.save(tmp_path / "a.h5"))
@@ -116,14 +116,14 @@ def test_an_observable_of_replica_exchange_is_one_row(
 
 def test_rows_are_measured_where_what_they_need_is_there() -> None:
     """Random labels have no teacher, one replica no partner: nan, never a made-up number."""
-    glass = rd.simulate(2, 5, 2.0, scenario="random", sweeps=20, samples=2)
+    glass = rd.simulate(2.0, 2, N=5, scenario="random", sweeps=20, samples=2)
     for name in ("R", "r", "R_matched", "r_matched", "test_error", "Q", "q"):
         assert np.isnan(glass.values[name]).all()
     needs = {row.name: row.needs for row in registry.RECORDED}
     assert needs["R"] is needs["r_matched"] is Needs.TEACHER
     net = plant(2, 4, 8, 1.0, np.random.default_rng(1))
     chain = GapChain.start(net, np.random.SeedSequence(1), beta=1.0)
-    moment = Moment(make_spec(2, 4, 2.0), chain, net)
+    moment = Moment(make_spec(2.0, 2, N=4), chain, net)
     assert moment.has(Needs.NOTHING)
     assert not moment.has(Needs.TEACHER)
     with pytest.raises(ValueError, match="TEACHER, which its row does not name"):
@@ -143,7 +143,7 @@ def test_attributes_of_a_result() -> None:
 
 def test_every_array_has_axes_meaning_and_unit() -> None:
     run = rd.simulate(**RUN)  # type: ignore[arg-type]
-    ladder = temper(3, 4, 2.0, betas=(1.0, 2.0), rounds=3, samples=2, replicas=2)
+    ladder = temper(2.0, 3, N=4, betas=(1.0, 2.0), rounds=3, samples=2, replicas=2)
     for result in (run, ladder):
         assert result.values.keys() == result.table().keys()
         sizes = result.sizes()
@@ -155,22 +155,22 @@ def test_every_array_has_axes_meaning_and_unit() -> None:
 
 def test_parameters_come_back() -> None:
     for spec in (
-        make_spec(1, 8, 2.0, start="random", step=0.25),
-        make_spec(3, 6, 3.5, scenario="random", kappa=0.1, seed=2**63, replicas=2),
-        make_spec(2, 5, 3.0, sampler="weights", beta=2.0, test_patterns=0),
-        make_spec(2, 5, 3.0, start="random", potential="soft"),
+        make_spec(2.0, 1, N=8, start="random", step=0.25),
+        make_spec(3.5, 3, N=6, scenario="random", kappa=0.1, seed=2**63, replicas=2),
+        make_spec(3.0, 2, N=5, sampler="weights", beta=2.0, test_patterns=0),
+        make_spec(3.0, 2, N=5, start="random", potential="soft"),
     ):
         assert Spec.of(json.loads(json.dumps(spec.parameters()))) == spec
     before = {k: v for k, v in spec.parameters().items() if k != "test_patterns"}
     assert Spec.of(before).test_patterns == 0
-    assert make_spec(1, 8, 2.0).parameters()["beta"] == "inf"
+    assert make_spec(2.0, 1, N=8).parameters()["beta"] == "inf"
     ladder = Exchange((1.0, 2.0, math.inf), 40, 5)
     assert Exchange.of(ladder.parameters()) == ladder
 
 
 def test_parameters_of_a_run() -> None:
     """Typed in ``spec``; by name in ``params``, with the step that was used."""
-    run = rd.simulate(2, 5, 3.0, beta=1.0, sweeps=20, samples=2)
+    run = rd.simulate(3.0, 2, N=5, beta=1.0, sweeps=20, samples=2)
     assert (run.spec.M, run.spec.sampler, run.spec.start) == (15, Sampler.GAP, Start.PLANTED)
     assert run.spec.step is None
     assert run.params["step"] == run.step > 0.0

@@ -156,7 +156,7 @@ def test_curve_is_what_it_says():
 
 
 def test_tau_beyond_the_run_is_null_with_a_bound():
-    run = simulate(3, 8, 20.0, beta=5.0, sweeps=5, samples=3)
+    run = simulate(20.0, 3, N=8, beta=5.0, sweeps=5, samples=3)
     document = json.loads(json.dumps(run.to_json(), allow_nan=False))
     assert document["tau_J"] == [None] * 3
     assert document["tau_J_bound"] == [5.0] * 3
@@ -173,13 +173,13 @@ def test_json_has_the_agreed_keys():
 
 
 def test_pattern_number_is_rounded_and_reported():
-    run = simulate(2, 7, 1.5, sweeps=2, samples=1, beta=1.0)
+    run = simulate(1.5, 2, N=7, sweeps=2, samples=1, beta=1.0)
     assert run.params["M"] == 10
     assert run.params["alpha"] == 10 / 7
 
 
 def test_schedule_covers_every_lag_of_the_first_origin():
-    spec = make_spec(2, 4, 2.0, sweeps=1000, burn_in=50, origins=3)
+    spec = make_spec(2.0, 2, N=4, sweeps=1000, burn_in=50, origins=3)
     schedule = make_schedule(spec)
     times = [event.time for event in schedule.events]
     assert times == sorted(set(times))
@@ -193,11 +193,11 @@ def test_schedule_covers_every_lag_of_the_first_origin():
 
 def test_stop_and_time_limit_end_cleanly():
     calls = []
-    run = simulate(2, 10, 4.0, sweeps=10**7, samples=1, stop=lambda: len(calls) > 1,
+    run = simulate(4.0, 2, N=10, sweeps=10**7, samples=1, stop=lambda: len(calls) > 1,
                    checkpoint=lambda sim: calls.append(sim.done))  # fmt: skip
     assert run.status is RunStatus.STOPPED
     assert 0 < run.params["sweeps_done"] == calls[-1] < 10**7
-    run = simulate(2, 10, 4.0, sweeps=10**7, samples=1, time_limit=0.0)
+    run = simulate(4.0, 2, N=10, sweeps=10**7, samples=1, time_limit=0.0)
     assert run.status is RunStatus.STOPPED
     assert not np.isnan(run.C_S[:, 0]).any()
 
@@ -288,18 +288,18 @@ def test_stopped_run_averages_what_it_has():
 
 def test_stuck_quench_is_not_called_equilibrium():
     """Hard constraint from a random start at large alpha: violated gaps remain, and it says so."""
-    stuck = simulate(1, 20, 4.0, beta=math.inf, sweeps=30, samples=2, start="random")
+    stuck = simulate(4.0, 1, N=20, beta=math.inf, sweeps=30, samples=2, start="random")
     assert stuck.last_octave["energy"][0] > 0
     assert stuck.equilibrium.startswith("refuted: 2 of 2")
-    planted = simulate(1, 20, 4.0, beta=math.inf, sweeps=30, samples=2)
+    planted = simulate(4.0, 1, N=20, beta=math.inf, sweeps=30, samples=2)
     assert planted.equilibrium.startswith("not shown: the state is an exact equilibrium sample")
     assert planted.energy[0] == 0.0
-    assert simulate(2, 5, 2.0, sweeps=9, samples=2, start="random").equilibrium.startswith("not")
+    assert simulate(2.0, 2, N=5, sweeps=9, samples=2, start="random").equilibrium.startswith("not")
 
 
 def test_planted_overlap_is_the_first_curve():
     """From a planted start R(l) at time t is C_J(l, t) from origin 0."""
-    spec = make_spec(2, 6, 4.0, beta=2.0, sweeps=63, samples=1, origins=1)
+    spec = make_spec(4.0, 2, N=6, beta=2.0, sweeps=63, samples=1, origins=1)
     sim = Simulation(spec)
     sim.run(63)
     sample = sim.samples[0]
@@ -309,7 +309,7 @@ def test_planted_overlap_is_the_first_curve():
 
 def test_test_error_follows_from_the_overlap():
     """L = 1: eps_g is the mean of acos(R)/pi over the perceptrons (N large)."""
-    sim = Simulation(make_spec(1, 100, 2.0, sweeps=200, samples=2, seed=1, test_patterns=5_000))
+    sim = Simulation(make_spec(2.0, 1, N=100, sweeps=200, samples=2, seed=1, test_patterns=5_000))
     sim.run(200)
     for sample in sim.samples:
         R = (sample.teacher.J * sample.chains[0].network().J).mean(axis=2, dtype=float)
@@ -332,21 +332,21 @@ def test_measuring_the_test_error_leaves_the_chains_alone():
 
 def test_test_error_of_deep_networks():
     """Representations drift apart with depth; random labels have no teacher to compare with."""
-    run = simulate(3, 10, 8.0, beta=3.0, sweeps=300, samples=4, seed=1)
+    run = simulate(8.0, 3, N=10, beta=3.0, sweeps=300, samples=4, seed=1)
     assert run.test_error.shape == run.test_error_err.shape == (3,)
     error = run.last_octave["test_error"]
     assert np.all((error > 0.01) & (error < 0.5))
     assert error[2] > error[0]
-    glass = simulate(2, 6, 3.0, scenario="random", sweeps=20, samples=2)
+    glass = simulate(3.0, 2, N=6, scenario="random", sweeps=20, samples=2)
     assert np.isnan(glass.test_error).all()
-    stranger = simulate(2, 10, 0.2, beta=1.0, start="random", sweeps=20, samples=6)
+    stranger = simulate(0.2, 2, N=10, beta=1.0, start="random", sweeps=20, samples=6)
     assert stranger.last_octave["test_error"][-1] == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize(("start", "low", "high"), [("random", 0.0, 0.0), ("planted", 0.3, 0.7)])
 def test_labels_of_an_unrelated_student_are_matched_first(start, low, high):
     """The teacher with new labels is a perfect student; from the planted start labels count."""
-    spec = make_spec(3, 6, 8.0, beta=2.0, samples=1, start=start, test_patterns=400, step=0.1)
+    spec = make_spec(8.0, 3, N=6, beta=2.0, samples=1, start=start, test_patterns=400, step=0.1)
     sample = Simulation(spec).samples[0]
     rng = np.random.default_rng(13)
     signs = np.array([-1, 1, -1, 1, -1, -1], np.int8)
@@ -373,7 +373,7 @@ def test_pilot_run_aims_at_an_acceptance_of_fifteen_hundredths(arguments):
 
 def test_steps_of_the_pilot_run_end_at_one():
     """Few patterns at a high temperature: larger rotations would still be accepted too often."""
-    run = simulate(1, 20, 2.0, beta=2.0, sweeps=20, samples=1)
+    run = simulate(2.0, 1, N=20, beta=2.0, sweeps=20, samples=1)
     assert run.params["step"] == 1.0
     assert run.acceptance["J"].mean() > 0.2
 
@@ -381,7 +381,7 @@ def test_steps_of_the_pilot_run_end_at_one():
 def test_parameters_are_declared_once_more_for_the_type_checker_only():
     """The typed keywords of `simulate` are those that `make_spec` takes."""
     taken = inspect.signature(make_spec).parameters.values()
-    keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY}
+    keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY} - {"N"}
     assert keywords == set(Parameters.__annotations__)
 
 
@@ -391,13 +391,13 @@ def test_parameters_are_declared_once_more_for_the_type_checker_only():
 )
 def test_collapse_is_a_correlation_above_nine_tenths(M, correlation, collapsed):
     """With 16 patterns or more; one layer of one sample is enough."""
-    spec = make_spec(3, 10, M / 10, beta=1.0)
+    spec = make_spec(M / 10, 3, N=10, beta=1.0)
     assert has_collapsed(spec, np.array([[0.1, 0.2], [correlation, 0.2]])) is collapsed
 
 
 def test_a_handful_of_patterns_is_no_collapse():
     """With one pattern every pair of neurons is correlated: that says nothing."""
-    run = simulate(2, 4, 0.25, beta=1.0, sweeps=20, samples=2)
+    run = simulate(0.25, 2, N=4, beta=1.0, sweeps=20, samples=2)
     assert run.params["M"] == 1
     assert run.spin_correlation[0] == 1.0
     assert not run.collapsed
@@ -405,7 +405,7 @@ def test_a_handful_of_patterns_is_no_collapse():
 
 def test_what_cannot_fit_is_refused_before_it_is_tried():
     with pytest.raises(InputError, match=r"N = 100000: smaller: .* GB, this machine has .* GB"):
-        simulate(100_000, 100_000, 1.0, beta=1.0)
+        simulate(1.0, 100_000, N=100_000, beta=1.0)
 
 
 def test_memory_that_is_needed(monkeypatch):
@@ -437,7 +437,7 @@ def test_sign_of_zero_is_plus_one():
 
 @pytest.mark.parametrize(("potential", "exact"), [("soft", True), ("count", False)])
 def test_a_teacher_for_the_soft_potential_makes_no_errors(potential, exact):
-    spec = make_spec(2, 20, 5.0, beta=1.0, start="random", potential=potential)
+    spec = make_spec(5.0, 2, N=20, beta=1.0, start="random", potential=potential)
     teacher, _ = start.starting_state(spec, np.random.SeedSequence(1))
     assert np.array_equal(network.propagate(teacher.J, teacher.S[0]), teacher.S) is exact
 
@@ -452,7 +452,7 @@ def test_pilot_run_starts_where_the_run_is_in_equilibrium(
     """At the teacher where that is an exact sample, else at the start of the run."""
     from replicadnn.montecarlo.chains import start as starts
 
-    spec = make_spec(2, 4, 2.0, beta=2.0, potential=potential, kappa=kappa, start="random")
+    spec = make_spec(2.0, 2, N=4, beta=2.0, potential=potential, kappa=kappa, start="random")
     began = []
     known = starts.starting_state(spec, np.random.SeedSequence(3).spawn(2)[0])
 

@@ -26,7 +26,7 @@ def test_spherical_perceptron_generalises_as_the_rs_curve(alpha, R, sweeps, samp
     The last octave of the run must be flat, and R agree to 0.005 (the corrections of order 1/N
     included; the statistical error is below 0.002).
     """
-    run = simulate(1, 100, alpha, beta=math.inf, sweeps=sweeps, samples=samples, seed=5)
+    run = simulate(alpha, 1, N=100, beta=math.inf, sweeps=sweeps, samples=samples, seed=5)
     # violated gaps of a layer: none, or one by rounding in a few of the records
     assert run.energy[0] * 100 * 100 * alpha < 0.05
     assert run.equilibrium.startswith("not shown: the state is an exact equilibrium sample")
@@ -42,7 +42,7 @@ def test_spherical_perceptron_generalises_as_the_rs_curve(alpha, R, sweeps, samp
 
 def test_ends_relax_slower_than_the_centre():
     """L = 8, N = 10, alpha = 8, beta = 3: the slow zones at both ends."""
-    run = simulate(8, 10, 8.0, beta=3.0, sweeps=20_000, samples=8, seed=2)
+    run = simulate(8.0, 8, N=10, beta=3.0, sweeps=20_000, samples=8, seed=2)
     assert np.isfinite(run.tau_S).all()
     assert np.all(run.tau_S_err < 0.15 * run.tau_S)
     centre = run.tau_S[3]

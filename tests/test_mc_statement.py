@@ -38,7 +38,7 @@ def test_layers_in_words(relaxed: list[float], words: str) -> None:
 
 def test_one_planted_start_shows_nothing_of_overlaps() -> None:
     """After one sweep 2 % of the outputs differ, after long runs 40 %: the first is no answer."""
-    run = rd.simulate(3, 10, 4.0, sweeps=1, samples=4)
+    run = rd.simulate(4.0, 3, N=10, sweeps=1, samples=4)
     assert run.equilibrium == (
         "not shown: the state is an exact equilibrium sample (planted); overlaps with the start: "
         "R not relaxed; r not relaxed; test_error not relaxed; compare with a random start"
@@ -57,7 +57,7 @@ def test_one_planted_start_shows_nothing_of_overlaps() -> None:
 
 
 def test_a_random_start_has_other_bounds() -> None:
-    run = rd.simulate(2, 6, 4.0, beta=2.0, sweeps=5, samples=3, start="random", replicas=2)
+    run = rd.simulate(4.0, 2, N=6, beta=2.0, sweeps=5, samples=3, start="random", replicas=2)
     assert run.equilibrium == (
         "not shown: random start; energy not relaxed; R_matched not relaxed; r_matched not "
         "relaxed; test_error not relaxed; Q not relaxed; q not relaxed; compare with a planted "
@@ -106,7 +106,7 @@ def run_of(start: str, relaxed: dict[str, list[float]], overlap: float) -> Monte
         values[f"series.{name}"] = np.full((3, layers), 1.0 if start == "planted" else 0.0)
     return MonteCarloResult(
         status=RunStatus.COMPLETE, message="", equilibrium="", values=values, collapsed=False,
-        spec=make_spec(2, 10, 2.0, start=start), step=0.1, sweeps_done=1,
+        spec=make_spec(2.0, 2, N=10, start=start), step=0.1, sweeps_done=1,
     )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def test_tau_from_two_starts_is_that_after_the_quench() -> None:
 @pytest.mark.parametrize(("gaps", "stuck"), [(0.0, 0), (0.4, 0), (0.6, 1), (3.0, 1)])
 def test_a_stuck_sample_violates_a_gap_most_of_the_time(gaps: float, stuck: int) -> None:
     """Less is rounding: one gap of many in one record of many."""
-    spec = make_spec(1, 10, 2.0)
+    spec = make_spec(2.0, 1, N=10)
     energy = np.zeros((4, 1))
     energy[2] = gaps / (10 * 20)
     assert statement.violating(spec, energy) == stuck

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("compiled")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two widths, complete, with states."""
     path = tmp_path_factory.mktemp("mc") / "a.h5"
-    jobs = make_jobs(2, [4, 5], 3.0, beta=1.0, sweeps=40, samples=2, replicas=2)
+    jobs = make_jobs(3.0, 2, N=[4, 5], beta=1.0, sweeps=40, samples=2, replicas=2)
     run_study(jobs, output=path)
     return path
 
@@ -103,7 +103,7 @@ def test_states_made_before_the_verdicts_are_refused(reference: Path, tmp_path: 
         group = file["state/0000"]
         del group["schedule"]
         group.attrs["sha256"] = store.digest(group)
-    jobs = make_jobs(2, [4, 5], 3.0, beta=1.0, sweeps=80, samples=2, replicas=2)
+    jobs = make_jobs(3.0, 2, N=[4, 5], beta=1.0, sweeps=80, samples=2, replicas=2)
     with pytest.raises(rd.InputError, match="state = 'of an earlier version'"):
         run_study(jobs, output=path, resume=True)
 
@@ -125,7 +125,7 @@ def test_early_files_of_schema_1(data: Path) -> None:
 
 
 def test_incomplete_run_is_marked(tmp_path: Path) -> None:
-    run = rd.simulate(2, 6, 3.0, sweeps=10**7, samples=1, time_limit=0.0)
+    run = rd.simulate(3.0, 2, N=6, sweeps=10**7, samples=1, time_limit=0.0)
     loaded = rd.load(run.save(tmp_path / "a.h5"))
     assert not loaded.finished
     same(run, loaded[0])
@@ -158,7 +158,7 @@ def test_schema(reference: Path) -> None:
 @pytest.mark.parametrize("L", [1, 2])
 def test_xarray_opens_it(L: int, tmp_path: Path) -> None:
     xarray = pytest.importorskip("xarray")
-    path = rd.simulate(L, 4, 3.0, sweeps=20, samples=2).save(tmp_path / "a.h5")
+    path = rd.simulate(3.0, L, N=4, sweeps=20, samples=2).save(tmp_path / "a.h5")
     with xarray.open_dataset(path, group="series/0000", engine="h5netcdf") as data:
         assert data["C_J"].dims == ("coupling_layer", "times")
         assert list(data["coupling_layer"]) == list(range(1, L + 1))
@@ -168,7 +168,7 @@ def test_xarray_opens_it(L: int, tmp_path: Path) -> None:
 def test_state_continues_the_run(reference: Path) -> None:
     """The arrays of the file are those of the simulation, bit by bit."""
     runs, states, widths = load_checkpoint(reference)
-    job = make_jobs(2, [4], 3.0, beta=1.0, sweeps=40, samples=2, replicas=2)[0]
+    job = make_jobs(3.0, 2, N=[4], beta=1.0, sweeps=40, samples=2, replicas=2)[0]
     sim = job.begin(None)
     sim.run(40)
     assert ([run.spec.step for run in runs], widths) == ([None, None], [4, 5])
@@ -272,7 +272,7 @@ def test_damaged_state_is_not_continued(reference: Path, tmp_path: Path) -> None
 
 
 def test_failed_run_leaves_no_lock(tmp_path: Path) -> None:
-    jobs = make_jobs(2, [4], 3.0, beta=1.0, sweeps=40, samples=1)
+    jobs = make_jobs(3.0, 2, N=[4], beta=1.0, sweeps=40, samples=1)
 
     def trouble(*_: int) -> None:
         raise RuntimeError("stop here")
@@ -286,7 +286,7 @@ def test_failed_run_leaves_no_lock(tmp_path: Path) -> None:
 
 def test_time_axes_can_grow_and_the_counter_counts(tmp_path: Path) -> None:
     """/series: unlimited along times and series_times; counter = records made so far."""
-    jobs = make_jobs(2, [4], 3.0, beta=1.0, sweeps=1000, samples=2)
+    jobs = make_jobs(3.0, 2, N=[4], beta=1.0, sweeps=1000, samples=2)
     sim = jobs[0].begin(None)
     sim.run(500)
     path = tmp_path / "a.h5"
@@ -318,7 +318,7 @@ def test_a_checkpoint_does_not_grow_with_the_run(
     """10^7 sweeps need no more than the logarithm, 32 records an octave; a ladder the same."""
     sizes = []
     for sweeps in (10**3, 10**7):
-        jobs = make_jobs(3, [6], 4.0, tempering=ladder, sweeps=sweeps, samples=2, step=0.3)
+        jobs = make_jobs(4.0, 3, N=[6], tempering=ladder, sweeps=sweeps, samples=2, step=0.3)
         path = tmp_path / f"{sweeps}.h5"
         sim = jobs[0].begin(None)
         sim.run(1)
@@ -337,7 +337,7 @@ def test_checkpoints_take_a_small_share_of_the_time(
     clock = [100.0]
     monkeypatch.setattr("replicadnn.montecarlo.runs.study.time.monotonic", lambda: clock[0])
     writer = _Writer(
-        tmp_path / "a.h5", make_jobs(1, [4], 1.0), overwrite=False, save_every=10.0, threads=1
+        tmp_path / "a.h5", make_jobs(1.0, 1, N=[4]), overwrite=False, save_every=10.0, threads=1
     )
     for cost, wait in ((3.0, 300.0), (0.01, 10.0)):
         assert writer.due()

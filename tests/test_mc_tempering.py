@@ -20,7 +20,7 @@ from replicadnn.montecarlo.spec import Exchange, make_spec
 def test_every_rung_against_enumeration():
     """Energies by layer on three rungs, 16 random data sets, each with its own exact value."""
     betas, rounds = (0.4, 1.0, 2.5), 1500
-    spec = make_spec(2, 2, 1.0, scenario="random", beta=betas[-1], samples=16, seed=20, step=0.8)
+    spec = make_spec(1.0, 2, N=2, scenario="random", beta=betas[-1], samples=16, seed=20, step=0.8)
     job = Tempering(spec, Exchange(betas, rounds, 3))
     job.run(rounds)
     off = []
@@ -42,7 +42,7 @@ def test_every_rung_against_enumeration():
 
 def test_round_trips_by_hand():
     """bottom, top, bottom is one trip; starting at the top and falling is none."""
-    spec = make_spec(2, 2, 1.0, samples=1, beta=2.0, step=0.5)
+    spec = make_spec(1.0, 2, N=2, samples=1, beta=2.0, step=0.5)
     ladder = Tempering(spec, Exchange((1.0, 2.0), 1, 1)).samples[0].ladders[0]
     for place in ([0, 1], [1, 0], [0, 1], [1, 0]):
         ladder.place[:] = place
@@ -51,7 +51,7 @@ def test_round_trips_by_hand():
 
 
 def test_resume_is_bit_identical():
-    spec = make_spec(3, 5, 4.0, beta=2.0, samples=2, seed=3, replicas=2)
+    spec = make_spec(4.0, 3, N=5, beta=2.0, samples=2, seed=3, replicas=2)
     through = Tempering(spec, Exchange((1.8, 1.9, 2.0), 40, 5))
     through.run(40)
     first = Tempering(spec, Exchange((1.8, 1.9, 2.0), 40, 5))
@@ -69,7 +69,9 @@ def test_resume_is_bit_identical():
 
 
 def test_rounds_done_are_those_of_the_slowest_sample():
-    job = Tempering(make_spec(2, 4, 3.0, beta=2.0, samples=2, step=0.3), Exchange((1.0, 2.0), 6, 1))
+    job = Tempering(
+        make_spec(3.0, 2, N=4, beta=2.0, samples=2, step=0.3), Exchange((1.0, 2.0), 6, 1)
+    )
     job.samples[0].run(6, 1)
     assert (job.done, job.finished) == (0, False)
     job.run(4)
@@ -80,15 +82,15 @@ def test_rounds_done_are_those_of_the_slowest_sample():
 
 def test_threads_leave_no_trace():
     arguments = {"betas": (0.5, 1.0, 2.0), "rounds": 20, "every": 3, "samples": 3, "seed": 1}
-    one = temper(2, 5, 4.0, **arguments)
-    two = temper(2, 5, 4.0, threads=2, **arguments)
+    one = temper(4.0, 2, N=5, **arguments)
+    two = temper(4.0, 2, N=5, threads=2, **arguments)
     np.testing.assert_array_equal(one.energy, two.energy)
     np.testing.assert_array_equal(one.samples["R_matched"], two.samples["R_matched"])
 
 
 def test_infinite_beta_on_top_against_enumeration():
     """L = 1: the hard constraint on the last rung, reached from random starts through swaps."""
-    spec = make_spec(1, 2, 1.5, beta=math.inf, samples=16, seed=8, step=0.8, start="random")
+    spec = make_spec(1.5, 1, N=2, beta=math.inf, samples=16, seed=8, step=0.8, start="random")
     job = Tempering(spec, Exchange((1.0, 4.0, math.inf), 600, 3))
     job.run(600)
     off, energy = [], []
@@ -110,13 +112,13 @@ def test_infinite_beta_on_top_against_enumeration():
 def test_random_start_reaches_the_hard_constraint_where_a_quench_sticks():
     """L = 1, alpha = 2: direct quench refuted; with the ladder no violated gap at the top, and the
     overlap with the teacher is that of the planted start."""
-    quench = simulate(1, 20, 2.0, beta=math.inf, start="random", sweeps=500, samples=4)
+    quench = simulate(2.0, 1, N=20, beta=math.inf, start="random", sweeps=500, samples=4)
     assert quench.equilibrium.startswith("refuted")
     assert "--tempering" in quench.equilibrium
     betas = (*geometric_ladder(2.0, 8.0, 4), math.inf)
-    ladder = temper(1, 20, 2.0, betas=betas, rounds=200, samples=4, start="random")
+    ladder = temper(2.0, 1, N=20, betas=betas, rounds=200, samples=4, start="random")
     assert np.all(ladder.energy[-1] == 0.0)
-    planted = simulate(1, 20, 2.0, sweeps=2000, samples=4)
+    planted = simulate(2.0, 1, N=20, sweeps=2000, samples=4)
     (one, two), (first, second) = (
         batch_error(planted.samples["R"]),
         batch_error(ladder.samples["R_matched"]),
@@ -129,7 +131,7 @@ def test_random_start_reaches_the_hard_constraint_where_a_quench_sticks():
 @pytest.mark.parametrize("betas", [(1.0,), (2.0, 1.0), (0.0, 1.0), (math.inf, 1.0), (1.0, 1.0)])
 def test_bad_ladder_is_named(betas):
     with pytest.raises(InputError, match="tempering"):
-        temper(2, 5, 4.0, betas=betas)
+        temper(4.0, 2, N=5, betas=betas)
 
 
 def test_two_sided_statement():
@@ -148,7 +150,7 @@ def test_two_sided_statement():
 
 def test_glassy_system_is_not_declared_equilibrated():
     """L = 3, alpha = 20, beta = 5: the random start stays far from the planted one."""
-    statement, planted, random = two_sided(3, 10, 20.0, beta=5.0, samples=6, sweeps=300, seed=1)
+    statement, planted, random = two_sided(20.0, 3, N=10, beta=5.0, samples=6, sweeps=300, seed=1)
     assert statement.verdict is Verdict.NOT_SHOWN
     assert planted.R_matched_bound[0] > random.R_matched_bound[0] + 0.1
     assert (planted.bound_sides["R_matched"], random.bound_sides["R_matched"]) == ("upper", "lower")
@@ -229,7 +231,7 @@ def said_of_one_start(
 
 def test_statement_of_two_ladders():
     """Overlaps with earlier states and between ladders within a tenth of 1 - 0.1, from above."""
-    spec = make_spec(2, 4, 3.0, scenario="random", beta=2.0, samples=4, replicas=2)
+    spec = make_spec(3.0, 2, N=4, scenario="random", beta=2.0, samples=4, replicas=2)
     assert said_of_one_start(spec)[0] is Verdict.SHOWN
     assert said_of_one_start(spec, trips=(9, 4))[0] is Verdict.NOT_SHOWN
     assert said_of_one_start(spec, above=0.51)[0] is Verdict.REFUTED
@@ -246,16 +248,16 @@ def test_statement_of_two_ladders():
 
 
 def test_statement_of_less_than_two_ladders():
-    one = make_spec(2, 4, 3.0, scenario="random", beta=2.0, samples=4)
+    one = make_spec(3.0, 2, N=4, scenario="random", beta=2.0, samples=4)
     assert said_of_one_start(one) == (
         Verdict.NOT_SHOWN,
         "not shown: one ladder; compare two (replicas)",
     )
-    planted = make_spec(2, 4, 3.0, beta=2.0, samples=4, replicas=2)
+    planted = make_spec(3.0, 2, N=4, beta=2.0, samples=4, replicas=2)
     verdict, why = said_of_one_start(planted)
     assert verdict is Verdict.NOT_SHOWN
     assert "from the planted side" in why
-    hard = make_spec(1, 4, 1.0, scenario="random", samples=4, replicas=2)
+    hard = make_spec(1.0, 1, N=4, scenario="random", samples=4, replicas=2)
     assert said_of_one_start(hard)[0] is Verdict.SHOWN
     assert said_of_one_start(hard, energy=0.1) == (
         Verdict.REFUTED,
@@ -343,12 +345,12 @@ def test_random_labels_need_two_ladders_and_round_trips():
     """Overlaps with earlier states (from above) and between ladders (from below) must meet."""
     betas = geometric_ladder(0.5, 1.5, 3)
     arguments = {"betas": betas, "samples": 8, "scenario": "random"}
-    few = temper(2, 4, 3.0, **arguments, rounds=12, replicas=2)
+    few = temper(3.0, 2, N=4, **arguments, rounds=12, replicas=2)
     assert few.verdict is not Verdict.SHOWN
-    one = temper(2, 4, 3.0, **arguments, rounds=400)
+    one = temper(3.0, 2, N=4, **arguments, rounds=400)
     assert one.verdict is Verdict.NOT_SHOWN
     assert "replicas" in one.message
-    two = temper(2, 4, 3.0, **arguments, rounds=400, replicas=2)
+    two = temper(3.0, 2, N=4, **arguments, rounds=400, replicas=2)
     assert two.verdict is Verdict.SHOWN
     assert two.round_trips.min() >= 5
     assert np.abs(two.Q_self - two.Q_matched).max() < 0.05
@@ -359,14 +361,14 @@ def test_random_labels_need_two_ladders_and_round_trips():
 def test_stuck_ladders_are_refuted_though_energy_is_flat():
     """Cold ladder, random labels: each ladder keeps its own valley; energy alone would not tell."""
     found = temper(
-        2, 8, 8.0, betas=(4.0, 4.2), rounds=60, samples=6, scenario="random", replicas=2, seed=1
+        8.0, 2, N=8, betas=(4.0, 4.2), rounds=60, samples=6, scenario="random", replicas=2, seed=1
     )
     assert found.verdict is not Verdict.SHOWN
     assert found.q_self[0] > found.last_octave["q_matched"][0] + 0.2
 
 
 def test_size_of_the_state_does_not_grow_with_the_run():
-    spec = make_spec(2, 4, 3.0, beta=2.0, samples=1, replicas=2)
+    spec = make_spec(3.0, 2, N=4, beta=2.0, samples=1, replicas=2)
     sizes = [
         sum(a.nbytes for a in Tempering(spec, Exchange((1.0, 2.0), rounds, 10)).arrays().values())
         for rounds in (64, 10**6)
@@ -376,10 +378,12 @@ def test_size_of_the_state_does_not_grow_with_the_run():
 
 def test_collapse_is_seen_under_replica_exchange():
     """Soft potential at large beta: the alarm of the plain run is not lost."""
-    run = temper(2, 6, 3.0, betas=(1.0, 2.0), rounds=3, samples=2, start="random", potential="soft")
+    run = temper(
+        3.0, 2, N=6, betas=(1.0, 2.0), rounds=3, samples=2, start="random", potential="soft"
+    )
     assert not run.collapsed
     assert run.spin_correlation.shape == (1,)
-    copies = Tempering(make_spec(2, 6, 3.0, beta=2.0, samples=1), Exchange((1.0, 2.0), 2, 1))
+    copies = Tempering(make_spec(3.0, 2, N=6, beta=2.0, samples=1), Exchange((1.0, 2.0), 2, 1))
     for chain in copies.samples[0].ladders[0].chains:
         chain.S[1] = chain.S[1][:, :1]  # every neuron a copy of the first
     copies.samples[0].measure(1, last=False)
@@ -389,7 +393,7 @@ def test_collapse_is_seen_under_replica_exchange():
 def test_series_begin_at_the_start():
     """Entry 0: the planted state is the teacher, unrelated random ones match at the floor."""
     for start, low, high in (("planted", 1.0, 1.0), ("random", 0.0, 0.6)):
-        run = temper(2, 8, 4.0, betas=(1.0, 2.0), rounds=6, samples=3, start=start, replicas=2)
+        run = temper(4.0, 2, N=8, betas=(1.0, 2.0), rounds=6, samples=3, start=start, replicas=2)
         np.testing.assert_array_equal(run.series_times, 10 * np.arange(7))
         for name in ("r_matched", "q_matched"):
             assert np.all((run.series[name][0] >= low) & (run.series[name][0] <= high))
@@ -407,7 +411,7 @@ def test_overlaps_of_couplings_and_of_neurons_decide(name):
 
 def test_the_state_for_overlaps_with_earlier_ones_is_that_of_the_middle():
     """Kept in the round that begins at the middle (the 11th of 20), and never again."""
-    spec = make_spec(2, 5, 4.0, beta=2.0, samples=1, seed=3, step=0.5)
+    spec = make_spec(4.0, 2, N=5, beta=2.0, samples=1, seed=3, step=0.5)
     job = Tempering(spec, Exchange((1.5, 2.0), 20, 2))
     sample = job.samples[0]
     for until in (10, 11, 20):

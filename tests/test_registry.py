@@ -19,9 +19,9 @@ from replicadnn.sweeps.tasks.contract import Column, Task, task_named
 RESULTS: dict[str, Callable[[], Any]] = {
     "Solution": lambda: rd.solve(30.0, 3),
     "Solutions": lambda: rd.solve([2.0, 30.0], 3),
-    "MonteCarloResult": lambda: rd.simulate(2, 2, 1.0, sweeps=4, samples=2),
+    "MonteCarloResult": lambda: rd.simulate(1.0, 2, N=2, sweeps=4, samples=2),
     "Transitions": lambda: rd.transitions(2),
-    "Generalisation": lambda: rd.generalisation([1, 2], [2.0, 3.0]),
+    "Generalisation": lambda: rd.generalisation([2.0, 3.0], [1, 2]),
     "Capacity": lambda: rd.capacity(1),
     "Stability": lambda: rd.stability([1.0, 1.5], [1]),
     "Complexity": lambda: rd.complexity(6.0, 2, m=[0.8, 0.9]),

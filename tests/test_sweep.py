@@ -181,7 +181,7 @@ def test_points_are_those_of_simulate(tmp_path: Path) -> None:
     grid["beta"] = 2.0
     found = rd.sweep({"task": "mc", "grid": grid}, tmp_path / "a.h5", executor=Here())
     assert found.converged.all()
-    want = rd.simulate(2, 4, 3.0, beta=2.0, seed=1, sweeps=20, samples=2)
+    want = rd.simulate(3.0, 2, N=4, beta=2.0, seed=1, sweeps=20, samples=2)
     k = int(found.select(L=2, seed=1)[0])
     np.testing.assert_array_equal(found[k].C_J, want.C_J)
     assert found[k].params == want.params

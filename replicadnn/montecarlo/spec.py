@@ -157,7 +157,7 @@ def check_ladder(betas: Sequence[float]) -> tuple[float, ...]:
 
 
 class Parameters(TypedDict, total=False):
-    """Arguments of `make_spec` after L, N, alpha; `simulate` says what they mean."""
+    """Arguments of `make_spec` after alpha, L, N; `simulate` says what they mean."""
 
     connectivity: int | None
     graph: str | None
@@ -184,10 +184,10 @@ def default_beta(L: int, potential: str = "count") -> float:
 
 
 def make_spec(
-    L: int,
-    N: int,
     alpha: float,
+    L: int,
     *,
+    N: int,
     connectivity: int | None = None,
     graph: str | None = None,
     scenario: str = "teacher-student",

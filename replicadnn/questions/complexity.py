@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from replicadnn import interrupt
+from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance
@@ -41,7 +41,7 @@ from replicadnn.theory.counting import possible
 from replicadnn.theory.solve import Progress
 from replicadnn.theory.symmetric.search import settle
 from replicadnn.theory.symmetric.state import State, full_order
-from replicadnn.types import FloatArray
+from replicadnn.types import FloatArray, Number, Several
 from replicadnn.validate import numbers, real, whole
 
 _SWEEPS = 20_000
@@ -194,11 +194,12 @@ def planted_range(L: int) -> tuple[float, float, float]:
     return high, float(brentq(value, high, top, rtol=1e-10)), excess
 
 
+@by_name()
 def complexity(
     alpha: float,
     L: int,
     *,
-    m: ArrayLike | None = None,
+    m: Number | Several | None = None,
     kappa: float = 0.0,
     closure: str = AVERAGED,
     progress: Progress | None = None,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from replicadnn import interrupt
+from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.quadrature import on_panels
 from replicadnn.solution import Solution
@@ -79,6 +80,7 @@ class GapDistribution:
         return float(np.interp(distance, position, np.append(0.0, np.cumsum(pieces) - pieces / 2)))
 
 
+@by_name()
 @interrupt.safely()
 def gap_distribution(solution: Solution, layer: int) -> GapDistribution:
     """P(r) of layer ``layer`` (1..L) of a solved point of either scenario and any ansatz.

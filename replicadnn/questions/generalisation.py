@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from replicadnn import interrupt
+from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED
 from replicadnn.provenance import provenance
@@ -28,8 +28,8 @@ from replicadnn.status import Branch, Status
 from replicadnn.storage.tables import Plain, Table, Tables, plain
 from replicadnn.theory.observables import generalisation_error
 from replicadnn.theory.solve import Progress, plan, solve_plan
-from replicadnn.types import FloatArray
-from replicadnn.validate import choice, numbers, whole
+from replicadnn.types import FloatArray, Number, Several
+from replicadnn.validate import bare, choice, numbers, whole
 
 
 class Noise(enum.StrEnum):
@@ -173,9 +173,10 @@ def _stored(row: dict[str, Any]) -> ErrorPoint:
     return ErrorPoint(**row | kinds)
 
 
+@by_name()
 def generalisation(
+    alpha: Number | Several,
     L: int | Iterable[int],
-    alpha: ArrayLike,
     *,
     kappa: float = 0.0,
     beta: float = math.inf,
@@ -188,10 +189,10 @@ def generalisation(
 
     Parameters
     ----------
-    L : int or iterable of int
-        Depths, 1..10000.
     alpha : float or array
         Patterns per coupling.
+    L : int or iterable of int
+        Depths, 1..10000.
     kappa, beta : float
         Margin and inverse temperature of the training, as in `replicadnn.solve`.
     closure : str
@@ -217,7 +218,7 @@ def generalisation(
     Examples
     --------
     >>> import replicadnn as rd
-    >>> found = rd.generalisation([1, 2, 20], [4.0])
+    >>> found = rd.generalisation(4.0, [1, 2, 20])
     >>> print(found.error[:, 0].round(5))
     [0.14338 0.22974 0.5    ]
     """
@@ -238,7 +239,8 @@ def generalisation(
 
     def result(finished: bool) -> Generalisation:
         return Generalisation(
-            tuple(found[place] for place in sorted(found)), float(beta), float(kappa), branch,
+            tuple(found[place] for place in sorted(found)), float(bare(beta)), float(bare(kappa)),
+            branch,
             noise, closure, timings={"solve": time.perf_counter() - began}, provenance=provenance(),
             finished=finished,
         )  # fmt: skip

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from replicadnn import interrupt
+from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED, Problem, Scenario
 from replicadnn.provenance import provenance
@@ -29,6 +29,7 @@ from replicadnn.theory.counting import possible
 from replicadnn.theory.symmetric.branches import Candidate, find_branches
 from replicadnn.theory.symmetric.search import Settled, Stop, settle
 from replicadnn.theory.symmetric.state import State
+from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers
 
 _SWEEPS = 20_000
@@ -233,13 +234,14 @@ def _cross(
     )  # fmt: skip
 
 
+@by_name()
 def stability(
-    alpha: ArrayLike,
+    alpha: Number | Several,
     L: int | Sequence[int],
     *,
     scenario: str = "random",
-    kappa: ArrayLike = 0.0,
-    beta: ArrayLike = math.inf,
+    kappa: Number | Several = 0.0,
+    beta: Number | Several = math.inf,
     closure: str = AVERAGED,
     progress: Callable[[int, int], None] | None = None,
 ) -> Stability:
@@ -254,6 +256,8 @@ def stability(
     L : int or sequence
         Depth, 1..500.
     scenario : {"random", "teacher-student"}
+        Default random, unlike `replicadnn.solve`: in the teacher-student scenario replica symmetry
+        is exact, and there is no line to look for.
     kappa, beta : float or array
         Margins and inverse temperatures; every L is combined with every kappa and beta.
     closure : str
@@ -294,12 +298,12 @@ def stability(
 
 
 def plan(
-    alpha: ArrayLike,
+    alpha: Number | Several,
     L: int | Sequence[int],
     *,
     scenario: str,
-    kappa: ArrayLike,
-    beta: ArrayLike,
+    kappa: Number | Several,
+    beta: Number | Several,
     closure: str = AVERAGED,
 ) -> tuple[list[Problem], list[float]]:
     """Validate the arguments of `stability`: problems at the first alpha, and the grid."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from replicadnn import interrupt
-from replicadnn.errors import InputError
+from replicadnn.calls import by_name
+from replicadnn.errors import CallError, InputError
 from replicadnn.problem import AVERAGED, Ansatz, BranchChoice, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.solution import (
@@ -31,7 +31,8 @@ from replicadnn.theory.closures import (
 from replicadnn.theory.contract import KnowsLevels
 from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_branches
 from replicadnn.theory.symmetric.point import solve_point
-from replicadnn.validate import choice, real, whole
+from replicadnn.types import Number, Several
+from replicadnn.validate import choice, numbers, real, single, whole
 
 #: Called after every alpha with (points done, points in all).
 Progress = Callable[[int, int], None]
@@ -41,8 +42,36 @@ TOL_RANGE = (1e-14, 1e-2)
 MAX_FLOW_POINTS = 3000
 
 
-def solve(
-    alpha: ArrayLike,
+class Options(TypedDict, total=False):
+    """Keywords of `solve` beside ``branch``; their defaults are those of `plan`."""
+
+    scenario: str
+    ansatz: str | None
+    kappa: float
+    beta: float
+    closure: str
+    tol: float
+    max_sweeps: int
+    levels: int
+    time_limit: float
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A validated sweep in alpha: what `solve_plan` works through."""
+
+    problems: tuple[Problem, ...]
+    asked: BranchChoice
+    tol: float
+    max_sweeps: int
+    levels: int
+    time_limit: float
+    threads: int
+
+
+def plan(
+    alpha: Number | Several,
     L: int,
     *,
     scenario: str = "teacher-student",
@@ -56,16 +85,91 @@ def solve(
     levels: int = 16,
     time_limit: float = 300.0,
     threads: int = 1,
+) -> Plan:
+    """Validate the arguments of `solve` without computing anything."""
+    asked = choice(BranchChoice, "branch", branch)
+    setting = choice(Scenario, "scenario", scenario)
+    usual = default_ansatz(setting, closure)
+    structure = usual if ansatz is None else choice(Ansatz, "ansatz", ansatz)
+    if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
+        raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
+    levels = whole("levels", levels, 1, 512)
+    threads = whole("threads", threads, 1, 1024)
+    time_limit = real("time_limit", time_limit, 0.0, math.inf, "a number of seconds from 0 up")
+    tol = real("tol", tol, *TOL_RANGE, f"a number from {TOL_RANGE[0]:g} to {TOL_RANGE[1]:g}")
+    max_sweeps = whole("max_sweeps", max_sweeps, 1, 10**9)
+    problems = tuple(
+        Problem(
+            alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta,
+            closure=closure,
+        )
+        for a in numbers("alpha", alpha)
+    )  # fmt: skip
+    for problem in problems:  # there is such a closure, and it covers them
+        closure_of(problem)
+    return Plan(problems, asked, tol, max_sweeps, levels, time_limit, threads)
+
+
+def _plan_of(problem: Problem, L: int | None, **options: Any) -> Plan:
+    """The plan of one `Problem`, which states everything but how it is solved."""
+    stated = {f.name: getattr(problem, f.name) for f in fields(problem)}
+    twice = [name for name in stated if name in options or (name == "L" and L is not None)]
+    if twice:
+        raise CallError(f"solve: {twice[0]} is given twice; the Problem states it: solve(problem)")
+    return plan(stated.pop("alpha"), stated.pop("L"), **stated, **options)
+
+
+_One: TypeAlias = Literal["auto", "equilibrium", "continuous"]
+
+
+@overload
+def solve(
+    problem: Problem, /, *, branch: _One = ..., progress: Progress | None = ...,
+    **options: Unpack[Options],
+) -> Solution: ...  # fmt: skip
+@overload
+def solve(
+    problem: Problem, /, *, branch: Literal["all"], progress: Progress | None = ...,
+    **options: Unpack[Options],
+) -> Solutions: ...  # fmt: skip
+@overload
+def solve(
+    alpha: Number, L: int, *, branch: _One = ..., progress: Progress | None = ...,
+    **options: Unpack[Options],
+) -> Solution: ...  # fmt: skip
+@overload
+def solve(
+    alpha: Number, L: int, *, branch: Literal["all"], progress: Progress | None = ...,
+    **options: Unpack[Options],
+) -> Solutions: ...  # fmt: skip
+@overload
+def solve(
+    alpha: Several, L: int, *, branch: str = ..., progress: Progress | None = ...,
+    **options: Unpack[Options],
+) -> Solutions: ...  # fmt: skip
+@overload
+def solve(
+    alpha: Number, L: int, *, branch: str, progress: Progress | None = ...,
+    **options: Unpack[Options],
+) -> Solution | Solutions: ...  # fmt: skip
+@by_name(options=plan)
+def solve(
+    alpha: Number | Several | Problem,
+    L: int | None = None,
+    *,
+    branch: str = "auto",
     progress: Progress | None = None,
-) -> Any:
+    **options: Unpack[Options],
+) -> Solution | Solutions:
     """Solve the saddle-point equations q(l), Q(l) of docs/theory.md at one or many alpha.
 
     Parameters
     ----------
-    alpha : float or array
+    alpha : float, array or Problem
         Patterns per coupling M/N, 1e-9..1e9.  A sweep is solved from small to large alpha, each
         replica-symmetric point started from the one before (with broken symmetry every point is
-        solved from nothing); results come back in the order given.
+        solved from nothing); results come back in the order given.  ``solve(problem)``: a
+        `Problem`, which states L, scenario, ansatz, kappa, beta and closure too.
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
@@ -105,6 +209,8 @@ def solve(
     ------
     InputError
         Names the argument, its value and the allowed range.
+    CallError
+        The call itself is wrong; the message shows the right one.
     KeyboardInterrupt
         Ctrl-C, between two kernels; its ``partial`` holds the `Solutions` of what is done.
 
@@ -117,21 +223,12 @@ def solve(
     >>> print(sol.q_ea[:4].round(5))
     [1.      0.54243 0.18767 0.     ]
     """
-    work = plan(
-        alpha,
-        L,
-        scenario=scenario,
-        ansatz=ansatz,
-        kappa=kappa,
-        beta=beta,
-        closure=closure,
-        branch=branch,
-        tol=tol,
-        max_sweeps=max_sweeps,
-        levels=levels,
-        time_limit=time_limit,
-        threads=threads,
-    )
+    if isinstance(alpha, Problem):
+        work = _plan_of(alpha, L, branch=branch, **options)
+    elif L is None:
+        raise CallError("solve: L is missing; the call is solve(alpha, L)")
+    else:
+        work = plan(alpha, L, branch=branch, **options)
     results: dict[int, list[Solution]] = {}
 
     def collected() -> Solutions:
@@ -142,62 +239,9 @@ def solve(
             results[index] = found
             if progress is not None:
                 progress(len(results), len(work.problems))
-    if np.ndim(alpha) == 0 and work.asked is not BranchChoice.ALL:
+    if (isinstance(alpha, Problem) or single(alpha)) and work.asked is not BranchChoice.ALL:
         return results[0][0]
     return collected()
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A validated sweep in alpha: what `solve_plan` works through."""
-
-    problems: tuple[Problem, ...]
-    asked: BranchChoice
-    tol: float
-    max_sweeps: int
-    levels: int
-    time_limit: float
-    threads: int
-
-
-def plan(
-    alpha: ArrayLike,
-    L: int,
-    *,
-    scenario: str = "teacher-student",
-    ansatz: str | None = None,
-    kappa: float = 0.0,
-    beta: float = math.inf,
-    closure: str = AVERAGED,
-    branch: str = "auto",
-    tol: float = 1e-8,
-    max_sweeps: int = MAX_SWEEPS,
-    levels: int = 16,
-    time_limit: float = 300.0,
-    threads: int = 1,
-) -> Plan:
-    """Validate the arguments of `solve` without computing anything."""
-    asked = choice(BranchChoice, "branch", branch)
-    setting = choice(Scenario, "scenario", scenario)
-    usual = default_ansatz(setting, closure)
-    structure = usual if ansatz is None else choice(Ansatz, "ansatz", ansatz)
-    if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
-        raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
-    levels = whole("levels", levels, 1, 512)
-    threads = whole("threads", threads, 1, 1024)
-    time_limit = real("time_limit", time_limit, 0.0, math.inf, "a number of seconds from 0 up")
-    tol = real("tol", tol, *TOL_RANGE, f"a number from {TOL_RANGE[0]:g} to {TOL_RANGE[1]:g}")
-    max_sweeps = whole("max_sweeps", max_sweeps, 1, 10**9)
-    problems = tuple(
-        Problem(
-            alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta,
-            closure=closure,
-        )
-        for a in _alphas(alpha)
-    )  # fmt: skip
-    for problem in problems:  # there is such a closure, and it covers them
-        closure_of(problem)
-    return Plan(problems, asked, tol, max_sweeps, levels, time_limit, threads)
 
 
 def solve_plan(work: Plan) -> Iterator[tuple[int, list[Solution]]]:
@@ -270,13 +314,3 @@ def _convex(problem: Problem, tol: float) -> Solution:
         certificate=replace(own, levels_error_s=0.0, levels_error_q=0.0, levels_error_Q=0.0),
         q_ea_error=np.zeros(2), Q_ea_error=np.zeros(1),
     )  # fmt: skip
-
-
-def _alphas(alpha: ArrayLike) -> list[float]:
-    values: Iterable[Any] = alpha if np.ndim(alpha) else [alpha]  # type: ignore[assignment]
-    points = list(values)
-    if not points:
-        raise InputError("alpha", points, "at least one number")
-    if any(np.ndim(a) for a in points):
-        raise InputError("alpha", points, "a number or a flat list of numbers")
-    return [a.item() if isinstance(a, np.generic) else a for a in points]

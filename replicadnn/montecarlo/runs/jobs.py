@@ -33,10 +33,10 @@ class Job:
 
 
 def make_jobs(
-    L: int,
-    N: Sequence[float],
     alpha: float,
+    L: int,
     *,
+    N: Sequence[float],
     connectivity: Sequence[float] | None = None,
     graph: str | None = None,
     tempering: Sequence[float] | None = None,
@@ -70,7 +70,7 @@ def make_jobs(
             raise InputError("burn_in", arguments["burn_in"], "0 with tempering")
     jobs = []
     for network, begin in itertools.product(networks, starts):
-        spec = make_spec(L, alpha=alpha, start=begin, **network, **arguments)
+        spec = make_spec(alpha, L, start=begin, **network, **arguments)
         if every is not None and spec.sweeps < every:
             raise InputError("sweeps", spec.sweeps, f"at least the {every} between two swaps")
         swaps = Exchange(ladder, spec.sweeps // every, every) if every is not None else None

@@ -10,6 +10,7 @@ from typing import Any, Unpack
 from numpy.typing import NDArray
 
 from replicadnn import interrupt
+from replicadnn.calls import by_name
 from replicadnn.montecarlo.measure.equilibrium import TwoSided
 from replicadnn.montecarlo.runs import statement
 from replicadnn.montecarlo.runs.drive import drive
@@ -19,12 +20,13 @@ from replicadnn.montecarlo.spec import Parameters, make_spec
 from replicadnn.validate import real, whole
 
 
+@by_name(options=make_spec)
 @interrupt.safely()
 def simulate(
-    L: int,
-    N: int,
     alpha: float,
+    L: int,
     *,
+    N: int,
     threads: int = 1,
     state: Mapping[str, NDArray[Any]] | None = None,
     checkpoint: Callable[[Simulation], None] | None = None,
@@ -36,7 +38,7 @@ def simulate(
 
     Parameters
     ----------
-    L, N, alpha : depth, width, patterns per coupling of a perceptron; M = alpha c is rounded.
+    alpha, L, N : patterns per coupling of a perceptron, depth, width; M = alpha c is rounded.
     connectivity : neurons c that a perceptron reads, 2 to N; None: all N.
     graph : where c < N, "random" (default: each perceptron draws its c neurons, the fan-out
         fluctuates) or "regular" (fan-out c too); a new one in every sample.
@@ -64,8 +66,9 @@ def simulate(
     Raises
     ------
     InputError : argument outside its range, named with value and range.
+    CallError : the call itself is wrong; the message shows the right one.
     """
-    spec = make_spec(L, N, alpha, **parameters)
+    spec = make_spec(alpha, L, N=N, **parameters)
     threads = whole("threads", threads, 1, 4096)
     if time_limit is not None:
         time_limit = real("time_limit", time_limit, 0.0, math.inf, "seconds, 0 or more")
@@ -76,13 +79,13 @@ def simulate(
 
 
 def two_sided(
-    L: int, N: int, alpha: float, **arguments: Any
+    alpha: float, L: int, *, N: int, **arguments: Any
 ) -> tuple[TwoSided, MonteCarloResult, MonteCarloResult]:
     """Was equilibrium reached within ``sweeps``?  Planted and random starts on the same data.
 
     Returns the statement (`statement.of_two_starts`) and both results.
     Arguments as in `simulate`, without start.
     """
-    planted = simulate(L, N, alpha, **arguments, start="planted")
-    random = simulate(L, N, alpha, **arguments, start="random")
+    planted = simulate(alpha, L, N=N, **arguments, start="planted")
+    random = simulate(alpha, L, N=N, **arguments, start="random")
     return statement.of_two_starts(planted, random), planted, random

@@ -149,10 +149,10 @@ def rung_steps(
 
 @interrupt.safely()
 def temper(
-    L: int,
-    N: int,
     alpha: float,
+    L: int,
     *,
+    N: int,
     betas: Sequence[float],
     rounds: int = 1000,
     every: int = 10,
@@ -171,7 +171,7 @@ def temper(
     """
     ladder = check_ladder(betas)
     rounds, every = whole("rounds", rounds, 1, 10**9), whole("every", every, 1, 10**9)
-    spec = make_spec(L, N, alpha, beta=ladder[-1], sweeps=rounds * every, **arguments)
+    spec = make_spec(alpha, L, N=N, beta=ladder[-1], sweeps=rounds * every, **arguments)
     job = Tempering(spec, Exchange(ladder, rounds, every), state)
     begin = time.perf_counter()
     drive(job, whole("threads", threads, 1, 4096), checkpoint=checkpoint, stop=stop)

@@ -6,25 +6,26 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from numpy.typing import ArrayLike
-
 from replicadnn import interrupt
+from replicadnn.calls import by_name
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, KAPPA_MAX, Ansatz, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.questions.capacity.broken import closing_rsb
 from replicadnn.questions.capacity.result import Capacity, CapacityPoint, judged
 from replicadnn.questions.capacity.symmetric import closing
 from replicadnn.theory.closures import closure_of
+from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers, real, whole
 
 MAX_LEVELS = 6
 MAX_DEPTH = 200
 
 
+@by_name()
 def capacity(
     L: int | Sequence[int],
     *,
-    kappa: ArrayLike = 0.0,
+    kappa: Number | Several = 0.0,
     ansatz: str = "rs",
     levels: int = 3,
     closure: str = AVERAGED,
@@ -42,9 +43,12 @@ def capacity(
         Depth, 1..200.
     kappa : float or sequence
         Margin, -10..10; every L is combined with every kappa.
-    ansatz : {"rs", "rsb"}
+    ansatz : {"rs", "1rsb", "rsb"}
+        Default rs, unlike `replicadnn.solve` at random data: the only ansatz that every closure
+        has, and whose end is reached on the full equations; rsb follows saturated branches.
     levels : int
-        K of rsb, 1..6.
+        Levels K of rsb, 1..6; default 3, fewer than in `replicadnn.solve`: an end is computed at
+        K = 1, 2, ... levels, and the last change is the error.
     closure : str
         Treatment of the neurons, as in `replicadnn.solve`.
     alpha_max : float
@@ -100,7 +104,7 @@ class Plan:
 
 def plan(
     L: int | Sequence[int],
-    kappa: ArrayLike = 0.0,
+    kappa: Number | Several = 0.0,
     *,
     ansatz: str = "rs",
     levels: int = 3,

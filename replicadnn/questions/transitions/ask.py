@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, Ansatz, Problem, Scenario
 from replicadnn.questions.transitions.broken import broken_transitions
@@ -16,6 +17,7 @@ from replicadnn.validate import choice, real, whole
 MAX_DEPTH = 1000
 
 
+@by_name()
 def transitions(
     L: int,
     *,
@@ -45,7 +47,8 @@ def transitions(
     alpha_max : float
         Nothing is looked for beyond.
     levels : int
-        Levels K of rsb; the error comes from K and K/2 levels.
+        Levels K of rsb; the error comes from K and K/2 levels.  Default 8, fewer than in
+        `replicadnn.solve`: a threshold is a root, found by many solutions.
     threads : int
         Threads over the layers (rsb).
     progress : callable, optional

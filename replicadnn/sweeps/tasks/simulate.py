@@ -69,7 +69,7 @@ class SimulateTask:
         alpha = values.pop("alpha")
         c = values.pop("connectivity", None) or None
         values |= {"connectivity": None if c is None else [c], "graph": values.get("graph") or None}
-        found = make_jobs(values.pop("L"), [values.pop("N")], alpha, **values)
+        found = make_jobs(alpha, values.pop("L"), N=[values.pop("N")], **values)
         if len(found) != 1:
             raise InputError("start", "both", "planted or random in a sweep")
         spec = found[0].spec
@@ -97,7 +97,7 @@ class SimulateTask:
             values[name] = values[name] or None
         if math.isnan(values["step"]):
             del values["step"]
-        return simulate(values.pop("L"), values.pop("N"), values.pop("alpha"), **values)
+        return simulate(**values)
 
     def tiny(self, params: Mapping[str, Any]) -> Params:
         """A point of a moment that needs the same compiled kernels."""
