@@ -67,7 +67,7 @@ class Pool(Workers):
         self.executor.shutdown(wait=True, cancel_futures=True)
         if not self._begun.is_set():
             raise InputError(
-                "executor", "processes", "they ended before their first point; each of them imports "
+                "executor", "processes", "they ended before their first point; each imports "
                 'the script, which must be a file with the call under if __name__ == "__main__":'
             )  # fmt: skip
         self.executor = self._new()
