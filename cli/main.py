@@ -28,9 +28,6 @@ EXIT_NOT_CONVERGED = 3
 EXIT_INTERRUPTED = 130
 _STOPPING = "\ninterrupt: stopping at the next safe point (again: stop at once)\n"
 
-#: Raised from click 8.2 on where a group is called without a command.
-_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
-
 
 class LazyGroup(click.Group):
     """Imports a command's module only when the command runs."""
@@ -106,7 +103,7 @@ def run(args: list[str] | None = None) -> int:
             )  # fmt: skip
             return int(code or 0)
     except click.UsageError as error:
-        if isinstance(error, _NO_ARGUMENTS):  # the message is the help text
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):  # the message is the help text
             click.echo(error.format_message(), err=True)
             return 2
         hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""

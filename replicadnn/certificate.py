@@ -53,9 +53,9 @@ class Certificate:
     Attributes
     ----------
     residual : float
-        max |F(x) - x| / (x_EA (1 - x)) of the undamped map F over all overlaps x of every
-        layer and level, x_EA that of the layer; replica symmetric: |logit F(x) - logit x|, the same
-        to first order.
+        max ``|F(x) - x| / (x_EA (1 - x))`` of the undamped map F over all overlaps x of every
+        layer and level, x_EA that of the layer; replica symmetric: ``|logit F(x) - logit x|``,
+        the same to first order.
     mass_error : float
         Largest error of a normalisation that holds exactly: rs, Int Dz w(u) = norm in every
         layer; rsb, sum of P_i over the grid at every level.

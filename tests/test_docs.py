@@ -28,7 +28,7 @@ from replicadnn.montecarlo.measure.equilibrium import Verdict
 from replicadnn.problem import AVERAGED, EXACT
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOTES = sorted((ROOT / "docs" / "notes").glob("*.md"))
 TEXTS = [*PAGES, *NOTES, ROOT / "CHANGELOG.md", ROOT / "data" / "README.md"]
 BLOCK = re.compile(r"^(?:<!-- (.*?) -->\n)?```(python|bash)\n(.*?)^```$", re.M | re.S)

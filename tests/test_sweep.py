@@ -727,3 +727,17 @@ def test_tasks_know_their_columns() -> None:
         (SimulateTask(), {"alpha": 1.0, "L": 2, "N": 4}),
     ):
         assert set(task.complete(given_)) == set(task.parameters)
+
+
+def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:
+    """Its processes import it, and would start sweeps of their own."""
+    script = tmp_path / "bare.py"
+    script.write_text("import replicadnn as rd\nrd.sweep({'grid': {'alpha': 5, 'L': 3}}, 'a.h5')\n")
+    done = subprocess.run(
+        [sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1
+    assert done.stderr.splitlines()[-1].endswith(
+        'which must be a file with the call under if __name__ == "__main__":'
+    )

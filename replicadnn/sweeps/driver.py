@@ -96,6 +96,8 @@ def sweep(
     KeyboardInterrupt
         Passed on after everything computed has been saved.
     """
+    if executors.imported_by_a_worker():  # the script has no __main__ guard
+        raise SystemExit(1)
     work = make_plan(plan)
     if share is not None:
         work = work.share(*share)

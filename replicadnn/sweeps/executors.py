@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing.synchronize import Event
 from typing import Any
 
 from replicadnn.errors import InputError, one_line
@@ -46,11 +47,15 @@ class Pool(Workers):
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
+        self._context = multiprocessing.get_context("spawn")
+        self._begun = self._context.Event()
         super().__init__(self._new(), 2 * workers)
 
     def _new(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_begin_worker)
+        return ProcessPoolExecutor(
+            self._workers, mp_context=self._context,
+            initializer=_begin_worker, initargs=(self._begun,),
+        )  # fmt: skip
 
     def submit(self, function: Callable[..., bytes], *args: Any) -> Future[bytes]:
         """As `Executor.submit`; the processes start with the first point."""
@@ -58,8 +63,13 @@ class Pool(Workers):
             return self.executor.submit(function, *args)
 
     def rebuild(self) -> bool:
-        """New processes in place of those that died."""
+        """New processes in place of those that died; InputError if none of them ever began."""
         self.executor.shutdown(wait=True, cancel_futures=True)
+        if not self._begun.is_set():
+            raise InputError(
+                "executor", "processes", "they ended before their first point; each imports "
+                'the script, which must be a file with the call under if __name__ == "__main__":'
+            )  # fmt: skip
         self.executor = self._new()
         return True
 
@@ -87,8 +97,14 @@ def _environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _begin_worker() -> None:
+def imported_by_a_worker() -> bool:
+    """Whether this is a new process that imports the script of the one that started it."""
+    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
+
+
+def _begin_worker(begun: Event) -> None:
     """Ctrl-C is the business of the parent; without a parent there is nothing to work for."""
+    begun.set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
