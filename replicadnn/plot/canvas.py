@@ -188,7 +188,10 @@ def plain_numbers(ax: Axes) -> None:
 
 
 def few_decades(axis: Axis) -> None:
-    """Numbers between the decades of a logarithmic axis that shows hardly one."""
+    """Plain numbers, also between the decades, on a logarithmic axis that shows hardly one."""
+    low, high = axis.get_view_interval()
+    if low > 1e-3 and high < 1e4 and high < 100.0 * low:
+        axis.set_major_formatter(LogFormatter())
     axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.5)))
 
 

@@ -152,6 +152,8 @@ def _name_runs(
     if len(widths) > 1:
         for place, N in enumerate(widths):
             shape = {"marker": MARKERS[place % len(MARKERS)]}
+            if not any(math.isfinite(point.value) for point in points if point.N == N):
+                shape["markerfacecolor"] = "none"
             ax.errorbar([], [], [], **base | shape, label=f"Monte Carlo, {written('N', N)}")
     elif any(math.isfinite(point.value) for point in points):
         ax.errorbar([], [], [], **base, label="Monte Carlo")
