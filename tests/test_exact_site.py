@@ -148,6 +148,24 @@ def test_accuracy_with_a_margin(beta: float, kappa: float) -> None:
             assert one == pytest.approx(two, rel=1e-12 + 4e-16 / math.sqrt(mu))
 
 
+@pytest.mark.parametrize("kappa", [-3.0, 0.5, 10.0])
+@pytest.mark.parametrize("mu", [1e-31, 1e-32, 1e-33, 1e-60, 1e-200])
+def test_panels_end_where_numbers_are_coarser_than_the_step(mu: float, kappa: float) -> None:
+    """At kappa/sqrt(mu) > 1e16 the step of w lies between two neighbouring numbers."""
+    root = math.sqrt(mu)
+    for beta in (math.inf, 3.0, 0.001):
+        case = problem(RANDOM, beta, kappa)
+        drop = Sites(case).parameters[3]
+        for fine in (1, 2):
+            edges = exact_averages.field_panels(9.2 / root, 1.0 / root, kappa / root, drop, fine)
+            assert np.all(np.diff(edges) > 0.0)
+            assert edges[-1] == 9.2 / root
+            assert edges.size < 1500
+        for eps in (0.0, 1.0, 1e4, math.inf):
+            assert not np.any(np.isnan(site(case, 1.0, eps, mu=mu)))
+            assert slopes(case, 1.0, eps, mu=mu).shape == (6,)
+
+
 @pytest.mark.parametrize(
     ("kappa", "mu", "eps", "q"),
     [

@@ -51,6 +51,8 @@ CASES = [
     (5, 1.0, 3.0, (4, 1, 2, 3), (0.578759256, 0.760762286, 4.55863647, 5.10684879)),
     (3, -0.5, 1.0, (1, 2), (52.3323078, 170.711181)),
     (4, 1.0, 1.0, (1, 3, 2), (9.3686982, 87.772506, 2317.8799)),
+    (3, 0.5, 0.1, (1, 2), (3109.99374, 604502.625)),
+    (2, -0.5, 0.001, (1,), (32283442.5,)),
 ]
 
 
@@ -133,6 +135,24 @@ def test_growth_by_hand() -> None:
     assert growth == pytest.approx([alpha * w1**2, alpha * w1**4], rel=1e-12)
     at = Equations(problem(2, kappa, alpha=0.10532746)).growth(State.liquid(2))
     assert at == pytest.approx([1.0], rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("layer", "beta"), [(1, inf), (1, 1.0), (1, 0.001), (3, inf), (3, 1.0), (3, 0.03)]
+)
+def test_a_layer_starts_with_small_overlaps_only(layer: int, beta: float) -> None:
+    """At beta = 0.001 Q(1) = q(1)/c0 with 1/c0 = 8e6: none of the three exceeds what is asked."""
+    grown = independent_fronts(problem(4, 0.5, beta))
+    assert grown is not None
+    liquid = State.liquid(4)
+    onset = -float(grown.log_growth(liquid, 0.0)[layer - 1])
+    state = grown.seed(liquid, onset, layer, 1e-6)
+    new = [state.q[layer], state.Q[layer - 1], state.Q[layer]]
+    rest = [state.p[layer], state.P[layer - 1], state.P[layer]]
+    assert max(new) == 1e-6
+    assert min(new) >= 0.0
+    assert np.add(new, rest) == pytest.approx(1.0, abs=1e-15)
+    assert np.count_nonzero(new) == 2
 
 
 def test_what_is_said_of_the_fronts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

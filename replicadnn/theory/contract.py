@@ -192,7 +192,7 @@ class IndependentFronts(Protocol):
         """
 
     def seed(self, state: State, log_alpha: float, layer: int, overlap: float) -> State:
-        """``state`` at the onset of the liquid ``layer``, with this ``overlap`` << 1 there."""
+        """``state`` at the onset of ``layer``, whose largest overlap becomes ``overlap`` << 1."""
 
 
 class Closure(Protocol):

@@ -164,7 +164,8 @@ def site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
         uu += weight[i] * a
         uw += weight[i] * c
         ww += weight[i] * e
-    return q_eps, q_lam / mu, G_lam / mu**2, uu, uw / mu, ww / mu**2
+    # mu^2 underflows below mu = 1e-162
+    return q_eps, q_lam / mu, G_lam / mu / mu, uu, uw / mu, ww / mu / mu
 
 
 @jit_strict

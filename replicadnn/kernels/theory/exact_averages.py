@@ -147,7 +147,11 @@ def reach(teacher, eps):
 
 @jit_strict
 def field_panels(end, width, k, drop, fine):
-    """Edges of panels on [0, end], short near the sharp places of ln W(+-omega)."""
+    """Edges of panels on [0, end], short near the sharp places of ln W(+-omega).
+
+    A panel without a number strictly between its edges is not halved: at k > 1e16 neighbouring
+    numbers are further apart than the sharp place is wide.
+    """
     bend, step = abs(k), abs(k - drop)
     grading = _GRADING if k == 0.0 else 0.5 * _GRADING  # sharp places within the range
     edges = [0.0]
@@ -159,8 +163,10 @@ def field_panels(end, width, k, drop, fine):
         near = min(near, 1.0 + max(0.0, lo - bend, bend - hi))
         if drop < math.inf:
             near = min(near, 2.0 / (2.0 + drop) + max(0.0, lo - step, step - hi))
-        if size * fine > _PANEL * width or (size * fine > grading * near and size > _FINEST):
-            ends.append(0.5 * (lo + hi))
+        middle = 0.5 * (lo + hi)
+        long = size * fine > _PANEL * width or (size * fine > grading * near and size > _FINEST)
+        if long and lo < middle < hi:
+            ends.append(middle)
         else:
             edges.append(ends.pop())
     return np.array(edges)

@@ -168,19 +168,21 @@ class TwoFronts:
         return math.inf if L == 1 else math.exp(-float(self.log_growth(State.liquid(L), 0.0).max()))
 
     def seed(self, state: State, log_alpha: float, layer: int, overlap: float) -> State:
-        """``state`` at the onset of the liquid ``layer``, with this ``overlap`` << 1 there.
+        """``state`` at the onset of ``layer``, whose largest overlap becomes ``overlap`` << 1.
 
-        x = alpha G(l+1)^2:  Q(l+1) G(l+1) = x q(l),  c0 q(l-1) Q(l) = (1 - x) q(l).
+        x = alpha G(l+1)^2:  Q(l+1) G(l+1) = x q(l),  c0 q(l-1) Q(l) = (1 - x) q(l).  At small beta
+        c0 and G are small, and the couplings have the larger overlaps.
         """
         equations = self._at(log_alpha)
         new, n = state.copy(), layer
         above = float(equations.layers(state).G[n])
         x = math.exp(log_alpha) * above**2
-        new.q[n], new.p[n] = overlap, 1.0 - overlap
-        new.Q[n] = math.exp(log_alpha) * above * overlap
-        if state.q[n - 1] > 0.0:
-            new.Q[n - 1] = (1.0 - x) * overlap / (equations.c0 * float(state.q[n - 1]))
-        new.P[n - 1 : n + 1] = 1.0 - new.Q[n - 1 : n + 1]
+        below, fed = 0.0, float(state.q[n - 1])
+        if fed > 0.0:
+            below = (1.0 - x) / (equations.c0 * fed)
+        ratios = np.array([1.0, below, math.exp(log_alpha) * above])  # q(l), Q(l), Q(l+1)
+        new.q[n], new.Q[n - 1], new.Q[n] = overlap * ratios / ratios.max()
+        new.p[n], new.P[n - 1 : n + 1] = 1.0 - new.q[n], 1.0 - new.Q[n - 1 : n + 1]
         return new
 
     def _at(self, log_alpha: float) -> Equations:
