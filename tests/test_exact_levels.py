@@ -147,7 +147,7 @@ def test_first_threshold(L: int, kappa: float, beta: float, threshold: float) ->
 @pytest.mark.parametrize(("L", "kappa", "beta"), [(2, 0.3, INF), (3, 0.0, 4.0)])
 def test_margin_and_temperature(L: int, kappa: float, beta: float) -> None:
     """Certified, below the replica-symmetric s, above which one level cannot lie."""
-    alpha = 1.2 if L == 2 else 8.0
+    alpha = 1.0 if L == 2 else 8.0
     found = solve(L, alpha, 1, kappa=kappa, beta=beta)
     symmetric = rd.solve(
         alpha, L, scenario="random", ansatz="rs", closure="exact", kappa=kappa, beta=beta
@@ -297,7 +297,7 @@ def test_end_of_one_level_is_stationary() -> None:
 
 @pytest.mark.slow
 def test_thresholds() -> None:
-    """Layer 1 of L = 3 freezes where layer 2 is broken: 8.5753, 8.3628, 8.3093 at K = 1, 2, 4."""
+    """Layer 1 of L = 3 becomes solid at 8.5753, 8.3628, 8.3093 with K = 1, 2, 4 levels."""
     for K, alpha in ((1, 8.57531), (2, 8.36278), (4, 8.30926)):
         found = rd.transitions(3, scenario="random", ansatz="rsb", closure="exact", levels=K)
         assert found.alpha == pytest.approx([2.4674011, alpha], abs=2e-4)

@@ -181,7 +181,7 @@ def solve(
     scenario : {"teacher-student", "random"}
     ansatz : {"rs", "1rsb", "rsb"}, optional
         Default: rs for teacher-student data (exact there), rsb for random data (closure exact:
-        rs, it has no other).
+        rs; the others, ten times the work of the averaged closure, are asked for by name).
     kappa : float
         Margin, -10..10.
     beta : float

@@ -16,13 +16,14 @@ import math
 
 import numpy as np
 
-from replicadnn.kernels._jit import jit_ieee_strict
+from replicadnn.kernels._jit import jit_ieee, jit_ieee_strict
 from replicadnn.kernels.theory.boundaries import log_ndtr
 
 ORDER = 14
 WIDE = 1.6  # sigma in units of the local spacing from which sums over the points are exact
 DOUBLE = 4.0  # ... below which they want every spacing halved
 REACH = 9.0
+UNDERFLOW = 1e-280
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
@@ -161,3 +162,108 @@ def site(omega, u, width, kappa, beta, out):
                 out[3, half, i, j] = 4.0 * both
                 out[4, half, i, j] = 2.0 * both * (r_plus + r_minus)
                 out[5, half, i, j] = up * c_plus + down * c_minus + both * (r_plus + r_minus) ** 2
+
+
+@jit_ieee
+def average(x, weight, scale, omega, u, parity):
+    """x <- scale E(weight x) for tables x (n, 2, n_omega, n_u) of one parity (0 even, 1 odd).
+
+    ``omega`` (2, n_omega, n_omega) and ``u`` (2, n_u, n_u): C+ and C- of both fields, that of u
+    transposed.  The halves u >= 0 and u <= 0 of a table have an even and an odd combination.
+    """
+    n, a, b = x.shape[0], x.shape[2], x.shape[3]
+    total, rest = np.empty((n * a, b)), np.empty((n * a, b))
+    for t in range(n):
+        for k in range(a):
+            row = t * a + k
+            for j in range(b):
+                right, left = weight[0, k, j] * x[t, 0, k, j], weight[1, k, j] * x[t, 1, k, j]
+                total[row, j] = right + left
+                rest[row, j] = right - left
+    total, rest = np.dot(total, u[0]), np.dot(rest, u[1])
+    for t in range(n):
+        one = np.dot(omega[parity], total[t * a : (t + 1) * a])
+        two = np.dot(omega[1 - parity], rest[t * a : (t + 1) * a])
+        for k in range(a):
+            for j in range(b):
+                x[t, 0, k, j] = 0.5 * scale[0, k, j] * (one[k, j] + two[k, j])
+                x[t, 1, k, j] = 0.5 * scale[1, k, j] * (one[k, j] - two[k, j])
+
+
+@jit_ieee
+def form(p, omega, u, out):
+    """out(x) = p(E x) for a linear form p on even tables: the transpose of `average`."""
+    total = np.dot(np.dot(omega[0].T, p[0] + p[1]), u[0].T)
+    rest = np.dot(np.dot(omega[1].T, p[0] - p[1]), u[1].T)
+    out[0] = 0.5 * (total + rest)
+    out[1] = 0.5 * (total - rest)
+
+
+@jit_ieee
+def _prepare(m, f, first, second, weight, even):
+    """weight = e^{m (f - max f)}; even = 1, f, f_xy + m f_x f_y.  Returns max f."""
+    highest = f.max()
+    for half in range(2):
+        for k in range(f.shape[1]):
+            for j in range(f.shape[2]):
+                value, u, w = f[half, k, j], first[0, half, k, j], first[1, half, k, j]
+                weight[half, k, j] = math.exp(m * (value - highest))
+                even[0, half, k, j] = 1.0
+                even[1, half, k, j] = value
+                even[2, half, k, j] = second[0, half, k, j] + m * u * u
+                even[3, half, k, j] = second[1, half, k, j] + m * u * w
+                even[4, half, k, j] = second[2, half, k, j] + m * w * w
+    return highest
+
+
+@jit_ieee
+def _lower(m, highest, even, first, f, second, mean, inverse):
+    """The level below from E of weight times `_prepare`'s and the first derivatives (in place)."""
+    for half in range(2):
+        for k in range(f.shape[1]):
+            for j in range(f.shape[2]):
+                norm = even[0, half, k, j]
+                good = norm > UNDERFLOW
+                scale = 1.0 / norm if good else 0.0
+                f[half, k, j] = highest + math.log(norm if good else UNDERFLOW) / m
+                mean[half, k, j] = even[1, half, k, j] * scale if good else f[half, k, j]
+                u, w = first[0, half, k, j] * scale, first[1, half, k, j] * scale
+                first[0, half, k, j], first[1, half, k, j] = u, w
+                second[0, half, k, j] = even[2, half, k, j] * scale - m * u * u
+                second[1, half, k, j] = even[3, half, k, j] * scale - m * u * w
+                second[2, half, k, j] = even[4, half, k, j] * scale - m * w * w
+                inverse[half, k, j] = scale
+
+
+@jit_ieee
+def matrices(n, h, a, increments, transposed):
+    """C+ and C- of every level (K+1, 2, n, n) for increments of the variance (K+1)."""
+    out = np.empty((increments.size, 2, n, n))
+    for i in range(increments.size):
+        even, odd = averages(n, h, a, math.sqrt(max(increments[i], 0.0)))
+        out[i, 0] = even.T if transposed else even
+        out[i, 1] = odd.T if transposed else odd
+    return out
+
+
+@jit_ieee
+def flow(m, omega, u, f, first, second, mean, weight, inverse, P):
+    """All levels from the highest (row K of f, first, second) down, and the densities up.
+
+    Rows by level; arguments as in `replicadnn.theory.closures.exact.plane.Tables`.
+    """
+    K = m.size - 1
+    shape = f.shape[1:]
+    ones, even = np.ones(shape), np.empty((5, *shape))
+    for i in range(K, 0, -1):
+        highest = _prepare(m[i], f[i], first[i], second[i], weight[i], even)
+        average(even, weight[i], ones, omega[i], u[i], 0)
+        first[i - 1] = first[i]
+        average(first[i - 1], weight[i], ones, omega[i], u[i], 1)
+        _lower(m[i], highest, even, first[i - 1], f[i - 1], second[i - 1], mean[i - 1], inverse[i])
+    P[0] = 0.0
+    P[0, 0, 0, 0] = 1.0
+    form(P[0].copy(), omega[0], u[0], P[0])
+    for i in range(1, K + 1):
+        form(P[i - 1] * inverse[i], omega[i], u[i], P[i])
+        P[i] *= weight[i]

@@ -33,10 +33,6 @@ OMEGA, FIELD = 0.35, 0.5
 SCALE = 1.5
 LEAST = 16
 MAX_POINTS = 1500
-UNDERFLOW = 1e-280
-
-#: Parity of a table: even like f, or odd like its first derivatives.
-EVEN, ODD = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,49 +68,18 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
-class Average:
-    """E_i as matrices (even, odd): half of that on omega, and the transpose of that on u."""
-
-    omega: tuple[FloatArray, FloatArray]
-    u: tuple[FloatArray, FloatArray]
-
-    @classmethod
-    def of(cls, grid: Grid, d_lam: float, d_eps: float) -> Average:
-        """Of the increments of both variances."""
-        sigma, tau = math.sqrt(max(d_lam, 0.0)), math.sqrt(max(d_eps, 0.0))
-        even, odd = kernels.averages(grid.n_omega, grid.h_omega, grid.a, sigma)
-        right, left = kernels.averages(grid.n_u, grid.h_u, 0.0, tau)
-        return cls((0.5 * even, 0.5 * odd), (right.T.copy(), left.T.copy()))
-
-    def apply(self, x: FloatArray, parity: int) -> FloatArray:
-        """E_i of tables (n, 2, n_omega, n_u) of one parity."""
-        shape, wide = (x.shape[0], *x.shape[2:]), (-1, x.shape[3])
-        total = ((x[:, 0] + x[:, 1]).reshape(wide) @ self.u[0]).reshape(shape)
-        rest = ((x[:, 0] - x[:, 1]).reshape(wide) @ self.u[1]).reshape(shape)
-        total, rest = self.omega[parity] @ total, self.omega[1 - parity] @ rest
-        out = np.empty_like(x)
-        np.add(total, rest, out=out[:, 0])
-        np.subtract(total, rest, out=out[:, 1])
-        return out
-
-    def transpose(self, p: FloatArray) -> FloatArray:
-        """The linear form x -> p(E_i x) on even tables."""
-        total = self.omega[0].T @ ((p[0] + p[1]) @ self.u[0].T)
-        rest = self.omega[1].T @ ((p[0] - p[1]) @ self.u[1].T)
-        return np.stack([total + rest, total - rest])
-
-
-@dataclass(frozen=True, slots=True)
 class Tables:
     """What the responses of a flow need; rows by level i = 0..K, then (2, n_omega, n_u).
 
+    ``omega`` (K+1, 2, n_omega, n_omega) and ``u`` (K+1, 2, n_u, n_u): the Gaussian averages E_i;
     f (K+1, ...) and ``first`` = (f_u, f_w); ``mean`` = <f_{i+1}> given the fields of level i;
     ``weight`` = e^{m_i (f_i - max)}; ``inverse`` = 1 / E_i of it, 0 where that underflows (mass
     there is lost, and seen); P: the densities as linear forms.
     """
 
     grid: Grid
-    steps: list[Average | None]
+    omega: FloatArray
+    u: FloatArray
     f: FloatArray
     first: FloatArray
     mean: FloatArray
@@ -165,31 +130,14 @@ def plane_flow(
     shape = (2, grid.n_omega, grid.n_u)
     f, mean, weight, inverse, P = (np.zeros((K + 1, *shape)) for _ in range(5))
     first, second = np.empty((K + 1, 2, *shape)), np.empty((K + 1, 3, *shape))
-    top, work = np.empty((6, *shape)), np.empty((5, *shape))
+    top = np.empty((6, *shape))
     kernels.site(grid.omega, grid.u, math.sqrt(1.0 - lam[K]), kappa, beta, top)
     f[K], first[K], second[K] = top[0], top[1:3], top[3:]
-    steps: list[Average | None] = [None] * (K + 1)
-    for i in range(K, 0, -1):
-        step = steps[i] = Average.of(grid, lam[i] - lam[i - 1], eps[i] - eps[i - 1])
-        highest = float(f[i].max())
-        e = np.exp(m[i] * (f[i] - highest), out=weight[i])
-        work[0], work[1] = e, e * f[i]
-        work[2:] = e * (second[i] + m[i] * _products(first[i]))
-        even = step.apply(work, EVEN)
-        good = even[0] > UNDERFLOW
-        inverse[i] = np.where(good, 1.0 / np.where(good, even[0], 1.0), 0.0)
-        f[i - 1] = highest + np.log(np.maximum(even[0], UNDERFLOW)) / m[i]
-        mean[i - 1] = np.where(good, even[1] * inverse[i], f[i - 1])
-        first[i - 1] = step.apply(e * first[i], ODD) * inverse[i]
-        second[i - 1] = even[2:] * inverse[i] - m[i] * _products(first[i - 1])
-    P[0, 0, 0, 0] = 1.0
-    if lam[0] > 0.0 or eps[0] > 0.0:
-        P[0] = Average.of(grid, lam[0], eps[0]).transpose(P[0])
-    for i in range(1, K + 1):
-        raised = steps[i]
-        assert raised is not None
-        P[i] = weight[i] * raised.transpose(P[i - 1] * inverse[i])
-    return _averaged(m, Tables(grid, steps, f, first, mean, weight, inverse, P), second)
+    rises = (np.diff(lam, prepend=0.0), np.diff(eps, prepend=0.0))
+    omega = kernels.matrices(grid.n_omega, grid.h_omega, grid.a, rises[0], False)
+    u = kernels.matrices(grid.n_u, grid.h_u, 0.0, rises[1], True)
+    kernels.flow(m, omega, u, f, first, second, mean, weight, inverse, P)
+    return _averaged(m, Tables(grid, omega, u, f, first, mean, weight, inverse, P), second)
 
 
 def _averaged(m: FloatArray, tables: Tables, second: FloatArray) -> PlaneFlow:
@@ -206,13 +154,3 @@ def _averaged(m: FloatArray, tables: Tables, second: FloatArray) -> PlaneFlow:
     mass = float(np.abs(P.sum(1) - 1.0).max())
     rest = float(P[-1] @ second[-1, 0])
     return PlaneFlow(m, float(level[0]), q, G, squares, A, rest, mass, tables)
-
-
-def _products(first: FloatArray) -> FloatArray:
-    """f_u^2, f_u f_w, f_w^2."""
-    u, w = first
-    out = np.empty((3, *u.shape))
-    np.multiply(u, u, out=out[0])
-    np.multiply(u, w, out=out[1])
-    np.multiply(w, w, out=out[2])
-    return out

@@ -25,11 +25,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from replicadnn.kernels.theory import plane as kernels
-from replicadnn.theory.closures.exact.plane import EVEN, Grid, PlaneFlow
+from replicadnn.theory.closures.exact.plane import Grid, PlaneFlow
 from replicadnn.types import FloatArray
 
 #: Sources of a level, in the order in which they are kept: a_{r+1}, u_r, w_r.
 SOURCES = 3
+EVEN = 0  # parity of the sources
 #: The field of a variance: u (eps, q) and omega (lam, G).
 U, W = 0, 1
 
@@ -88,10 +89,8 @@ def plane_response(flow: PlaneFlow) -> PlaneResponse:
             slopes[r, field, :new] = flat[:new] @ form.ravel()
         if r == 0:
             break
-        step = at.steps[r]
-        assert step is not None
         cov[r, :new] = flat[:new] @ (P * at.f[r]).ravel()
-        x[:new] = step.apply(at.weight[r] * x[:new], EVEN) * at.inverse[r]
+        kernels.average(x[:new], at.weight[r], at.inverse[r], at.omega[r], at.u[r], EVEN)
         below = at.P[r - 1] * at.mean[r - 1]
         cov[r, :new] -= flat[:new] @ below.ravel()
         var[r] = float(np.sum(P * at.f[r] ** 2) - np.sum(below * at.mean[r - 1]))
