@@ -7,7 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, closure_option, name_closure, note, yes_no
+from replicadnn.cli.options import (
+    NumberList,
+    WholeList,
+    closure_option,
+    name_closure,
+    note,
+    only_with,
+    yes_no,
+)
 from replicadnn.cli.target import Target, target_options
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ def command(L: list[int], kappa: list[float], target: Target, **options: Any) ->
     """Largest alpha with a solution for random data (SAT/UNSAT), and how the solution ends."""
     from replicadnn.questions.capacity import capacity
 
+    only_with("ansatz rsb", options["ansatz"] not in ("rs", "1rsb"), "levels")
     return target.finish(
         partial(capacity, L, kappa=kappa, **options), "point", _print_table, "capacity"
     )

@@ -15,6 +15,7 @@ from replicadnn.cli.options import (
     kappa_option,
     name_closure,
     note,
+    only_with,
 )
 from replicadnn.cli.target import Target, target_options
 
@@ -42,6 +43,7 @@ def command(L: list[int], alpha: list[float], target: Target, **options: Any) ->
     """Error of the typical student on fresh inputs (teacher-student), by depth and alpha."""
     from replicadnn.questions.generalisation import generalisation
 
+    only_with("a finite beta", math.isfinite(options["beta"]), "noisy")
     return target.finish(
         partial(generalisation, alpha, L, **options), "point", _print, "generalisation"
     )

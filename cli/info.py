@@ -102,3 +102,5 @@ def _print_points(points: list[dict[str, Any]]) -> None:
             f"{point['branch']}, s = {shown}, {point['status']}"
             + (", beyond the counting bound" if point["possible"] is False else "")
         )
+        if not point["converged"]:
+            click.echo(f"    {point['message']}")

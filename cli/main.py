@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -72,10 +73,37 @@ def cli(verbose: bool) -> None:
     import logging
 
     logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(levelname)s: %(message)s",
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s"
     )
+    logging.getLogger("replicadnn").setLevel(logging.INFO if verbose else logging.WARNING)
+    _warn_of_misspelt()
+
+
+def _warn_of_misspelt() -> None:
+    """A line for each variable REPLICADNN_* that nothing reads."""
+    if not any(name.startswith("REPLICADNN_") for name in os.environ):
+        return
+    from difflib import get_close_matches
+
+    known = {"REPLICADNN_DEBUG", *_variables(cli, "REPLICADNN")}
+    for name in sorted(os.environ):
+        if name.startswith("REPLICADNN_") and name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            click.echo(f"warning: the environment variable {name} is not known{hint}", err=True)
+
+
+def _variables(command: click.Command, prefix: str) -> Iterator[str]:
+    """Names of the variables that options of a command, and of those below it, are read from."""
+    for one in command.params:
+        if isinstance(one, click.Option) and one.allow_from_autoenv and one.name:
+            yield f"{prefix}_{one.name}".upper()
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                yield from _variables(inner, f"{prefix}_{name.replace('-', '_')}")
 
 
 def main(args: list[str] | None = None) -> None:

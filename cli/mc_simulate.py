@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from replicadnn.cli import options as opt
+from replicadnn.cli.target import Target, target_options
 
 from replicadnn import interrupt
 
@@ -93,14 +94,9 @@ _NOT_MEASURED = (
     help="Fresh inputs a record for the test error; 0: not measured.",
 )  # fmt: skip
 @click.option("--time-limit", type=float, default=None, help="Stop cleanly after these seconds.")
-@click.option("--output", metavar="FILE.h5", help="Save curves and state (HDF5), also on the way.")
-@click.option(
-    "--resume", is_flag=True,
-    help="Continue FILE.h5 (same parameters); with more --sweeps also a finished one.",
-)  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace an existing FILE.h5.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
-@opt.config_option
+@target_options(
+    "curves and state, also on the way", "tau(l) and C(l, t); of replica exchange the overlaps"
+)
 def command(
     *,
     L: int,
@@ -110,10 +106,7 @@ def command(
     tempering: list[float] | None,
     threads: int,
     time_limit: float | None,
-    output: str | None,
-    resume: bool,
-    overwrite: bool,
-    as_json: bool,
+    target: Target,
     **options: Any,
 ) -> int:
     """Sample networks of width N and connectivity c and measure how every layer relaxes.
@@ -124,11 +117,9 @@ def command(
     from replicadnn.montecarlo.runs.jobs import make_jobs
     from replicadnn.montecarlo.runs.study import run_study
     from replicadnn.montecarlo.spec import default_beta
-    from replicadnn.storage.outputs import check_target
 
-    if output is not None:
-        instead = "--resume continues it, --overwrite replaces it"
-        check_target(output, overwrite=resume or overwrite, instead=instead)
+    opt.only_with("runs without --tempering", tempering is None, "origins")
+    opt.only_with("scenario teacher-student", options["scenario"] != "random", "test_patterns")
     jobs = make_jobs(alpha, L, N=N, beta=beta, tempering=tempering, **options)
     if beta is None and tempering is None:
         opt.note(f"note: --beta {default_beta(L, options['potential']):g} is used")
@@ -147,18 +138,24 @@ def command(
         runs = run_study(
             jobs,
             threads=threads,
-            output=output,
-            resume=resume,
-            overwrite=overwrite,
+            output=target.output,
+            resume=target.resume,
+            overwrite=target.overwrite and target.output is not None,
             stop=interrupt.requested,
             time_limit=time_limit,
             progress=progress,
         )
     interrupted = not runs.finished and interrupt.requested()
-    if as_json:
+    if target.figure is not None and not interrupted:
+        from replicadnn import plot
+
+        target.draw(plot.save_overlaps if tempering else plot.save_relaxation, runs)
+    if target.as_json:
         click.echo(json.dumps(_document(runs, len(jobs)), allow_nan=False))
     else:
         _print_tables(runs)
+        _print_growth(runs)
+    output = target.output
     if runs.finished and not computed:
         opt.note(
             f"nothing to do: {output} is finished, as long as it was asked for (--resume with more "
@@ -166,7 +163,7 @@ def command(
         )
     elif output is not None:
         opt.note(f"{'runs' if len(jobs) > 1 else 'run'} written to {output}")
-    return _ending(runs, interrupted, output)
+    return _ending(runs, interrupted, output) or target.code
 
 
 def _ending(runs: Runs, interrupted: bool, output: str | None) -> int:
@@ -216,10 +213,7 @@ def _document(runs: Runs, asked: int) -> dict[str, Any]:
         documents.append(missing | document)
     if asked == 1:
         return documents[0]
-    families: dict[int | None, list[Any]] = {}
-    for run in runs:  # None: c = N, whatever N
-        dense = run.spec.reads.dense
-        families.setdefault(None if dense else run.spec.connectivity, []).append(run)
+    families = _families(runs)
     growth: Any = [_growth(family) for family in families.values()]
     if len(families) == 1:
         return {"runs": documents, "growth": growth[0]}
@@ -229,6 +223,41 @@ def _document(runs: Runs, asked: int) -> dict[str, Any]:
         if fits is not None
     ]
     return {"runs": documents, "growth": named or None}
+
+
+def _families(runs: Runs) -> dict[int | None, list[Any]]:
+    """The runs by connectivity; None: c = N, whatever N."""
+    families: dict[int | None, list[Any]] = {}
+    for run in runs:
+        dense = run.spec.reads.dense
+        families.setdefault(None if dense else run.spec.connectivity, []).append(run)
+    return families
+
+
+def _print_growth(runs: Runs) -> None:
+    """z of tau ~ N^z, layer by layer, where there are several widths; or why there is none."""
+    for c, family in _families(runs).items():
+        widths = sorted({run.spec.N for run in family})
+        if len(widths) < 2:
+            continue
+        at = "" if c is None else f", c = {c}"
+        found = _growth(family)
+        if found is None:
+            few = len(widths) < 3
+            opt.note(
+                f"no z{at}: tau ~ N^z needs "
+                + ("three widths" if few else "one run of relaxation a width")
+            )
+            continue
+        click.echo(f"tau ~ N^z over N = {', '.join(map(str, widths))}{at}:")
+        for name, fits in found.items():
+            for l, fit in enumerate(fits, 1):
+                z, error, chi2 = (fit[key] for key in ("z", "z_err", "chi2_dof"))
+                if z is None or error is None or chi2 is None:
+                    said = "no z: tau is not known, with its error, for three widths"
+                else:
+                    said = f"z = {_number(z, error)} (chi^2 per degree of freedom {chi2:.2g})"
+                click.echo(f"  {name}, layer {l}: {said}")
 
 
 def _growth(runs: Sequence[Any]) -> dict[str, list[dict[str, float | None]]] | None:

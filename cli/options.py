@@ -146,6 +146,33 @@ threads_option = click.option(
 )
 
 
+def only_with(what: str, applies: bool, *names: str) -> None:
+    """Refuse options typed on the command line that would have no effect.
+
+    what : what they belong to; applies : whether that is asked for; names : of the parameters.
+    """
+    from click.core import ParameterSource
+
+    from replicadnn.errors import InputError
+
+    context = click.get_current_context()
+    for name in names:
+        if not applies and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            shown = context.params.get(name)
+            raise InputError(name.replace("_", "-"), shown, f"only with {what}")
+
+
+def only_with_ansatz(scenario: str, closure: str, ansatz: str | None) -> None:
+    """`only_with` for --levels, --threads and --time-limit, which are of broken symmetry."""
+    from replicadnn.problem import Ansatz, Scenario
+    from replicadnn.theory.closures import default_ansatz
+    from replicadnn.validate import choice
+
+    structure = ansatz or default_ansatz(choice(Scenario, "scenario", scenario), closure)
+    only_with("ansatz rsb", structure not in (Ansatz.RS, Ansatz.ONE_RSB), "levels")
+    only_with("ansatz 1rsb or rsb", structure != Ansatz.RS, "threads", "time_limit")
+
+
 def yes_no(answer: bool | None) -> str:
     """A cell of a table."""
     return "-" if answer is None else "yes" if answer else "no"

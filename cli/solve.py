@@ -39,6 +39,7 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
     from replicadnn.theory.solve import origin, plan, solve_plan, taken_over
 
     work = plan(alpha, L, **options)
+    opt.only_with_ansatz(options["scenario"], options["closure"], options["ansatz"])
     made = origin(work)
     found: dict[int, list[Solution]] = {}
     interrupted = False

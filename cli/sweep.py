@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from replicadnn.cli.info import print_not_converged
-from replicadnn.cli.options import config_option, note, progress
+from replicadnn.cli.options import config_option, note, only_with, progress
 
 if TYPE_CHECKING:
     from replicadnn.sweeps.reader import Sweep
@@ -102,6 +102,9 @@ def command(
     given = {name: options.pop(name) for name in _AXES}
     table = _table(plan, task, {k: v for k, v in given.items() if v is not None}, more, time_limit)
     work = plan_from_table(table)
+    kinds = {point.params.get("ansatz") for point in work.points}
+    only_with("ansatz rsb", "rsb" in kinds, "levels")
+    only_with("ansatz 1rsb or rsb", bool(kinds & {"1rsb", "rsb"}), "time_limit")
     interrupted = False
     try:
         with progress("point") as computing, progress("point", "writing") as moving:

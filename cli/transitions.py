@@ -39,6 +39,7 @@ def command(L: int, target: Target, **options: Any) -> int:
     """
     from replicadnn.questions.transitions import transitions
 
+    opt.only_with_ansatz(options["scenario"], options["closure"], options["ansatz"])
     return target.finish(partial(transitions, L, **options), "layer", _print, "transitions")
 
 

@@ -21,10 +21,10 @@ class Status(enum.StrEnum):
         """What a user can do."""
         return {
             Status.CONVERGED: "nothing: the certificate passes",
-            Status.NOT_CONVERGED: "approach the point through nearby alpha "
-            "(--alpha start:stop:count), raise max_sweeps (rs) or --time-limit (rsb), change "
-            "--levels (rsb), or loosen --tol",
-            Status.NO_SOLUTION: "no such solution at this point: change alpha, kappa or branch",
+            Status.NOT_CONVERGED: "try nearby alpha, more passes (rs) or a longer time limit "
+            "(rsb), another number of levels (rsb), or a looser tolerance",
+            Status.NO_SOLUTION: "take an alpha at which there is a solution, another kappa or "
+            "another branch",
         }[self]
 
 

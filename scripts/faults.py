@@ -38,6 +38,7 @@ import replicadnn as rd
 from replicadnn.storage import hdf5
 
 SOLVE = ("solve", "--alpha", "1:900:300:log", "--L", "12")
+CAPACITY = ("capacity", "--L", "1,2,3,4", "--kappa", "0,0.1,0.2")
 SIMULATE = (
     "mc-simulate",
     "--L",
@@ -162,6 +163,8 @@ class Command:
                 os._exit(code)
 
     def _child(self, folder: Path, limit: int | None) -> None:
+        from replicadnn.cli import target
+
         from replicadnn.montecarlo.runs import drive, study
 
         os.chdir(folder)
@@ -171,7 +174,8 @@ class Command:
         logging.getLogger().handlers.clear()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # the checkpoints of the sampler at every block instead of every 10 s
-        study.SAVE_SHARE = 1e9
+        study.SAVE_SHARE = target.SAVE_SHARE = 1e9
+        target.SAVE_EVERY = 0.0
         study.run_study.__kwdefaults__["save_every"] = 0.0
         drive.BLOCK_SECONDS = 0.05
         if limit is not None:
@@ -273,6 +277,31 @@ def kills_solve(folder: Path, dice: random.Random, tries: int) -> Count:
             count.blame("lost", "the file of before is gone")
         if found != good[: len(found)]:
             count.blame("wrong", "a solution differs from the uninterrupted one")
+    return count
+
+
+def kills_capacity(folder: Path, dice: random.Random, tries: int) -> Count:
+    """kill -9 during capacity, continued with --resume until it is complete."""
+    count = Count("kill -9 during capacity")
+    reference = folder / "reference.h5"
+    start((*CAPACITY, "--output", str(reference)), folder).errors()
+    number = 0
+    while count.tried < tries and time.monotonic() < deadline:
+        number += 1
+        path, done = folder / f"{number}.h5", 0
+        while True:
+            process = start((*CAPACITY, "--output", str(path), "--resume"), folder)
+            running, errors = killed(process, path, dice.uniform(0.0, 1.5))
+            count.tried += running
+            one_line(count, errors, "capacity")
+            now = len(rd.load(path)) if path.exists() else 0
+            if now < done:
+                count.blame("lost", f"{done} points, then {now}")
+            done = now
+            if not running:
+                break
+        if difference(reference, path):
+            count.blame("wrong", f"not as uninterrupted: {difference(reference, path)}")
     return count
 
 
@@ -605,10 +634,12 @@ def warm_up() -> None:
     """Compile and load the kernels, so that the forked processes begin at once."""
     rd.solve([2.0, 300.0], 4)
     rd.simulate(3.0, 2, N=4, beta=2.0, sweeps=5, samples=1)
+    rd.capacity(2)
 
 
 FAULTS: dict[str, tuple[Callable[[Path, random.Random, int], Count], str, int, int]] = {
     "kills-solve": (kills_solve, "kills", 70, 2),
+    "kills-capacity": (kills_capacity, "kills", 30, 2),
     "kills-simulate": (kills_simulate, "kills", 70, 2),
     "kills-sweep": (kills_sweep, "kills", 70, 2),
     "disk-full": (disk_full, "places", 10, 1),

@@ -20,7 +20,13 @@ def test_files(name: str, tries: int, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize(
     ("name", "tries"),
-    [("kills-solve", 2), ("kills-simulate", 2), ("kills-sweep", 3), ("disk-full", 1)],
+    [
+        ("kills-solve", 2),
+        ("kills-capacity", 3),
+        ("kills-simulate", 2),
+        ("kills-sweep", 3),
+        ("disk-full", 1),
+    ],
 )
 def test_processes(name: str, tries: int, tmp_path: Path) -> None:
     check(name, tries, tmp_path)

@@ -154,7 +154,7 @@ def test_an_interrupt_keeps_what_comes_later_in_the_list(tmp_path: Path) -> None
         ("solve", "--L 4 --alpha 9,3 --closure exact", "closure = 'exact': must be averaged"),
         ("solve", "--L 4 --alpha 9", "alpha = '3': is in the earlier result and must be asked for"),
         ("generalisation", "--L 3 --alpha 4,2", "L, alpha = (2, 2.0): is in the earlier result"),
-        ("generalisation", "--L 2 --alpha 4,2 --noisy both", "noisy = 'both': must be none"),
+        ("generalisation", "--L 2 --alpha 4,2 --beta 3", "beta = 3.0: must be inf"),
         ("capacity", "--L 1", "L, kappa = (3, 0.0): is in the earlier result and must be asked"),
         ("capacity", "--L 3 --ansatz rsb", "ansatz = 'rsb': must be rs to continue"),
         ("stability", "--L 3 --alpha 1", "alpha = 1.5: is in the earlier result and must be"),

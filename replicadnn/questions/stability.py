@@ -7,6 +7,7 @@ rho: the spectral radius of the map of fluctuations that break replica symmetry
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,8 @@ from replicadnn.theory.symmetric.search import Settled, Stop, settle
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers
+
+logger = logging.getLogger(__name__)
 
 _SWEEPS = 20_000
 #: Depth up to which rho is computed.
@@ -311,7 +314,8 @@ def stability(
             if _key(problem) in lines:
                 continue
             own = points[_key(problem)] = []
-            lines[_key(problem)] = scan(problem, alphas, own)
+            line = lines[_key(problem)] = scan(problem, alphas, own)
+            logger.info("L = %d, kappa = %g: %s", problem.L, problem.kappa, line.message)
             if checkpoint is not None:
                 checkpoint(lambda: result(False))
             if progress is not None:

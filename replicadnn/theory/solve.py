@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields, replace
@@ -33,6 +34,8 @@ from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_bra
 from replicadnn.theory.symmetric.point import solve_point
 from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers, real, single, whole
+
+logger = logging.getLogger(__name__)
 
 #: Called after every alpha with (points done, points in all).
 Progress = Callable[[int, int], None]
@@ -311,6 +314,7 @@ def solve_plan(work: Plan, done: Collection[int] = ()) -> Iterator[tuple[int, li
         if i in done:
             continue
         problem = work.problems[i]
+        logger.info("solving alpha = %g, L = %d, %s", problem.alpha, problem.L, problem.ansatz)
         if problem.ansatz is not Ansatz.RS:
             yield i, _broken_point(work, problem)
             continue
@@ -354,7 +358,7 @@ def _too_sharp(problem: Problem, tol: float) -> Solution | None:
     message = (
         f"beta = {problem.beta:g} is too large for broken symmetry at this alpha: a flow wants a "
         f"grid of more than {points:.0f} points (at most {MAX_FLOW_POINTS}); to do: a smaller "
-        "beta, beta = inf, or --ansatz rs"
+        "beta, beta = inf, or ansatz rs"
     )
     return replace(unsolved(problem, Status.NOT_CONVERGED, "", tol=tol), message=message)
 

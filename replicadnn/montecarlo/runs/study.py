@@ -7,6 +7,7 @@ was not.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ from replicadnn.storage.outputs import check_target
 from replicadnn.storage.run_groups import Result
 from replicadnn.storage.runs import Runs, load_checkpoint, load_runs, save_runs
 from replicadnn.validate import real, whole
+
+logger = logging.getLogger(__name__)
 
 #: Least number of seconds between checkpoints, and the largest share of time they may take.
 SAVE_EVERY = 10.0
@@ -144,6 +147,11 @@ class _Study:
         before = known.result.timings.get("seconds", 0.0) if known else 0.0
         begin = time.perf_counter()
         sim = self.jobs[k].begin(known.arrays if known else None)
+        spec = self.jobs[k].spec
+        logger.info(
+            "run %d of %d: N = %d, c = %d, %s start, from %d of %d", k + 1, len(self.jobs), spec.N,
+            spec.connectivity, spec.start, sim.done, sim.total,
+        )  # fmt: skip
         self.slots[k : k + 1] = [_Slot(sim.result(before), sim.arrays())]
         self._checkpoint(k)
 
@@ -212,6 +220,7 @@ class _Writer:
             finished=finished,
         )
         self.overwrite = True
+        logger.info("saved %s", self.path)
 
 
 def _resumed(jobs: Sequence[Job], path: str | Path) -> list[_Slot]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from replicadnn.questions.schema import Checkpoint, taken_over
 from replicadnn.theory.closures import closure_of, has_saturated_ends
 from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers, real, whole
+
+logger = logging.getLogger(__name__)
 
 MAX_LEVELS = 6
 MAX_DEPTH = 200
@@ -106,6 +109,7 @@ def capacity(
                     L, kappa, levels=work.levels, closure=closure, alpha_max=work.alpha_max
                 )
             found[L, kappa] = judged(point, work.alpha_max)
+            logger.info("L = %d, kappa = %g: %s at alpha = %.10g", L, kappa, point.end, point.alpha)
             if checkpoint is not None:
                 checkpoint(lambda: result(False))
             if progress is not None:

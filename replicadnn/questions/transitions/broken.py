@@ -7,6 +7,7 @@ network at each alpha (`replicadnn.theory.broken.search`).
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ from replicadnn.theory.broken.state import FlowError
 from replicadnn.theory.closures import broken_equations, fronts
 from replicadnn.theory.contract import Stage
 from replicadnn.theory.solve import Progress
+
+logger = logging.getLogger(__name__)
 
 #: The threshold is extrapolated from this close below it (value of the criterion).
 _CLOSE = 2e-3
@@ -124,6 +127,7 @@ def broken_transitions(
             if not last.alpha <= alpha_max:
                 break
             alpha = last.alpha
+            logger.info("layer %d becomes solid at alpha = %.8g +- %.1g", layer, alpha, last.error)
             found.append(
                 Threshold(
                     layer, alpha, last.error, alpha, Order.SECOND, math.nan, coarse=last.coarse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ from replicadnn.questions.transitions.thresholds import (
 from replicadnn.theory.closures import fronts
 from replicadnn.theory.solve import Progress
 
+logger = logging.getLogger(__name__)
+
 
 def symmetric_transitions(
     problem: Problem,
@@ -51,11 +54,8 @@ def symmetric_transitions(
 
     def result(finished: bool) -> tuple[Transitions, int]:
         thresholds = find_thresholds(problem, segments, alpha_max)
-        if not finished and known:
-            thresholds = tuple(
-                old if math.isnan(new.alpha) else new
-                for new, old in zip(thresholds, known, strict=True)
-            )
+        if not finished:
+            thresholds = _kept(thresholds, known)
         last, returns = liquid_range(segments, thresholds)
         if math.isfinite(spinodal) and SolutionPath(problem, segments).turns_back:
             returns = spinodal  # of the solid side, which is not on the curve
@@ -85,6 +85,7 @@ def symmetric_transitions(
     with interrupt.keeping(lambda: result(False)):
         for segment in ordering_path(problem, alpha_max):
             segments.append(segment)
+            _tell(segment)
             if checkpoint is not None:
                 checkpoint(lambda: result(False)[0])
             if progress is not None:
@@ -96,3 +97,19 @@ def symmetric_transitions(
         if math.isfinite(overtakes[0]):
             spinodal = saturated_spinodal(problem, overtakes[0])
     return result(True)[0]
+
+
+def _kept(found: tuple[Threshold, ...], known: Sequence[Threshold]) -> tuple[Threshold, ...]:
+    """Thresholds found, and those known where the curve has not come to them yet."""
+    if not known:
+        return found
+    both = zip(found, known, strict=True)
+    return tuple(old if math.isnan(new.alpha) else new for new, old in both)
+
+
+def _tell(segment: Segment) -> None:
+    logger.info(
+        "followed the curve with %d solid layers of a front to alpha = %.8g: %d points, %d folds",
+        segment.stage.layer, math.exp(segment.points[-1].log_alpha), len(segment.points),
+        len(segment.folds),
+    )  # fmt: skip

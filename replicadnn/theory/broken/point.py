@@ -158,10 +158,8 @@ def _heading(stop: StopReason) -> str:
         return "time limit reached: raise time_limit"
     if stop is StopReason.COLLAPSE:
         return "no solution: Q(1) -> 1, the constraints cannot be met (alpha above capacity)"
-    if stop is StopReason.CONTACT:
-        return ""
     if stop.lost:
-        return "overlaps run to one: no solution near the start"
+        return "no solution near the start of the search"
     return "not converged: raise time_limit, change levels, or start from a nearby alpha"
 
 
@@ -184,6 +182,8 @@ def _solution(one: _Named, good: Sequence[_Named], tol: float, ended: str = "") 
         if found.kind is BranchKind.SATURATED:
             words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
         words += objection(problem)
+    else:
+        words.append(f"to do: {found.status.remedy}")
     q_rest, Q_rest = 1.0 - found.q_ea, 1.0 - found.Q_ea
     if found.converged:  # else the right-hand sides, which `rests` are of, are other numbers
         q_rest, Q_rest = equations.rests(ev)
@@ -223,5 +223,7 @@ def _where(problem: Problem, others: Sequence[OtherBranch]) -> str:
     if impossible:
         return impossible
     if others:
-        return "found: " + ", ".join(f"{o.branch} (s = {o.free_entropy:.6f})" for o in others)
-    return "--branch all searches for others"
+        return "found instead: " + ", ".join(
+            f"{o.branch} (s = {o.free_entropy:.6f})" for o in others
+        )
+    return 'branch "all" searches for others'

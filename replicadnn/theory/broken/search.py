@@ -6,6 +6,7 @@ K^-4, q_EA to K^-2.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.theory.contract import BrokenEquations
 from replicadnn.theory.threads import Threads
 from replicadnn.types import FloatArray
+
+logger = logging.getLogger(__name__)
 
 UNBOUNDED = "one more level leads to another branch: the error of the number of levels is unknown"
 
@@ -152,7 +155,14 @@ def find(
     with Threads(threads) as shared:
         mapper: Mapper = shared if threads > 1 else serial
         effort = Effort(tol, time.perf_counter() + time_limit, mapper)
-        return _find(equations, levels, kind, start, effort)
+        logger.info("searching the branch %s with %s", kind.value, count_levels(levels))
+        found = _find(equations, levels, kind, start, effort)
+        logger.info(
+            "%s: %s; %s, s = %.8g, residual %.1e, %.1f s", found.kind.value, found.status,
+            found.text or count_levels(found.levels), found.free_entropy,
+            found.certificate.residual, sum(found.timings.values()),
+        )  # fmt: skip
+        return found
 
 
 def _find(
@@ -265,8 +275,8 @@ def _few_levels(found: Climb) -> str:
         return ""
     stage = found.stage
     return (
-        f"with {count_levels(stage.levels)} s = {stage.s:.6f}, unstable to further breaking "
-        f"(rho = {stage.rho:.2f})"
+        f"with only {count_levels(stage.levels)} a solution is left (s = {stage.s:.6f}), unstable "
+        f"to further replica-symmetry breaking (replicon {stage.rho:.2f} > 1)"
     )
 
 

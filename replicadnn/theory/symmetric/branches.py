@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from replicadnn.theory.symmetric.connected import connected_to_liquid
 from replicadnn.theory.symmetric.search import Settled, settle
 from replicadnn.theory.symmetric.state import SATURATED, State, distance
 from replicadnn.types import BoolArray
+
+logger = logging.getLogger(__name__)
 
 MAX_SWEEPS = 50_000
 #: Two solutions closer than this in every overlap are the same one.
@@ -73,7 +76,7 @@ def find_branches(
             settled = settle(equations, start, side=-1, max_sweeps=max_sweeps, known=known)
             if _is_new(settled, found):
                 found.append(settled)
-    return _numbered(
+    named = _numbered(
         [
             Candidate(
                 _name(equations, settled, settled is lowest, previous, max_sweeps),
@@ -83,6 +86,13 @@ def find_branches(
             for settled in found
         ]
     )
+    for one in named:
+        logger.info(
+            "%s: %s, s = %.8g; %d passes, %d Newton steps, residual %.1e", one.name,
+            one.settled.message or "found", one.free_entropy, one.settled.sweeps,
+            one.settled.newton_steps, one.settled.residual,
+        )  # fmt: skip
+    return named
 
 
 def _is_new(settled: Settled, found: Sequence[Settled]) -> bool:
