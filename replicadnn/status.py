@@ -22,8 +22,8 @@ class Status(enum.StrEnum):
         return {
             Status.CONVERGED: "nothing: the certificate passes",
             Status.NOT_CONVERGED: "approach the point through nearby alpha "
-            "(--alpha start:stop:count), raise max_sweeps (rs) or --time-limit (rsb), change "
-            "--levels (rsb), or loosen --tol",
+            "(a list of them), raise max_sweeps (rs) or time_limit (rsb), change "
+            "levels (rsb), or loosen tol",
             Status.NO_SOLUTION: "no such solution at this point: change alpha, kappa or branch",
         }[self]
 

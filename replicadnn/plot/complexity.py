@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import BEYOND, save_figure, style
 
 if TYPE_CHECKING:

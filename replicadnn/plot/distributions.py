@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.parisi import headline, layer_legend, quantities, solid_layers
 from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution

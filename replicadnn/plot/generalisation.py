@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from replicadnn.errors import InputError
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import (
     closure_legend,
     closure_line,
@@ -97,7 +97,7 @@ def _measured(runs: Iterable[Any], found: Generalisation) -> list[_Point]:
             float(run.last_octave["test_error"][-1]) if judged else value,
         )  # fmt: skip
         if not math.isfinite(point.raw):
-            raise InputError("test_error", "not measured", "a run with --test-patterns above 0")
+            raise InputError("test_error", "not measured", "a run with test_patterns above 0")
         out.append(point)
     return out
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import closure_words, save_figure, style
 from replicadnn.problem import AVERAGED
 

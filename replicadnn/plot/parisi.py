@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import BEYOND, closure_words, save_figure, sequence, style
 from replicadnn.solution import Solution
 from replicadnn.types import FloatArray

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import (
     BEYOND,
     closure_legend,

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
 from replicadnn.montecarlo.spec import Potential, Spec
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import (
     closure_line,
     closures_in_order,

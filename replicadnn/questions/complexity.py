@@ -28,6 +28,7 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Item, origin
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
@@ -38,7 +39,6 @@ from replicadnn.theory.broken.minimise import minimise
 from replicadnn.theory.broken.state import FlowError
 from replicadnn.theory.closures import broken_equations, symmetric_equations
 from replicadnn.theory.counting import possible
-from replicadnn.theory.solve import Progress
 from replicadnn.theory.symmetric.search import settle
 from replicadnn.theory.symmetric.state import State, full_order
 from replicadnn.types import FloatArray, Number, Several
@@ -62,7 +62,7 @@ _CURVE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Complexity(Answer):
     """Sigma(m) of the saturated states at one alpha, and where they appear and dominate.
 
@@ -202,14 +202,14 @@ def complexity(
     m: Number | Several | None = None,
     kappa: float = 0.0,
     closure: str = AVERAGED,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Complexity:
     """Sigma(m) = -m^2 ds/dm of the saturated states of random data (one step, hard constraints).
 
     Parameters
     ----------
     alpha : float
-        Patterns per coupling.
+        Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected).
     L : int
         Depth, 2..200.
     m : array, optional
@@ -218,8 +218,8 @@ def complexity(
         Margin.
     closure : str
         Treatment of the neurons; "averaged" is the only one with saturated states.
-    progress : callable, optional
-        Called with (breakpoints done, breakpoints in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (breakpoints done, breakpoints in all).
 
     Raises
     ------
@@ -243,11 +243,13 @@ def complexity(
     values = np.array([real("m", float(v), 1e-3, 1.0, "numbers from 0.001 to 1") for v in asked])
     rows: list[tuple[float, float, float]] = []
     ends = (math.nan, math.nan, math.nan)
-    with interrupt.keeping(lambda: (_result(problem, values, rows, ends, False), len(rows))):
+    with (
+        reporting(progress, "point") as report,
+        interrupt.keeping(lambda: (_result(problem, values, rows, ends, False), len(rows))),
+    ):
         for value in values:
             rows.append(_row(problem, float(value)))
-            if progress is not None:
-                progress(len(rows), len(values))
+            report(len(rows), len(values))
         if problem.kappa == 0.0:
             ends = planted_range(L)
     return _result(problem, values, rows, ends, True)

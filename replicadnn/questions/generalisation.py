@@ -21,13 +21,14 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
 from replicadnn.solution import Solution
 from replicadnn.status import Branch, Status
 from replicadnn.storage.tables import Plain, Table, Tables, plain
 from replicadnn.theory.observables import generalisation_error
-from replicadnn.theory.solve import Progress, plan, solve_plan
+from replicadnn.theory.solve import plan, solve_plan
 from replicadnn.types import FloatArray, Number, Several
 from replicadnn.validate import bare, choice, numbers, whole
 
@@ -83,7 +84,7 @@ _POINTS = Schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Generalisation(Answer):
     """Points in the order of L and, for each, of alpha asked for; see `generalisation`."""
 
@@ -183,14 +184,14 @@ def generalisation(
     closure: str = AVERAGED,
     branch: str = "auto",
     noisy: str = "none",
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Generalisation:
     """Generalisation error eps_g(alpha, L) of the typical student (docs/theory.md, eq. 24).
 
     Parameters
     ----------
     alpha : float or array
-        Patterns per coupling.
+        Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected).
     L : int or iterable of int
         Depths, 1..10000.
     kappa, beta : float
@@ -201,8 +202,8 @@ def generalisation(
         Which solution, where there are several.
     noisy : {"none", "teacher", "both"}
         Which networks err on the fresh inputs as well (`generalisation_error`).
-    progress : callable, optional
-        Called with (points done, points in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (points done, points in all).
 
     Returns
     -------
@@ -245,12 +246,14 @@ def generalisation(
             finished=finished,
         )  # fmt: skip
 
-    with interrupt.keeping(lambda: (result(False), len(found))):
+    with (
+        reporting(progress, "point") as report,
+        interrupt.keeping(lambda: (result(False), len(found))),
+    ):
         for depth, work in enumerate(works):
             for index, solutions in solve_plan(work):
                 found[depth, index] = _point(solutions[0], noise)
-                if progress is not None:
-                    progress(len(found), total)
+                report(len(found), total)
     return result(True)
 
 

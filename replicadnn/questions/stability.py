@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
 from replicadnn.status import Branch
@@ -108,7 +109,7 @@ _LINES = Schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Stability(Answer):
     """Points and lines that `stability` returns."""
 
@@ -243,7 +244,7 @@ def stability(
     kappa: Number | Several = 0.0,
     beta: Number | Several = math.inf,
     closure: str = AVERAGED,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
 ) -> Stability:
     """Replicon rho of the replica-symmetric solutions, and the de Almeida-Thouless line.
 
@@ -252,7 +253,8 @@ def stability(
     Parameters
     ----------
     alpha : float or array
-        Grid of patterns per coupling; a crossing of rho = 1 between two of its points is refined.
+        Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected): a grid; a
+        crossing of rho = 1 between two of its points is refined.
     L : int or sequence
         Depth, 1..500.
     scenario : {"random", "teacher-student"}
@@ -262,8 +264,8 @@ def stability(
         Margins and inverse temperatures; every L is combined with every kappa and beta.
     closure : str
         Treatment of the neurons, as in `replicadnn.solve`.
-    progress : callable, optional
-        Called with (combinations done, combinations in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (combinations done, combinations in all).
 
     Raises
     ------
@@ -289,11 +291,13 @@ def stability(
             finished=finished,
         )  # fmt: skip
 
-    with interrupt.keeping(lambda: (result(False), len(points))):
+    with (
+        reporting(progress, "line") as report,
+        interrupt.keeping(lambda: (result(False), len(points))),
+    ):
         for problem in problems:
             lines.append(scan(problem, alphas, points))
-            if progress is not None:
-                progress(len(lines), len(problems))
+            report(len(lines), len(problems))
     return result(True)
 
 

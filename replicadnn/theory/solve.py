@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
@@ -13,6 +13,7 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import CallError, InputError
 from replicadnn.problem import AVERAGED, Ansatz, BranchChoice, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance
 from replicadnn.solution import (
     Solution,
@@ -33,9 +34,6 @@ from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_bra
 from replicadnn.theory.symmetric.point import solve_point
 from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers, real, single, whole
-
-#: Called after every alpha with (points done, points in all).
-Progress = Callable[[int, int], None]
 
 TOL_RANGE = (1e-14, 1e-2)
 #: Grid of a flow, at its replica-symmetric overlaps, beyond which broken symmetry takes minutes.
@@ -124,32 +122,32 @@ _One: TypeAlias = Literal["auto", "equilibrium", "continuous"]
 
 @overload
 def solve(
-    problem: Problem, /, *, branch: _One = ..., progress: Progress | None = ...,
+    problem: Problem, /, *, branch: _One = ..., progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solution: ...  # fmt: skip
 @overload
 def solve(
-    problem: Problem, /, *, branch: Literal["all"], progress: Progress | None = ...,
+    problem: Problem, /, *, branch: Literal["all"], progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solutions: ...  # fmt: skip
 @overload
 def solve(
-    alpha: Number, L: int, *, branch: _One = ..., progress: Progress | None = ...,
+    alpha: Number, L: int, *, branch: _One = ..., progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solution: ...  # fmt: skip
 @overload
 def solve(
-    alpha: Number, L: int, *, branch: Literal["all"], progress: Progress | None = ...,
+    alpha: Number, L: int, *, branch: Literal["all"], progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solutions: ...  # fmt: skip
 @overload
 def solve(
-    alpha: Several, L: int, *, branch: str = ..., progress: Progress | None = ...,
+    alpha: Several, L: int, *, branch: str = ..., progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solutions: ...  # fmt: skip
 @overload
 def solve(
-    alpha: Number, L: int, *, branch: str, progress: Progress | None = ...,
+    alpha: Number, L: int, *, branch: str, progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solution | Solutions: ...  # fmt: skip
 @by_name(options=plan)
@@ -158,7 +156,7 @@ def solve(
     L: int | None = None,
     *,
     branch: str = "auto",
-    progress: Progress | None = None,
+    progress: Progress = None,
     **options: Unpack[Options],
 ) -> Solution | Solutions:
     """Solve the saddle-point equations q(l), Q(l) of docs/theory.md at one or many alpha.
@@ -166,10 +164,11 @@ def solve(
     Parameters
     ----------
     alpha : float, array or Problem
-        Patterns per coupling M/N, 1e-9..1e9.  A sweep is solved from small to large alpha, each
-        replica-symmetric point started from the one before (with broken symmetry every point is
-        solved from nothing); results come back in the order given.  ``solve(problem)``: a
-        `Problem`, which states L, scenario, ansatz, kappa, beta and closure too.
+        Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected);
+        1e-9..1e9.  A sweep is solved from small to large alpha, each replica-symmetric point
+        started from the one before (with broken symmetry every point is solved from nothing);
+        results come back in the order given.  ``solve(problem)``: a `Problem`, which states L,
+        scenario, ansatz, kappa, beta and closure too.
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
@@ -196,8 +195,8 @@ def solve(
         Seconds allowed to each branch of each point (rsb).
     threads : int
         Threads over the layers (rsb).
-    progress : callable, optional
-        Called with (points done, points in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (points done, points in all).
 
     Returns
     -------
@@ -234,11 +233,13 @@ def solve(
     def collected() -> Solutions:
         return Solutions([s for i in sorted(results) for s in results[i]], provenance())
 
-    with interrupt.keeping(lambda: (collected(), len(results))):
+    with (
+        reporting(progress, "point") as report,
+        interrupt.keeping(lambda: (collected(), len(results))),
+    ):
         for index, found in solve_plan(work):
             results[index] = found
-            if progress is not None:
-                progress(len(results), len(work.problems))
+            report(len(results), len(work.problems))
     if (isinstance(alpha, Problem) or single(alpha)) and work.asked is not BranchChoice.ALL:
         return results[0][0]
     return collected()
@@ -296,7 +297,7 @@ def _too_sharp(problem: Problem, tol: float) -> Solution | None:
     message = (
         f"beta = {problem.beta:g} is too large for broken symmetry at this alpha: a flow wants a "
         f"grid of more than {points:.0f} points (at most {MAX_FLOW_POINTS}); to do: a smaller "
-        "beta, beta = inf, or --ansatz rs"
+        'beta, beta = inf, or ansatz="rs"'
     )
     return replace(unsolved(problem, Status.NOT_CONVERGED, "", tol=tol), message=message)
 

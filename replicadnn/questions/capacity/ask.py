@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, KAPPA_MAX, Ansatz, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance
 from replicadnn.questions.capacity.broken import closing_rsb
 from replicadnn.questions.capacity.result import Capacity, CapacityPoint, judged
@@ -30,7 +31,7 @@ def capacity(
     levels: int = 3,
     closure: str = AVERAGED,
     alpha_max: float = 1e6,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
 ) -> Capacity:
     """Largest alpha with a solution of the random scenario, hard constraints.
 
@@ -53,8 +54,8 @@ def capacity(
         Treatment of the neurons, as in `replicadnn.solve`.
     alpha_max : float
         Where the search for an end stops, 1..1e9.
-    progress : callable, optional
-        Called with (points done, points in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (points done, points in all).
 
     Raises
     ------
@@ -78,7 +79,10 @@ def capacity(
             tuple(points), work.alpha_max, closure, provenance=provenance(), finished=finished
         )
 
-    with interrupt.keeping(lambda: (result(False), len(points))):
+    with (
+        reporting(progress, "point") as report,
+        interrupt.keeping(lambda: (result(False), len(points))),
+    ):
         for L, kappa in work.pairs:
             if work.ansatz is Ansatz.RS:
                 point = closing(L, kappa, closure=closure, alpha_max=work.alpha_max)
@@ -87,8 +91,7 @@ def capacity(
                     L, kappa, levels=work.levels, closure=closure, alpha_max=work.alpha_max
                 )
             points.append(judged(point, work.alpha_max))
-            if progress is not None:
-                progress(len(points), len(work.pairs))
+            report(len(points), len(work.pairs))
     return result(True)
 
 

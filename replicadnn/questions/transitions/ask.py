@@ -7,11 +7,11 @@ import math
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, Ansatz, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.questions.transitions.broken import broken_transitions
 from replicadnn.questions.transitions.result import Transitions
 from replicadnn.questions.transitions.symmetric import symmetric_transitions
 from replicadnn.theory.closures import closure_of, default_ansatz
-from replicadnn.theory.solve import Progress
 from replicadnn.validate import choice, real, whole
 
 MAX_DEPTH = 1000
@@ -29,7 +29,7 @@ def transitions(
     alpha_max: float = ALPHA_RANGE[1],
     levels: int = 8,
     threads: int = 1,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Transitions:
     """Thresholds alpha(l) of all layers, first-order steps, and the fate of the liquid centre.
 
@@ -51,8 +51,8 @@ def transitions(
         `replicadnn.solve`: a threshold is a root, found by many solutions.
     threads : int
         Threads over the layers (rsb).
-    progress : callable, optional
-        Called with (layers done, layers in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (layers done, layers in all).
 
     Returns
     -------
@@ -89,7 +89,8 @@ def transitions(
         alpha=1.0, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta, closure=closure
     )  # fmt: skip
     closure_of(problem)  # there is such a closure, and it covers the problem
-    if structure is Ansatz.RS:
-        return symmetric_transitions(problem, alpha_max, progress)
-    count = 1 if structure is Ansatz.ONE_RSB else levels
-    return broken_transitions(problem, alpha_max, count, threads, progress)
+    with reporting(progress, "layer") as report:
+        if structure is Ansatz.RS:
+            return symmetric_transitions(problem, alpha_max, report)
+        count = 1 if structure is Ansatz.ONE_RSB else levels
+        return broken_transitions(problem, alpha_max, count, threads, report)

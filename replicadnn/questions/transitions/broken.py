@@ -15,6 +15,7 @@ import numpy as np
 
 from replicadnn import interrupt
 from replicadnn.problem import Problem
+from replicadnn.progress import Report
 from replicadnn.provenance import provenance
 from replicadnn.questions.transitions.result import (
     Order,
@@ -33,7 +34,6 @@ from replicadnn.theory.broken.search import Found, find
 from replicadnn.theory.broken.state import FlowError
 from replicadnn.theory.closures import broken_equations, fronts
 from replicadnn.theory.contract import Stage
-from replicadnn.theory.solve import Progress
 
 #: The threshold is extrapolated from this close below it (value of the criterion).
 _CLOSE = 2e-3
@@ -81,7 +81,7 @@ class _Layer:
 
 
 def broken_transitions(
-    problem: Problem, alpha_max: float, levels: int, threads: int, progress: Progress | None
+    problem: Problem, alpha_max: float, levels: int, threads: int, progress: Report | None
 ) -> Transitions:
     """`replicadnn.transitions` for ``ansatz`` 1rsb and rsb, with the error of K from K/2 levels.
 

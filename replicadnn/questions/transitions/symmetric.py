@@ -9,6 +9,7 @@ import numpy as np
 
 from replicadnn import interrupt
 from replicadnn.problem import Ansatz, Problem
+from replicadnn.progress import Report
 from replicadnn.provenance import provenance
 from replicadnn.questions.transitions.path import Segment, SolutionPath, ordering_path
 from replicadnn.questions.transitions.result import Step, Transitions
@@ -25,11 +26,10 @@ from replicadnn.questions.transitions.thresholds import (
     thickness,
 )
 from replicadnn.theory.closures import fronts
-from replicadnn.theory.solve import Progress
 
 
 def symmetric_transitions(
-    problem: Problem, alpha_max: float, progress: Progress | None
+    problem: Problem, alpha_max: float, progress: Report | None
 ) -> Transitions:
     """`replicadnn.transitions` for ``ansatz`` rs."""
     began = traced = time.perf_counter()

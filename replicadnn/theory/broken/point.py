@@ -224,4 +224,4 @@ def _where(problem: Problem, others: Sequence[OtherBranch]) -> str:
         return impossible
     if others:
         return "found: " + ", ".join(f"{o.branch} (s = {o.free_entropy:.6f})" for o in others)
-    return "--branch all searches for others"
+    return 'branch="all" searches for others'
