@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 @click.command(name="complexity")
 @click.option("--L", "L", type=int, required=True, help="Depth, from 2.")
-@click.option("--alpha", type=float, required=True, help="Patterns per coupling.")
+@click.option(
+    "--alpha",
+    type=float,
+    required=True,
+    help="Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected).",
+)
 @click.option("--m", "m", type=NumberList(), help="Breakpoints.  [default: 0.1:1:19]")
 @closure_option
 @kappa_option

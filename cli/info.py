@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import click
+from replicadnn.cli.options import in_options
 
 #: Lines about points that did not converge.
 _SHOWN = 20
@@ -48,9 +49,9 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
             f"{run['scenario']}, {run['sampler']} sampler, beta = {run['beta']}, "
             f"kappa = {run['kappa']:g}, {run['start']} start, {run['mode']}: {run['status']}"
         )
-        click.echo(f"    {run['message']}")
+        click.echo(in_options(f"    {run['message']}"))
         if run["equilibrium"] != run["message"]:
-            click.echo(f"    equilibrium {run['equilibrium']}")
+            click.echo(in_options(f"    equilibrium {run['equilibrium']}"))
 
 
 def _print_tables(summary: dict[str, Any]) -> None:
@@ -81,7 +82,7 @@ def print_not_converged(rows: list[dict[str, Any]], file: str) -> None:
     for row in rows[:_SHOWN]:
         names = [n for n in ("L", "N", "alpha", "kappa", "beta", "scenario", "seed") if n in row]
         where = ", ".join(f"{name} = {row[name]}" for name in names)
-        click.echo(f"  {row['status']}: {where}: {row['message']}")
+        click.echo(in_options(f"  {row['status']}: {where}: {row['message']}"))
     if len(rows) > _SHOWN:
         click.echo(f"  and {len(rows) - _SHOWN} more (replicadnn info {file} --json)")
 

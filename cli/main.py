@@ -156,7 +156,9 @@ def run(args: list[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    from replicadnn.cli.options import in_options
+
+    click.echo(f"Error: {in_options(' '.join(message.split()))}", err=True)
     return code
 
 

@@ -33,7 +33,11 @@ _NOT_MEASURED = (
     help="Width, or several: 20 or 10,14,20,28.",
 )  # fmt: skip
 @click.option(
-    "--alpha", type=float, required=True, help="Patterns per coupling of a perceptron, M = alpha c."
+    "--alpha",
+    type=float,
+    required=True,
+    help="Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected); M is "
+    "rounded.",
 )
 @click.option(
     "--connectivity",
@@ -317,7 +321,7 @@ def _print_tables(runs: Runs) -> None:
             f"L = {p['L']}, {_size(run.spec)}{graph}, alpha = {p['alpha']:.6g} (M = {p['M']}), "
             f"{p['scenario']}, {p['sampler']} sampler, beta = {p['beta']}, {p['start']} start"
         )
-        click.echo(f"{run.status}: {run.message}")
+        click.echo(opt.in_options(f"{run.status}: {run.message}"))
         if isinstance(run, MonteCarloResult):
             _print_relaxation(run)
         else:
@@ -327,7 +331,7 @@ def _print_tables(runs: Runs) -> None:
 def _print_relaxation(run: Any) -> None:
     from replicadnn.montecarlo.measure.registry import teacher_overlaps
 
-    click.echo(f"equilibrium {run.equilibrium}")
+    click.echo(opt.in_options(f"equilibrium {run.equilibrium}"))
     teacher = teacher_overlaps(run.spec)[0]
     head = ("layer", "tau_S", "tau_J", teacher.replace("_", " "), "violated", "acc. J", "acc. S")
     widths = (5, 20, 20, 18, 18, 8, 8)

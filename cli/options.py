@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from replicadnn.ranges import MAX_NUMBERS, expand
+
+#: A keyword of Python with its value, in a message.
+_KEYWORD = re.compile(r'\b(?P<name>[a-z][a-z_]*)=(?P<value>True\b|"[^"]*"|\[[^]]*\])')
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -117,7 +119,8 @@ def config_option(function: F) -> F:
 
 alphas_option = click.option(
     "--alpha", type=NumberList(), required=True,
-    help="Patterns per coupling: 25 or 25,100 or start:stop:count[:log], mixed.",
+    help="Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected): "
+    "25 or 25,100 or start:stop:count[:log], mixed.",
 )  # fmt: skip
 depth_option = click.option(
     "--L", "L", type=int, required=True, help="Depth: layers of perceptrons."
@@ -185,48 +188,38 @@ def name_closure(closures: Iterable[str]) -> None:
         click.echo(f"closure {', '.join(names)}")
 
 
+def in_options(message: str) -> str:
+    """A message of the library in the words of the command line.
+
+    The library names keywords of Python: ``overwrite=True`` is --overwrite here, ``branch="all"``
+    --branch all, and ``alpha=[1, 2]`` --alpha 1,2.
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found["name"].replace("_", "-"), found["value"]
+        return f"--{name}" + ("" if value == "True" else " " + re.sub(r'["\[\] ]', "", value))
+
+    return _KEYWORD.sub(option, message)
+
+
 def note(message: str) -> None:
     """A line for the user on stderr."""
-    click.echo(message, err=True)
+    click.echo(in_options(message), err=True)
 
 
-def _screen() -> dict[str, int]:
-    """Arguments of tqdm: a size for terminals that tell none (it would draw nothing there)."""
-    try:
-        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
-    except (OSError, ValueError):
-        known = True
-    return {} if known else {"ncols": 80, "nrows": 24}
-
-
-def with_progress(items: Iterable[T], total: int, unit: str) -> Iterable[T]:
+def with_progress(items: Iterable[T], total: int, unit: str) -> Iterator[T]:
     """``items`` with a progress bar on stderr, off for a single one or without a terminal."""
-    from tqdm import tqdm
+    with progress(unit) as report:
+        for done, item in enumerate(items, start=1):
+            if total > 1:
+                report(done, total)
+            yield item
 
-    bar: Iterable[T] = tqdm(
-        items, total=total, unit=unit, disable=None if total > 1 else True, leave=False, **_screen()
-    )
-    return bar
 
-
-@contextlib.contextmanager
-def progress(unit: str, doing: str | None = None) -> Iterator[Callable[[int, int], None]]:
+def progress(
+    unit: str, doing: str | None = None
+) -> contextlib.AbstractContextManager[Callable[[int, int], None]]:
     """The same for a computation that calls ``report(done, total)``."""
-    from tqdm import tqdm
+    from replicadnn.progress import bar
 
-    bar = None
-
-    def report(done: int, total: int) -> None:
-        nonlocal bar
-        if bar is None:
-            bar = tqdm(
-                total=total, initial=done, unit=unit, desc=doing, disable=None, leave=False,
-                **_screen(),
-            )  # fmt: skip
-        bar.update(done - bar.n)
-
-    try:
-        yield report
-    finally:
-        if bar is not None:
-            bar.close()
+    return bar(unit, doing, quiet=True)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @click.option("--L", "L", type=WholeList(), required=True, help="Depths.")
 @click.option(
     "--alpha", type=NumberList(), required=True,
-    help="Grid of patterns per coupling: 1,2,5 or start:stop:count[:log], mixed.",
+    help="Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected): grid "
+    "1,2,5 or start:stop:count[:log], mixed.",
 )  # fmt: skip
 @click.option("--scenario", default="random", show_default=True, help="random or teacher-student.")
 @closure_option

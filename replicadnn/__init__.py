@@ -6,7 +6,8 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `capacity`, `stability` - where solutions end, and where replica symmetry breaks
 * `complexity` - number of saturated states
 * `gap_distribution` - distribution of the gaps of one layer
-* `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`
+* `simulate` - Monte Carlo of networks of finite width; `MonteCarloResult`, `TemperingResult`,
+  `Runs`
 * `transitions` - where the layers become solid, first-order steps; `Transitions`
 * `sweep` - many points at once, in processes or on a cluster, into one store; `Sweep`
 * `load` - read back what ``save`` or the command line wrote
@@ -35,6 +36,8 @@ _PUBLIC = {
     "generalisation": "replicadnn.questions.generalisation",
     "Generalisation": "replicadnn.questions.generalisation",
     "MonteCarloResult": "replicadnn.montecarlo.runs.result",
+    "TemperingResult": "replicadnn.montecarlo.runs.result",
+    "Runs": "replicadnn.storage.runs",
     "load": "replicadnn.storage.readers",
     "Problem": "replicadnn.problem",
     "Solution": "replicadnn.solution",
@@ -49,6 +52,7 @@ _PUBLIC = {
     "ReplicaDNNError": "replicadnn.errors",
     "CallError": "replicadnn.errors",
     "InputError": "replicadnn.errors",
+    "MissingError": "replicadnn.errors",
     "FileError": "replicadnn.errors",
 }
 
@@ -58,8 +62,10 @@ if TYPE_CHECKING:
     from replicadnn.errors import CallError as CallError
     from replicadnn.errors import FileError as FileError
     from replicadnn.errors import InputError as InputError
+    from replicadnn.errors import MissingError as MissingError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
     from replicadnn.montecarlo.runs.result import MonteCarloResult as MonteCarloResult
+    from replicadnn.montecarlo.runs.result import TemperingResult as TemperingResult
     from replicadnn.montecarlo.runs.simulate import simulate as simulate
     from replicadnn.problem import Problem as Problem
     from replicadnn.questions.capacity import Capacity as Capacity
@@ -79,6 +85,7 @@ if TYPE_CHECKING:
     from replicadnn.status import BranchKind as BranchKind
     from replicadnn.status import Status as Status
     from replicadnn.storage.readers import load as load
+    from replicadnn.storage.runs import Runs as Runs
     from replicadnn.sweeps.driver import sweep as sweep
     from replicadnn.sweeps.reader import Sweep as Sweep
     from replicadnn.theory.observables import generalisation_error as generalisation_error

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from replicadnn.results import ResultBase, finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ CHECKS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Certificate(ResultBase):
     """Independent evidence that the numbers solve the equations.
 
     A solution is converged if and only if `failures` is empty: every number of `CHECKS` within its
@@ -100,6 +104,18 @@ class Certificate:
     grid_error: float = math.nan
     replicon: tuple[float, ...] = ()
 
+    def _line(self) -> Mapping[str, object]:
+        shown = {check.name: getattr(self, check.name) for check in CHECKS}
+        return {name: f"{v:.1e}" for name, v in shown.items() if not math.isnan(v)} or {
+            "residual": self.residual
+        }
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        return [
+            {"check": check.name, "value": getattr(self, check.name), "what": check.metric}
+            for check in CHECKS
+        ]
+
     def failures(self, tol: float) -> list[str]:
         """What does not pass at tolerance ``tol``, in words; empty if everything passes."""
         found = []
@@ -115,6 +131,25 @@ class Certificate:
         if not self.monotone:
             found.append("overlaps not monotone in x")
         return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values under the key "certificate" of ``replicadnn solve --json``."""
+        return {
+            "residual": finite(self.residual),
+            "mass_error": finite(self.mass_error),
+            "ds_dm_max": finite(self.ds_dm_max),
+            "ds_dq_max": finite(self.ds_dq_max),
+            "ds_dQ_max": finite(self.ds_dQ_max),
+            "unstable_liquid_layers": list(self.unstable_liquid_layers),
+            "unstable_zero_levels": [list(p) for p in self.unstable_zero_levels],
+            "contraction": finite(self.contraction),
+            "monotone": self.monotone,
+            "levels_error_s": finite(self.levels_error_s),
+            "levels_error_q": finite(self.levels_error_q),
+            "levels_error_Q": finite(self.levels_error_Q),
+            "grid_error": finite(self.grid_error),
+            "replicon": list(self.replicon),
+        }
 
     def passes(self, tol: float) -> bool:
         """True if every check holds."""

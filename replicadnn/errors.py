@@ -27,6 +27,10 @@ class CallError(ReplicaDNNError, TypeError):
     """A function is called with arguments that it does not take; the message shows the call."""
 
 
+class MissingError(ReplicaDNNError, ImportError):
+    """A package that only this needs is not installed; the message says how to install it."""
+
+
 class FileError(ReplicaDNNError, OSError):
     """A file cannot be read or written as asked, with the reason."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 from replicadnn.errors import InputError
 from replicadnn.validate import choice, real, whole
@@ -62,7 +63,8 @@ class Problem:
     Attributes
     ----------
     alpha : float
-        Training patterns per coupling, M = alpha N; 0 < alpha <= 1e9.
+        Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected);
+        1e-9..1e9.
     L : int
         Depth: layers of perceptrons l = 1..L; neurons l = 1..L-1 are hidden.
     scenario : Scenario
@@ -108,6 +110,18 @@ class Problem:
             raise InputError("beta", self.beta, _BETA_TEXT)
         if not isinstance(self.closure, str) or not self.closure:
             raise InputError("closure", self.closure, "the name of a closure")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values under the keys of ``replicadnn solve --json``; beta = inf is "inf"."""
+        return {
+            "alpha": self.alpha,
+            "L": self.L,
+            "scenario": str(self.scenario),
+            "ansatz": str(self.ansatz),
+            "closure": self.closure,
+            "kappa": self.kappa,
+            "beta": "inf" if math.isinf(self.beta) else self.beta,
+        }
 
     @property
     def teacher(self) -> bool:

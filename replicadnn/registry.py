@@ -16,6 +16,13 @@ WRITERS = {
     "MonteCarloResult": "replicadnn.storage.runs:save_result",
     "TemperingResult": "replicadnn.storage.runs:save_result",
 }
+#: Class of a result -> function (result) -> xarray.Dataset.
+DATASETS = {
+    "Solution": "replicadnn.storage.labelled:of_solution",
+    "Solutions": "replicadnn.storage.labelled:of_solutions",
+    "MonteCarloResult": "replicadnn.storage.labelled:of_run",
+    "TemperingResult": "replicadnn.storage.labelled:of_run",
+}
 #: Kind of a file -> function (path) -> result.
 READERS = {
     "solve": "replicadnn.storage.solutions:load_solutions",
@@ -54,6 +61,11 @@ def save(result: object, path: str | Path, *, overwrite: bool) -> Path:
     """Write ``result`` to ``path``; FileError if it exists (without ``overwrite``) or fails."""
     written: Path = find(WRITERS[type(result).__name__])(result, path, overwrite=overwrite)
     return written
+
+
+def dataset(result: object) -> Any:
+    """``result`` as an xarray Dataset; MissingError if xarray is not installed."""
+    return find(DATASETS[type(result).__name__])(result)
 
 
 def load(path: str | Path) -> Any:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from replicadnn import registry
 from replicadnn.certificate import Certificate, no_certificate
 from replicadnn.errors import InputError
-from replicadnn.problem import Problem
+from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
+from replicadnn.results import Labelled, ResultBase, finite, read_only, same
 from replicadnn.status import Branch, BranchKind, Status
 from replicadnn.theory import counting, observables
 from replicadnn.types import FloatArray
@@ -31,8 +32,8 @@ class OtherBranch:
     free_entropy: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Solution:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Solution(ResultBase, Labelled):
     """Overlaps of one solution of the saddle-point equations.
 
     Attributes
@@ -71,6 +72,8 @@ class Solution:
         Counts: "sweeps", "newton".
     """
 
+    _COLUMNS: ClassVar[tuple[str, ...]] = ("layer", "q_ea", "Q_ea")
+
     problem: Problem
     status: Status
     message: str
@@ -89,13 +92,57 @@ class Solution:
     tol: float
     q_ea_error: FloatArray | None = None
     Q_ea_error: FloatArray | None = None
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
     iterations: Mapping[str, int] = field(default_factory=dict)
+
+    def _line(self) -> Mapping[str, object]:
+        solid = f"{int(self.solid_layers[1:-1].sum())}/{self.L - 1}"
+        ansatz = f"{self.ansatz} (K = {self.levels})" if self.levels else str(self.ansatz)
+        told = {"alpha": self.alpha, "L": self.L, "scenario": str(self.scenario), "ansatz": ansatz}
+        rest = {"kappa": self.kappa, "beta": self.beta, "closure": self.closure}
+        usual = {"kappa": 0.0, "beta": math.inf, "closure": AVERAGED}
+        told |= {name: value for name, value in rest.items() if value != usual[name]}
+        told |= {"branch": str(self.branch), "free_entropy": self.free_entropy, "solid": solid}
+        told |= {} if self.eps_g is None else {"eps_g": self.eps_g}
+        return told | {"residual": f"{self.residual:.1e}", "status": str(self.status)}
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        Q, P = (np.append(math.nan, values) for values in (self.Q_ea, self.one_minus_Q_ea))
+        columns = {
+            "layer": np.arange(self.L + 1), "q_ea": self.q_ea, "Q_ea": Q,
+            "one_minus_q_ea": self.one_minus_q_ea, "one_minus_Q_ea": P,
+        }  # fmt: skip
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     @property
     def alpha(self) -> float:
-        """Training patterns per coupling."""
+        """Patterns per coupling of a perceptron."""
         return self.problem.alpha
+
+    @property
+    def kappa(self) -> float:
+        """Margin."""
+        return self.problem.kappa
+
+    @property
+    def beta(self) -> float:
+        """Inverse temperature; inf: the hard constraint."""
+        return self.problem.beta
+
+    @property
+    def scenario(self) -> Scenario:
+        """Origin of the data."""
+        return self.problem.scenario
+
+    @property
+    def ansatz(self) -> Ansatz:
+        """Structure of the overlap matrices."""
+        return self.problem.ansatz
+
+    @property
+    def closure(self) -> str:
+        """Treatment of the neurons."""
+        return self.problem.closure
 
     @property
     def L(self) -> int:
@@ -224,18 +271,18 @@ class Solution:
         """Plain numbers and lists under the keys of ``replicadnn solve --json``."""
         x_l, x_l_error = self._onsets()
         return {
-            **_problem_fields(self.problem),
+            **self.problem.as_dict(),
             "status": str(self.status),
             "converged": self.converged,
             "possible": self.possible,
             "message": self.message,
-            "residual": _finite(self.residual),
+            "residual": finite(self.residual),
             "branch": str(self.branch),
             "other_branches": [
-                {"branch": str(b.branch), "free_entropy": _finite(b.free_entropy)}
+                {"branch": str(b.branch), "free_entropy": finite(b.free_entropy)}
                 for b in self.other_branches
             ],
-            "free_entropy": _finite(self.free_entropy),
+            "free_entropy": finite(self.free_entropy),
             "levels": self.levels,
             "q_ea": _list(self.q_ea),
             "Q_ea": _list(self.Q_ea),
@@ -260,42 +307,11 @@ class Solution:
             },
             "R": None if self.R is None else _list(self.R),
             "eps_g": self.eps_g,
-            "certificate": _certificate_fields(self.certificate),
+            "certificate": self.certificate.as_dict(),
             "tol": self.tol,
             "iterations": dict(self.iterations),
             "timings": dict(self.timings),
         }
-
-
-def _problem_fields(problem: Problem) -> dict[str, Any]:
-    return {
-        "alpha": problem.alpha,
-        "L": problem.L,
-        "scenario": str(problem.scenario),
-        "ansatz": str(problem.ansatz),
-        "closure": problem.closure,
-        "kappa": problem.kappa,
-        "beta": problem.beta if np.isfinite(problem.beta) else "inf",
-    }
-
-
-def _certificate_fields(certificate: Certificate) -> dict[str, Any]:
-    return {
-        "residual": _finite(certificate.residual),
-        "mass_error": _finite(certificate.mass_error),
-        "ds_dm_max": _finite(certificate.ds_dm_max),
-        "ds_dq_max": _finite(certificate.ds_dq_max),
-        "ds_dQ_max": _finite(certificate.ds_dQ_max),
-        "unstable_liquid_layers": list(certificate.unstable_liquid_layers),
-        "unstable_zero_levels": [list(p) for p in certificate.unstable_zero_levels],
-        "contraction": _finite(certificate.contraction),
-        "monotone": certificate.monotone,
-        "levels_error_s": _finite(certificate.levels_error_s),
-        "levels_error_q": _finite(certificate.levels_error_q),
-        "levels_error_Q": _finite(certificate.levels_error_Q),
-        "grid_error": _finite(certificate.grid_error),
-        "replicon": list(certificate.replicon),
-    }
 
 
 def unsolved(
@@ -331,22 +347,21 @@ def unsolved(
     )
 
 
-def _finite(value: float) -> float | None:
-    """``value``, or None where JSON has no number for it."""
-    return float(value) if np.isfinite(value) else None
-
-
 def _list(values: FloatArray) -> list[Any]:
-    return [_list(v) if np.ndim(v) else _finite(v) for v in values]
+    return [_list(v) if np.ndim(v) else finite(v) for v in values]
 
 
-class Solutions(Sequence[Solution]):
+class Solutions(Labelled, Sequence[Solution]):
     """Solutions in the order of alpha asked for; several a point with ``branch="all"``.
 
     Behaves like a tuple; ``provenance`` records how the numbers were made.
     """
 
     __slots__ = ("_items", "provenance")
+    _COLUMNS = (
+        "alpha", "L", "scenario", "ansatz", "kappa", "beta", "closure", "branch", "free_entropy",
+        "solid", "eps_g", "residual", "status",
+    )  # fmt: skip
 
     def __init__(
         self, items: Sequence[Solution], provenance: Mapping[str, str] | None = None
@@ -369,9 +384,31 @@ class Solutions(Sequence[Solution]):
     def __iter__(self) -> Iterator[Solution]:
         return iter(self._items)
 
-    def __repr__(self) -> str:
+    def _line(self) -> Mapping[str, object]:
         good = sum(s.converged for s in self)
-        return f"<Solutions: {len(self)} ({good} converged)>"
+        return {"points": len(self), "converged": good}
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        rows = [{**s._line(), "possible": s.possible, "message": s.message} for s in self]
+        names = dict.fromkeys(name for row in rows for name in row)  # those that any has
+        usual: dict[str, Any] = {"kappa": 0.0, "beta": math.inf, "closure": AVERAGED}
+        return [{name: row.get(name, usual.get(name)) for name in names} for row in rows]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Solutions):
+            return NotImplemented
+        return same(self._items, other._items)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _stacked(self, name: str) -> FloatArray:
+        """An attribute of all of them as one read-only array, the first axis in their order."""
+        depths = sorted({s.L for s in self})
+        if len(depths) > 1:
+            raise InputError("L", depths, "one depth in all solutions")
+        values = [getattr(s, name) for s in self]
+        found: FloatArray = read_only(np.array([math.nan if v is None else v for v in values]))
+        return found
 
     @property
     def converged(self) -> bool:
@@ -380,8 +417,28 @@ class Solutions(Sequence[Solution]):
 
     @property
     def alpha(self) -> FloatArray:
-        """alpha of every solution."""
+        """alpha of every solution, (n,)."""
         return np.array([s.alpha for s in self])
+
+    @property
+    def q_ea(self) -> FloatArray:
+        """Edwards-Anderson overlaps of the neurons, (n, L+1)."""
+        return self._stacked("q_ea")
+
+    @property
+    def Q_ea(self) -> FloatArray:
+        """Edwards-Anderson overlaps of the couplings, (n, L)."""
+        return self._stacked("Q_ea")
+
+    @property
+    def free_entropy(self) -> FloatArray:
+        """s of every solution, (n,)."""
+        return np.array([s.free_entropy for s in self])
+
+    @property
+    def eps_g(self) -> FloatArray:
+        """Generalisation errors, (n,); nan for random data and where nothing was found."""
+        return np.array([math.nan if s.eps_g is None else s.eps_g for s in self])
 
     def as_dict(self) -> dict[str, Any]:
         """The document of ``solve --json``."""

@@ -177,6 +177,8 @@ def known(name: str) -> bool:
     first, *rest = name.split(".")
     if first == "run":  # what `simulate` returns, by the name it has in the examples
         return rest[0] in rd.MonteCarloResult.table() or _has(rd.MonteCarloResult, rest)
+    if first == "sol":  # ... and `solve`
+        return _has(rd.Solution, rest) or _has(rd.Solutions, rest)
     places: list[object] = [rd, *MODULES]
     places += [
         item for module in MODULES for item in vars(module).values() if isinstance(item, type)

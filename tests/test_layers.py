@@ -15,9 +15,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 #: Words and checks that everything is written in: they know each other alone.
-GROUND = {"errors", "types", "validate", "calls", "status", "certificate", "problem"}
+GROUND = {
+    "errors", "types", "validate", "calls", "registry", "results", "progress",
+    "status", "certificate", "problem",
+}  # fmt: skip
 #: Small tools that know no result.
-TOOLS = GROUND | {"interrupt", "provenance", "quadrature", "ranges", "registry"}
+TOOLS = GROUND | {"interrupt", "provenance", "quadrature", "ranges"}
 RESULT = TOOLS | {"solution"}
 #: Room (a module or a package right below replicadnn): the rooms that it may import.
 MAY_IMPORT = {

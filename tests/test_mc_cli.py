@@ -238,7 +238,7 @@ def test_resume_with_other_parameters(capsys: pytest.CaptureFixture[str], tmp_pa
         (("--beta", "1"), "beta = 1.0: must be 2.0"),
         (("--seed", "7"), "seed = 7: must be 0"),
         (("--sweeps", "49"), "sweeps = 49: at least 50, which are made, to resume a.h5"),
-        (("--seed", "7"), "for another run take another --output"),
+        (("--seed", "7"), "for another run take another output file"),
         (("--N", "7"), "N = [6]"),
         (("--step", "0.1"), "step = 0.1: must be None"),
         (("--tempering", "1,2"), "relaxation run"),

@@ -134,17 +134,18 @@ def test_a_stopped_run_says_what_a_finished_one_of_its_length_says() -> None:
         np.testing.assert_array_equal(whole[..., : part.shape[-1]], part, err_msg=name)
 
 
-def test_python_continues_and_refuses_fewer_sweeps_than_are_made() -> None:
+def test_a_simulation_continues_and_refuses_fewer_sweeps_than_are_made() -> None:
     arguments = CASES["weights"] | {"samples": 1, "seed": 3}
     sim = Simulation(make_spec(**arguments, sweeps=60))  # type: ignore[arg-type]
     sim.run(60)
-    longer = simulate(**arguments, sweeps=90, state=sim.arrays())  # type: ignore[arg-type]
+    longer = Simulation(make_spec(**arguments, sweeps=90), sim.arrays())  # type: ignore[arg-type]
+    longer.run(90)
     np.testing.assert_array_equal(
-        longer.C_J,
+        longer.result().C_J,
         simulate(**arguments, sweeps=90).C_J,  # type: ignore[arg-type]
     )
     with pytest.raises(InputError, match="sweeps = 59: at least 60, which are made"):
-        simulate(**arguments, sweeps=59, state=sim.arrays())  # type: ignore[arg-type]
+        Simulation(make_spec(**arguments, sweeps=59), sim.arrays())  # type: ignore[arg-type]
 
 
 def test_a_finished_file_of_several_widths_goes_on(tmp_path: Path) -> None:

@@ -107,10 +107,10 @@ def test_state_of_other_parameters_is_refused(change):
     arguments = CASES["weights"] | {"sweeps": 60, "samples": 1}
     state = Simulation(make_spec(**arguments)).arrays()
     with pytest.raises(InputError, match="state = "):
-        simulate(**(arguments | change), state=state)
+        Simulation(make_spec(**(arguments | change)), state)
     del state["schedule"]
     with pytest.raises(InputError, match="state = 'of an earlier version'"):
-        simulate(**arguments, state=state)
+        Simulation(make_spec(**arguments), state)
 
 
 def test_state_is_plain_numbers():
@@ -194,7 +194,7 @@ def test_schedule_covers_every_lag_of_the_first_origin():
 def test_stop_and_time_limit_end_cleanly():
     calls = []
     run = simulate(4.0, 2, N=10, sweeps=10**7, samples=1, stop=lambda: len(calls) > 1,
-                   checkpoint=lambda sim: calls.append(sim.done))  # fmt: skip
+                   progress=lambda done, total: calls.append(done))  # fmt: skip
     assert run.status is RunStatus.STOPPED
     assert 0 < run.params["sweeps_done"] == calls[-1] < 10**7
     run = simulate(4.0, 2, N=10, sweeps=10**7, samples=1, time_limit=0.0)
@@ -381,7 +381,7 @@ def test_steps_of_the_pilot_run_end_at_one():
 def test_parameters_are_declared_once_more_for_the_type_checker_only():
     """The typed keywords of `simulate` are those that `make_spec` takes."""
     taken = inspect.signature(make_spec).parameters.values()
-    keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY} - {"N"}
+    keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY} - {"N", "connectivity", "start"}
     assert keywords == set(Parameters.__annotations__)
 
 

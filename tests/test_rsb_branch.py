@@ -461,7 +461,7 @@ def test_past_the_end_auto_is_the_smallest_s() -> None:
     ended = rd.solve(15.0, 3, scenario="random", levels=4, branch="continuous")
     assert ended.status is rd.Status.NO_SOLUTION
     assert "ends in a fold at alpha = 14.0" in ended.message
-    assert 'branch "all" searches for others' in ended.message
+    assert 'branch="all" searches for others' in ended.message
     everything = rd.solve(15.0, 3, scenario="random", levels=4, branch="all")
     assert [one.branch for one in everything] == ["saturated"]
 

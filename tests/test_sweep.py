@@ -172,7 +172,7 @@ def test_points_are_those_of_solve(tmp_path: Path) -> None:
         assert found["eps_g"][k] == want.eps_g
     assert list(found["L"][found.select(alpha=30.0)]) == [2, 3]
     assert len(load_solutions(tmp_path / "a.h5")) == 6
-    assert repr(found) == "<Sweep a.h5: 6 points of solve, 6 converged>"
+    assert repr(found) == "<Sweep: file = a.h5, task = solve, points = 6, converged = 6>"
 
 
 @pytest.mark.usefixtures("compiled")

@@ -8,12 +8,14 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from typing import Any, TypedDict
 
 from replicadnn.errors import InputError
 from replicadnn.montecarlo.connectivity import Connectivity, Graph
 from replicadnn.problem import Scenario
-from replicadnn.validate import choice, real, whole
+from replicadnn.types import Number
+from replicadnn.validate import choice, numbers, real, whole
 
 DEFAULT_BETA = 3.0
 
@@ -149,17 +151,17 @@ class Exchange:
 
 def check_ladder(betas: Sequence[float]) -> tuple[float, ...]:
     """Ascending, positive, at least two, only the last may be inf; raises InputError."""
-    ladder = tuple(float(b) for b in betas)
-    ascending = all(a < b for a, b in itertools.pairwise(ladder))
+    ladder = numbers("tempering", betas)
+    known = all(isinstance(b, Real) for b in ladder)
+    ascending = known and all(a < b for a, b in itertools.pairwise(ladder))
     if len(ladder) < 2 or not ascending or not ladder[0] > 0:
-        raise InputError("tempering", list(betas), "two or more ascending numbers above 0")
-    return ladder
+        raise InputError("tempering", betas, "two or more ascending numbers above 0")
+    return tuple(float(b) for b in ladder)
 
 
 class Parameters(TypedDict, total=False):
-    """Arguments of `make_spec` after alpha, L, N; `simulate` says what they mean."""
+    """Arguments of `make_spec` that one and several runs share; `simulate` says what they mean."""
 
-    connectivity: int | None
     graph: str | None
     scenario: str
     sampler: str
@@ -167,7 +169,6 @@ class Parameters(TypedDict, total=False):
     kappa: float
     sweeps: int
     samples: int
-    start: str | None
     seed: int
     burn_in: int
     origins: int
@@ -184,7 +185,7 @@ def default_beta(L: int, potential: str = "count") -> float:
 
 
 def make_spec(
-    alpha: float,
+    alpha: Number,
     L: int,
     *,
     N: int,
@@ -253,7 +254,7 @@ def _who_reads_whom(N: int, connectivity: int | None, graph: str | None) -> Conn
     return replace(reads, graph=choice(Graph, "graph", graph))
 
 
-def _number_of_patterns(reads: Connectivity, alpha: float) -> int:
+def _number_of_patterns(reads: Connectivity, alpha: Number) -> int:
     alpha = real("alpha", alpha, 1e-9, 1e9, "a number above 0")
     M = reads.patterns(alpha)
     if not 1 <= M <= 10_000_000:

@@ -13,7 +13,6 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import StepPatch
 from matplotlib.path import Path
@@ -23,6 +22,7 @@ from matplotlib.transforms import Bbox, ScaledTranslation
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import style
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import headline, objections
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.parisi import layer_legend, layer_looks, quantities, solid_layers
 from replicadnn.plot.style import save_figure, style
 from replicadnn.solution import Solution

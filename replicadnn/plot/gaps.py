@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import BEYOND, facts_of, objections, tell_apart
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.parisi import mirrored
 from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, few_decades, panels, place_legend
 from replicadnn.plot.curves import Curve, draw
 from replicadnn.plot.naming import Facts, Names, written
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import MARKERS, judged_points, save_figure, style
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _measured(runs: Iterable[Any], items: Sequence[Generalisation]) -> list[_Poi
             float(run.last_octave["test_error"][-1]) if judged else value,
         )  # fmt: skip
         if not math.isfinite(point.raw):
-            raise InputError("test_error", "not measured", "a run with --test-patterns above 0")
+            raise InputError("test_error", "not measured", "a run with test_patterns above 0")
         out.append(point)
     return out
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import headline, objections
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import save_figure, sequence, style
 from replicadnn.solution import Solution
 from replicadnn.types import FloatArray

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
 from replicadnn.plot.curves import Curve, draw
 from replicadnn.plot.naming import Names, facts_of, levels_words, objections
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import save_figure, style
 from replicadnn.solution import Solution
 

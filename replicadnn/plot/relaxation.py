@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
 from replicadnn.plot.curves import LEGEND_MAX, asked
 from replicadnn.plot.naming import Facts, Names, facts_of, tell_apart
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import judged_points, line_of, save_figure, sequence, style
 from replicadnn.solution import Solution
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from replicadnn.errors import InputError
@@ -22,6 +21,7 @@ from replicadnn.plot.canvas import (
 )
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import BEYOND, Names, tell_apart
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import save_figure, sequence, style
 
 if TYPE_CHECKING:

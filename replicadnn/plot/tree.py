@@ -10,11 +10,11 @@ from matplotlib.cbook import normalize_kwargs
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize
-from matplotlib.figure import Figure
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels
 from replicadnn.plot.naming import headline, objections
+from replicadnn.plot.notebook import Figure
 from replicadnn.plot.parisi import solid_layers
 from replicadnn.plot.style import colours, save_figure, style
 from replicadnn.solution import Solution

@@ -28,6 +28,7 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, settings
 from replicadnn.questions.schema import Answer, Checkpoint, Item, origin, taken_over
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
@@ -38,7 +39,6 @@ from replicadnn.theory.broken.minimise import minimise
 from replicadnn.theory.broken.state import FlowError
 from replicadnn.theory.closures import broken_equations, symmetric_equations
 from replicadnn.theory.counting import possible
-from replicadnn.theory.solve import Progress
 from replicadnn.theory.symmetric.search import settle
 from replicadnn.theory.symmetric.state import State, full_order
 from replicadnn.types import FloatArray, Number, Several
@@ -62,7 +62,7 @@ _CURVE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Complexity(Answer):
     """Sigma(m) of the saturated states at one alpha, and where they appear and dominate.
 
@@ -204,14 +204,14 @@ def complexity(
     closure: str = AVERAGED,
     known: Complexity | None = None,
     checkpoint: Checkpoint | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Complexity:
     """Sigma(m) = -m^2 ds/dm of the saturated states of random data (one step, hard constraints).
 
     Parameters
     ----------
     alpha : float
-        Patterns per coupling.
+        Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected).
     L : int
         Depth, 2..200.
     m : array, optional
@@ -224,8 +224,8 @@ def complexity(
         An earlier result with the same arguments at fewer breakpoints: they are not computed again.
     checkpoint : callable, optional
         Called after every breakpoint with a function that returns the result so far.
-    progress : callable, optional
-        Called with (breakpoints done, breakpoints in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (breakpoints done, breakpoints in all).
 
     Raises
     ------
@@ -259,15 +259,17 @@ def complexity(
         found = _result(problem, done, [rows[m] for m in done], ends, finished)
         return replace(found, provenance=provenance(asked=asked_with))
 
-    with interrupt.keeping(lambda: (result(False), len(rows))):
+    with (
+        reporting(progress, "point") as report,
+        interrupt.keeping(lambda: (result(False), len(rows))),
+    ):
         for value in values.tolist():
             if value in rows:
                 continue
             rows[value] = _row(problem, value)
             if checkpoint is not None:
                 checkpoint(lambda: result(False))
-            if progress is not None:
-                progress(len(rows), len(values))
+            report(len(rows), len(values))
         if problem.kappa == 0.0 and math.isnan(ends[0]):
             ends = planted_range(L)
     return result(True)

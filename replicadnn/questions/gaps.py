@@ -10,7 +10,9 @@ everything else):
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.quadrature import on_panels
+from replicadnn.results import ResultBase
 from replicadnn.solution import Solution
 from replicadnn.theory.closures import gap_density
 from replicadnn.types import FloatArray
@@ -27,8 +30,8 @@ _ORDER = 16
 _REACH = 9.0
 
 
-@dataclass(frozen=True, slots=True)
-class GapDistribution:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class GapDistribution(ResultBase):
     """P(r) of one layer.
 
     Attributes
@@ -55,6 +58,16 @@ class GapDistribution:
     P: FloatArray
     weights: FloatArray
     edge: float
+
+    def _line(self) -> Mapping[str, object]:
+        names = ("layer", "alpha", "kappa", "beta", "edge")
+        return {name: getattr(self, name) for name in names} | {"nodes": self.r.size}
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        return [
+            {"r": r, "P": P, "weight": w}
+            for r, P, w in zip(self.r, self.P, self.weights, strict=True)
+        ]
 
     @property
     def norm(self) -> float:

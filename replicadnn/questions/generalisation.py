@@ -21,6 +21,7 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, settings
 from replicadnn.questions.schema import (
     Answer,
@@ -35,7 +36,7 @@ from replicadnn.solution import Solution
 from replicadnn.status import Branch, Status
 from replicadnn.storage.tables import Plain, Table, Tables, plain
 from replicadnn.theory.observables import generalisation_error
-from replicadnn.theory.solve import Progress, plan, solve_plan
+from replicadnn.theory.solve import plan, solve_plan
 from replicadnn.types import FloatArray, Number, Several
 from replicadnn.validate import bare, choice, numbers, whole
 
@@ -91,7 +92,7 @@ _POINTS = Schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Generalisation(Answer):
     """Points in the order of L and, for each, of alpha asked for; see `generalisation`."""
 
@@ -193,14 +194,14 @@ def generalisation(
     noisy: str = "none",
     known: Generalisation | None = None,
     checkpoint: Checkpoint | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Generalisation:
     """Generalisation error eps_g(alpha, L) of the typical student (docs/theory.md, eq. 24).
 
     Parameters
     ----------
     alpha : float or array
-        Patterns per coupling.
+        Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected).
     L : int or iterable of int
         Depths, 1..10000.
     kappa, beta : float
@@ -215,8 +216,8 @@ def generalisation(
         An earlier result with the same arguments at fewer points: they are not computed again.
     checkpoint : callable, optional
         Called after every point with a function that returns the result so far.
-    progress : callable, optional
-        Called with (points done, points in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (points done, points in all).
 
     Returns
     -------
@@ -271,15 +272,17 @@ def generalisation(
             provenance=provenance(asked=asked), finished=finished,
         )  # fmt: skip
 
-    with interrupt.keeping(lambda: (result(False), len(found))):
+    with (
+        reporting(progress, "point") as report,
+        interrupt.keeping(lambda: (result(False), len(found))),
+    ):
         for depth, work in enumerate(works):
             done = {index for at, index in found if at == depth}
             for index, solutions in solve_plan(work, done):
                 found[depth, index] = _point(solutions[0], noise)
                 if checkpoint is not None:
                     checkpoint(lambda: result(False))
-                if progress is not None:
-                    progress(len(found), total)
+                report(len(found), total)
     return result(True)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from replicadnn.errors import InputError
 from replicadnn.provenance import same_settings
+from replicadnn.results import ResultBase
 from replicadnn.storage.tables import (
     Column,
     Plain,
@@ -32,6 +33,20 @@ K = TypeVar("K", bound=Hashable)
 
 #: Called after every point with a function that returns the result so far.
 Checkpoint = Callable[[Callable[[], Any]], None]
+
+#: Attributes of a file that the one line of an answer names.
+_TOLD = (
+    "scenario",
+    "ansatz",
+    "closure",
+    "alpha",
+    "L",
+    "kappa",
+    "beta",
+    "noisy",
+    "levels",
+    "alpha_max",
+)
 
 _DTYPES: dict[Any, Any] = {int: np.int64, float: np.float64, bool: np.bool_}
 
@@ -124,8 +139,8 @@ def _column(item: Item, values: list[Any], hint: Any) -> Column:
     return Column.of(item.key, array, item.text, equation=item.equation)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Answer(ResultBase):
     """Answer to a question: what it has in common with the others.
 
     Attributes
@@ -141,9 +156,18 @@ class Answer:
     #: Kind of the file, as in `replicadnn.registry.READERS`.
     KIND: ClassVar[str]
 
-    timings: Mapping[str, float] = field(default_factory=dict)
-    provenance: Mapping[str, str] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
+    provenance: Mapping[str, str] = field(default_factory=dict, compare=False)
     finished: bool = True
+
+    def _line(self) -> Mapping[str, object]:
+        told = {n: v for n, v in self.attributes().items() if n in _TOLD}
+        return (
+            told | {"rows": len(self._records())} | ({} if self.finished else {"finished": False})
+        )
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        return self.tables()[0].records()
 
     def tables(self) -> list[Table]:
         """The tables of its file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, settings
 from replicadnn.questions.schema import (
     Answer,
@@ -119,7 +120,7 @@ _LINES = Schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Stability(Answer):
     """Points and lines that `stability` returns."""
 
@@ -256,7 +257,7 @@ def stability(
     closure: str = AVERAGED,
     known: Stability | None = None,
     checkpoint: Checkpoint | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
 ) -> Stability:
     """Replicon rho of the replica-symmetric solutions, and the de Almeida-Thouless line.
 
@@ -265,7 +266,8 @@ def stability(
     Parameters
     ----------
     alpha : float or array
-        Grid of patterns per coupling; a crossing of rho = 1 between two of its points is refined.
+        Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected): a grid; a
+        crossing of rho = 1 between two of its points is refined.
     L : int or sequence
         Depth, 1..500.
     scenario : {"random", "teacher-student"}
@@ -280,8 +282,8 @@ def stability(
         ``alpha`` are not computed again.
     checkpoint : callable, optional
         Called after every combination with a function that returns the result so far.
-    progress : callable, optional
-        Called with (combinations done, combinations in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (combinations done, combinations in all).
 
     Raises
     ------
@@ -309,7 +311,10 @@ def stability(
             provenance=provenance(asked=asked), finished=finished,
         )  # fmt: skip
 
-    with interrupt.keeping(lambda: (result(False), sum(map(len, points.values())))):
+    with (
+        reporting(progress, "line") as report,
+        interrupt.keeping(lambda: (result(False), sum(map(len, points.values())))),
+    ):
         for problem in problems:
             if _key(problem) in lines:
                 continue
@@ -318,8 +323,7 @@ def stability(
             logger.info("L = %d, kappa = %g: %s", problem.L, problem.kappa, line.message)
             if checkpoint is not None:
                 checkpoint(lambda: result(False))
-            if progress is not None:
-                progress(len(lines), len(problems))
+            report(len(lines), len(problems))
     return result(True)
 
 

@@ -26,7 +26,7 @@ def follow(path: str | Path) -> Path:
 
 
 def check_target(
-    path: str | Path, *, overwrite: bool, instead: str = "use --overwrite to replace it"
+    path: str | Path, *, overwrite: bool, instead: str = "use overwrite=True to replace it"
 ) -> Path:
     """The file to write for ``path``; call it before a long computation.
 
@@ -109,7 +109,7 @@ def atomic_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
             _rename_new(temporary, target)
         sync_folder(target.parent)
     except FileExistsError:
-        raise FileError(path, "exists already (use --overwrite to replace it)") from None
+        raise FileError(path, "exists already (use overwrite=True to replace it)") from None
     except (OSError, RuntimeError) as error:
         raise WriteError(path, f"cannot be written ({_reason(error)})") from error
     finally:

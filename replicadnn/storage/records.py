@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import json
 import struct
-import sys
 import typing
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -115,7 +114,7 @@ def _made(kind: type, values: Mapping[str, Any]) -> Any:
 @cache
 def _words(kind: type) -> dict[str, type]:
     """Fields of a dataclass that are words with a meaning: enumerations, names of branches."""
-    hints = typing.get_type_hints(kind, vars(sys.modules[kind.__module__]))
+    hints = typing.get_type_hints(kind)
     return {
         n: t for n, t in hints.items() if isinstance(t, type) and issubclass(t, (enum.Enum, Branch))
     }

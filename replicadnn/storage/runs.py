@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from replicadnn.errors import FileError
 from replicadnn.montecarlo.runs.result import RunStatus
 from replicadnn.provenance import provenance as make_provenance
+from replicadnn.results import ResultBase
 from replicadnn.storage import files, hdf5
 from replicadnn.storage.outputs import atomic_file
 from replicadnn.storage.run_groups import Result, read_run, write_run
@@ -26,13 +27,21 @@ from replicadnn.storage.run_groups import Result, read_run, write_run
 Arrays = Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Runs(Sequence["Result"]):
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Runs(ResultBase, Sequence["Result"]):
     """Results in the order asked for, with how they were made; ``finished``: all complete."""
 
     items: tuple[Result, ...]
-    provenance: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict, compare=False)
     finished: bool = True
+
+    def _line(self) -> Mapping[str, object]:
+        return {"runs": len(self.items), "finished": self.finished}
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        usual = {"connectivity": None, "graph": None}
+        rows = [{**usual, **run._line(), "equilibrium": run.equilibrium} for run in self.items]
+        return [{**row, "connectivity": row["connectivity"] or row["N"]} for row in rows]
 
     @overload
     def __getitem__(self, index: int) -> Result: ...

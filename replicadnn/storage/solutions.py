@@ -48,7 +48,7 @@ _CERTIFICATE = (
 _CERTIFICATE_LATER = ("grid_error", "levels_error_Q")
 
 #: name -> (dimensions, long_name, equation in docs/theory.md); a solution may lack the errors
-_DATASETS: dict[str, tuple[tuple[str, ...], str, str]] = {
+DATASETS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "q": (("neuron_layer", "x"), "overlap of the neurons of layer l on [x_i, x_(i+1))", "10"),
     "Q": (("coupling_layer", "x"), "overlap of the couplings of layer l on [x_i, x_(i+1))", "12"),
     "one_minus_q_ea": (("neuron_layer",), "1 - q_EA with its own relative accuracy", "10"),
@@ -179,13 +179,13 @@ def write_solution(group: h5py.Group, solution: Solution) -> None:
         "neuron_layer": np.arange(L + 1),
         "coupling_layer": np.arange(1, L + 1),
         "hidden_layer": np.arange(1, L),
-        **{name: values for name in _DATASETS if (values := getattr(solution, name)) is not None},
+        **{name: values for name in DATASETS if (values := getattr(solution, name)) is not None},
     }
     made = hdf5.put_checked(group, _attributes(solution), datasets)
     for name, long_name in _SCALES.items():
         hdf5.put(made[name], {"long_name": long_name, "units": "1"})
         made[name].make_scale(name)
-    for name, (dimensions, long_name, equation) in _DATASETS.items():
+    for name, (dimensions, long_name, equation) in DATASETS.items():
         if name not in made:
             continue
         words = {"long_name": long_name, "units": "1"}

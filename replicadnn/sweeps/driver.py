@@ -6,12 +6,14 @@ import contextlib
 import logging
 import queue
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from pathlib import Path
 
 from replicadnn import interrupt, kernels
+from replicadnn.calls import by_name
 from replicadnn.errors import InputError, ReplicaDNNError, WriteError
+from replicadnn.progress import Progress, Report, reporting
 from replicadnn.storage.locking import lock
 from replicadnn.sweeps import executors
 from replicadnn.sweeps.index import FAILED
@@ -22,8 +24,6 @@ from replicadnn.sweeps.writer import Writer
 from replicadnn.validate import whole
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
 
 #: Seconds between two looks for Ctrl-C.
 _WAIT = 0.1
@@ -37,6 +37,7 @@ class BrokenError(ReplicaDNNError):
     exit_code = 1
 
 
+@by_name()
 @interrupt.safely()
 def sweep(
     plan: object,
@@ -49,8 +50,8 @@ def sweep(
     retry: bool = False,
     share: tuple[int, int] | None = None,
     collect: Sequence[str | Path] = (),
-    progress: Progress | None = None,
-    moving: Progress | None = None,
+    progress: Progress = None,
+    moving: Report | None = None,
 ) -> Sweep:
     """Compute many points at once into one store, and continue one that was cut off.
 
@@ -75,8 +76,8 @@ def sweep(
         Only every n-th point, from the i-th (from 1): one task of n of an array job.
     collect : paths
         Stores of shares, whose points are taken over and not computed.
-    progress : callable, optional
-        Called with (points done, points in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (points done, points in all).
     moving : callable, optional
         Called with (points moved, points to move) while the points computed are moved from the
         journal into the store: about 4 ms a point.
@@ -104,19 +105,19 @@ def sweep(
     if sum(x is not None for x in (executor, workers, scheduler)) > 1:
         raise InputError("executor", executor, "only one of executor, workers, scheduler")
     count = executors.cores() if workers is None else whole("workers", workers, 1, 1024)
-    with lock(output):
+    with reporting(progress, "point") as report, lock(output):
         writer = Writer(output, work, overwrite=overwrite, retry=retry, moving=moving)
         try:
             todo = [point for point in work.points if point.id not in writer.done]
             computed = 0
             if todo:
                 writer.begin()
-                with _saved(writer, progress):
+                with _saved(writer):
                     todo = _collected(todo, writer, collect)
                     computed = len(todo)
                     if todo:
                         here = _workers(executor, scheduler, min(count, len(todo)))
-                        _Run(work, todo, writer, here, progress).go()
+                        _Run(work, todo, writer, here, report).go()
         finally:
             writer.close()
         return Sweep(output, computed)
@@ -134,7 +135,7 @@ def _workers(executor: Executor | None, scheduler: str | None, count: int) -> ex
 
 
 @contextlib.contextmanager
-def _saved(writer: Writer, progress: Progress | None) -> Iterator[None]:
+def _saved(writer: Writer) -> Iterator[None]:
     """Move the journal into the file in the end, whatever the end is."""
     try:
         yield
@@ -177,10 +178,10 @@ class _Run:
         todo: list[Point],
         writer: Writer,
         workers: executors.Workers,
-        progress: Progress | None,
+        report: Report,
     ) -> None:
         self.plan, self.writer, self.workers = plan, writer, workers
-        self.progress = progress
+        self.report = report
         self.todo = deque(todo)
         self.total = len(plan.points)
         self.flying: dict[Future[bytes], Point] = {}
@@ -276,9 +277,8 @@ class _Run:
         self._tell()
 
     def _tell(self) -> None:
-        if self.progress is not None:
-            left = len(self.todo) + len(self.suspects) + len(self.flying)
-            self.progress(self.total - left, self.total)
+        left = len(self.todo) + len(self.suspects) + len(self.flying)
+        self.report(self.total - left, self.total)
 
     def _died(self, point: Point) -> bytes | None:
         """A process died (killed, out of memory, crashed): the points in flight are tried again.

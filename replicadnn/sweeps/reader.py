@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
 from replicadnn.ranges import equal
+from replicadnn.results import Shown
 from replicadnn.storage import files, journal, records
 from replicadnn.sweeps.index import (
     FAILED,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from replicadnn.storage.runs import Runs
 
 
-class Sweep(Sequence[Any]):
+class Sweep(Shown, Sequence[Any]):
     """The points of a store, in the order planned.
 
     ``sweep[i]`` is the `Solution` or `MonteCarloResult` of point i, read when asked for (None
@@ -225,9 +226,12 @@ class Sweep(Sequence[Any]):
             "provenance": dict(self.provenance),
         }
 
-    def __repr__(self) -> str:
+    def _line(self) -> Mapping[str, object]:
         good = int(np.sum(self.converged))
-        return f"<Sweep {self.path.name}: {len(self)} points of {self.task}, {good} converged>"
+        return {"file": self.path.name, "task": self.task, "points": len(self), "converged": good}
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        return [self.row(k) for k in range(len(self))]
 
 
 def _plain(value: Any) -> Any:

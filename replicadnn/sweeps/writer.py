@@ -102,7 +102,7 @@ class Writer:
         with files.open_checked(self.path, None) as file, files.one_error(self.path, "a sweep"):
             if not is_sweep(file):
                 raise FileError(
-                    self.path, "exists and is not the store of a sweep (--overwrite replaces it)"
+                    self.path, "exists and is not the store of a sweep (overwrite=True replaces it)"
                 )
             found = task_in(file)
             if found.name != self.task.name:

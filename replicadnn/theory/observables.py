@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from replicadnn.errors import InputError
+from replicadnn.results import ResultBase
 from replicadnn.types import FloatArray
 
 #: A cell this many times wider than its neighbours and the median cell is a plateau of q(x).
@@ -49,8 +52,8 @@ class Step:
     resolved: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OverlapDistribution:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class OverlapDistribution(ResultBase):
     """P(q) = dx/dq of one layer, from K levels.
 
     Attributes
@@ -74,6 +77,15 @@ class OverlapDistribution:
     edges: FloatArray
     density: FloatArray
     steps: tuple[Step, ...]
+
+    def _line(self) -> Mapping[str, object]:
+        return {
+            "values": self.values.size, "deltas": len(self.deltas), "onset": self.onset,
+            "continuous_weight": self.continuous_weight,
+        }  # fmt: skip
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        return [{"value": v, "weight": w} for v, w in zip(self.values, self.weights, strict=True)]
 
     @property
     def continuous_weight(self) -> float:

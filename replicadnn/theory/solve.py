@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
@@ -14,6 +14,7 @@ from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import CallError, InputError
 from replicadnn.problem import AVERAGED, Ansatz, BranchChoice, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, same_settings, settings
 from replicadnn.solution import (
     Solution,
@@ -36,9 +37,6 @@ from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers, real, single, whole
 
 logger = logging.getLogger(__name__)
-
-#: Called after every alpha with (points done, points in all).
-Progress = Callable[[int, int], None]
 
 TOL_RANGE = (1e-14, 1e-2)
 #: Grid of a flow, at its replica-symmetric overlaps, beyond which broken symmetry takes minutes.
@@ -128,37 +126,37 @@ _One: TypeAlias = Literal["auto", "equilibrium", "continuous"]
 @overload
 def solve(
     problem: Problem, /, *, branch: _One = ..., known: Solutions | None = ...,
-    progress: Progress | None = ...,
+    progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solution: ...  # fmt: skip
 @overload
 def solve(
     problem: Problem, /, *, branch: Literal["all"], known: Solutions | None = ...,
-    progress: Progress | None = ...,
+    progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solutions: ...  # fmt: skip
 @overload
 def solve(
     alpha: Number, L: int, *, branch: _One = ..., known: Solutions | None = ...,
-    progress: Progress | None = ...,
+    progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solution: ...  # fmt: skip
 @overload
 def solve(
     alpha: Number, L: int, *, branch: Literal["all"], known: Solutions | None = ...,
-    progress: Progress | None = ...,
+    progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solutions: ...  # fmt: skip
 @overload
 def solve(
     alpha: Several, L: int, *, branch: str = ..., known: Solutions | None = ...,
-    progress: Progress | None = ...,
+    progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solutions: ...  # fmt: skip
 @overload
 def solve(
     alpha: Number, L: int, *, branch: str, known: Solutions | None = ...,
-    progress: Progress | None = ...,
+    progress: Progress = ...,
     **options: Unpack[Options],
 ) -> Solution | Solutions: ...  # fmt: skip
 @by_name(options=plan)
@@ -168,7 +166,7 @@ def solve(
     *,
     branch: str = "auto",
     known: Solutions | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
     **options: Unpack[Options],
 ) -> Solution | Solutions:
     """Solve the saddle-point equations q(l), Q(l) of docs/theory.md at one or many alpha.
@@ -176,9 +174,10 @@ def solve(
     Parameters
     ----------
     alpha : float, array or Problem
-        Patterns per coupling M/N, 1e-9..1e9.  The numbers of a point do not depend on the others
-        asked for; results come back in the order given.  ``solve(problem)``: a `Problem`, which
-        states L, scenario, ansatz, kappa, beta and closure too.
+        Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected);
+        1e-9..1e9.  The numbers of a point do not depend on the others asked for; results come
+        back in the order given.  ``solve(problem)``: a `Problem`, which states L, scenario,
+        ansatz, kappa, beta and closure too.
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
@@ -208,8 +207,8 @@ def solve(
     known : Solutions, optional
         An earlier result with the same arguments at some of these alpha, e.g. the ``partial`` of an
         interrupt: what it has is not computed again, except where it did not converge.
-    progress : callable, optional
-        Called with (points done, points in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (points done, points in all).
 
     Returns
     -------
@@ -246,11 +245,13 @@ def solve(
     def collected() -> Solutions:
         return Solutions([s for i in sorted(results) for s in results[i]], origin(work))
 
-    with interrupt.keeping(lambda: (collected(), len(results))):
+    with (
+        reporting(progress, "point") as report,
+        interrupt.keeping(lambda: (collected(), len(results))),
+    ):
         for index, found in solve_plan(work, done=set(results)):
             results[index] = found
-            if progress is not None:
-                progress(len(results), len(work.problems))
+            report(len(results), len(work.problems))
     if (isinstance(alpha, Problem) or single(alpha)) and work.asked is not BranchChoice.ALL:
         return results[0][0]
     return collected()
@@ -358,7 +359,7 @@ def _too_sharp(problem: Problem, tol: float) -> Solution | None:
     message = (
         f"beta = {problem.beta:g} is too large for broken symmetry at this alpha: a flow wants a "
         f"grid of more than {points:.0f} points (at most {MAX_FLOW_POINTS}); to do: a smaller "
-        "beta, beta = inf, or ansatz rs"
+        'beta, beta = inf, or ansatz="rs"'
     )
     return replace(unsolved(problem, Status.NOT_CONVERGED, "", tol=tol), message=message)
 

@@ -13,6 +13,7 @@ from replicadnn.errors import InputError
 from replicadnn.montecarlo.runs.simulation import Simulation
 from replicadnn.montecarlo.runs.tempering import Tempering
 from replicadnn.montecarlo.spec import Exchange, Spec, Start, check_ladder, make_spec
+from replicadnn.types import Number
 from replicadnn.validate import whole
 
 MAX_RUNS = 1000
@@ -33,7 +34,7 @@ class Job:
 
 
 def make_jobs(
-    alpha: float,
+    alpha: Number,
     L: int,
     *,
     N: Sequence[float],
@@ -97,4 +98,4 @@ def _networks(
 
 def _whole(value: float) -> float:
     """As an int where it is a whole number; what is not is refused where it is used."""
-    return int(value) if float(value).is_integer() else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value

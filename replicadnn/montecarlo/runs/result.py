@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -22,6 +22,7 @@ from replicadnn.montecarlo.measure.equilibrium import Verdict
 from replicadnn.montecarlo.measure.observable import Dataset
 from replicadnn.montecarlo.spec import Exchange, Spec
 from replicadnn.registry import load, save
+from replicadnn.results import Labelled, ResultBase
 
 
 class RunStatus(enum.StrEnum):
@@ -38,8 +39,8 @@ class Mode(enum.StrEnum):
     TEMPERING = "tempering"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class RunResult(ResultBase, Labelled):
     """What both kinds of run have.
 
     message : one line; of replica exchange it is the statement about equilibrium.
@@ -51,13 +52,33 @@ class RunResult:
     """
 
     mode: ClassVar[Mode]
+    _COLUMNS: ClassVar[tuple[str, ...]] = (
+        "layer", "tau_S", "tau_S_err", "tau_J", "tau_J_err", "energy", "energy_err", "R_matched",
+        "R_matched_err", "Q_matched", "Q_matched_err", "test_error", "test_error_err",
+    )  # fmt: skip
     status: RunStatus
     message: str
     equilibrium: str
     spec: Spec
     values: dict[str, NDArray[Any]]
     collapsed: bool
-    timings: dict[str, float] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict, compare=False)
+
+    def _line(self) -> Mapping[str, object]:
+        spec = self.spec
+        told: dict[str, object] = {"alpha": spec.alpha, "L": spec.L, "N": spec.N}
+        if not spec.reads.dense:
+            told |= {"connectivity": spec.connectivity, "graph": str(spec.graph)}
+        told |= {"scenario": str(spec.scenario), "beta": spec.beta, "start": str(spec.start)}
+        return told | {"mode": str(self.mode), "status": str(self.status)}
+
+    def _records(self) -> Sequence[Mapping[str, Any]]:
+        """One row a layer: what is one number a layer of couplings or of hidden neurons."""
+        columns: dict[str, Any] = {"layer": np.arange(1, self.spec.L + 1)}
+        for name, dataset in self.table().items():
+            if dataset.dims in (("coupling_layer",), ("hidden_layer",)):
+                columns[name] = np.append(self.values[name], math.nan)[: self.spec.L]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def __getattr__(self, name: str) -> NDArray[Any]:
         """An array by its name (``run.tau_J``)."""
@@ -151,7 +172,7 @@ class RunResult:
         return out | {"collapsed": self.collapsed, "timings": plain(self.timings)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class MonteCarloResult(RunResult):
     """Averages over samples; every ``_err`` is a standard error over samples (nan for one).
 
@@ -202,7 +223,7 @@ class MonteCarloResult(RunResult):
         return self._group("acceptance.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class TemperingResult(RunResult):
     """energy (K, L): violated fraction by rung and layer; the rest on the highest rung.
 

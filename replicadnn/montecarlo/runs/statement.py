@@ -61,7 +61,7 @@ def of_one_start(spec: Spec, values: Values) -> str:
     if math.isinf(spec.beta) and stuck:
         remedy = ""
         if spec.sampler is Sampler.GAP and spec.start is Start.RANDOM:
-            remedy = "; use replica exchange with inf as the last beta (--tempering 1:8:12:log,inf)"
+            remedy = "; use replica exchange with inf as the last beta (tempering=[1, ..., 8, inf])"
         return (
             f"refuted: {stuck} of {spec.samples} samples still violate the hard constraint" + remedy
         )

@@ -73,11 +73,9 @@ def run_study(
         study.deadline = time.monotonic() + time_limit
     if output is None:
         if resume:
-            raise InputError("resume", "without an output", "needs the file to continue (--output)")
+            raise InputError("resume", "without an output", "needs the output file to continue")
         if overwrite:
-            raise InputError(
-                "overwrite", "without an output", "needs the file to replace (--output)"
-            )
+            raise InputError("overwrite", "without an output", "needs the output file to replace")
         return study.run()
     if resume and overwrite:
         raise InputError("overwrite", "True", "not together with resume")
@@ -257,7 +255,7 @@ def _same(asked: dict[str, Any], made: dict[str, Any], name: str) -> None:
         if made[parameter] != value:
             raise InputError(
                 parameter, value, f"must be {made[parameter]} to resume {name}: only a run at one "
-                "temperature can be made longer; for another run take another --output"
+                "temperature can be made longer; for another run take another output file"
             )  # fmt: skip
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, KAPPA_MAX, Ansatz, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, settings
 from replicadnn.questions.capacity.broken import closing_rsb
 from replicadnn.questions.capacity.result import Capacity, CapacityPoint, End, judged
@@ -37,7 +38,7 @@ def capacity(
     alpha_max: float = 1e6,
     known: Capacity | None = None,
     checkpoint: Checkpoint | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
 ) -> Capacity:
     """Largest alpha with a solution of the random scenario, hard constraints.
 
@@ -64,8 +65,8 @@ def capacity(
         An earlier result with the same arguments at fewer points: they are not computed again.
     checkpoint : callable, optional
         Called after every point with a function that returns the result so far.
-    progress : callable, optional
-        Called with (points done, points in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (points done, points in all).
 
     Raises
     ------
@@ -98,7 +99,10 @@ def capacity(
             provenance=provenance(asked=asked), finished=finished,
         )  # fmt: skip
 
-    with interrupt.keeping(lambda: (result(False), len(found))):
+    with (
+        reporting(progress, "point") as report,
+        interrupt.keeping(lambda: (result(False), len(found))),
+    ):
         for L, kappa in work.pairs:
             if (L, kappa) in found:
                 continue
@@ -112,8 +116,7 @@ def capacity(
             logger.info("L = %d, kappa = %g: %s at alpha = %.10g", L, kappa, point.end, point.alpha)
             if checkpoint is not None:
                 checkpoint(lambda: result(False))
-            if progress is not None:
-                progress(len(found), len(work.pairs))
+            report(len(found), len(work.pairs))
     return result(True)
 
 

@@ -112,7 +112,7 @@ _POINTS = Schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Capacity(Answer):
     """What `capacity` returns: one `CapacityPoint` for each L and kappa, in the order asked for."""
 

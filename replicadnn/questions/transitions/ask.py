@@ -7,6 +7,7 @@ import math
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import ALPHA_RANGE, AVERAGED, Ansatz, Problem, Scenario
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import settings
 from replicadnn.questions.schema import Checkpoint, taken_over
 from replicadnn.questions.transitions.broken import broken_transitions
@@ -14,7 +15,6 @@ from replicadnn.questions.transitions.result import Transitions
 from replicadnn.questions.transitions.rising import rising_transitions
 from replicadnn.questions.transitions.symmetric import symmetric_transitions
 from replicadnn.theory.closures import closure_of, default_ansatz, independent_fronts
-from replicadnn.theory.solve import Progress
 from replicadnn.validate import choice, real, whole
 
 MAX_DEPTH = 1000
@@ -34,7 +34,7 @@ def transitions(
     threads: int = 1,
     known: Transitions | None = None,
     checkpoint: Checkpoint | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Transitions:
     """Thresholds alpha(l) of all layers, first-order steps, and the fate of the liquid centre.
 
@@ -62,8 +62,8 @@ def transitions(
         symmetry they are not sought again (a replica-symmetric curve is followed anew).
     checkpoint : callable, optional
         Called after every layer with a function that returns the result so far.
-    progress : callable, optional
-        Called with (layers done, layers in all).
+    progress : True or callable, optional
+        True for a bar, or a function called with (layers done, layers in all).
 
     Returns
     -------
@@ -107,11 +107,12 @@ def transitions(
     )  # fmt: skip
     taken_over(known, asked, (), (), "layer")
     before = () if known is None else known.thresholds
-    if structure is Ansatz.RS:
-        apart = independent_fronts(problem)
-        if apart is not None:
-            return rising_transitions(problem, apart, alpha_max, progress, asked, checkpoint)
-        return symmetric_transitions(problem, alpha_max, progress, asked, before, checkpoint)
-    return broken_transitions(
-        problem, alpha_max, count, threads, progress, asked, before, checkpoint
-    )
+    with reporting(progress, "layer") as report:
+        if structure is Ansatz.RS:
+            apart = independent_fronts(problem)
+            if apart is not None:
+                return rising_transitions(problem, apart, alpha_max, report, asked, checkpoint)
+            return symmetric_transitions(problem, alpha_max, report, asked, before, checkpoint)
+        return broken_transitions(
+            problem, alpha_max, count, threads, report, asked, before, checkpoint
+        )

@@ -17,6 +17,7 @@ import numpy as np
 
 from replicadnn import interrupt
 from replicadnn.problem import Problem
+from replicadnn.progress import Report
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Checkpoint
 from replicadnn.questions.transitions.result import (
@@ -36,7 +37,6 @@ from replicadnn.theory.broken.search import Found, find
 from replicadnn.theory.broken.state import FlowError
 from replicadnn.theory.closures import broken_equations, fronts
 from replicadnn.theory.contract import Stage
-from replicadnn.theory.solve import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def broken_transitions(
     alpha_max: float,
     levels: int,
     threads: int,
-    progress: Progress | None,
+    progress: Report | None,
     asked: str,
     known: Sequence[Threshold] = (),
     checkpoint: Checkpoint | None = None,

@@ -159,7 +159,7 @@ def thickness_table(rows: list[tuple[float, float, float]]) -> dict[str, FloatAr
     return dict(zip(_THICKNESS, table.T.copy(), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Transitions(Answer):
     """All transitions of one network; see `transitions`.
 

@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 
 from replicadnn import interrupt
 from replicadnn.problem import Ansatz, Problem
+from replicadnn.progress import Report
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Checkpoint
 from replicadnn.questions.transitions.result import (
@@ -30,7 +31,6 @@ from replicadnn.questions.transitions.result import (
 from replicadnn.questions.transitions.thresholds import ALL_SECOND, NO_LAYER
 from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.contract import IndependentFronts
-from replicadnn.theory.solve import Progress
 from replicadnn.theory.symmetric.curve import Curve, Point
 from replicadnn.theory.symmetric.newton import solve_bands
 from replicadnn.theory.symmetric.search import newton_from, settle
@@ -57,7 +57,7 @@ def rising_transitions(
     problem: Problem,
     fronts: IndependentFronts,
     alpha_max: float,
-    progress: Progress | None,
+    progress: Report | None,
     asked: str,
     checkpoint: Checkpoint | None = None,
 ) -> Transitions:

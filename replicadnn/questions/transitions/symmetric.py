@@ -11,6 +11,7 @@ import numpy as np
 
 from replicadnn import interrupt
 from replicadnn.problem import Ansatz, Problem
+from replicadnn.progress import Report
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Checkpoint
 from replicadnn.questions.transitions.path import Segment, SolutionPath, ordering_path
@@ -28,7 +29,6 @@ from replicadnn.questions.transitions.thresholds import (
     thickness,
 )
 from replicadnn.theory.closures import fronts
-from replicadnn.theory.solve import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 def symmetric_transitions(
     problem: Problem,
     alpha_max: float,
-    progress: Progress | None,
+    progress: Report | None,
     asked: str,
     known: Sequence[Threshold] = (),
     checkpoint: Checkpoint | None = None,

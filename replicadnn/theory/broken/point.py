@@ -226,4 +226,4 @@ def _where(problem: Problem, others: Sequence[OtherBranch]) -> str:
         return "found instead: " + ", ".join(
             f"{o.branch} (s = {o.free_entropy:.6f})" for o in others
         )
-    return 'branch "all" searches for others'
+    return 'branch="all" searches for others'

@@ -137,7 +137,7 @@ def _remark(
         limit = " (q -> 1)" if best.saturated else ""
         return (
             f"certified; a {best.name} branch{limit} has larger s = {best.free_entropy:.6f}: "
-            'see branch "equilibrium"'
+            'see branch="equilibrium"'
         )
     return "certified"
 
