@@ -24,6 +24,7 @@ from replicadnn.problem import AVERAGED
 from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Item, Schema, beta_value, origin
+from replicadnn.results import Labelled, extra
 from replicadnn.solution import Solution
 from replicadnn.status import Branch, Status
 from replicadnn.storage.tables import Plain, Table, Tables, plain
@@ -85,7 +86,7 @@ _POINTS = Schema(
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Generalisation(Answer):
+class Generalisation(Answer, Labelled):
     """Points in the order of L and, for each, of alpha asked for; see `generalisation`."""
 
     KIND: ClassVar[str] = "generalisation"
@@ -167,6 +168,22 @@ class Generalisation(Answer):
 
 
 load_generalisation = Generalisation.load
+
+
+def dataset(found: Generalisation) -> Any:
+    """eps_g, its error, ln rho and the liquid layers as an xarray Dataset over L and alpha."""
+    L, alpha = found.depths, found.alphas
+    names = ("error", "uncertainty", "log_rho", "liquid_layers")
+    arrays = {name: np.full((len(L), len(alpha)), math.nan) for name in names}
+    for p in found.points:
+        for name, array in arrays.items():
+            array[L.index(p.L), alpha.index(p.alpha)] = getattr(p, name)
+    text = {item.attribute: item.text for item in _POINTS.items}
+    return extra("xarray").Dataset(
+        {name: (("L", "alpha"), a, {"long_name": text[name]}) for name, a in arrays.items()},
+        {"L": L, "alpha": alpha},
+        dict(found.attributes()),
+    )
 
 
 def _stored(row: dict[str, Any]) -> ErrorPoint:
