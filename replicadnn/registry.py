@@ -22,6 +22,7 @@ DATASETS = {
     "Solutions": "replicadnn.storage.labelled:of_solutions",
     "MonteCarloResult": "replicadnn.storage.labelled:of_run",
     "TemperingResult": "replicadnn.storage.labelled:of_run",
+    "Generalisation": "replicadnn.questions.generalisation:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {

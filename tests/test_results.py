@@ -221,6 +221,14 @@ def test_dataset_of_a_run(run: rd.MonteCarloResult) -> None:
     assert layers["energy"].tolist() == pytest.approx(run.energy.tolist(), nan_ok=True)
 
 
+def test_dataset_of_errors_by_depth_and_alpha() -> None:
+    found = rd.generalisation([1.0, 25.0], [1, 20]).to_xarray()
+    assert found["error"].dims == ("L", "alpha")
+    assert float(found["error"].sel(L=20, alpha=25.0)) == 0.5
+    assert float(found["liquid_layers"].sel(L=20, alpha=25.0)) == 15.0
+    assert float(found["error"].sel(L=1, alpha=1.0)) == rd.solve(1.0, 1).eps_g
+
+
 @pytest.mark.parametrize("name", ["xarray", "pandas"])
 def test_a_package_that_is_missing_is_named(
     solutions: rd.Solutions, name: str, monkeypatch: pytest.MonkeyPatch

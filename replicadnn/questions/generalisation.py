@@ -32,6 +32,7 @@ from replicadnn.questions.schema import (
     origin,
     taken_over,
 )
+from replicadnn.results import Labelled, extra
 from replicadnn.solution import Solution
 from replicadnn.status import Branch, Status
 from replicadnn.storage.tables import Plain, Table, Tables, plain
@@ -93,7 +94,7 @@ _POINTS = Schema(
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Generalisation(Answer):
+class Generalisation(Answer, Labelled):
     """Points in the order of L and, for each, of alpha asked for; see `generalisation`."""
 
     KIND: ClassVar[str] = "generalisation"
@@ -175,6 +176,22 @@ class Generalisation(Answer):
 
 
 load_generalisation = Generalisation.load
+
+
+def dataset(found: Generalisation) -> Any:
+    """eps_g, its error, ln rho and the liquid layers as an xarray Dataset over L and alpha."""
+    L, alpha = found.depths, found.alphas
+    names = ("error", "uncertainty", "log_rho", "liquid_layers")
+    arrays = {name: np.full((len(L), len(alpha)), math.nan) for name in names}
+    for p in found.points:
+        for name, array in arrays.items():
+            array[L.index(p.L), alpha.index(p.alpha)] = getattr(p, name)
+    text = {item.attribute: item.text for item in _POINTS.items}
+    return extra("xarray").Dataset(
+        {name: (("L", "alpha"), a, {"long_name": text[name]}) for name, a in arrays.items()},
+        {"L": L, "alpha": alpha},
+        dict(found.attributes()),
+    )
 
 
 def _stored(row: dict[str, Any]) -> ErrorPoint:
