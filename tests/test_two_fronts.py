@@ -14,6 +14,7 @@ from replicadnn.cli.main import run
 import replicadnn as rd
 from replicadnn.problem import Problem, Scenario
 from replicadnn.questions.transitions import Transitions
+from replicadnn.questions.transitions.rising import Ascent
 from replicadnn.theory.closures import fronts, independent_fronts
 from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.symmetric.state import State
@@ -203,6 +204,22 @@ def test_what_there_is_none_of() -> None:
     assert low.message == "layers 3..1 are not reached: alpha_max = 0.1"
     with pytest.raises(rd.InputError, match="kappa"):
         rd.transitions(3, closure="exact", kappa=0.5)
+
+
+def test_larger_steps_once_every_layer_is_solid() -> None:
+    """L = 3, kappa = 5, beta = 20: two layers at 0.0015, then 12 decades of alpha with no fold."""
+    case = problem(3, 5.0, 20.0)
+    grown = independent_fronts(case)
+    assert grown is not None
+    ascent = Ascent(case, grown, 1e9, lambda done: None)
+    ascent.run()
+    alpha, solid, _ = np.array(ascent.rows).T
+    steps = np.diff(np.log(alpha))
+    assert steps[solid[:-1] < 2].max() < 0.1 + 1e-12
+    assert 0.5 < steps[solid[:-1] == 2].max() < 1.0 + 1e-12
+    assert alpha[-1] > 3e8
+    assert len(alpha) < 60
+    assert not ascent.steps
 
 
 def test_margins_meet_the_single_front_at_zero() -> None:

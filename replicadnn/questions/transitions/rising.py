@@ -39,6 +39,8 @@ from replicadnn.types import FloatArray
 
 #: Steps in ln alpha: the largest, and the one below which the solution is said to end.
 _LARGEST, _SMALLEST = 0.1, 1e-5
+#: The largest once every layer is solid: only a fold, which stops the step, is left to find.
+_LARGEST_SOLID = 1.0
 #: A logit may miss its prediction by this much, else the step is halved.
 _MISS = 0.1
 #: Overlap with which a layer starts, and the factor of it where the next one follows at once.
@@ -185,7 +187,8 @@ class Ascent:
     def _advance(self, here: _At) -> _At | None:
         """The solution at a larger alpha: a step, an onset or the other side of a fold."""
         left = math.log(self.alpha_max) - here.log_alpha
-        self.step = min(2.0 * self.step, _LARGEST)
+        complete = here.solid == self.problem.L - 1
+        self.step = min(2.0 * self.step, _LARGEST_SOLID if complete else _LARGEST)
         while self.step > _SMALLEST:
             after = self._solve(here, here.log_alpha + min(self.step, left))
             if after is None:
