@@ -16,11 +16,7 @@ from replicadnn.errors import CallError, InputError
 from replicadnn.problem import AVERAGED, Ansatz, BranchChoice, Problem, Scenario
 from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, same_settings, settings
-from replicadnn.solution import (
-    Solution,
-    Solutions,
-    unsolved,
-)
+from replicadnn.solution import Solution, Solutions
 from replicadnn.status import Status
 from replicadnn.theory.broken.point import Settings
 from replicadnn.theory.broken.point import solve_point as solve_broken
@@ -33,6 +29,7 @@ from replicadnn.theory.closures import (
 from replicadnn.theory.contract import KnowsLevels
 from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_branches
 from replicadnn.theory.symmetric.point import solve_point
+from replicadnn.theory.unsolved import unsolved
 from replicadnn.types import Number, Several
 from replicadnn.validate import choice, numbers, real, single, whole
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from replicadnn.problem import Ansatz, BranchChoice, Problem
-from replicadnn.solution import OtherBranch, Solution, unsolved
+from replicadnn.solution import OtherBranch, Solution
 from replicadnn.status import Branch, BranchKind, Status
 from replicadnn.theory.broken.connected import count_levels
 from replicadnn.theory.broken.guess import relaxed_guess, saturated_guess
@@ -23,6 +23,7 @@ from replicadnn.theory.broken.stop import StopReason
 from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.theory.contract import BrokenEquations
 from replicadnn.theory.counting import beyond, counting_bound, objection
+from replicadnn.theory.unsolved import unsolved
 
 
 @dataclass(frozen=True, slots=True)

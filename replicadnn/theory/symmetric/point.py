@@ -10,13 +10,14 @@ import numpy as np
 
 from replicadnn.certificate import Certificate, no_certificate
 from replicadnn.problem import BranchChoice, Problem
-from replicadnn.solution import OtherBranch, Solution, unsolved
+from replicadnn.solution import OtherBranch, Solution
 from replicadnn.status import Status
 from replicadnn.theory.contract import Entropy, SymmetricEquations
 from replicadnn.theory.counting import objection
 from replicadnn.theory.symmetric.branches import MAX_SWEEPS, Candidate, find_branches, select
 from replicadnn.theory.symmetric.search import Stop
 from replicadnn.theory.symmetric.state import State
+from replicadnn.theory.unsolved import unsolved
 
 
 def solve_point(
