@@ -12,6 +12,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
 * `generalisation` - error of the typical student by depth and alpha; `generalisation_error` from Q
+* `Potential` - a weight of the gaps of one's own for `solve`
 * `Problem`, `Status` and the errors
 """
 
@@ -37,6 +38,7 @@ _PUBLIC = {
     "MonteCarloResult": "replicadnn.montecarlo.runs.result",
     "load": "replicadnn.storage.readers",
     "Problem": "replicadnn.problem",
+    "Potential": "replicadnn.potential",
     "Solution": "replicadnn.solution",
     "Solutions": "replicadnn.solution",
     "Certificate": "replicadnn.certificate",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
     from replicadnn.montecarlo.runs.result import MonteCarloResult as MonteCarloResult
     from replicadnn.montecarlo.runs.simulate import simulate as simulate
+    from replicadnn.potential import Potential as Potential
     from replicadnn.problem import Problem as Problem
     from replicadnn.questions.capacity import Capacity as Capacity
     from replicadnn.questions.capacity import capacity as capacity

@@ -270,6 +270,7 @@ def _problem_fields(problem: Problem) -> dict[str, Any]:
         "closure": problem.closure,
         "kappa": problem.kappa,
         "beta": problem.beta if np.isfinite(problem.beta) else "inf",
+        "potential": None if problem.potential is None else problem.potential.name,
     }
 
 

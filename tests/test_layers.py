@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 #: Words and checks that everything is written in: they know each other alone.
-GROUND = {"errors", "types", "validate", "calls", "status", "certificate", "problem"}
+GROUND = {"errors", "types", "validate", "calls", "status", "certificate", "potential", "problem"}
 #: Small tools that know no result.
 TOOLS = GROUND | {"interrupt", "provenance", "quadrature", "ranges", "registry"}
 RESULT = TOOLS | {"solution"}

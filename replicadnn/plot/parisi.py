@@ -121,6 +121,8 @@ def headline(solution: Solution) -> str:
         words.append(rf"$\kappa = {problem.kappa:g}$")
     if np.isfinite(problem.beta):
         words.append(rf"$\beta = {problem.beta:g}$")
+    if problem.potential is not None:
+        words.append(f"potential {problem.potential.name}")
     levels = solution.x.size - 1
     count = f"{levels} level{'s' if levels > 1 else ''}" if levels else "replica symmetric"
     words += [f"{solution.branch} branch", count]

@@ -167,6 +167,8 @@ def _name_panels(figure: Figure, left: Any, items: list[Solution]) -> None:
         words.append(rf"$\kappa$ = {first.kappa:g}")
     if np.isfinite(first.beta):
         words.append(rf"$\beta$ = {first.beta:g}")
+    if first.potential is not None:
+        words.append(f"potential {first.potential.name}")
     figure.suptitle(", ".join(words))
 
 

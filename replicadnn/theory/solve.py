@@ -12,6 +12,7 @@ import numpy as np
 from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import CallError, InputError
+from replicadnn.potential import Potential
 from replicadnn.problem import AVERAGED, Ansatz, BranchChoice, Problem, Scenario
 from replicadnn.provenance import provenance
 from replicadnn.solution import (
@@ -50,6 +51,7 @@ class Options(TypedDict, total=False):
     kappa: float
     beta: float
     closure: str
+    potential: Potential | None
     tol: float
     max_sweeps: int
     levels: int
@@ -79,6 +81,7 @@ def plan(
     kappa: float = 0.0,
     beta: float = math.inf,
     closure: str = AVERAGED,
+    potential: Potential | None = None,
     branch: str = "auto",
     tol: float = 1e-8,
     max_sweeps: int = MAX_SWEEPS,
@@ -89,7 +92,7 @@ def plan(
     """Validate the arguments of `solve` without computing anything."""
     asked = choice(BranchChoice, "branch", branch)
     setting = choice(Scenario, "scenario", scenario)
-    usual = default_ansatz(setting, closure)
+    usual = default_ansatz(setting, closure) if potential is None else Ansatz.RS
     structure = usual if ansatz is None else choice(Ansatz, "ansatz", ansatz)
     if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
         raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
@@ -101,7 +104,7 @@ def plan(
     problems = tuple(
         Problem(
             alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta,
-            closure=closure,
+            closure=closure, potential=potential,
         )
         for a in numbers("alpha", alpha)
     )  # fmt: skip
@@ -169,7 +172,7 @@ def solve(
         Patterns per coupling M/N, 1e-9..1e9.  A sweep is solved from small to large alpha, each
         replica-symmetric point started from the one before (with broken symmetry every point is
         solved from nothing); results come back in the order given.  ``solve(problem)``: a
-        `Problem`, which states L, scenario, ansatz, kappa, beta and closure too.
+        `Problem`, which states L, scenario, ansatz, kappa, beta, closure and potential too.
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
@@ -184,6 +187,9 @@ def solve(
         Treatment of the neurons: "averaged" (the article's), "exact" (every neuron summed over
         together with its perceptron: what networks with N >> c >> 1 inputs a perceptron obey), or
         one that was added with `replicadnn.theory.closures.register`.
+    potential : Potential, optional
+        A weight w(r) of the gaps of one's own (`replicadnn.Potential`) in place of kappa and beta:
+        random data, ansatz rs.
     branch : {"auto", "equilibrium", "continuous", "all"}
         Which solution, where there are several (docs/theory.md, section 5).
     tol : float

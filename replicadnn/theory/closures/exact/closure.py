@@ -12,6 +12,7 @@ from replicadnn.theory.closures.exact import closed_forms
 from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.closures.exact.fronts import Fronts
 from replicadnn.theory.closures.exact.gaps import GapDensity
+from replicadnn.theory.closures.exact.general import GeneralEquations
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Exact:
     def symmetric(self, problem: Problem) -> Equations:
         """The replica-symmetric equations of docs/theory.md, section 8."""
         return Equations(problem)
+
+    def general(self, problem: Problem) -> GeneralEquations:
+        """The same equations for a weight of one's own, in numpy."""
+        return GeneralEquations(problem)
 
     def gaps(self, solution: Solution, layer: int) -> GapDensity:
         """Distribution of the gaps of ``layer`` (1..L)."""
