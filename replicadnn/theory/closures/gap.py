@@ -16,12 +16,12 @@ from replicadnn.types import FloatArray
 
 _ORDER = 16
 #: End of the grid and longest panel, in units of sqrt(lam) ...
-_END, _LONGEST = 9.0, 1.5
+_END, _LONGEST = 9.5, 1.0
 #: ... and edges about a kink of w, in units of sqrt(V); then each _GROWTH times as far.
-_NEAR = np.array([0.0, 1.1, 2.2, 3.4, 4.8, 6.5, 8.5])
-_GROWTH = 1.3
+_NEAR = np.array([0.0, 0.7, 1.4, 2.1, 2.8, 3.5, 4.3, 5.2, 6.2, 7.4, 8.8])
+_GROWTH = 1.2
 #: Edges closer than this, in units of sqrt(V) and of sqrt(lam), are one.
-_SAME = 0.4
+_SAME = 0.3
 
 
 class Gap:
