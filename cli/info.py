@@ -99,9 +99,16 @@ def _print_points(points: list[dict[str, Any]]) -> None:
             f"  alpha = {point['alpha']:<10.7g} L = {point['L']:<5} {point['scenario']}, "
             f"{point['ansatz']}, "
             + (f"closure {point['closure']}, " if point["closure"] != AVERAGED else "")
-            + f"kappa = {point['kappa']:g}, beta = {point['beta']}: "
+            + f"{_weight(point)}: "
             f"{point['branch']}, s = {shown}, {point['status']}"
             + (", beyond the counting bound" if point["possible"] is False else "")
         )
         if not point["converged"]:
             click.echo(f"    {point['message']}")
+
+
+def _weight(point: dict[str, Any]) -> str:
+    """The weight of the gaps: a potential of one's own by its name, else margin and temperature."""
+    if point["potential"] is not None:
+        return f"potential {point['potential']}"
+    return f"kappa = {point['kappa']:g}, beta = {point['beta']}"

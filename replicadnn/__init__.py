@@ -13,6 +13,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
 * `generalisation` - error of the typical student by depth and alpha; `generalisation_error` from Q
+* `Potential` - a weight of the gaps of one's own for `solve`
 * `Problem`, `Status` and the errors
 """
 
@@ -40,6 +41,7 @@ _PUBLIC = {
     "Runs": "replicadnn.storage.runs",
     "load": "replicadnn.storage.readers",
     "Problem": "replicadnn.problem",
+    "Potential": "replicadnn.potential",
     "Solution": "replicadnn.solution",
     "Solutions": "replicadnn.solution",
     "Certificate": "replicadnn.certificate",
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from replicadnn.montecarlo.runs.result import MonteCarloResult as MonteCarloResult
     from replicadnn.montecarlo.runs.result import TemperingResult as TemperingResult
     from replicadnn.montecarlo.runs.simulate import simulate as simulate
+    from replicadnn.potential import Potential as Potential
     from replicadnn.problem import Problem as Problem
     from replicadnn.questions.capacity import Capacity as Capacity
     from replicadnn.questions.capacity import capacity as capacity

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from replicadnn.errors import InputError
+from replicadnn.potential import Potential
 from replicadnn.validate import choice, real, whole
 
 MAX_DEPTH = 1_000_000
@@ -81,6 +82,10 @@ class Problem:
     closure : str
         Name of the treatment of the neurons (`replicadnn.theory.closures`); "averaged" is that of
         the article.  Whether there is one of this name is checked where it is looked up.
+    potential : Potential, optional
+        A weight of the gaps of one's own in place of kappa and beta, which then stay 0 and inf.
+        Random data and ansatz rs: the data of a forward pass are planted only where
+        sum_S w(S h) does not depend on h.
 
     Raises
     ------
@@ -96,6 +101,7 @@ class Problem:
     kappa: float = 0.0
     beta: float = math.inf
     closure: str = AVERAGED
+    potential: Potential | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -110,6 +116,29 @@ class Problem:
             raise InputError("beta", self.beta, _BETA_TEXT)
         if not isinstance(self.closure, str) or not self.closure:
             raise InputError("closure", self.closure, "the name of a closure")
+        if self.potential is not None:
+            self._check_potential()
+
+    def _check_potential(self) -> None:
+        """InputError where a potential of one's own is not one, or meets what it does not cover."""
+        if not isinstance(self.potential, Potential):
+            raise InputError("potential", self.potential, "a replicadnn.Potential")
+        if self.teacher:
+            raise InputError(
+                "scenario", str(self.scenario),
+                "random with a potential of your own: planting needs a sum_S w(S h) without h",
+            )  # fmt: skip
+        if self.ansatz is not Ansatz.RS:
+            raise InputError("ansatz", str(self.ansatz), "rs with a potential of your own")
+        for name, usual in (("kappa", 0.0), ("beta", math.inf)):
+            if getattr(self, name) != usual:
+                allowed = f"{usual:g} with a potential of your own, which takes its place"
+                raise InputError(name, getattr(self, name), allowed)
+
+    @property
+    def hard(self) -> bool:
+        """Whether gaps below kappa are forbidden: the built-in weight at beta = inf."""
+        return self.potential is None and math.isinf(self.beta)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values under the keys of ``replicadnn solve --json``; beta = inf is "inf"."""
@@ -121,6 +150,7 @@ class Problem:
             "closure": self.closure,
             "kappa": self.kappa,
             "beta": "inf" if math.isinf(self.beta) else self.beta,
+            "potential": None if self.potential is None else self.potential.name,
         }
 
     @property

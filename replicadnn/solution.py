@@ -101,6 +101,8 @@ class Solution(ResultBase, Labelled):
         told = {"alpha": self.alpha, "L": self.L, "scenario": str(self.scenario), "ansatz": ansatz}
         rest = {"kappa": self.kappa, "beta": self.beta, "closure": self.closure}
         usual = {"kappa": 0.0, "beta": math.inf, "closure": AVERAGED}
+        own = self.problem.potential
+        told |= {} if own is None else {"potential": own.name}
         told |= {name: value for name, value in rest.items() if value != usual[name]}
         told |= {"branch": str(self.branch), "free_entropy": self.free_entropy, "solid": solid}
         told |= {} if self.eps_g is None else {"eps_g": self.eps_g}

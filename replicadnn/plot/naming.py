@@ -163,6 +163,7 @@ def facts_of(solution: Solution) -> Facts:
         "closure": problem.closure, "L": problem.L, "alpha": problem.alpha,
         "kappa": problem.kappa, "beta": problem.beta, "branch": str(solution.branch),
         "levels": solution.levels,
+        "potential": "count" if problem.potential is None else problem.potential.name,
     }  # fmt: skip
 
 

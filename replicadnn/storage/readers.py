@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 #: Keys of a point that `describe` shows.
 _SHOWN = (
-    "alpha", "L", "scenario", "ansatz", "closure", "kappa", "beta", "branch", "status", "converged",
+    "alpha", "L", "scenario", "ansatz", "closure", "kappa", "beta", "potential",
+    "branch", "status", "converged",
     "possible", "message", "residual", "free_entropy",
 )  # fmt: skip
 

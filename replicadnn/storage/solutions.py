@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.certificate import Certificate
+from replicadnn.potential import Potential
 from replicadnn.problem import AVERAGED, Problem
 from replicadnn.provenance import provenance as make_provenance
 from replicadnn.solution import OtherBranch, Solution, Solutions
@@ -201,6 +202,8 @@ def _attributes(solution: Solution) -> dict[str, Any]:
     found |= {name: str(getattr(problem, name)) for name in ("scenario", "ansatz", "closure")}
     found |= {name: float(getattr(solution, name)) for name in ("free_entropy", "tol", "residual")}
     found |= {name: str(getattr(solution, name)) for name in ("status", "message", "branch")}
+    if problem.potential is not None:
+        found["potential"] = problem.potential.name
     if solution.possible is not None:
         found["possible"] = solution.possible
     if solution.eps_g is not None:
@@ -281,6 +284,7 @@ def read_solution(group: h5py.Group) -> Solution:
 
 
 def _problem(attributes: Mapping[str, Any]) -> Problem:
+    name = attributes.get("potential")  # a file holds no function
     return Problem(
         alpha=float(attributes["alpha"]),
         L=int(attributes["L"]),
@@ -289,6 +293,7 @@ def _problem(attributes: Mapping[str, Any]) -> Problem:
         kappa=float(attributes["kappa"]),
         beta=float(attributes["beta"]),
         closure=_word(attributes.get("closure", AVERAGED)),
+        potential=Potential(None, name=_word(name)) if name is not None else None,
     )
 
 

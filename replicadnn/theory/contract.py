@@ -244,6 +244,14 @@ class KnowsIndependentFronts(Protocol):
 
 
 @runtime_checkable
+class KnowsPotentials(Protocol):
+    """A closure that also has replica-symmetric equations for any weight of the gaps."""
+
+    def general(self, problem: Problem) -> SymmetricEquations:
+        """The equations of a problem with a `Problem.potential` (random data)."""
+
+
+@runtime_checkable
 class KnowsLevels(Protocol):
     """A closure that also has equations for broken replica symmetry; not every one does."""
 

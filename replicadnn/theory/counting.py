@@ -37,9 +37,10 @@ def counting_bound(L: int) -> float:
 def largest(problem: Problem) -> float:
     """The bound on alpha at this point; nan where there is none.
 
-    It holds for random data, hard constraints and kappa >= 0 (a margin only makes it harder).
+    It holds for random data, hard constraints and kappa >= 0 (a margin only makes it harder), not
+    for a potential of one's own.
     """
-    hard = math.isinf(problem.beta) and problem.kappa >= 0.0
+    hard = problem.hard and problem.kappa >= 0.0
     return math.nan if problem.teacher or not hard else counting_bound(problem.L)
 
 

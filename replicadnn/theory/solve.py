@@ -13,6 +13,7 @@ import numpy as np
 from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import CallError, InputError
+from replicadnn.potential import Potential
 from replicadnn.problem import AVERAGED, Ansatz, BranchChoice, Problem, Scenario
 from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, same_settings, settings
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     kappa: float
     beta: float
     closure: str
+    potential: Potential | None
     tol: float
     max_sweeps: int
     levels: int
@@ -77,6 +79,7 @@ def plan(
     kappa: float = 0.0,
     beta: float = math.inf,
     closure: str = AVERAGED,
+    potential: Potential | None = None,
     branch: str = "auto",
     tol: float = 1e-8,
     max_sweeps: int = MAX_SWEEPS,
@@ -87,7 +90,7 @@ def plan(
     """Validate the arguments of `solve` without computing anything."""
     asked = choice(BranchChoice, "branch", branch)
     setting = choice(Scenario, "scenario", scenario)
-    usual = default_ansatz(setting, closure)
+    usual = default_ansatz(setting, closure) if potential is None else Ansatz.RS
     structure = usual if ansatz is None else choice(Ansatz, "ansatz", ansatz)
     if structure is not Ansatz.RS and setting is Scenario.TEACHER_STUDENT:
         raise InputError("ansatz", str(structure), "rs (exact for teacher-student data)")
@@ -99,7 +102,7 @@ def plan(
     problems = tuple(
         Problem(
             alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta,
-            closure=closure,
+            closure=closure, potential=potential,
         )
         for a in numbers("alpha", alpha)
     )  # fmt: skip
@@ -174,7 +177,7 @@ def solve(
         Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected);
         1e-9..1e9.  The numbers of a point do not depend on the others asked for; results come
         back in the order given.  ``solve(problem)``: a `Problem`, which states L, scenario,
-        ansatz, kappa, beta and closure too.
+        ansatz, kappa, beta, closure and potential too.
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
@@ -189,6 +192,9 @@ def solve(
         Treatment of the neurons: "averaged" (the article's), "exact" (every neuron summed over
         together with its perceptron: what networks with N >> c >> 1 inputs a perceptron obey), or
         one that was added with `replicadnn.theory.closures.register`.
+    potential : Potential, optional
+        A weight w(r) of the gaps of one's own (`replicadnn.Potential`) in place of kappa and beta:
+        random data, ansatz rs.
     branch : {"auto", "equilibrium", "continuous", "all"}
         Which solution, where there are several (docs/theory.md, section 5).
     tol : float
@@ -261,6 +267,7 @@ def origin(work: Plan) -> dict[str, str]:
     asked = settings(
         L=first.L, scenario=first.scenario, ansatz=first.ansatz, closure=first.closure,
         kappa=first.kappa + 0.0, beta=first.beta, branch=work.asked, tol=work.tol,
+        potential=None if first.potential is None else first.potential.name,
         max_sweeps=work.max_sweeps if symmetric else None,
         levels=work.levels if first.ansatz is Ansatz.RSB else None,
     )  # fmt: skip

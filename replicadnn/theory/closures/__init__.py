@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from replicadnn.errors import InputError
 from replicadnn.problem import EXACT, Ansatz, Problem, Scenario
 from replicadnn.solution import Solution
@@ -19,6 +21,7 @@ from replicadnn.theory.contract import (
     KnowsGaps,
     KnowsIndependentFronts,
     KnowsLevels,
+    KnowsPotentials,
     KnowsSaturatedEnds,
     SaturatedEnds,
     SymmetricEquations,
@@ -73,17 +76,32 @@ def closure_of(problem: Problem) -> Closure:
     closure.check(problem)
     if problem.ansatz is not Ansatz.RS and not isinstance(closure, KnowsLevels):
         raise InputError("ansatz", str(problem.ansatz), f"rs with closure {closure.name}")
+    if problem.potential is not None:
+        if not isinstance(closure, KnowsPotentials):
+            raise InputError("potential", problem.potential, f"none with closure {closure.name}")
+        problem.potential.at(np.zeros(1))  # a name from a file has no function
     return closure
 
 
 def symmetric_equations(problem: Problem) -> SymmetricEquations:
     """The replica-symmetric equations of ``problem``."""
-    return closure_of(problem).symmetric(problem)
+    closure = closure_of(problem)
+    if problem.potential is None:
+        return closure.symmetric(problem)
+    assert isinstance(closure, KnowsPotentials)  # `closure_of` asked
+    return closure.general(problem)
+
+
+def _built_in(problem: Problem, what: str) -> Closure:
+    """The closure of ``problem``; InputError if its potential is one of the user's."""
+    if problem.potential is not None:
+        raise InputError("potential", problem.potential, f"the built-in one for {what}")
+    return closure_of(problem)
 
 
 def fronts(problem: Problem) -> Fronts:
     """How order grows in the network of ``problem``."""
-    return closure_of(problem).fronts(problem)
+    return _built_in(problem, "thresholds").fronts(problem)
 
 
 def independent_fronts(problem: Problem) -> IndependentFronts | None:
@@ -99,7 +117,7 @@ def gap_density(solution: Solution, layer: int) -> GapDensity:
 
     InputError if the closure does not know it.
     """
-    closure = closure_of(solution.problem)
+    closure = _built_in(solution.problem, "the distribution of the gaps")
     if not isinstance(closure, KnowsGaps):
         raise InputError("closure", closure.name, "one that knows the distribution of the gaps")
     return closure.gaps(solution, layer)
@@ -115,7 +133,7 @@ def broken_equations(problem: Problem) -> BrokenEquations:
 
 def reduced_capacity(problem: Problem) -> float:
     """Capacity of the replica-symmetric equations in closed form; nan if the closure has none."""
-    closure = closure_of(problem)
+    closure = _built_in(problem, "the capacity")
     return closure.reduced_capacity(problem) if isinstance(closure, KnowsCapacity) else math.nan
 
 

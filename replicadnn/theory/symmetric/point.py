@@ -127,7 +127,7 @@ def _remark(
     problem: Problem, branch: Candidate, found: Sequence[Candidate], asked: BranchChoice
 ) -> str:
     """What a reader of a certified solution should still know."""
-    if branch.free_entropy > 1e-12 and math.isinf(problem.beta) and problem.kappa == 0.0:
+    if branch.free_entropy > 1e-12 and problem.hard and problem.kappa == 0.0:
         return (
             "certified, but s > 0 is impossible (hard constraints leave at most one S for each J): "
             "the dense-limit functional fails here, see docs/theory.md, section 5"

@@ -203,7 +203,10 @@ def newton_from(
 
 
 def _may_close(problem: Problem) -> bool:
-    """At finite beta every coupling has a weight, and the volume is never empty."""
+    """At finite beta every coupling has a weight, and the volume is never empty.
+
+    A potential of one's own has beta = inf here: whether it forbids gaps is not asked.
+    """
     return not problem.teacher and math.isinf(problem.beta)
 
 

@@ -92,8 +92,11 @@ class State:
         return new
 
     def drop(self, below: float) -> None:
-        """Make every hidden layer with q < ``below`` liquid, in place."""
-        small = np.flatnonzero(self.q < below)
+        """Make every hidden layer with 0 < q < ``below`` liquid, in place.
+
+        Those with q = 0 are as they are: their couplings may be solid (an even weight).
+        """
+        small = np.flatnonzero((self.q > 0.0) & (self.q < below))
         self.q[small], self.p[small] = 0.0, 1.0
         for couplings in (small - 1, small):
             self.Q[couplings], self.P[couplings] = 0.0, 1.0

@@ -12,6 +12,7 @@ from replicadnn.theory.closures.averaged.entropy import interaction_overlap
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.averaged.fronts import Fronts
 from replicadnn.theory.closures.averaged.gaps import GapDensity
+from replicadnn.theory.closures.averaged.general import GeneralEquations
 from replicadnn.theory.contract import SaturatedEnds
 from replicadnn.theory.symmetric.state import State
 
@@ -40,6 +41,10 @@ class Averaged:
     def fronts(self, problem: Problem) -> Fronts:
         """Two mirrored fronts."""
         return Fronts(problem)
+
+    def general(self, problem: Problem) -> GeneralEquations:
+        """The same equations for a weight of one's own, in numpy."""
+        return GeneralEquations(problem)
 
     def gaps(self, solution: Solution, layer: int) -> GapDensity:
         """Distribution of the gaps of ``layer`` (1..L), of any ansatz."""

@@ -39,20 +39,9 @@ def neuron_field(equations: SaddlePoint, state: State) -> FloatArray:
     return forward[:-1] + backward[1:]
 
 
-def _interaction(equations: SaddlePoint, lam: FloatArray, mu: FloatArray) -> FloatArray:
-    values = np.empty_like(lam)
-    kernels.interaction_terms(*equations.parameters, lam, mu, values)
-    return values
-
-
-def mass_error(equations: SaddlePoint, state: State) -> float:
-    """Largest error of Int Dz w(u) = c + b Phi(-kappa), which holds exactly in every layer."""
-    return float(kernels.mass_error(*equations.parameters, *interaction_overlap(state)))
-
-
 def free_entropy(equations: SaddlePoint, state: State) -> Entropy:
     """s of a state at its own eps; stationary in q and Q at a solution."""
-    interaction = _interaction(equations, *interaction_overlap(state))
+    interaction = equations.interactions(*interaction_overlap(state))
     couplings = coupling_entropies(equations.problem, state)
     eps = neuron_field(equations, state)
     neurons = _neurons(equations, eps, state)
@@ -74,7 +63,7 @@ def gradient(equations: SaddlePoint, state: State) -> tuple[FloatArray, FloatArr
     step = RELATIVE_STEP * np.minimum(lam, mu)
     slope, size = np.zeros_like(lam), np.zeros_like(lam)
     for offset, weight in STENCIL:
-        values = _interaction(equations, lam + offset * step, mu - offset * step)
+        values = equations.interactions(lam + offset * step, mu - offset * step)
         slope += weight * values
         size = np.maximum(size, ROUNDING * np.abs(values))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -12,7 +12,7 @@ from replicadnn.theory.symmetric.state import State, full_order
 from replicadnn.types import FloatArray
 
 #: Depth beyond which the two fronts are independent.
-_FRONT = 40
+FRONT = 40
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Equations(SaddlePoint):
     def shallow(self) -> Equations:
         """The network of 40 layers, parity kept: two fronts do not feel each other over more."""
         L = self.problem.L
-        return Equations(replace(self.problem, L=_FRONT + L % 2)) if L > _FRONT else self
+        return Equations(replace(self.problem, L=FRONT + L % 2)) if L > FRONT else self
 
     def starts_above(self) -> Sequence[State]:
         """Teacher-student: q = 0.9, and full order; random: q = 0.9 only."""
@@ -57,7 +57,7 @@ class Equations(SaddlePoint):
 
     def mass_error(self, state: State) -> float:
         """Largest error of Int Dz w(u) = norm over the layers."""
-        return entropy.mass_error(self, state)
+        return self.mass_errors(*entropy.interaction_overlap(state))
 
     def replicon(self, state: State) -> float | None:
         """rho; None in very deep networks (L > 500)."""

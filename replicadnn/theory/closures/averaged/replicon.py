@@ -21,8 +21,6 @@ import math
 
 import numpy as np
 
-from replicadnn.kernels.theory import averages as kernels
-from replicadnn.quadrature import SQRT_2PI, log_weight, log_weight_curvature, on_panels
 from replicadnn.theory.closures.averaged.entropy import interaction_overlap, neuron_field
 from replicadnn.theory.closures.averaged.saddle import SaddlePoint
 from replicadnn.theory.symmetric.state import State
@@ -30,23 +28,6 @@ from replicadnn.types import FloatArray
 
 #: Depth up to which the replicon is computed, by dense linear algebra.
 MAX_DEPTH = 500
-_ORDER = 12
-
-
-def interaction_curvature(equations: SaddlePoint, lam: float, mu: float) -> float:
-    """<f''^2>_int of one layer at lam, mu = 1 - lam."""
-    teacher, _, kappa, beta, drop, _, norm = equations.parameters
-    if lam == 0.0:
-        return float(log_weight_curvature(np.array([-kappa]), beta)[0]) ** 2
-    width, kink = math.sqrt(mu / lam), kappa / math.sqrt(lam)
-    edges = kernels.panels(kink, width, drop, kernels.upper_end(lam, kappa))
-    z, dz = on_panels(edges, _ORDER)
-    u = (z - kink) / width
-    second = log_weight_curvature(u, beta)
-    weight = dz * np.exp(-0.5 * z * z) / SQRT_2PI
-    if teacher:
-        weight = weight * np.exp(log_weight(u, beta)) / norm
-    return float(np.sum(weight * second**2)) / mu**2
 
 
 def neuron_curvature(teacher: bool, eps: float) -> float:
@@ -70,9 +51,6 @@ def replicon_matrix(equations: SaddlePoint, state: State) -> FloatArray:
     L, q, Q = problem.L, state.q, state.Q
     lam, mu = interaction_overlap(state)
     G = equations.curvatures(state)
-    gap = [
-        interaction_curvature(equations, float(a), float(b)) for a, b in zip(lam, mu, strict=True)
-    ]
     eps = neuron_field(equations, state)
     spin = np.zeros(L + 1)
     spin[1:-1] = [neuron_curvature(problem.teacher, float(e)) for e in eps]
@@ -81,7 +59,7 @@ def replicon_matrix(equations: SaddlePoint, state: State) -> FloatArray:
     d_lam[rows, rows] = right * Q
     d_lam[rows, rows + 1] = left * Q
     d_lam[rows, L + 1 + rows] = left * right
-    d_G = np.array(gap)[:, None] * d_lam
+    d_G = equations.gap_responses(lam, mu)[:, None] * d_lam
     d_eps = np.zeros((L + 1, 2 * L + 1))
     for s in range(L):
         for layer, other in ((s, s + 1), (s + 1, s)):

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
 from replicadnn import interrupt
+from replicadnn.kernels.theory import averages
 from replicadnn.kernels.theory import symmetric as kernels
 from replicadnn.problem import Problem
+from replicadnn.quadrature import SQRT_2PI, log_weight, log_weight_curvature, on_panels
 from replicadnn.theory.closures.averaged.weight import floor_distance, liquid_curvature, mean_weight
 from replicadnn.theory.closures.common import by_log_alpha
 from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State
@@ -23,6 +26,10 @@ from replicadnn.types import BoolArray, FloatArray
 
 #: Layers that moved by less than this part of the largest change are left alone in a pass.
 _REST = 1e-3
+#: Order of the panels of `SaddlePoint.gap_responses`.
+_ORDER = 12
+
+Parameters: TypeAlias = tuple[bool, float, float, float, float, float, float]
 
 
 @dataclass(slots=True)
@@ -31,7 +38,7 @@ class SaddlePoint:
 
     problem: Problem
     #: teacher, alpha, kappa, beta, drop, b, norm of `replicadnn.kernels.theory.symmetric`
-    parameters: tuple[bool, float, float, float, float, float, float] = field(init=False)
+    parameters: Parameters = field(init=False)
     threshold: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +99,22 @@ class SaddlePoint:
         bad = (state.q[1:-1] == 0.0) & (self.instability(state) > 1.0 + kernels.ONSET)
         return [int(l) + 1 for l in np.flatnonzero(bad)]
 
+    # -- averages over gaps -----------------------------------------------------------------
+    def interactions(self, lam: FloatArray, mu: FloatArray) -> FloatArray:
+        """F_int of layers with these overlaps, mu = 1 - lam."""
+        values = np.empty_like(lam)
+        kernels.interaction_terms(*self.parameters, lam, mu, values)
+        return values
+
+    def mass_errors(self, lam: FloatArray, mu: FloatArray) -> float:
+        """Largest error of Int Dz w(u) = c + b Phi(-kappa), which holds exactly in every layer."""
+        return float(kernels.mass_error(*self.parameters, lam, mu))
+
+    def gap_responses(self, lam: FloatArray, mu: FloatArray) -> FloatArray:
+        """<f''^2>_int of layers with these overlaps (`replicon`)."""
+        pairs = zip(lam, mu, strict=True)
+        return np.array([_gap_response(self.parameters, float(a), float(b)) for a, b in pairs])
+
     # -- linear response -----------------------------------------------------------------------
     def curvatures(self, state: State) -> FloatArray:
         """G(l) of the interaction, l = 1..L (eqs. 14, 16)."""
@@ -116,3 +139,19 @@ class SaddlePoint:
     def residual(self, state: State) -> float:
         """max |logit F(x) - logit x| over all overlaps: bounds |dx| / (x (1 - x))."""
         return float(np.max(np.abs(self.linearise(state, state.active)[0])))
+
+
+def _gap_response(parameters: Parameters, lam: float, mu: float) -> float:
+    """<f''^2>_int of one layer at lam, mu = 1 - lam."""
+    teacher, _, kappa, beta, drop, _, norm = parameters
+    if lam == 0.0:
+        return float(log_weight_curvature(np.array([-kappa]), beta)[0]) ** 2
+    width, kink = math.sqrt(mu / lam), kappa / math.sqrt(lam)
+    edges = averages.panels(kink, width, drop, averages.upper_end(lam, kappa))
+    z, dz = on_panels(edges, _ORDER)
+    u = (z - kink) / width
+    second = log_weight_curvature(u, beta)
+    weight = dz * np.exp(-0.5 * z * z) / SQRT_2PI
+    if teacher:
+        weight = weight * np.exp(log_weight(u, beta)) / norm
+    return float(np.sum(weight * second**2)) / mu**2

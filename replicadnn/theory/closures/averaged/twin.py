@@ -1,8 +1,8 @@
 """The replica-symmetric equations as they are written: the readable twin of the kernels.
 
-Plain numpy on a fixed grid of z, every integral as in docs/theory.md, section 4.  Slow and
-meant to be read; tests hold it together with `kernels.theory.averages`, benchmarks compare speed.
-Accurate to 1e-8 while sqrt((1 - lam)/lam) is resolved by the grid (lam below 0.999).
+Plain numpy, any weight of the gaps, every integral as in docs/theory.md, section 4.  Slow and meant
+to be read; tests hold it together with `kernels.theory.averages`, benchmarks compare speed, and
+`averaged.general` solves with it where there is no kernel.
 """
 
 from __future__ import annotations
@@ -10,36 +10,39 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import ndtr
 
 from replicadnn.problem import Problem
-from replicadnn.quadrature import SQRT_2PI, log_weight, log_weight_slope
+from replicadnn.quadrature import SQRT_2PI
+from replicadnn.theory.closures.gap import Gap
+from replicadnn.theory.closures.smoothed import weight_of
 from replicadnn.types import FloatArray
 
 _Z = np.linspace(-10.0, 10.0, 4001)
 _DZ = np.exp(-0.5 * _Z**2) / SQRT_2PI * (_Z[1] - _Z[0])
 
 
-def field(lam: FloatArray, kappa: float) -> FloatArray:
-    """u = (sqrt(lam) z - kappa)/sqrt(1 - lam), one row a layer."""
-    root = np.sqrt(np.maximum(lam, 0.0))  # a liquid overlap may round to -1e-17
-    out: FloatArray = (root[:, None] * _Z - kappa) / np.sqrt(1.0 - lam)[:, None]
-    return out
-
-
 def norm(problem: Problem) -> float:
-    """Average of w: exp(-beta) + (1 - exp(-beta)) Phi(-kappa)."""
-    c = math.exp(-problem.beta)
-    return c + (1.0 - c) * float(ndtr(-problem.kappa))
+    """Average of w: W(0) at V = 1."""
+    return math.exp(float(weight_of(problem).smoothed(np.zeros(1), 1.0)[0][0]))
 
 
 def curvature(problem: Problem, lam: FloatArray) -> FloatArray:
-    """G(lam): Int Dz (w'/w)^2 / (1-lam), weighted by w/norm in the teacher-student scenario."""
-    u = field(lam, problem.kappa)
-    integrand = log_weight_slope(u, problem.beta) ** 2
-    if problem.teacher:
-        integrand = integrand * np.exp(log_weight(u, problem.beta)) / norm(problem)
-    out: FloatArray = integrand @ _DZ / (1.0 - lam)
+    """G(lam): Int Dz (W'/W)^2 (L), weighted by W/norm in the teacher-student scenario."""
+    out = np.empty(lam.size)
+    for l, overlap in enumerate(lam):
+        gap = Gap(weight_of(problem), max(float(overlap), 0.0), 1.0 - float(overlap))
+        planted = np.exp(gap.f) / norm(problem) if problem.teacher else 1.0
+        out[l] = np.sum(gap.measure * planted * gap.w**2)
+    return out
+
+
+def interaction(problem: Problem, lam: FloatArray) -> FloatArray:
+    """F_int(lam): Int Dz ln W (L), weighted likewise."""
+    out = np.empty(lam.size)
+    for l, overlap in enumerate(lam):
+        gap = Gap(weight_of(problem), max(float(overlap), 0.0), 1.0 - float(overlap))
+        planted = np.exp(gap.f) / norm(problem) if problem.teacher else 1.0
+        out[l] = np.sum(gap.measure * planted * gap.f)
     return out
 
 
@@ -70,17 +73,14 @@ def saddle_map(problem: Problem, q: FloatArray, Q: FloatArray) -> tuple[FloatArr
 
 def free_entropy(problem: Problem, q: FloatArray, Q: FloatArray, eps: FloatArray) -> float:
     """s(q, Q, eps) per N M, stationary in every argument (docs/theory.md, eqs. 19, 20)."""
-    lam = q[:-1] * Q * q[1:]
-    log_w = log_weight(field(lam, problem.kappa), problem.beta)
+    gaps = interaction(problem, q[:-1] * Q * q[1:])
     inner = q[1:-1]
+    x = np.sqrt(np.maximum(eps, 0.0))[:, None] * _Z
     if problem.teacher:
-        interaction = (np.exp(log_w) * log_w) @ _DZ / norm(problem)
         spherical = 0.5 * (np.log(1.0 - Q) + Q)
-        x = np.sqrt(eps)[:, None] * _Z + eps[:, None]
+        x = x + eps[:, None]
         spins = np.logaddexp(x, -x) @ _DZ - 0.5 * eps - 0.5 * eps * inner
     else:
-        interaction = log_w @ _DZ
         spherical = 0.5 * (np.log(1.0 - Q) + Q / (1.0 - Q))
-        x = np.sqrt(np.maximum(eps, 0.0))[:, None] * _Z
         spins = np.logaddexp(x, -x) @ _DZ - 0.5 * eps * (1.0 - inner)
-    return float(np.sum(interaction) + np.sum(spherical) / problem.alpha + np.sum(spins))
+    return float(np.sum(gaps) + np.sum(spherical) / problem.alpha + np.sum(spins))

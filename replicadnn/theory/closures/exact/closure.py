@@ -14,6 +14,7 @@ from replicadnn.theory.closures.exact.broken import LevelEquations
 from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.closures.exact.fronts import Fronts, TwoFronts
 from replicadnn.theory.closures.exact.gaps import GapDensity
+from replicadnn.theory.closures.exact.general import GeneralEquations
 from replicadnn.theory.contract import SaturatedEnds
 from replicadnn.theory.symmetric.state import State
 
@@ -51,6 +52,10 @@ class Exact:
         """Grid that resolves the kink of the output at its floor -beta; 0: no such kink."""
         lam, rest = state.q[-2:-1] * state.Q[-1:], state.p[-2:-1] + state.q[-2:-1] * state.P[-1:]
         return floor_points(problem.kappa, problem.beta, lam, rest)
+
+    def general(self, problem: Problem) -> GeneralEquations:
+        """The same equations for a weight of one's own, in numpy."""
+        return GeneralEquations(problem)
 
     def gaps(self, solution: Solution, layer: int) -> GapDensity:
         """Distribution of the gaps of ``layer`` (1..L), replica symmetric."""

@@ -28,7 +28,7 @@ from replicadnn.types import BoolArray, FloatArray
 _REST = 1e-3
 #: Depth beyond which a deeper network has the same order next to the output: a new layer becomes
 #: solid for every factor 1/c0^2 >= 2.47 of alpha.
-_FRONT = 40
+FRONT = 40
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Equations:
 
     def shallow(self) -> Equations:
         """Order comes from the output and does not reach 40 layers deep."""
-        return Equations(replace(self.problem, L=min(self.problem.L, _FRONT)))
+        return Equations(replace(self.problem, L=min(self.problem.L, FRONT)))
 
     def starts_above(self) -> Sequence[State]:
         """Teacher-student: full order; random: q = 0.9."""
@@ -79,7 +79,7 @@ class Equations:
         1..k of the largest one where the smallest has a signal above them.
         """
         L = self.problem.L
-        if not self.problem.teacher or L > _FRONT:
+        if not self.problem.teacher or L > FRONT:
             return []
         solid = 1 + np.flatnonzero(smallest.q[1:-1] > 0.0)
         first = int(solid[0]) if solid.size else L
