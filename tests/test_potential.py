@@ -257,7 +257,7 @@ def test_a_file_holds_the_name_and_no_function(
     found = rd.solve(2.0, 1, scenario="random", potential=SOFT)
     assert found.as_dict()["potential"] == "soft step"
     assert found.possible is None
-    assert "potential soft step" in plot.profile_figure(found).get_suptitle()
+    assert "soft step potential" in plot.profile_figure(found).get_suptitle()
     back = rd.load(found.save(tmp_path / "own.h5"))[0]
     assert back.problem.potential.name == "soft step"
     assert back.problem.potential.log_weight is None
