@@ -176,6 +176,17 @@ def test_two_layers_of_soft_steps_by_monte_carlo_and_differences() -> None:
         assert abs(ends[0] - ends[1]) / 2e-4 < 1e-7
 
 
+@pytest.mark.parametrize("beta", [30.0, 300.0])
+def test_the_edge_where_a_floor_takes_over_is_resolved(beta: float) -> None:
+    """ln W bends within sqrt(V)/sqrt(2 beta) far from the kink: G against the kernel."""
+    usual = Problem(1.0, 1, scenario=Scenario.RANDOM, beta=beta)
+    own = replace(usual, beta=math.inf, potential=step(0.0, beta))
+    for rest in (0.7, 0.1, 1e-3):
+        state = State.uniform(1, rest)
+        found, expected = (symmetric_equations(p).curvatures(state) for p in (own, usual))
+        assert found == pytest.approx(expected, rel=1e-10)
+
+
 @pytest.mark.parametrize("potential", [SOFT, WINDOW])
 def test_slopes_are_differences(potential: rd.Potential) -> None:
     problem = Problem(1.0, 2, scenario=Scenario.RANDOM, potential=potential)
