@@ -119,8 +119,8 @@ def test_options_of_a_command_have_the_defaults_of_its_function(command: str) ->
 
 #: Options that are no keywords: a result has methods for them (docs/python.md).
 METHODS = {"figure", "as_json", "config", "help"}
-#: ... and, but for runs, which are written on the way, these.
-SAVED = {"output", "overwrite"}
+#: ... and, but for runs, which are written on the way, these (resume: the keyword known).
+SAVED = {"output", "overwrite", "resume"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

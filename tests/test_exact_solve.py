@@ -163,7 +163,7 @@ def test_s_is_stationary_and_the_twin_agrees(
 ) -> None:
     """Finite differences of the twin's s in q, Q and eps, one after the other."""
     found = solve(scenario, L, alpha, beta)
-    problem, q, Q = found.problem, found.q_ea, found.Q_ea
+    problem, q, Q = found.problem, found.q_ea.copy(), found.Q_ea.copy()
     eps = twin.fields(problem, q, Q)
     assert twin.free_entropy(problem, q, Q, eps) == pytest.approx(found.free_entropy, abs=1e-9)
     for values, places in ((q, range(1, L)), (Q, range(L)), (eps, range(L - 1))):

@@ -91,7 +91,7 @@ def broken_transitions(
     levels: int,
     threads: int,
     progress: Report | None,
-    asked: str,
+    asked: str = "",
     known: Sequence[Threshold] = (),
     checkpoint: Checkpoint | None = None,
 ) -> Transitions:

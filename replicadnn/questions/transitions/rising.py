@@ -60,7 +60,7 @@ def rising_transitions(
     fronts: IndependentFronts,
     alpha_max: float,
     progress: Report | None,
-    asked: str,
+    asked: str = "",
     checkpoint: Checkpoint | None = None,
 ) -> Transitions:
     """`replicadnn.transitions` for ``ansatz`` rs where two fronts grow independently."""

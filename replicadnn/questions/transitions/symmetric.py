@@ -37,7 +37,7 @@ def symmetric_transitions(
     problem: Problem,
     alpha_max: float,
     progress: Report | None,
-    asked: str,
+    asked: str = "",
     known: Sequence[Threshold] = (),
     checkpoint: Checkpoint | None = None,
 ) -> Transitions:
