@@ -177,7 +177,6 @@ RANDOM = ("--scenario", "random")
         ],
         ["transitions", "--L", "4", "--closure", "exakt"],
         ["transitions", "--L", "4", "--closure", "exact", "--kappa", "0.1"],
-        ["transitions", "--L", "4", *RANDOM, "--closure", "exact", "--kappa", "0.1"],
         ["generalisation", "--L", "2", "--alpha", "3", "--closure", "exakt"],
         ["generalisation", "--L", "2", "--alpha", "3", "--closure", "exact", "--kappa", "0.1"],
         ["stability", "--L", "2", "--alpha", "3", "--closure", "exakt"],

@@ -154,7 +154,7 @@ def test_broken_symmetry_says_where_its_grid_ends(capsys: pytest.CaptureFixture[
     assert run(words.split()) == 3
     text = capsys.readouterr()
     assert "beta = 750 is too large for broken symmetry" in text.out + text.err
-    assert "or ansatz rs" in text.out + text.err
+    assert "or --ansatz rs" in text.out + text.err
 
 
 @pytest.mark.parametrize("beta", [9e-4, 1.1e9, 1e300, -1.0, math.nan])
