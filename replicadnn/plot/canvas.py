@@ -13,6 +13,7 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection
+from matplotlib.figure import SubFigure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import StepPatch
 from matplotlib.path import Path
@@ -281,9 +282,10 @@ def figure_legend(figure: Figure, handles: Sequence[Artist], title: str | None =
         _grow(figure, labels, columns, title)
 
 
-def _root(ax: Axes) -> Figure:
-    figure = ax.figure
-    while not isinstance(figure, Figure):
+def _root(ax: Axes) -> Any:
+    """The figure of an Axes, a caller's or ours, beyond its subfigures."""
+    figure: Any = ax.figure
+    while isinstance(figure, SubFigure):
         figure = figure.figure
     return figure
 
