@@ -67,7 +67,7 @@ def sweep(
     workers : int, optional
         Number of processes, 1..1024; default: the cores of this machine.
     scheduler : str, optional
-        Address of a Dask scheduler, "tcp://host:port", instead.
+        Address of a Dask scheduler, ``tcp://host:port``, instead.
     overwrite : bool
         Begin anew, whatever ``output`` is.
     retry : bool
