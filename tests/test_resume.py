@@ -114,7 +114,7 @@ def test_python_continues_an_earlier_result(monkeypatch: pytest.MonkeyPatch) -> 
         (rd.solve, ([9.0, 5.0, 3.0], 4)),
         (rd.capacity, ([3, 1, 2],)),
         (rd.stability, ([1.0, 1.5], [3, 1, 2])),
-        (rd.generalisation, ([2, 1], [4.0, 2.0])),
+        (rd.generalisation, ([4.0, 2.0], [2, 1])),
     ]
     for question, arguments in questions:
         with pytest.raises(interrupt.Interrupted) as stopped:
