@@ -143,5 +143,5 @@ def test_a_message_is_in_the_words_of_python_here_and_of_the_command_line_there(
     words = ["capacity", "--L", "1", "--output", str(solved)]
     assert command(words) == 2
     assert capsys.readouterr().err == (
-        f"Error: {solved}: exists already (use --overwrite to replace it)\n"
+        f"Error: {solved}: exists already (--resume continues it, --overwrite replaces it)\n"
     )

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 import replicadnn as rd
 from replicadnn.montecarlo.runs.jobs import make_jobs
 from replicadnn.montecarlo.runs.result import MonteCarloResult
-from replicadnn.montecarlo.runs.study import _Writer, run_study
+from replicadnn.montecarlo.runs.study import run_study
 from replicadnn.montecarlo.spec import Exchange
 from replicadnn.storage import hdf5 as store
+from replicadnn.storage.checkpoints import Pace
 from replicadnn.storage.runs import Runs, load_checkpoint, save_runs
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -330,21 +331,17 @@ def test_a_checkpoint_does_not_grow_with_the_run(
     assert sizes[1] < (1.5 if ladder else 3.0) * sizes[0]
 
 
-def test_checkpoints_take_a_small_share_of_the_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checkpoints_take_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint that costs 3 s is due again after 300 s, a quick one after ten."""
     clock = [100.0]
-    monkeypatch.setattr("replicadnn.montecarlo.runs.study.time.monotonic", lambda: clock[0])
-    writer = _Writer(
-        tmp_path / "a.h5", make_jobs(1.0, 1, N=[4]), overwrite=False, save_every=10.0, threads=1
-    )
+    monkeypatch.setattr("replicadnn.storage.checkpoints.time.monotonic", lambda: clock[0])
+    pace = Pace(10.0, 0.01)
     for cost, wait in ((3.0, 300.0), (0.01, 10.0)):
-        assert writer.due()
-        with writer.timed():
+        assert pace.due()
+        with pace.timed():
             clock[0] += cost
         for later, due in ((0.99 * wait, False), (wait, True)):
             now, clock[0] = clock[0], clock[0] + later
-            assert writer.due() is due
+            assert pace.due() is due
             clock[0] = now
         clock[0] += wait
