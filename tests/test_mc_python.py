@@ -88,8 +88,7 @@ def test_python_and_the_command_line_write_the_same_run(tmp_path: Path) -> None:
 
 #: In a process of its own: signals belong to a process.
 STOPPED = """
-import subprocess
-import sys
+import signal
 import replicadnn as rd
 from replicadnn import interrupt
 
