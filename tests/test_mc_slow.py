@@ -72,8 +72,9 @@ import numpy as np
 from replicadnn.montecarlo.runs.simulation import Simulation
 from replicadnn.montecarlo.spec import make_spec
 digest = hashlib.sha256()
-for extra in ({"alpha": 5.0}, {"alpha": 3.0, "sampler": "weights"}):
-    sim = Simulation(make_spec(3, 12, **extra, sweeps=300, samples=1, step=0.3))
+for alpha, sampler in ((5.0, "gap"), (3.0, "weights")):
+    how = {"sampler": sampler, "sweeps": 300, "samples": 1, "step": 0.3}
+    sim = Simulation(make_spec(alpha, 3, N=12, **how))
     sim.run(300)
     arrays = sim.arrays()
     for name in sorted(n for n in arrays if n.startswith("chain/")):
