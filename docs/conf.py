@@ -8,13 +8,7 @@ warning (-W: an error), and executes notebooks, all without a network.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE / "_ext"))
-
-import replicadnn  # noqa: E402
+import replicadnn
 
 project = "replicadnn"
 author = copyright = "The replicadnn developers"
