@@ -36,7 +36,7 @@ def closing_rsb(
         best, saturated = beside, 1
     blank = CapacityPoint(
         L=L, kappa=kappa, ansatz=Ansatz.RSB, alpha=math.nan, uncertainty=math.nan, end=End.FAILED,
-        reduced=closed[0] if closed and L > 1 else math.nan,
+        reduced=closed[0] if L > 1 and closed and best != closed[:1] else math.nan,
         bound=counting_bound(L) if kappa >= 0.0 else math.nan,
         message="the equations of the limit were not solved",
     )  # fmt: skip
