@@ -539,7 +539,7 @@ def test_the_end_is_followed_in_the_middle_or_else_in_the_first_layer(
 
 
 def test_a_number_is_not_its_own_second_route() -> None:
-    """One level: the end is the root of the limit equations itself, and nothing stands beside it."""
+    """One level: the end is the root of the limit equations itself; nothing stands beside it."""
     point = rd.capacity(2, ansatz="1rsb", closure="exact")[0]
     assert point.alpha == pytest.approx(9.0543051934, rel=1e-9)
     assert math.isnan(point.reduced)
