@@ -41,6 +41,12 @@ def revision() -> str:
     return done.stdout.strip()
 
 
+@cache
+def _libraries() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {name: metadata.version(name) for name in ("numpy", "scipy", "numba")}
+
+
 def _command_line() -> str:
     """The words of the command; bytes that are not UTF-8 are spelled out."""
     line = " ".join(sys.argv) if sys.argv and sys.argv[0] else "python"
@@ -54,9 +60,7 @@ def provenance(**extra: object) -> dict[str, str]:
         "git_revision": revision(),
         "command_line": _command_line(),
         "python": platform.python_version(),
-        "numpy": metadata.version("numpy"),
-        "scipy": metadata.version("scipy"),
-        "numba": metadata.version("numba"),
+        **_libraries(),
         "host": platform.node(),
         "platform": platform.platform(),
         "threads": "1",

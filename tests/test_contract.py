@@ -19,7 +19,7 @@ from replicadnn.certificate import CHECKS
 from replicadnn.problem import Problem, Scenario
 from replicadnn.questions.transitions.symmetric import symmetric_transitions
 from replicadnn.theory import closures
-from replicadnn.theory.contract import Entropy
+from replicadnn.theory.contract import Entropy, Fall
 from replicadnn.theory.symmetric.curve import Curve
 from replicadnn.theory.symmetric.state import (
     LIQUID_FLOOR,
@@ -63,8 +63,8 @@ class Toy:
     def starts_above(self) -> Sequence[State]:
         return [full_order(self.problem)]
 
-    def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
-        return []
+    def search_between(self, smallest: State, largest: State, fall: Fall) -> None:
+        pass
 
     def log_B(self, state: State) -> FloatArray:
         """Of all couplings; -inf in liquid layers."""

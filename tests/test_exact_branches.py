@@ -17,6 +17,7 @@ from replicadnn.questions.transitions.path import SolutionPath, ordering_path
 from replicadnn.solution import Solution
 from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.exact.equations import Equations
+from replicadnn.theory.contract import SymmetricEquations
 from replicadnn.theory.symmetric.branches import find_branches
 from replicadnn.theory.symmetric.curve import Curve, Point
 from replicadnn.theory.symmetric.search import settle
@@ -138,13 +139,52 @@ def test_a_solution_between_two_folds_is_found() -> None:
 def test_where_nothing_is_searched_between() -> None:
     """Without a teacher, in deeper networks, with averaged neurons, or unless all are asked for."""
     low, high = State.liquid(41), full_order(Problem(alpha=100.0, L=41))
-    assert equations(41, 100.0).starts_between(low, high) == []
+    assert starts_between(equations(41, 100.0), low, high, []) == 0
     low, high = State.liquid(6), full_order(Problem(alpha=100.0, L=6))
     random = Problem(alpha=100.0, L=6, closure="exact", scenario=Scenario.RANDOM)
     for other in (random, Problem(alpha=100.0, L=6)):
-        assert symmetric_equations(other).starts_between(low, high) == []
-    assert len(equations(6, 100.0).starts_between(low, high)) == 6
+        assert starts_between(symmetric_equations(other), low, high, []) == 0
     assert [str(b.name) for b in find_branches(equations(6, 40.0))] == ["continuous", "saturated"]
+
+
+def starts_between(
+    here: SymmetricEquations, low: State, high: State, found: list[State | None]
+) -> int:
+    """Number of starts when they lead to the states of ``found``, then to ``low``."""
+    begun = 0
+
+    def fall(start: State) -> State | None:
+        nonlocal begun
+        begun += 1
+        return found[begun - 1] if begun <= len(found) else low
+
+    here.search_between(low, high, fall)
+    return begun
+
+
+def test_the_search_between_ends_with_the_first_start_that_leads_nowhere_new() -> None:
+    """L = 6, the smallest solution liquid in layers 1..3: starts below begin at k = 3."""
+    low, high = State.liquid(6), full_order(Problem(alpha=100.0, L=6))
+    low.q[4:6], low.p[4:6] = 0.5, 0.5
+    partly = [low.copy() for _ in range(2)]
+    for n, state in enumerate(partly, start=1):
+        state.q[6 - n : 6] = 1.0
+    here = equations(6, 100.0)
+    below = [low, low, low]  # k = 3, 4, 5
+    for above, begun in (
+        ([low], 1), ([None], 1), ([high], 1), ([partly[0], low], 2),
+        ([partly[0], partly[0]], 2), ([*partly, high], 3), ([*partly, partly[0]], 3),
+    ):  # fmt: skip
+        assert starts_between(here, low, high, [*above, *below]) == begun + 3
+    assert starts_between(here, low, high, [low, high]) == 2  # k = 3 leads to the largest
+    assert starts_between(here, low, high, [low, low, None, partly[0]]) == 4
+
+
+def test_no_network_is_torn_between_its_front_and_the_inputs() -> None:
+    """L = 20, alpha = 50: a crystal of n = 16 layers would push the front past layer 1."""
+    found = branches(20, 50.0)
+    names = [f"partly saturated {n}" for n in range(1, 16)]
+    assert list(found) == ["continuous", "saturated", *names]
 
 
 def test_the_equilibrium_is_never_partly_saturated() -> None:

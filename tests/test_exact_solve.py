@@ -21,6 +21,7 @@ from replicadnn.status import Branch, BranchKind
 from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.exact import entropy, twin
 from replicadnn.theory.closures.exact.equations import Equations
+from replicadnn.theory.contract import Entropy
 from replicadnn.theory.counting import largest
 from replicadnn.theory.symmetric.branches import Candidate, select
 from replicadnn.theory.symmetric.curve import Curve, Point
@@ -339,7 +340,7 @@ def test_curve_of_six_layers_does_not_lead_to_the_crystal() -> None:
 
 def _candidate(name: str, s: float) -> Candidate:
     settled = Settled(State.liquid(2), Stop.FOUND, 0.0, 1, 1, 0.5)
-    return Candidate(Branch(name), settled, s)
+    return Candidate(Branch(name), settled, Entropy(s, *np.zeros((3, 1))))
 
 
 def test_auto_stays_on_the_branch_of_the_liquid() -> None:

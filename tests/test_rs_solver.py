@@ -25,13 +25,14 @@ from replicadnn.theory.closures.averaged import twin
 from replicadnn.theory.closures.averaged.entropy import free_entropy, gradient
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.common import iterate
+from replicadnn.theory.contract import Entropy
 from replicadnn.theory.symmetric import connected, search
 from replicadnn.theory.symmetric.branches import Candidate, _name, select
 from replicadnn.theory.symmetric.connected import connected_to_liquid
 from replicadnn.theory.symmetric.curve import Point
 from replicadnn.theory.symmetric.newton import contraction, growth
 from replicadnn.theory.symmetric.point import _doubts, _remark, certify
-from replicadnn.theory.symmetric.search import Settled, Stop
+from replicadnn.theory.symmetric.search import Settled, Stop, settle
 from replicadnn.theory.symmetric.state import State, distance
 
 SCENARIOS = ("teacher-student", "random")
@@ -225,7 +226,11 @@ def test_branches_where_the_fronts_meet() -> None:
 def _branch(name: str, s: float, found: bool = True) -> Candidate:
     stop = Stop.FOUND if found else Stop.LIMIT
     settled = Settled(State.liquid(2), stop, 0.0, 1, 1, 0.5)
-    return Candidate(Branch(name), settled, s if found else math.nan)
+    return Candidate(Branch(name), settled, _entropy(s) if found else None)
+
+
+def _entropy(s: float) -> Entropy:
+    return Entropy(s, *np.zeros((3, 1)))
 
 
 @pytest.mark.parametrize(
@@ -299,7 +304,8 @@ def test_names_of_branches(inner: tuple[float, ...], lowest: bool, name: str) ->
     assert _name(equations, settled, lowest, (), 10) == name
     for shift, carried in ((0.04, "filled"), (0.06, name)):
         before = State(q, 1.0 - q, Q - shift, 1.0 - Q + shift)
-        previous = [Candidate(Branch("filled"), Settled(before, Stop.FOUND, 0.0, 1, 1, 0.5), -0.4)]
+        there = Settled(before, Stop.FOUND, 0.0, 1, 1, 0.5)
+        previous = [Candidate(Branch("filled"), there, _entropy(-0.4))]
         if name != "continuous":
             assert _name(equations, settled, lowest, previous, 10) == carried
 
@@ -533,7 +539,7 @@ def _state_at(q: float, rest: float = 0.5) -> State:
 
 def test_a_start_within_two_hundredths_of_the_known_solution_joins_it_if_it_approaches() -> None:
     equations = symmetric_equations(Problem(alpha=5.0, L=3))
-    known = _state_at(0.5)
+    known = [_state_at(0.5)]
     for q, stop in ((0.521, None), (0.519, Stop.JOINS_KNOWN)):
         one = search._Search(equations, _state_at(0.9), -1, 10, known, math.inf, _state_at(q))
         ended = one._stopped()
@@ -543,6 +549,39 @@ def test_a_start_within_two_hundredths_of_the_known_solution_joins_it_if_it_appr
     for q in (0.519, 0.518):  # less than three tenths closer than before: it may pass by
         one.state = _state_at(q)
         assert one._stopped() is None
+
+
+@pytest.mark.parametrize("closure", ["averaged", "exact"])
+def test_newton_joins_the_known_solution_it_leads_to_within_two_hundredths(closure: str) -> None:
+    equations = symmetric_equations(Problem(alpha=12.0, L=3, closure=closure))
+    solution = settle(equations, State.liquid(3), side=+1, max_sweeps=1000).state
+    for shift, joins in ((0.019, True), (0.021, False)):
+        start = solution.copy()
+        start.q[2] -= shift
+        start.p[2] += shift
+        for known in ((State.liquid(3), solution), (State.liquid(3),)):
+            one = search._Search(equations, start.copy(), -1, 10, known, math.inf, start.copy())
+            ended = one._newton(0.05)
+            # a fall refuses a solution above it, unless it is known
+            assert (ended is not None) is (joins and len(known) == 2)
+            if ended is not None:
+                assert ended.stop is Stop.JOINS_KNOWN
+                assert ended.state is solution
+
+
+@pytest.mark.parametrize("closure", ["averaged", "exact"])
+def test_couplings_without_order_between_neurons_with_order_are_no_solution(closure: str) -> None:
+    """Newton's method leaves an overlap of exactly 0 alone: here all others solve the rest."""
+    equations = symmetric_equations(Problem(alpha=12.0, L=3, closure=closure))
+    state = settle(equations, State.liquid(3), side=+1, max_sweeps=1000).state
+    assert equations.residual(state) < 1e-10
+    assert not state.torn
+    state.Q[1], state.P[1] = 0.0, 1.0
+    assert state.torn
+    assert equations.residual(state) == math.inf
+    assert certify(equations, state, 0.5).failures(1e-8)
+    state.q[1], state.p[1] = 0.0, 1.0  # a liquid layer is not torn
+    assert not state.torn
 
 
 @pytest.mark.parametrize(
@@ -631,6 +670,7 @@ def test_a_name_carries_over_from_one_neighbour_only() -> None:
     Q = np.full(4, 0.9)
     here = Settled(State(q, 1.0 - q, Q, 1.0 - Q), Stop.FOUND, 0.0, 1, 1, 0.5)
     equations = Equations(Problem(alpha=500.0, L=4))
-    previous = [Candidate(Branch(name), here, -0.4) for name in ("saturated", "continuous")]
+    names = ("saturated", "continuous")
+    previous = [Candidate(Branch(name), here, _entropy(-0.4)) for name in names]
     assert _name(equations, here, False, previous[:1], 10) == "saturated"
     assert _name(equations, here, False, previous, 10) == "filled"  # two: by what it looks like

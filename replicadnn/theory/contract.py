@@ -7,7 +7,7 @@ of a `Problem`; whatever has these methods can be plugged in (tests/test_contrac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -18,6 +18,9 @@ from replicadnn.theory.broken.state import Evaluation, Image, Mapper, Replicon, 
 from replicadnn.theory.broken.state import State as BrokenState
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import BoolArray, FloatArray
+
+#: The solution that a start above it falls to, None where none is found.
+Fall = Callable[[State], State | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,10 @@ class SymmetricEquations(Protocol):
         Where the map is monotone the last one lies above every solution.
         """
 
-    def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
-        """Starts of what may lie between two solutions, for a search of all branches.
+    def search_between(self, smallest: State, largest: State, fall: Fall) -> None:
+        """Call ``fall`` from every start of what may lie between two solutions.
 
-        Empty where the equations know of nothing there, or of too much to be listed.
+        No call where the equations know of nothing there, or of too much to be listed.
         """
 
     def sweep(self, state: State, pairs: int) -> float:

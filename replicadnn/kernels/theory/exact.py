@@ -218,9 +218,12 @@ def site_mass_error(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
 # -- all layers of a network --------------------------------------------------------------------
 @jit_strict
 def layer_potentials(teacher, kappa, beta, drop, b, lam, mu, eps, values, fine):
-    """`potential` of every layer into ``values`` (L)."""
+    """`potential` of every layer into ``values`` (L); equal neighbours are computed once."""
     for l in range(lam.size):
-        values[l] = potential(teacher, kappa, beta, drop, b, lam[l], mu[l], eps[l], fine)
+        if l > 0 and mu[l] == mu[l - 1] and eps[l] == eps[l - 1] and lam[l] == lam[l - 1]:
+            values[l] = values[l - 1]
+        else:
+            values[l] = potential(teacher, kappa, beta, drop, b, lam[l], mu[l], eps[l], fine)
 
 
 @jit_strict

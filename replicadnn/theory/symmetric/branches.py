@@ -11,28 +11,31 @@ import numpy as np
 
 from replicadnn.problem import BranchChoice
 from replicadnn.status import Branch, BranchKind
-from replicadnn.theory.contract import SymmetricEquations
+from replicadnn.theory.contract import Entropy, SymmetricEquations
 from replicadnn.theory.symmetric.connected import connected_to_liquid
 from replicadnn.theory.symmetric.search import Settled, settle
-from replicadnn.theory.symmetric.state import SATURATED, State, distance
+from replicadnn.theory.symmetric.state import SAME, SATURATED, State, distance
 from replicadnn.types import BoolArray
 
 logger = logging.getLogger(__name__)
 
 MAX_SWEEPS = 50_000
-#: Two solutions closer than this in every overlap are the same one.
-_SAME = 1e-6
 #: A branch keeps its name from one alpha to the next if no overlap moves further than this.
 _MOVED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A named outcome of the search at one point, with its free entropy."""
+    """A named outcome of the search at one point, with its entropy (None: not found)."""
 
     name: Branch
     settled: Settled
-    free_entropy: float
+    entropy: Entropy | None
+
+    @property
+    def free_entropy(self) -> float:
+        """s; nan where no solution was found."""
+        return math.nan if self.entropy is None else self.entropy.total
 
     @property
     def saturated(self) -> bool:
@@ -60,28 +63,30 @@ def find_branches(
     max_sweeps : int
         Gauss-Seidel passes allowed to each start.
     between : bool
-        Search also from the starts between the smallest solution and the largest
-        (`SymmetricEquations.starts_between`).
+        Search also between the smallest solution and the largest
+        (`SymmetricEquations.search_between`).
     """
     liquid = State.liquid(equations.problem.L)
     lowest = settle(equations, liquid, side=+1, max_sweeps=max_sweeps)
     found = [lowest]
-    known = lowest.state if lowest.found else None
-    for top in equations.starts_above():
-        settled = settle(equations, top, side=-1, max_sweeps=max_sweeps, known=known)
+
+    def fall(start: State) -> State | None:
+        known = [one.state for one in found if one.found] if lowest.found else []
+        settled = settle(equations, start, side=-1, max_sweeps=max_sweeps, known=known)
         if _is_new(settled, found):
             found.append(settled)
+        return settled.state if settled.found else None
+
+    for top in equations.starts_above():
+        fall(top)
     if between and lowest.found and len(found) > 1:
-        for start in equations.starts_between(lowest.state, found[-1].state):
-            settled = settle(equations, start, side=-1, max_sweeps=max_sweeps, known=known)
-            if _is_new(settled, found):
-                found.append(settled)
+        equations.search_between(lowest.state, found[-1].state, fall)
     named = _numbered(
         [
             Candidate(
                 _name(equations, settled, settled is lowest, previous, max_sweeps),
                 settled,
-                equations.free_entropy(settled.state).total if settled.found else math.nan,
+                equations.free_entropy(settled.state) if settled.found else None,
             )
             for settled in found
         ]
@@ -98,7 +103,7 @@ def find_branches(
 def _is_new(settled: Settled, found: Sequence[Settled]) -> bool:
     """Whether a search has come to a solution that is not among those of ``found``."""
     return settled.found and all(
-        distance(settled.state, other.state) > _SAME for other in found if other.found
+        distance(settled.state, other.state) > SAME for other in found if other.found
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dgbsv
+from scipy.linalg.lapack import dgbsv, dgbtrf, dgbtrs
 
 from replicadnn.types import FloatArray
 
@@ -36,10 +36,16 @@ def solve_bands(bands: FloatArray, right: FloatArray) -> FloatArray | None:
     LAPACK's gbsv without the checks of the wrapper, which cost more than a small system does.
     """
     width = bandwidth(bands)
+    _, _, solution, info = dgbsv(width, width, _with_room(bands), right, overwrite_ab=True)
+    return solution if info == 0 else None
+
+
+def _with_room(bands: FloatArray) -> FloatArray:
+    """The bands below as many rows of zeros as LAPACK needs for its factors."""
+    width = bandwidth(bands)
     work = np.zeros((bands.shape[0] + width, bands.shape[1]))
     work[width:] = bands
-    _, _, solution, info = dgbsv(width, width, work, right, overwrite_ab=True)
-    return solution if info == 0 else None
+    return work
 
 
 def newton(
@@ -107,14 +113,17 @@ def contraction(bands: FloatArray, iterations: int = 30) -> float:
     off_diagonal = np.delete(bands, width, axis=0)
     if np.any(off_diagonal > 1e-9) or np.any(bands[width] > 1.0 + 1e-9):
         return float("nan")
+    factors, pivots, singular = dgbtrf(_with_room(bands), width, width, overwrite_ab=True)
+    if singular:
+        return float("inf")
     vector = np.ones(bands.shape[1])
     growth = 1.0
     for _ in range(iterations):
-        image = solve_bands(bands, vector)
-        if image is None or not np.all(image > 0.0):
+        image, _ = dgbtrs(factors, width, width, vector, pivots)
+        if not image.min() > 0.0:
             return float("inf")
-        last, growth = growth, float(np.max(image / vector))
-        vector = image / np.max(image)
+        last, growth = growth, float((image / vector).max())
+        vector = image / image.max()
         if abs(growth - last) < 1e-3 * growth:
             break
     return 1.0 - 1.0 / growth

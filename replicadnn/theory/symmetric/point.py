@@ -71,8 +71,8 @@ def _solution(
 ) -> Solution:
     began = time.perf_counter()
     problem, settled = equations.problem, branch.settled
-    if settled.found:
-        parts = equations.free_entropy(settled.state)
+    if branch.entropy is not None:
+        parts = branch.entropy
         certificate = certify(equations, settled.state, settled.contraction)
         failures = certificate.failures(tol)
         status = Status.NOT_CONVERGED if failures else Status.CONVERGED

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 from replicadnn.problem import Problem
 from replicadnn.theory.contract import SymmetricEquations
 from replicadnn.theory.symmetric.newton import NewtonResult, contraction, growth, newton
-from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State, distance
+from replicadnn.theory.symmetric.state import LIQUID_FLOOR, SAME, State, distance
 from replicadnn.types import FloatArray
 
 #: Newton aims below the tolerance asked for, since it costs one more step only.
@@ -28,7 +29,7 @@ NEWTON_TOL = 1e-10
 #: Largest move of a logit in one Newton step.
 CAP = 2.0
 #: Newton is tried once a pass changes no overlap by more than this factor.
-TRUST = 0.5
+TRUST = 0.1
 #: A pass with less change than this factor is close to a solution: Newton may take its time.
 _CLOSE = 0.02
 #: 1 - Q below this for random data and hard constraints: the volume closes (no solution).
@@ -90,15 +91,16 @@ def settle(
     *,
     side: int,
     max_sweeps: int,
-    known: State | None = None,
+    known: Sequence[State] = (),
     leash: float = math.inf,
 ) -> Settled:
     """Relax ``start`` to the solution next to it.
 
     ``side`` = +1 climbs from below, -1 falls from above; a Newton result on the wrong side of
     the current state, or one at which the map does not contract, is refused and the
-    passes go on.  With ``known`` (a solution below ``start``) the search stops as soon as the
-    state is squeezed against it, with ``leash`` as soon as an overlap has moved further than that.
+    passes go on.  With ``known`` (solutions, the first of them below ``start``) the search stops as
+    soon as the state is squeezed against the first, or next to one that Newton's method leads to;
+    with ``leash`` as soon as an overlap has moved further than that.
     """
     return _Search(equations, start, side, max_sweeps, known, leash, start.copy()).run()
 
@@ -111,7 +113,7 @@ class _Search:
     start: State
     side: int
     max_sweeps: int
-    known: State | None
+    known: Sequence[State]
     leash: float
     state: State
     sweeps: int = field(default=0, init=False)
@@ -121,6 +123,9 @@ class _Search:
 
     def run(self) -> Settled:
         batch = 2
+        change = self.equations.residual(self.state)  # a start next to a solution needs no pass
+        if 0.0 < change < _CLOSE and (found := self._newton(change)):
+            return found
         while self.sweeps < self.max_sweeps:
             change = self.equations.sweep(self.state, batch)
             self.sweeps += batch
@@ -147,10 +152,10 @@ class _Search:
             return self._end(Stop.UNSAT)
         if distance(self.state, self.start) > self.leash:
             return self._end(Stop.LEFT_START)
-        if self.known is not None:
-            last, self.gap = self.gap, distance(self.state, self.known)
+        if self.known:
+            last, self.gap = self.gap, distance(self.state, self.known[0])
             if self.gap < min(SQUEEZED, 0.7 * last):
-                return self._end(Stop.JOINS_KNOWN, self.known, 0.0)
+                return self._end(Stop.JOINS_KNOWN, self.known[0], 0.0)
         return None
 
     def _newton(self, change: float) -> Settled | None:
@@ -168,6 +173,10 @@ class _Search:
                 self.state.drop(below=LIQUID_FLOOR)
             return None
         moved = self.state.with_logits(active, trial.y)
+        if distance(moved, self.state) < SQUEEZED:
+            for known in self.known:
+                if distance(moved, known) < SAME:
+                    return self._end(Stop.JOINS_KNOWN, known, 0.0)
         self.radius = contraction(trial.bands)
         if math.isnan(self.radius):
             self.radius = growth(trial.bands)

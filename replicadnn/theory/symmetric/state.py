@@ -19,6 +19,8 @@ from replicadnn.types import BoolArray, FloatArray
 _EXACTLY_ONE = 1e-280
 #: A layer with q above this counts as saturated in names of branches.
 SATURATED = 0.95
+#: Two solutions closer than this in every overlap are the same one.
+SAME = 1e-6
 #: An overlap below this that is not unstable is a liquid layer: exactly 0.
 LIQUID_FLOOR = 1e-10
 
@@ -71,6 +73,14 @@ class State:
         return mask
 
     @property
+    def torn(self) -> bool:
+        """Whether couplings without order lie between neurons with order: never a solution.
+
+        Newton leaves an overlap of exactly 0 as it is, so that only this can tell.
+        """
+        return bool(np.any((self.Q == 0.0) & (self.q[:-1] > 0.0) & (self.q[1:] > 0.0)))
+
+    @property
     def logits(self) -> FloatArray:
         """Interleaved logits, -inf for 0 and +inf for 1."""
         y = np.empty(2 * self.Q.size - 1)
@@ -109,4 +119,4 @@ def full_order(problem: Problem) -> State:
 
 def distance(a: State, b: State) -> float:
     """Largest difference of two states in any overlap."""
-    return float(max(np.max(np.abs(a.q - b.q)), np.max(np.abs(a.Q - b.Q))))
+    return float(max(np.abs(a.q - b.q).max(), np.abs(a.Q - b.Q).max()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from replicadnn.theory.closures.averaged import entropy, replicon
 from replicadnn.theory.closures.averaged.saddle import SaddlePoint
-from replicadnn.theory.contract import Entropy
+from replicadnn.theory.contract import Entropy, Fall
 from replicadnn.theory.symmetric.state import State, full_order
 from replicadnn.types import FloatArray
 
@@ -40,12 +40,11 @@ class Equations(SaddlePoint):
             return [State.uniform(L, 0.1, 0.01)]
         return [State.uniform(L, 0.1, float(full.P[0])), full]
 
-    def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
+    def search_between(self, smallest: State, largest: State, fall: Fall) -> None:
         """None: a saturated layer cuts a network in two, so that any number of them may be one.
 
         The solutions grow in number exponentially with L (docs/theory.md, section 5.2).
         """
-        return []
 
     def free_entropy(self, state: State) -> Entropy:
         """s of a state at its own eps (docs/theory.md, eqs. 19, 20)."""

@@ -137,7 +137,12 @@ class SaddlePoint:
         return by_log_alpha(self.problem, state, active)
 
     def residual(self, state: State) -> float:
-        """max |logit F(x) - logit x| over all overlaps: bounds |dx| / (x (1 - x))."""
+        """max |logit F(x) - logit x| over all overlaps: bounds |dx| / (x (1 - x)).
+
+        inf where an overlap is 0 and should not be.
+        """
+        if state.torn:
+            return math.inf
         return float(np.max(np.abs(self.linearise(state, state.active)[0])))
 
 

@@ -20,8 +20,8 @@ from replicadnn.theory.closures.averaged.weight import mean_weight
 from replicadnn.theory.closures.common import by_log_alpha
 from replicadnn.theory.closures.exact import entropy, replicon
 from replicadnn.theory.closures.exact.site import Pass, Sites, Slopes
-from replicadnn.theory.contract import Entropy
-from replicadnn.theory.symmetric.state import LIQUID_FLOOR, State, full_order
+from replicadnn.theory.contract import Entropy, Fall
+from replicadnn.theory.symmetric.state import LIQUID_FLOOR, SAME, State, distance, full_order
 from replicadnn.types import BoolArray, FloatArray
 
 #: Layers that moved by less than this part of the largest change are left alone in a pass.
@@ -71,20 +71,29 @@ class Equations:
         L, full = self.problem.L, full_order(self.problem)
         return [full] if self.problem.teacher else [State.uniform(L, 0.1, 0.01)]
 
-    def starts_between(self, smallest: State, largest: State) -> Sequence[State]:
+    def search_between(self, smallest: State, largest: State, fall: Fall) -> None:
         """Teacher-student, up to 40 layers: partly ordered networks (docs/theory.md, section 8.12).
 
-        Layers k..L of the largest solution, whose neurons k then are to the layers below what data
-        are to a network of depth k, with the smallest solution of such a network below; and layers
-        1..k of the largest one where the smallest has a signal above them.
+        One more layer of the largest solution at the output, above what was found with one less:
+        its neurons are to the layers below what data are to a network without it.  Where that
+        leads to nothing new, more layers do not either.  Then layers 1..k of the largest solution,
+        k rising, where the smallest has a signal above them: once such a start leads to the
+        largest solution, so do those above it.
         """
         L = self.problem.L
         if not self.problem.teacher or L > FRONT:
-            return []
+            return
+        seen = [largest]
+        last: State | None = smallest
+        while last is not None and all(distance(last, one) > SAME for one in seen):
+            seen.append(last)
+            last = fall(_joined(last, largest, L - 1, 1))
         solid = 1 + np.flatnonzero(smallest.q[1:-1] > 0.0)
         first = int(solid[0]) if solid.size else L
-        below = [_joined(smallest, largest, k, L - k) for k in range(L - 1, 0, -1)]
-        return below + [_joined(largest, smallest, k, 0) for k in range(max(first - 1, 2), L)]
+        for k in range(max(first - 1, 2), L):
+            found = fall(_joined(largest, smallest, k, 0))
+            if found is not None and distance(found, largest) < SAME:
+                return
 
     def layers(self, state: State) -> Pass:
         """Averages of every layer at ``state``."""
@@ -134,7 +143,9 @@ class Equations:
         return by_log_alpha(self.problem, state, active)
 
     def residual(self, state: State) -> float:
-        """max |logit F(x) - logit x| over all overlaps."""
+        """max |logit F(x) - logit x| over all overlaps; inf where one is 0 and should not be."""
+        if state.torn:
+            return math.inf
         return float(np.max(np.abs(self.linearise(state, state.active)[0])))
 
     def growth(self, state: State) -> FloatArray:
