@@ -75,6 +75,28 @@ def asked(look: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
     return found
 
 
+def named(
+    facts: Sequence[Facts], what: str, look: Mapping[str, Any]
+) -> tuple[Names, list[dict[str, Any]]]:
+    """Names of curves that have a colour and an open marker each, and the arguments of each.
+
+    Raises
+    ------
+    InputError
+        Curves of equal facts without a label of their own, or a ``look`` that does not fit.
+    """
+    own = asked(look, len(facts))
+    names = tell_apart(facts, what, refuse="label" not in own[0])
+    looks = zip(own, sequence(len(facts)), strict=True)
+    return names, [
+        {
+            "color": colour, "marker": marker, "markerfacecolor": "none",
+            "label": names.label(place) or "_one",
+        } | mine
+        for place, (mine, (colour, marker)) in enumerate(looks)
+    ]  # fmt: skip
+
+
 def draw(ax: Axes, curves: Sequence[Curve], what: str, look: Mapping[str, Any]) -> Names:
     """Draw and name curves, beside those that ``ax`` holds already from an earlier call.
 

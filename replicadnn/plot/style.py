@@ -75,14 +75,9 @@ def judged_points(
     x, value, error = (np.asarray(a, float) for a in (x, value, error))
     known = np.isfinite(value)
     bars = np.where(np.isfinite(error), error, 0.0)
-    ax.errorbar(
-        x[known],
-        value[known],
-        bars[known],
-        label=label,
-        **{"linestyle": "none", "capsize": 2} | look,
-    )
-    look = look | {"linestyle": "none", "markerfacecolor": "none"}
+    look = {"linestyle": "none", "capsize": 2} | look
+    ax.errorbar(x[known], value[known], bars[known], label=label, **look)
+    look |= {"linestyle": "none", "markerfacecolor": "none"}
     height = np.full(value.shape, np.nan) if bound is None else np.asarray(bound, float)
     bounded = ~known & np.isfinite(height)
     arrows = np.broadcast_to(np.asarray(length, float), value.shape)
@@ -94,7 +89,7 @@ def judged_points(
     rest = np.full(value.shape, np.nan) if raw is None else np.asarray(raw, float)
     bare = ~known & ~bounded & np.isfinite(rest)
     if bare.any():
-        ax.errorbar(x[bare], rest[bare], bars[bare], **{"capsize": 2} | look)
+        ax.errorbar(x[bare], rest[bare], bars[bare], **look)
     return int(np.count_nonzero(known | bounded | bare))
 
 
