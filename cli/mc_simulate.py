@@ -165,7 +165,7 @@ def command(
             f"nothing to do: {output} is finished, as long as it was asked for (--resume with more "
             "--sweeps makes it longer)"
         )
-    elif output is not None:
+    elif output is not None and len(runs):
         opt.note(f"{'runs' if len(jobs) > 1 else 'run'} written to {output}")
     return _ending(runs, interrupted, output) or target.code
 
@@ -174,10 +174,11 @@ def _ending(runs: Runs, interrupted: bool, output: str | None) -> int:
     """The exit code, with a note where runs are unfinished."""
     if runs.finished:
         return 0
-    opt.note(
-        ("interrupted" if interrupted else "time limit reached")
-        + ("" if output is None else "; continue with --resume")
-    )
+    if not len(runs):
+        opt.note("interrupted before the first sweep: nothing is kept")
+        return 130
+    kept = "nothing is kept without --output" if output is None else "continue with --resume"
+    opt.note(f"{'interrupted' if interrupted else 'time limit reached'}; {kept}")
     return 130 if interrupted else 3
 
 

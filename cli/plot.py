@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from replicadnn.cli.options import NumberList, note
-from replicadnn.cli.selection import alpha_option, fix_option, fixed, one_solution, solutions
+from replicadnn.cli.selection import (
+    alpha_option,
+    fix_option,
+    fixed,
+    in_fix,
+    one_solution,
+    solutions,
+)
 
 if TYPE_CHECKING:
     from replicadnn.solution import Solution
@@ -257,11 +264,12 @@ def phase_map(
     from replicadnn.plot.map import save_diagram
     from replicadnn.storage.readers import load, load_sweep
 
-    sweep = load_sweep(file[0])
-    return figure.write(
-        save_diagram, sweep, quantity=quantity, x=x, y=y,
-        boundaries=[load(one) for one in file[1:]], **fixed(sweep, fix),
-    )  # fmt: skip
+    sweep, boundaries = load_sweep(file[0]), [load(one) for one in file[1:]]
+    words = fixed(sweep, fix)
+    with in_fix(fix):
+        return figure.write(
+            save_diagram, sweep, quantity=quantity, x=x, y=y, boundaries=boundaries, **words
+        )
 
 
 @_subcommand("generalisation", files=True)

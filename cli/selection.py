@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,6 +40,26 @@ def fixed(sweep: Sweep, fix: Sequence[str]) -> dict[str, float | str]:
         except ValueError:
             raise InputError("fix", entry, "NAME=VALUE with a number") from None
     return entries
+
+
+@contextlib.contextmanager
+def in_fix(fix: Sequence[str]) -> Iterator[None]:
+    """Say what is to be fixed in the words of the option."""
+    from replicadnn.errors import InputError
+
+    try:
+        yield
+    except InputError as error:
+        if error.argument != "fixed":
+            raise
+        raise _unfixed(fix, error.allowed) from None
+
+
+def _unfixed(fix: Sequence[str], several: str) -> Exception:
+    """The error of points that differ in too much; ``several``: of `Sweep.several`."""
+    from replicadnn.errors import InputError
+
+    return InputError("fix", " ".join(fix) or None, several.replace("such as ", "such as --fix "))
 
 
 def solutions(
@@ -94,7 +115,6 @@ def _of_sweep(
     file: str, fix: Sequence[str], mixed: bool
 ) -> tuple[Sequence[Any], NDArray[np.int64], NDArray[np.float64]]:
     """The points of a store that have a result; they must differ in alpha alone, if not mixed."""
-    from replicadnn.errors import InputError
     from replicadnn.storage.readers import load_sweep
 
     sweep = load_sweep(file)
@@ -102,7 +122,7 @@ def _of_sweep(
     numbers = numbers[sweep.has_result[numbers]]
     several = sweep.several(numbers, ["alpha"])
     if several and not mixed:
-        raise InputError("fix", " ".join(fix), several)
+        raise _unfixed(fix, several)
     return sweep, numbers, sweep["alpha"][numbers]
 
 

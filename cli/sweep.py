@@ -112,7 +112,8 @@ def command(
     except KeyboardInterrupt:
         interrupted = True
         if not Path(output).exists():
-            raise
+            note("interrupted before the first point: nothing is kept")
+            return 130
         found = Sweep(output)
     if as_json:
         click.echo(json.dumps(_document(found), allow_nan=False))

@@ -50,6 +50,15 @@ class _Requests:
     say: str = ""
     last: float = 0.0
 
+    def begin(self, say: str) -> None:
+        """The outermost block begins."""
+        self.inside, self.count, self.pending, self.say = True, 0, False, say
+
+    def end(self) -> bool:
+        """It has ended, and the handlers are those of before; is there a signal left?"""
+        late, self.inside, self.count, self.pending = self.pending, False, 0, False
+        return late
+
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         now = time.monotonic()
@@ -97,28 +106,30 @@ def safely(*, signals: tuple[int, ...] = (), say: str = "") -> Iterator[None]:
         Written to stderr at the first signal.
     """
     before: dict[int, Any] = {}
-    main = threading.current_thread() is threading.main_thread()
-    if main and not _requests.inside:
+    mine = late = False
+    if threading.current_thread() is threading.main_thread() and not _requests.inside:
         if not signals and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signals = (signal.SIGINT,)
-        _requests.inside = bool(signals)
-        _requests.count, _requests.pending, _requests.say = 0, False, say
-        for number in signals:
-            before[number] = signal.signal(number, _requests.handle)
+        mine = bool(signals)
     try:
+        if mine:
+            _requests.begin(say)
+            for number in signals:
+                before[number] = signal.signal(number, _requests.handle)
         yield
-        if before:
-            check()
     except SystemError as error:
         if _of_interrupt(error):
             raise KeyboardInterrupt from error
         raise
     finally:
-        if before:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            _requests.inside = _requests.pending = False
-            _requests.count = 0
+        if mine:  # a signal is noted until its handler is back, and none is dropped after that
+            try:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+            finally:
+                late = _requests.end()
+    if late:
+        raise KeyboardInterrupt
 
 
 def _of_interrupt(error: BaseException | None) -> bool:

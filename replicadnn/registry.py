@@ -23,6 +23,11 @@ DATASETS = {
     "MonteCarloResult": "replicadnn.storage.labelled:of_run",
     "TemperingResult": "replicadnn.storage.labelled:of_run",
     "Generalisation": "replicadnn.questions.generalisation:dataset",
+    "Capacity": "replicadnn.storage.labelled:of_answer",
+    "Stability": "replicadnn.storage.labelled:of_answer",
+    "Complexity": "replicadnn.storage.labelled:of_answer",
+    "Transitions": "replicadnn.storage.labelled:of_answer",
+    "Sweep": "replicadnn.sweeps.labelled:of_sweep",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {

@@ -3,14 +3,12 @@
     for a in 0.5 1 2 3 4 6; do
       replicadnn mc-simulate --L 1 --N 100 --alpha $a --sweeps 6000 --seed 5 --json > R_$a.json
     done
-    for L in 2 3; do
-      python scripts/mc_study.py theory --L $L --alpha 20 --N 10,20,40 --samples 4 --output L$L.json
-    done
-    python scripts/mc_figures.py R_*.json --deep L2.json L3.json --output FILE.png
+    python scripts/mc_figures.py R_*.json --deep data/mc_theory.json --alpha 20 --output FILE.png
 
-(About ten minutes on one core.)  Left: one layer, hard constraint, overlap with the teacher.
-Middle and right: overlap of two replicas from one planted state, mean over the last half of the
-run; open markers have not relaxed and are upper bounds.
+Above: one layer, hard constraint, overlap with the teacher, and its difference from the solution.
+Below, a pair of panels each study of ``--deep`` (documents of `mc_study.py theory`, or several of
+them as "comparisons"): overlaps of two replicas from one planted state.  Filled markers have
+relaxed; open ones have not, or nobody has judged (documents made before there were verdicts).
 """
 
 from __future__ import annotations
@@ -21,10 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from replicadnn.plot.canvas import TWO_COLUMNS, entitle, figure_legend, panels
 from replicadnn.plot.style import judged_points, save_figure, sequence, style
 from replicadnn.theory.solve import solve
+
+_NAMES = {"q": "neurons  $q(l)$", "Q": "couplings  $Q(l)$"}
+_STATE = "filled: relaxed; open: not shown to have relaxed (arrow: a bound)"
 
 
 def read(path: str) -> Any:
@@ -32,7 +35,21 @@ def read(path: str) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def perceptron(upper: Any, lower: Any, runs: list[Any]) -> None:
+def studies(documents: list[Any], alpha: float | None) -> list[Any]:
+    """The studies of documents that are one or hold several; ``alpha``: of these only."""
+    found = [one for document in documents for one in document.get("comparisons", [document])]
+    return [one for one in found if alpha in (None, one["runs"][0]["params"]["alpha"])]
+
+
+def judged(run: Any, name: str) -> dict[str, Any]:
+    """Value, error, bound and what nobody judged of an overlap, for `judged_points`."""
+    value, error = (np.array(run[key], float) for key in (name, f"{name}_err"))
+    if f"{name}_bound" not in run:
+        return {"value": np.full_like(value, np.nan), "error": error, "raw": value}
+    return {"value": value, "error": error, "bound": np.array(run[f"{name}_bound"], float)}
+
+
+def perceptron(axes: list[Axes], runs: list[Any]) -> None:
     """R(alpha) of one layer, and its difference from the solution."""
     runs = sorted(runs, key=lambda r: r["params"]["alpha"])
     alpha = np.array([r["params"]["alpha"] for r in runs])
@@ -40,71 +57,80 @@ def perceptron(upper: Any, lower: Any, runs: list[Any]) -> None:
         np.array([r[name][0] for r in runs], float) for name in ("R", "R_err", "R_bound")
     )
     grid = np.linspace(0.02, 1.05 * alpha.max(), 150)
-    curve = np.array([s.Q_ea[0] for s in solve(grid, 1)])
     exact = np.array([s.Q_ea[0] for s in solve(alpha, 1)])
-    N = runs[0]["params"]["N"]
-    upper.plot(grid, curve, color="black", label="replica solution")
-    look = {"color": "C0", "marker": "o", "side": "upper"}
-    judged_points(upper, alpha, R, error, bound=bound, label=f"$N = {N}$", **look)
-    upper.set(ylabel=r"overlap with the teacher  $R$", ylim=(0, 1.03))
-    upper.legend(loc="lower right")
-    upper.set_title(r"(a) $L = 1$, $\beta = \infty$", loc="left")
-    lower.axhline(0.0, color="black")
-    judged_points(lower, alpha, R - exact, error, bound=bound - exact, length=0.001, **look)
-    lower.set(ylabel="measured $R$ - solution")
-    lower.set_title("(d) difference", loc="left")
-    for ax in (upper, lower):
-        ax.set(xlabel=r"$\alpha$", xlim=(0, grid[-1]))
+    axes[0].plot(grid, [s.Q_ea[0] for s in solve(grid, 1)], color="black")
+    axes[1].axhline(0.0, color="black")
+    look: dict[str, Any] = {"color": "0.35", "marker": "v", "side": "upper"}
+    for ax, value, length in ((axes[0], 0.0, 0.05), (axes[1], exact, 0.001)):
+        judged_points(ax, alpha, R - value, error, bound=bound - value, length=length, **look)
+        ax.set(xlabel=r"patterns per coupling  $\alpha$", xlim=(0, grid[-1]))
+    axes[0].set(ylabel="overlap with the teacher  $R$", ylim=(0, 1.03))
+    axes[1].set_ylabel("$R$ - solution")
     for a, value, e in zip(alpha, R - exact, error, strict=True):
         print(f"L = 1, alpha = {a:g}: R - solution = {value:+.4f} +- {e:.4f}")
 
 
-def deep(ax: Any, study: Any, name: str) -> None:
+def deep(ax: Axes, study: Any, name: str, looks: dict[int, Any]) -> None:
     """q(l) or Q(l) of all widths beside the solution."""
     theory = np.array(study["q_ea"][1:-1] if name == "q" else study["Q_ea"])
     layers = np.arange(1, len(theory) + 1)
-    ax.plot(layers, theory, color="black", marker="_", markersize=16, label="replica solution")
-    runs = study["runs"]
-    for k, (run, (colour, marker)) in enumerate(zip(runs, sequence(len(runs)), strict=True)):
-        value, error, bound = (
-            np.array(run[key], float) for key in (name, f"{name}_err", f"{name}_bound")
-        )
+    for layer, value in zip(layers, theory, strict=True):
+        ax.plot([layer - 0.3, layer + 0.3], [value] * 2, color="black")
+    for k, run in enumerate(study["runs"]):
+        colour, marker = looks[run["params"]["N"]]
         judged_points(
-            ax, layers + 0.08 * (k - 0.5 * (len(runs) - 1)), value, error, bound=bound,
-            side="upper", color=colour, marker=marker, label=f"$N = {run['params']['N']}$",
+            ax, layers + 0.14 * (k - 0.5 * (len(study["runs"]) - 1)), **judged(run, name),
+            side="upper", color=colour, marker=marker,
         )  # fmt: skip
-    what = "neurons  $q(l)$" if name == "q" else "couplings  $Q(l)$"
-    ax.set(xlabel=r"layer  $l$", ylabel=f"overlap of {what}", ylim=(0.4, 1.02))
-    ax.set_xlim(0.5, len(study["Q_ea"]) + 0.5)
-    ax.set_xticks(np.arange(1, len(study["Q_ea"]) + 1))
+    ax.set(xlabel=r"layer  $l$", ylabel=f"overlap of {_NAMES[name]}", ylim=(0.4, 1.02))
+    ax.set_xlim(0.5, len(theory) + 0.5)
+    ax.set_xticks(layers)
+
+
+def about(study: Any) -> str:
+    """Which networks a panel is of."""
+    p = study["runs"][0]["params"]
+    return rf"$L = {p['L']}$, $\alpha = {p['alpha']:g}$, $\beta = {p['beta']:g}$"
+
+
+def figure_of(runs: list[Any], pairs: list[Any]) -> Figure:
+    """The whole figure."""
+    with style():
+        figure, axes = panels(2 + 2 * len(pairs), TWO_COLUMNS, height=0.6)
+        perceptron(axes[:2], runs)
+        widths = sorted({run["params"]["N"] for study in pairs for run in study["runs"]})
+        looks = dict(zip(widths, sequence(len(widths)), strict=True))
+        titles = [r"$L = 1$, $\beta = \infty$", r"$L = 1$, $\beta = \infty$: difference"]
+        for k, study in enumerate(pairs):
+            for ax, name in zip(axes[2 + 2 * k : 4 + 2 * k], _NAMES, strict=True):
+                deep(ax, study, name, looks)
+                titles.append(about(study))
+        for letter, ax, title in zip("abcdefghij", axes, titles, strict=False):
+            ax.set_title(f"({letter}) {title}", loc="left")
+        line = axes[0].plot([], [], color="black", label="replica solution")
+        N = runs[0]["params"]["N"]
+        points = [(N, "0.35", "v"), *((n, *look) for n, look in looks.items())]
+        for n, colour, marker in points:
+            line += axes[0].plot([], [], color=colour, marker=marker, ls="none", label=f"$N = {n}$")
+        figure_legend(figure, line)
+        words = ["teacher-student", "gap sampler", "planted start"]
+        sweeps = sorted({study["runs"][0]["params"]["sweeps"] for study in pairs})
+        span = " or ".join(map(str, sweeps))
+        notes = [f"from (c) on: two replicas, mean over the second half of {span} sweeps"]
+        entitle(figure, words, [*notes[: len(pairs)], _STATE])
+    return figure
 
 
 def main() -> None:
     """Draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("perceptron", nargs="+", help="JSON of mc-simulate --L 1")
-    parser.add_argument("--deep", nargs=2, required=True, help="JSON of mc_study.py theory")
+    parser.add_argument("--deep", nargs="+", default=[], help="JSON of mc_study.py theory")
+    parser.add_argument("--alpha", type=float, help="of these, the studies at this alpha")
     parser.add_argument("--output", required=True)
     options = parser.parse_args()
-    studies = [read(path) for path in options.deep]
-    with style():
-        figure = Figure(figsize=(10.5, 6.2), layout="constrained")
-        grid = figure.subplots(2, 3)
-        perceptron(grid[0][0], grid[1][0], [read(path) for path in options.perceptron])
-        for column, study in enumerate(studies, start=1):
-            p = study["runs"][0]["params"]
-            for row, name in enumerate("qQ"):
-                ax = grid[row][column]
-                deep(ax, study, name)
-                letter = "abcdef"[3 * row + column]
-                title = rf"({letter}) $L = {p['L']}$, $\alpha = {p['alpha']:g}$, "
-                ax.set_title(title + rf"$\beta = {p['beta']:g}$", loc="left")
-        grid[0][1].legend(loc="lower right")
-        p = studies[0]["runs"][0]["params"]
-        figure.suptitle(
-            "teacher-student, gap sampler, planted start.  (b, c, e, f): two replicas, mean over "
-            f"sweeps {p['sweeps'] // 2} to {p['sweeps']}"
-        )
+    pairs = studies([read(path) for path in options.deep], options.alpha)
+    figure = figure_of([read(path) for path in options.perceptron], pairs)
     print(save_figure(figure, options.output, overwrite=True))
 
 

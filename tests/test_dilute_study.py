@@ -230,24 +230,44 @@ def test_both_starts_must_have_relaxed_by_their_own_verdicts() -> None:
 
 
 def test_the_figure_fills_what_has_met_and_opens_bounds() -> None:
+    """One alpha c / N: one panel, R(1), R(2), r(1) at 0, 1, 2, c = 16 left of c = 32."""
     runs = [dilute_study.of_gpu(gpu(c, 8 * c)) for c in (16, 32)]
-    axes = draw(runs, loops=True).axes
-    assert [ax.get_ylabel().split()[-1] for ax in axes] == ["$R(1)$", "$R(2)$", "$r(1)$"]
-    bounds, known = axes[0], axes[1]
+    figure = draw(runs, loops=True)
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["$R(1)$", "$R(2)$", "$r(1)$"]
 
-    def points(ax: Any, face: bool) -> list[float]:
+    def points(place: int, face: bool) -> list[float]:
         found = [c.lines[0] for c in ax.containers if isinstance(c, ErrorbarContainer)]
         filled = [line for line in found if (line.get_markerfacecolor() != "none") is face]
-        return sorted(float(y) for line in filled for y in line.get_ydata())
+        at = [(x, y) for line in filled for x, y in zip(*line.get_data(), strict=True)]
+        return [float(y) for x, y in sorted(at) if round(x) == place]
 
-    assert points(known, True) == pytest.approx([0.451] * 2)
-    assert points(known, False) == []
-    assert points(bounds, True) == []
-    assert points(bounds, False) == pytest.approx([0.25, 0.25, 0.45, 0.45])
-    assert "no extrapolation" in bounds.get_title(loc="right")
-    averaged, exact = (line.get_ydata()[0] for line in known.lines[:2])
+    assert points(1, True) == pytest.approx([0.451] * 2)
+    assert points(1, False) == []
+    assert points(0, True) == []
+    assert points(0, False) == pytest.approx([0.25, 0.45, 0.25, 0.45])
+    joined = [path.vertices[:, 1] for group in ax.collections for path in group.get_paths()]
+    assert [0.25, 0.45] in [pytest.approx(sorted(ends)) for ends in joined]
+    short = [line for line in ax.lines if line.get_xdata()[:1] == pytest.approx([0.6])]
+    averaged, exact = (line.get_ydata()[0] for line in short)
     assert averaged == pytest.approx(rd.solve(12.0, 2, beta=3.0).Q_ea[1])
     assert exact == pytest.approx(rd.solve(12.0, 2, beta=3.0, closure="exact").Q_ea[1])
+    assert "$L = 2$" in figure.get_suptitle()
+    assert r"$\alpha = 12$" in figure.get_suptitle()
+
+
+def test_several_places_have_a_panel_an_overlap_and_a_line_where_there_is_one() -> None:
+    """Over alpha c / N with N from c to 4 c; the straight line needs three c that have met."""
+    runs = [dilute_study.of_gpu(gpu(16, k * 16)) for k in (1, 2, 4)]
+    axes = draw(runs, loops=True).axes
+    names = [f"overlap of {word}" for word in ("couplings  $R(1)$", "couplings  $R(2)$",
+                                               "neurons  $r(1)$")]  # fmt: skip
+    assert [ax.get_ylabel() for ax in axes] == names
+    assert {ax.get_xlabel() for ax in axes} == {r"weight of loops  $\alpha c / N$"}
+    axes = draw([dilute_study.of_gpu(gpu(c, 8 * c)) for c in (8, 16, 32)], loops=True).axes
+    assert [ax.get_xlabel() for ax in axes[1:]] == ["$1/c$"] * (len(axes) - 1)
+    assert names[1] in [ax.get_ylabel() for ax in axes[1:]]
+    assert names[0] not in [ax.get_ylabel() for ax in axes[1:]]
 
 
 def shipped(data: Path, name: str) -> list[dict[str, Any]]:

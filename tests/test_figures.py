@@ -94,7 +94,7 @@ def test_curves_that_cannot_be_told_apart_are_refused(teacher: rd.Solutions) -> 
 
 
 def test_both_scenarios_and_closures_at_three_alphas(tmp_path: Path) -> None:
-    """The commonest wish: twelve curves, seven names, from the command line and from Python."""
+    """Twelve curves, seven names: alpha by colour, scenario by marker, closure by line."""
     alphas = [5.0, 10.0, 20.0]
     found = [
         rd.solve(alphas, 6, scenario=scenario, closure=closure, ansatz="rs")
@@ -104,11 +104,16 @@ def test_both_scenarios_and_closures_at_three_alphas(tmp_path: Path) -> None:
     assert ax.get_title() == "rs, $L = 6$"
     assert labels(ax) == [
         r"$\alpha = 5$", r"$\alpha = 10$", r"$\alpha = 20$",
-        "random, closure averaged", "random, closure exact",
-        "teacher-student, closure averaged", "teacher-student, closure exact",
+        "random", "teacher-student", "closure averaged", "closure exact",
     ]  # fmt: skip
-    looks = {(line.get_color(), str(line.get_linestyle())) for line in ax.lines[:12]}
-    assert len(looks) == 12
+    lines = ax.lines[:12]
+    assert [line.get_linestyle() for line in lines] == ["-", "-", "-", "-.", "-.", "-."] * 2
+    assert [line.get_marker() for line in lines] == ["o"] * 6 + ["s"] * 6
+    assert len({line.get_color() for line in lines}) == 3
+    assert all(line.get_markerfacecolor() == line.get_color() for line in lines)
+    entries = ax.lines[12:]
+    assert [line.get_marker() for line in entries] == ["", "", "", "o", "s", "None", "None"]
+    assert [line.get_linestyle() for line in entries[3:]] == ["None", "None", "-", "-."]
     files = [str(part.save(tmp_path / f"{k}.h5")) for k, part in enumerate(found)]
     target = str(tmp_path / "both.svg")
     words = ["--alpha", "5,20", "--quantity", "q", "--width", "3.4", "-o", target]
@@ -269,7 +274,9 @@ def test_what_changes_between_two_cells() -> None:
     }
 
 
-def test_computed_boundaries_take_their_place(plane: rd.Sweep) -> None:
+def test_computed_boundaries_take_their_place(
+    plane: rd.Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = [rd.transitions(L) for L in (3, 5)]
     ax = rd.plot.diagram(plane, boundaries=found)
     entries = [text.get_text() for text in ax.get_legend().get_texts()]
@@ -290,6 +297,11 @@ def test_computed_boundaries_take_their_place(plane: rd.Sweep) -> None:
         rd.InputError, match=r"fixed = \{\}: one value each of alpha, such as alpha=2"
     ):
         rd.plot.diagram(plane, x="L", y="kappa")
+    words = ["plot", "map", str(plane.path), "--x", "L", "--y", "kappa"]
+    assert run(words) == 2
+    said = capsys.readouterr().err.strip()
+    assert said == "Error: fix = None: one value each of alpha, such as --fix alpha=2.0"
+    assert run([*words, "--fix", "alpha=2.0", "-o", str(plane.path) + ".png"]) == 0
 
 
 def test_cells_beyond_the_counting_bound_are_hatched(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +23,7 @@ from replicadnn.cli.main import run
 import replicadnn as rd
 from replicadnn import interrupt
 from replicadnn.errors import WriteError
+from replicadnn.montecarlo.chains.gap import GapChain
 
 
 def ctrl_c(*_: Any) -> None:
@@ -80,6 +83,153 @@ def test_none_is_lost_and_none_comes_twice() -> None:
         interrupt.check()  # the one who asked acts on it
         assert interrupt.requested()
     assert not interrupt.requested()
+
+
+def test_one_that_comes_as_the_block_ends_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the body and before Python's handler is back; and one in between the two handlers."""
+    back, seen = signal.signal, []
+
+    def pressed(number: int, handler: Any) -> Any:
+        if handler is signal.default_int_handler:
+            ctrl_c()  # noted
+        return back(number, handler)
+
+    with pytest.raises(KeyboardInterrupt), interrupt.safely():
+        monkeypatch.setattr(interrupt.signal, "signal", pressed)
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def pressed_before(number: int, handler: Any) -> Any:
+        if handler is not signal.default_int_handler:
+            ctrl_c()  # Python's handler raises: the block has not begun
+        return back(number, handler)
+
+    monkeypatch.setattr(interrupt.signal, "signal", pressed_before)
+    with pytest.raises(KeyboardInterrupt), interrupt.safely():
+        raise AssertionError
+    monkeypatch.undo()
+
+    @interrupt.safely()
+    def noted() -> None:
+        ctrl_c()
+        seen.append("as ever: nothing was left behind")
+
+    with pytest.raises(KeyboardInterrupt):
+        noted()
+    assert len(seen) == 1
+
+
+#: Interrupts at random times; each must come out of the loop over `rd.simulate`.
+STRESS = """
+import os, random, signal, sys, threading, time
+import replicadnn as rd
+from replicadnn import interrupt
+
+how = dict(N=4, beta=1.0, sweeps=40, samples=2, step=0.5, test_patterns=0)
+rd.simulate(3, 2, **how)
+begin = time.perf_counter()
+rd.simulate(3, 2, **how)
+length = time.perf_counter() - begin
+draw, kept = random.Random(1), 0
+for k in range(int(sys.argv[1])):
+    late = time.monotonic() + 60.0
+    timer = threading.Timer(draw.uniform(0.0, 3.0 * length), os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        while time.monotonic() < late:
+            rd.simulate(3, 2, **how)
+        raise SystemExit(f"interrupt {k} is lost")
+    except interrupt.Interrupted as stopped:
+        kept += stopped.done
+    except KeyboardInterrupt:
+        pass
+    timer.join()
+print(kept)
+"""
+
+
+@pytest.mark.slow
+def test_none_of_200_is_lost() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STRESS, "200"], capture_output=True, text=True, timeout=600,
+        preexec_fn=as_in_a_terminal,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 20  # most come inside of a run, and keep it
+
+
+def as_in_a_terminal() -> None:
+    """A background job of a shell ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+#: Ctrl-C as a module begins to be imported.
+IMPORTING = """
+import os, signal, sys
+
+module = sys.argv.pop(1)
+
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Press())
+from replicadnn.cli.start import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "replicadnn.cli.main", "numpy"])
+def test_while_modules_are_imported(module: str) -> None:
+    words = [module, "capacity", "--L", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING, *words], capture_output=True, text=True, timeout=100,
+        preexec_fn=as_in_a_terminal,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    if module != "numpy":  # before the command has begun
+        assert done.stderr == "Error: interrupted\n"
+
+
+def test_the_pilot_run_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Between its sweeps; runs before are kept, and without one nothing is written."""
+    moved = GapChain.advance
+    sweeps: list[int] = []
+
+    def press(chain: GapChain, n: int) -> None:
+        moved(chain, n)
+        sweeps.append(n)
+        if chain.J.shape[1] == 5:
+            ctrl_c()
+
+    monkeypatch.setattr(GapChain, "advance", press)
+    path = tmp_path / "a.h5"
+    words = ["mc-simulate", "--L", "2", "--alpha", "2", "--sweeps", "8", "--samples", "2"]
+    assert run([*words, "--N", "5", "--output", str(path)]) == 130
+    assert sweeps == [1]
+    assert "interrupted before the first sweep: nothing is kept" in capsys.readouterr().err
+    assert not path.exists()
+    assert run([*words, "--N", "4,5", "--output", str(path)]) == 130
+    assert "interrupted; continue with --resume" in capsys.readouterr().err
+    assert [r.spec.N for r in rd.load(path)] == [4]
+    with pytest.raises(interrupt.Interrupted) as stopped:
+        rd.simulate(2.0, 2, N=5, sweeps=8)
+    assert (len(stopped.value.partial), stopped.value.done) == (0, 0)
+    monkeypatch.undo()
+    assert run([*words, "--N", "4,5", "--output", str(path), "--resume"]) == 0
+
+
+def test_one_in_the_last_block_of_a_run_is_raised() -> None:
+    """The run is finished, and kept; whoever pressed wants the next one not to begin."""
+    press = stop_at(8)
+    with pytest.raises(interrupt.Interrupted) as stopped:
+        rd.simulate(2.0, 2, N=4, sweeps=8, samples=2, progress=press)
+    assert stopped.value.partial.sweeps_done == 8
 
 
 def test_other_handlers_and_threads_are_left_alone() -> None:

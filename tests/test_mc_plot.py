@@ -143,14 +143,19 @@ def test_runs_of_several_temperatures_have_their_own_labels() -> None:
 
 
 def test_older_files_are_not_judged(data: Path) -> None:
-    """Their averages are drawn as open markers without arrows."""
+    """Their averages are drawn as open markers with bars, without arrows."""
     (run,) = rd.load(data / "mc_v1.h5")
     assert run.to_json()["relaxed"]["R"] == [None] * run.spec.L
     ax = rd.plot.overlaps(run, quantity="J")
     (filled, open_ones) = bars(ax)
     assert len(filled.lines[0].get_ydata()) == 0
     np.testing.assert_array_equal(open_ones.lines[0].get_ydata(), run.Q)
-    assert open_ones.lines[1] == ()
+    _, caps, (segments,) = open_ones.lines
+    assert {cap.get_marker() for cap in caps} == {"_"}
+    heights = [np.ptp(one[:, 1]) for one in segments.get_segments()]
+    np.testing.assert_allclose(heights, 2 * run.Q_err)
+    curves = bars(rd.plot.correlation(run))
+    assert "none" not in {one.lines[0].get_markerfacecolor() for one in curves}
 
 
 def test_figures_from_the_command_line(

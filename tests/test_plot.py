@@ -39,7 +39,7 @@ def test_unsolved_points_are_not_drawn() -> None:
 
 
 def test_profiles_of_both_closures(tmp_path: Path) -> None:
-    """One colour an alpha; open markers and whole lines: averaged, filled and broken: exact."""
+    """One colour an alpha; whole lines: averaged, broken: exact; no marker is open."""
     exact = rd.solve([5.0, 30.0], 6, closure="exact")
     averaged = rd.solve([5.0, 30.0], 6)
     ax = rd.plot.profile([*exact, *averaged])
@@ -47,7 +47,7 @@ def test_profiles_of_both_closures(tmp_path: Path) -> None:
     assert colours[0] == colours[2] != colours[1] == colours[3]
     assert [line.get_linestyle() for line in ax.lines[:4]] == ["-.", "-.", "-", "-"]
     faces = [line.get_markerfacecolor() for line in ax.lines[:4]]
-    assert faces == [colours[0], colours[1], "none", "none"]
+    assert faces == colours
     assert ax.get_legend_handles_labels()[1] == [
         r"$\alpha = 5$", r"$\alpha = 30$", "closure averaged", "closure exact",
     ]  # fmt: skip

@@ -229,6 +229,38 @@ def test_dataset_of_errors_by_depth_and_alpha() -> None:
     assert float(found["error"].sel(L=1, alpha=1.0)) == rd.solve(1.0, 1).eps_g
 
 
+def test_dataset_of_an_answer() -> None:
+    found = rd.capacity([1, 2]).to_xarray()
+    assert found["alpha"].dims == ("capacity_row",)
+    by_depth = found.swap_dims(capacity_row="L")
+    assert float(by_depth["alpha"].sel(L=1)) == pytest.approx(2.0)
+    assert float(by_depth["alpha"].sel(L=2)) == pytest.approx(48.95883, abs=1e-4)
+    assert found.attrs["closure"] == "averaged"
+    layers = rd.transitions(20).to_xarray()
+    assert float(layers["alpha"][0]) == pytest.approx(2.467401, abs=1e-6)
+    assert layers["thickness_alpha"].dims == ("thickness_row",)
+
+
+def test_dataset_of_a_sweep(tmp_path: Path) -> None:
+    """All combinations are a grid, whatever their order; others are points."""
+    both = {"alpha": [9.0, 2.0], "L": [3, 2]}
+    found = rd.sweep({"grid": both}, tmp_path / "a.h5", workers=1).to_xarray()
+    assert found["q_ea"].dims == ("alpha", "L")
+    assert found.coords["alpha"].values.tolist() == [2.0, 9.0]
+    one = rd.solve(9.0, 3)
+    assert float(found["free_entropy"].sel(alpha=9.0, L=3)) == one.free_entropy
+    assert str(found["status"].sel(alpha=2.0, L=2).item()) == "converged"
+    assert (found.attrs["kappa"], found.attrs["scenario"]) == (0.0, "teacher-student")
+    grids = [{"alpha": [2.0], "L": [2]}, {"alpha": [9.0], "L": [3]}]
+    points = rd.sweep({"grid": grids}, tmp_path / "b.h5", workers=1).to_xarray()
+    assert points["q_ea"].dims == points.coords["L"].dims == ("point",)
+    assert float(points["free_entropy"][1]) == one.free_entropy
+
+
+def test_what_a_problem_has_not_is_no_attribute(solutions: rd.Solutions) -> None:
+    assert "potential" not in solutions.to_xarray().attrs
+
+
 @pytest.mark.parametrize("name", ["xarray", "pandas"])
 def test_a_package_that_is_missing_is_named(
     solutions: rd.Solutions, name: str, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -68,6 +69,21 @@ def test_round_trip(solutions: rd.Solutions, tmp_path: Path) -> None:
     assert back.provenance["numpy"] == np.__version__
     single = solutions[1].save(tmp_path / "b.h5")
     assert same(rd.load(single)[0], solutions[1])
+
+
+def test_overlap_and_distance_from_one_may_differ_by_the_residual(tmp_path: Path) -> None:
+    """Certified with broken symmetry at residual 9.5e-12 they were 1.2e-12 apart, and refused."""
+    one = rd.solve(3.0, 1, scenario="random", ansatz="rs", beta=1.0)
+    certificate = replace(one.certificate, residual=9.5e-12)
+    for apart, readable in ((1.2e-12, True), (9e-12, True), (2e-11, False)):
+        rest = one.one_minus_Q_ea + apart
+        found = replace(one, one_minus_Q_ea=rest, certificate=certificate)
+        path = rd.Solutions([found]).save(tmp_path / f"{apart}.h5")
+        if readable:
+            assert rd.load(path)[0].converged
+        else:
+            with pytest.raises(rd.FileError, match="Q_EA and 1 - Q_EA disagree"):
+                rd.load(path)
 
 
 def test_unsolved_points_are_kept(tmp_path: Path) -> None:

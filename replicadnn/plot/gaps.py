@@ -11,11 +11,11 @@ import numpy as np
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
-from replicadnn.plot.curves import asked
+from replicadnn.plot.curves import named
 from replicadnn.plot.naming import BEYOND, facts_of, objections, tell_apart
 from replicadnn.plot.notebook import Figure
 from replicadnn.plot.parisi import mirrored
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.style import save_figure, style
 from replicadnn.solution import Solution
 from replicadnn.types import FloatArray
 
@@ -59,19 +59,14 @@ def gaps(
     if not items:
         raise InputError("distributions", "none", "at least one")
     facts = [{n: getattr(d, n) for n in ("layer", "alpha", "kappa", "beta")} for d in items]
-    own = asked(look, len(items))
-    names = tell_apart(facts, "distributions", refuse="label" not in own[0])
+    names, looks = named(facts, "distributions", look)
     with drawing(ax) as ax:
         low = min((d.kappa if math.isinf(d.beta) else d.kappa - 3.0) for d in items)
         high = max(d.kappa for d in items) + 4.0
-        looks = zip(items, own, sequence(len(items)), strict=True)
-        for place, (d, mine, (colour, marker)) in enumerate(looks):
+        for d, base in zip(items, looks, strict=True):
             shown = (d.r >= low) & (d.r <= high) & (d.P > 0.0)
-            base: dict[str, Any] = {
-                "color": colour, "marker": marker, "markerfacecolor": "none",
-                "markevery": max(1, int(shown.sum()) // 9), "label": names.label(place) or "_one",
-            }  # fmt: skip
-            ax.plot(d.r[shown], d.P[shown], **base | mine)
+            every = {"markevery": max(1, int(shown.sum()) // 9)}
+            ax.plot(d.r[shown], d.P[shown], **every | base)
         for number, (kappa, beta) in enumerate(sorted({(d.kappa, d.beta) for d in items})):
             r, free = _cut_gaussian(kappa, beta, low, high)
             label = None if number else "cut Gaussian"

@@ -38,9 +38,10 @@ def profile(
     """Draw q_EA(l), l = 0..L, or Q_EA(l), l = 1..L, one curve a solution.
 
     The solutions may be of different problems, also over several calls with one ``ax``: the title
-    says what all curves share, the legend what differs, alpha by colour and the rest by line and
-    marker.  Dashed: beyond the counting bound.  The title also says how many points did not
-    converge (they are not drawn), and where another branch that was found has larger s.
+    says what all curves share, the legend what differs, alpha by colour, the closure by line, and
+    everything else by marker.  Dashed: beyond the counting bound.  The title also says how many
+    points did not converge (they are not drawn), and where another branch that was found has
+    larger s.
 
     Parameters
     ----------

@@ -175,7 +175,7 @@ def correlation(
             bars = np.where(np.isfinite(errors[row]), errors[row], 0.0)
             step = max(1, int(np.count_nonzero(known)) // 16)
             base: dict[str, Any] = {
-                "color": colour, "marker": marker, "markerfacecolor": "none", "markersize": 3,
+                "color": colour, "marker": marker, "markersize": 3,
                 "linewidth": 0.8, "label": f"$l = {l}$",
             } | mine  # fmt: skip
             ax.errorbar(

@@ -11,9 +11,9 @@ import numpy as np
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
-from replicadnn.plot.curves import asked
-from replicadnn.plot.naming import BEYOND, Facts, tell_apart
-from replicadnn.plot.style import save_figure, sequence, style
+from replicadnn.plot.curves import named
+from replicadnn.plot.naming import BEYOND, Facts
+from replicadnn.plot.style import save_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,15 +55,10 @@ def replicon(found: Stability, ax: Axes | None = None, *, legend: bool = True, *
         dict(_facts(found)) | dict(zip((*_SETTING, "branch"), series(g[0]), strict=True))
         for g in groups
     ]
-    own = asked(look, len(groups))
-    names = tell_apart(facts, "found", refuse="label" not in own[0])
+    names, looks = named(facts, "found", look)
     with drawing(ax) as ax:
-        looks = zip(groups, own, sequence(len(groups)), strict=True)
-        for place, (items, mine, (colour, marker)) in enumerate(looks):
-            base: dict[str, Any] = {
-                "color": colour, "marker": marker, "label": names.label(place) or "_one",
-            }  # fmt: skip
-            _curve(ax, sorted(items, key=lambda p: p.alpha), base | mine)
+        for items, base in zip(groups, looks, strict=True):
+            _curve(ax, sorted(items, key=lambda p: p.alpha), base)
         if any(p.possible is False for p in points):
             ax.plot([], [], color="0.35", linestyle="--", label=BEYOND)
         ax.axhline(1.0, color="0.35", linestyle=":", linewidth=1.0)
@@ -88,9 +83,7 @@ def _curve(ax: Axes, items: list[StabilityPoint], look: dict[str, Any]) -> None:
     """rho of one branch, dashed from the last point within the counting bound on."""
     known = sum(p.possible is not False for p in items)  # these have the smallest alpha
     beyond = items[max(0, known - 1) :] if known < len(items) else []
-    base: dict[str, Any] = {
-        "markerfacecolor": "none", "linestyle": "-", "markevery": max(1, len(items) // 12)
-    } | look  # fmt: skip
+    base: dict[str, Any] = {"linestyle": "-", "markevery": max(1, len(items) // 12)} | look
     for part, change in (
         (items[:known], {}),
         (beyond, {"linestyle": "--", "label": "_beyond" if known else look["label"]}),
@@ -119,19 +112,13 @@ def almeida_thouless(
     others = [n for n in _SETTING if n != against]
     groups = sorted({tuple(getattr(line, n) for n in others) for line in lines})
     facts = [dict(_facts(found)) | dict(zip(others, group, strict=True)) for group in groups]
-    own = asked(look, len(groups))
-    names = tell_apart(facts, "found", refuse="label" not in own[0])
+    names, looks = named(facts, "found", look)
     with drawing(ax) as ax:
-        looks = zip(groups, own, sequence(len(groups)), strict=True)
-        for place, (group, mine, (colour, marker)) in enumerate(looks):
+        for group, base in zip(groups, looks, strict=True):
             its = [line for line in lines if tuple(getattr(line, n) for n in others) == group]
             its.sort(key=lambda line: getattr(line, against))
-            base: dict[str, Any] = {
-                "color": colour, "marker": marker, "markerfacecolor": "none",
-                "label": names.label(place) or "_one",
-            }  # fmt: skip
             x = [getattr(line, against) for line in its]
-            ax.plot(x, [line.alpha for line in its], **base | mine)
+            ax.plot(x, [line.alpha for line in its], **base)
         ax.set_yscale("log")
         if against == "beta" and np.ptp([line.beta for line in lines]) > 20.0:
             ax.set_xscale("log")

@@ -69,16 +69,15 @@ def judged_points(
     """Draw what is known as filled markers with bars, a bound as an open marker with an arrow.
 
     value : nan where it is not known; there ``bound``, an "upper" or "lower" one by ``side``, is
-        drawn, or else, as an open marker alone, ``raw``.
+        drawn, or else, as an open marker with its bar, ``raw``.
     length : of the arrows.  Returns how many points were drawn.
     """
     x, value, error = (np.asarray(a, float) for a in (x, value, error))
     known = np.isfinite(value)
     bars = np.where(np.isfinite(error), error, 0.0)
-    ax.errorbar(
-        x[known], value[known], bars[known], capsize=2, label=label, **{"linestyle": "none"} | look
-    )
-    look = look | {"linestyle": "none", "markerfacecolor": "none"}
+    look = {"linestyle": "none", "capsize": 2} | look
+    ax.errorbar(x[known], value[known], bars[known], label=label, **look)
+    look |= {"linestyle": "none", "markerfacecolor": "none"}
     height = np.full(value.shape, np.nan) if bound is None else np.asarray(bound, float)
     bounded = ~known & np.isfinite(height)
     arrows = np.broadcast_to(np.asarray(length, float), value.shape)
@@ -90,7 +89,7 @@ def judged_points(
     rest = np.full(value.shape, np.nan) if raw is None else np.asarray(raw, float)
     bare = ~known & ~bounded & np.isfinite(rest)
     if bare.any():
-        ax.errorbar(x[bare], rest[bare], **look)
+        ax.errorbar(x[bare], rest[bare], bars[bare], **look)
     return int(np.count_nonzero(known | bounded | bare))
 
 

@@ -32,7 +32,7 @@ from replicadnn.questions.schema import (
     origin,
     taken_over,
 )
-from replicadnn.results import Labelled, extra
+from replicadnn.results import extra
 from replicadnn.solution import Solution
 from replicadnn.status import Branch, Status
 from replicadnn.storage.tables import Plain, Table, Tables, plain
@@ -94,7 +94,7 @@ _POINTS = Schema(
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Generalisation(Answer, Labelled):
+class Generalisation(Answer):
     """Points in the order of L and, for each, of alpha asked for; see `generalisation`."""
 
     KIND: ClassVar[str] = "generalisation"

@@ -16,7 +16,7 @@ import numpy as np
 
 from replicadnn.errors import InputError
 from replicadnn.provenance import same_settings
-from replicadnn.results import ResultBase
+from replicadnn.results import Labelled, ResultBase
 from replicadnn.storage.tables import (
     Column,
     Plain,
@@ -140,7 +140,7 @@ def _column(item: Item, values: list[Any], hint: Any) -> Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Answer(ResultBase):
+class Answer(ResultBase, Labelled):
     """Answer to a question: what it has in common with the others.
 
     Attributes

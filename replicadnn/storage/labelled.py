@@ -81,10 +81,13 @@ def of_solutions(solutions: Solutions | Sequence[Solution]) -> xr.Dataset:
         values = [_plain(getattr(s.problem, f.name)) for s in solutions]
         if f.name == "alpha":
             continue
-        if len(set(values)) == 1:
+        if len(set(values)) > 1:
+            coordinates[f.name] = (
+                "alpha",
+                ["none" if value is None else value for value in values],
+            )
+        elif values[0] is not None:
             attributes[f.name] = values[0]
-        else:
-            coordinates[f.name] = ("alpha", values)
     return extra("xarray").Dataset(variables, coordinates, attributes)
 
 
@@ -105,6 +108,23 @@ def of_run(run: Result) -> xr.Dataset:
     return extra("xarray").Dataset(variables, coordinates, attributes)
 
 
+def of_answer(answer: Any) -> xr.Dataset:
+    """Answer to a question: the tables of its file, an axis TABLE_row each.
+
+    Columns of the first table have their names, those of another one TABLE_COLUMN; the scalars of
+    the file are attributes.
+    """
+    variables: dict[str, Any] = {}
+    for number, table in enumerate(answer.tables()):
+        for column in table.columns:
+            name = f"{table.name}_{column.name}" if number else column.name
+            text = column.values.dtype.kind == "O"
+            values = column.values.astype(str) if text else column.values
+            note = {"long_name": column.long_name, "units": column.units}
+            variables[name] = (f"{table.name}_row", values, note)
+    return extra("xarray").Dataset(variables, attrs=dict(answer.attributes()))
+
+
 def _layers(values: FloatArray | None, L: int, first: int, last: tuple[int, ...]) -> FloatArray:
     """An array of layers from ``first`` on (and levels) in one of layers 0..L; nan elsewhere."""
     out = np.full((L + 1, *last), np.nan)
@@ -115,6 +135,4 @@ def _layers(values: FloatArray | None, L: int, first: int, last: tuple[int, ...]
 
 
 def _plain(value: Any) -> Any:
-    if value is None:
-        return np.nan
     return str(value) if isinstance(value, str) else value

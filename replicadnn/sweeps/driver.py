@@ -162,6 +162,7 @@ def _collected(todo: list[Point], writer: Writer, sources: Sequence[str | Path])
         if found.task != writer.task.name:
             raise InputError("collect", str(source), f"a store of {writer.task.name}")
         for k, result in found.results():
+            interrupt.check()
             row = found.row(k)
             point = left.pop(row["id"], None)
             if point is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
 from replicadnn.ranges import equal
-from replicadnn.results import Shown
+from replicadnn.results import Labelled
 from replicadnn.storage import files, journal, records
 from replicadnn.sweeps.index import (
     FAILED,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from replicadnn.storage.runs import Runs
 
 
-class Sweep(Shown, Sequence[Any]):
+class Sweep(Labelled, Sequence[Any]):
     """The points of a store, in the order planned.
 
     ``sweep[i]`` is the `Solution` or `MonteCarloResult` of point i, read when asked for (None
@@ -103,6 +103,15 @@ class Sweep(Shown, Sequence[Any]):
     def task(self) -> str:
         """Name of the task."""
         return self._task.name
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The columns that identify a point."""
+        return tuple(self._task.parameters)
+
+    def meaning(self, name: str) -> str:
+        """What a column holds."""
+        return columns(self._task)[name].long_name
 
     @property
     def shown(self) -> str:

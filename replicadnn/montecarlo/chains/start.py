@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from replicadnn import interrupt
 from replicadnn.montecarlo import network
 from replicadnn.montecarlo.chains.gap import GapChain
 from replicadnn.montecarlo.chains.weights import WeightsChain
@@ -19,6 +20,8 @@ Chain = GapChain | WeightsChain
 #: Accepted share of the rotations at which a pilot run aims, and the largest step it takes.
 TARGET_ACCEPTANCE = 0.15
 LARGEST_STEP = 1.0
+#: Rounds of a pilot run, which adjust the step, and their sweeps.
+PILOT_ROUNDS, PILOT_SWEEPS = 10, 20
 
 
 def draw_graph(spec: Spec, seed: np.random.SeedSequence) -> Inputs | None:
@@ -38,6 +41,7 @@ def starting_state(
     Random labels: the "teacher" only carries the data.  Soft potential: a noiseless teacher.
     inputs : the graph of both, that of `draw_graph` unless given.
     """
+    interrupt.check()
     if inputs is None:
         inputs = draw_graph(spec, seed)
     rng = np.random.default_rng(seed)
@@ -60,11 +64,12 @@ def start_chain(spec: Spec, net: Network, seed: np.random.SeedSequence, step: fl
     return WeightsChain.start(net, seed, beta=spec.beta, step=step)
 
 
-def pilot_step(spec: Spec, seed: np.random.SeedSequence, rounds: int = 10) -> float:
+def pilot_step(spec: Spec, seed: np.random.SeedSequence) -> float:
     """Step for an acceptance of rotations near 0.15, from a short run that is thrown away.
 
     One step serves all layers (otherwise tau(l) could not be compared between layers) and all
     samples; it is rounded to two digits.  Starts from the planted state where there is one.
+    Ctrl-C acts between its sweeps.
     """
     data_seed, chain_seed = seed.spawn(2)
     teacher, first = starting_state(spec, data_seed)
@@ -72,10 +77,12 @@ def pilot_step(spec: Spec, seed: np.random.SeedSequence, rounds: int = 10) -> fl
     net = teacher if planted and spec.potential is Potential.COUNT else first
     step = 0.3
     chain = start_chain(spec, net, chain_seed, step)
-    for _ in range(rounds):
+    for _ in range(PILOT_ROUNDS):
         chain.counters[:] = 0
         before = chain.done
-        chain.advance(20)
+        for _ in range(PILOT_SWEEPS):
+            interrupt.check()
+            chain.advance(1)
         tried = (chain.done - before) * spec.L * moves_per_layer(chain.J)
         rate = chain.counters[: spec.L].sum() / tried
         step = min(LARGEST_STEP, step * float(np.clip(rate / TARGET_ACCEPTANCE, 0.3, 3.0)))

@@ -134,7 +134,8 @@ def simulate(
     InputError : argument outside its range, named with value and range.
     CallError : the call itself is wrong; the message shows the right one.
     FileError : ``output`` exists (without resume or overwrite), is in use or damaged.
-    KeyboardInterrupt : Ctrl-C; its ``partial`` is what is done, and ``output`` holds it.
+    KeyboardInterrupt : Ctrl-C; its ``partial`` is what is done, and ``output`` holds it (empty
+        `Runs`, and no file, before the first sweep).
     """
     jobs = make_jobs(
         alpha, L, N=numbers("N", N), start=start, tempering=tempering, every=every,
@@ -149,8 +150,8 @@ def simulate(
             progress=lambda k, done, total: report(k * total + done, len(jobs) * total),
         )  # fmt: skip
     alone = single(N) and (connectivity is None or single(connectivity)) and start != "both"
-    found = runs[0] if alone else runs
-    if interrupt.requested() and not runs.finished:
+    found = runs[0] if alone and len(runs) else runs
+    if interrupt.requested():
         raise interrupt.Interrupted(found, len(runs))
     return found
 

@@ -144,7 +144,12 @@ class _Study:
         known = self.slots[k] if k < len(self.slots) else None
         before = known.result.timings.get("seconds", 0.0) if known else 0.0
         begin = time.perf_counter()
-        sim = self.jobs[k].begin(known.arrays if known else None)
+        try:
+            sim = self.jobs[k].begin(known.arrays if known else None)
+        except KeyboardInterrupt:
+            if self._asked_to_stop():  # what runs before have made is kept
+                return False
+            raise
         spec = self.jobs[k].spec
         logger.info(
             "run %d of %d: N = %d, c = %d, %s start, from %d of %d", k + 1, len(self.jobs), spec.N,
@@ -183,7 +188,7 @@ class _Study:
                 self._save(finished=False)
 
     def _save(self, *, finished: bool) -> None:
-        if self.writer is not None:
+        if self.writer is not None and self.slots:
             self.writer.save(self.slots, finished=finished)
 
 

@@ -150,13 +150,8 @@ def _answer(problem: Problem, found: list[Threshold], reason: str) -> Transition
     elif len(found) < len(thresholds):
         message = f"layers {layers[len(found)]}..{layers[-1]} are not reached: {reason}"
     last = thresholds[-1].alpha if thresholds else math.nan
-    return Transitions(
-        scenario=problem.scenario,
-        ansatz=problem.ansatz,
-        closure=problem.closure,
-        L=problem.L,
-        kappa=problem.kappa,
-        beta=problem.beta,
+    return Transitions.of_problem(
+        problem,
         thresholds=tuple(thresholds),
         steps=(),
         fit=fit_thresholds(thresholds, problem.L),

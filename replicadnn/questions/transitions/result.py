@@ -6,7 +6,7 @@ import enum
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -339,6 +339,14 @@ class Transitions(Answer):
             "frozen_uncertainty": self.saturated_uncertainty,
             "frozen_spinodal": self.saturated_spinodal,
         }  # fmt: skip
+
+    @classmethod
+    def of_problem(cls, problem: Problem, **found: Any) -> Self:
+        """What was found (the other attributes) for the layers of a problem, whatever its alpha."""
+        return cls(
+            scenario=problem.scenario, ansatz=problem.ansatz, closure=problem.closure,
+            L=problem.L, kappa=problem.kappa, beta=problem.beta, **found,
+        )  # fmt: skip
 
     def tables(self) -> list[Table]:
         """Thresholds (the fit is in their attributes), steps, thickness."""

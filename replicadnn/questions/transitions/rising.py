@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from replicadnn import interrupt
-from replicadnn.problem import Ansatz, Problem
+from replicadnn.problem import Problem
 from replicadnn.progress import Report
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Checkpoint
@@ -79,13 +79,8 @@ def rising_transitions(
         missing = [n for n in range(problem.L - 1, 0, -1) if n not in done]
         thresholds = (*ascent.thresholds, *map(Threshold.missing, missing))
         last = thresholds[-1].alpha if thresholds else math.nan
-        found = Transitions(
-            scenario=problem.scenario,
-            ansatz=Ansatz.RS,
-            closure=problem.closure,
-            L=problem.L,
-            kappa=problem.kappa,
-            beta=problem.beta,
+        found = Transitions.of_problem(
+            problem,
             thresholds=thresholds,
             steps=tuple(ascent.steps),
             fit=None,

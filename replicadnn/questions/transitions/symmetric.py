@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from replicadnn import interrupt
-from replicadnn.problem import Ansatz, Problem
+from replicadnn.problem import Problem
 from replicadnn.progress import Report
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Checkpoint
@@ -59,13 +59,8 @@ def symmetric_transitions(
         last, returns = liquid_range(segments, thresholds)
         if math.isfinite(spinodal) and SolutionPath(problem, segments).turns_back:
             returns = spinodal  # of the solid side, which is not on the curve
-        found = Transitions(
-            scenario=problem.scenario,
-            ansatz=Ansatz.RS,
-            closure=problem.closure,
-            L=problem.L,
-            kappa=problem.kappa,
-            beta=problem.beta,
+        found = Transitions.of_problem(
+            problem,
             thresholds=thresholds,
             steps=steps,
             fit=fit_thresholds(thresholds, problem.L),
