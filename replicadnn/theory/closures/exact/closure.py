@@ -70,13 +70,13 @@ class Exact:
         return closed_forms.reduced_rs(problem.L) if problem.kappa == 0.0 else math.nan
 
     def saturated_ends(self, problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
-        """End of the branch of one level, where m -> 0 and all overlaps tend to one together.
+        """End of the branch of the liquid, where all m -> 0 and all overlaps at x = 1 tend to one.
 
-        No q is one before (docs/theory.md, section 8.14).  One perceptron is that of the averaged
-        closure.
+        No q is one before (docs/theory.md, section 8.15).  More than one level: up to
+        ``DEEPEST``.  One perceptron is that of the averaged closure.
         """
         from replicadnn.theory.closures.averaged import saturated_ends
-        from replicadnn.theory.closures.exact.closing import one_step_end
+        from replicadnn.theory.closures.exact import closing, closing_levels
 
         if problem.L == 1:  # no hidden neuron
             return saturated_ends.saturated_ends(1, problem.kappa, levels, alpha_max)
@@ -84,8 +84,9 @@ class Exact:
             raise InputError(
                 "kappa", problem.kappa, "0 for the end of broken symmetry in the exact closure"
             )
-        end = one_step_end(problem.L)
-        return SaturatedEnds((end,) if end <= alpha_max else (), (), problem.L)
+        further = levels if problem.L <= closing_levels.DEEPEST else 1
+        found = (closing.one_step_end(problem.L), *closing_levels.ends(problem.L, further))
+        return SaturatedEnds(found if found[-1] <= alpha_max else (), (), problem.L)
 
     def fronts(self, problem: Problem) -> Fronts:
         """One front, from the output; InputError with a margin (`independent_fronts`)."""

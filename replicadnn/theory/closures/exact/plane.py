@@ -29,6 +29,9 @@ from replicadnn.types import FloatArray
 #: Window in standard deviations, and spacing times points per width: of asinh(omega/a), of u.
 REACH = 8.8
 OMEGA, FIELD = 0.35, 0.5
+#: Spacing of u in units of the narrowest Gaussian of u, which may make it so many times wider: f
+#: has its nearest poles at a distance pi/2 whatever the fields are.
+PER_WIDTH, WIDEST = 0.25, 2.5
 #: Scale a of the grid of omega in units of sqrt(1 - lam_K).
 SCALE = 1.5
 LEAST = 16
@@ -47,12 +50,18 @@ class Grid:
 
     @classmethod
     def of(cls, m: FloatArray, lam: FloatArray, eps: FloatArray, points: float) -> Grid:
-        """Window of REACH standard deviations, that of u wider by the tilt sum_i m_i deps_i."""
+        """Window of REACH standard deviations, that of u wider by the tilt sum_i m_i deps_i.
+
+        u is coarser where all its Gaussians are wide (one level near its end: eps ~ 1/m^2).
+        """
         width = math.sqrt(1.0 - lam[-1])
         a, h = SCALE * width, OMEGA / points
         n_omega = max(math.ceil(math.asinh(REACH * math.sqrt(lam[-1]) / a) / h), LEAST) + 1
         reach = REACH * math.sqrt(eps[-1]) + float(np.sum(m[1:] * np.diff(eps)))
-        h_u = min(FIELD / points, max(reach, 1e-3) / LEAST)
+        rises = np.diff(eps, prepend=0.0)
+        narrowest = math.sqrt(float(rises[rises > 0.0].min(initial=math.inf)))
+        wider = min(max(PER_WIDTH * narrowest / FIELD, 1.0), WIDEST)
+        h_u = min(wider * FIELD / points, max(reach, 1e-3) / LEAST)
         n_u = math.ceil(reach / h_u) + 1
         if max(n_omega, n_u) > MAX_POINTS:
             raise FlowError("the fields of a neuron need too large a grid")
