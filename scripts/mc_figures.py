@@ -21,11 +21,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from replicadnn.plot.canvas import TWO_COLUMNS, entitle, figure_legend, panels
-from replicadnn.plot.style import judged_points, save_figure, sequence, style
+from replicadnn.plot.style import judged_points, line_of, save_figure, sequence, style
 from replicadnn.theory.solve import solve
 
+#: The same for one layer.
+CLOSURES = ("averaged", "exact")
 _NAMES = {"q": "neurons  $q(l)$", "Q": "couplings  $Q(l)$"}
 _STATE = "filled: relaxed; open: not shown to have relaxed (arrow: a bound)"
 
@@ -71,11 +74,13 @@ def perceptron(axes: list[Axes], runs: list[Any]) -> None:
 
 
 def deep(ax: Axes, study: Any, name: str, looks: dict[int, Any]) -> None:
-    """q(l) or Q(l) of all widths beside the solution."""
-    theory = np.array(study["q_ea"][1:-1] if name == "q" else study["Q_ea"])
-    layers = np.arange(1, len(theory) + 1)
-    for layer, value in zip(layers, theory, strict=True):
-        ax.plot([layer - 0.3, layer + 0.3], [value] * 2, color="black")
+    """q(l) or Q(l) of all widths beside the solutions of both closures."""
+    p = study["runs"][0]["params"]
+    for k, closure in enumerate(CLOSURES):
+        solution = solve(p["alpha"], p["L"], beta=p["beta"], closure=closure)
+        theory = solution.q_ea[1:-1] if name == "q" else solution.Q_ea
+        layers = np.arange(1, len(theory) + 1)
+        ax.hlines(theory, layers - 0.3, layers + 0.3, color="black", linestyle=line_of(k))
     for k, run in enumerate(study["runs"]):
         colour, marker = looks[run["params"]["N"]]
         judged_points(
@@ -107,11 +112,15 @@ def figure_of(runs: list[Any], pairs: list[Any]) -> Figure:
                 titles.append(about(study))
         for letter, ax, title in zip("abcdefghij", axes, titles, strict=False):
             ax.set_title(f"({letter}) {title}", loc="left")
-        line = axes[0].plot([], [], color="black", label="replica solution")
+        line = [
+            Line2D([], [], color="black", linestyle=line_of(k), label=f"closure {closure}")
+            for k, closure in enumerate(CLOSURES)
+        ]
         N = runs[0]["params"]["N"]
         points = [(N, "0.35", "v"), *((n, *look) for n, look in looks.items())]
         for n, colour, marker in points:
-            line += axes[0].plot([], [], color=colour, marker=marker, ls="none", label=f"$N = {n}$")
+            look = {"color": colour, "marker": marker, "linestyle": "none"}
+            line.append(Line2D([], [], label=f"$N = {n}$", **look))
         figure_legend(figure, line)
         words = ["teacher-student", "gap sampler", "planted start"]
         sweeps = sorted({study["runs"][0]["params"]["sweeps"] for study in pairs})
