@@ -123,7 +123,8 @@ def convolve_one(w, x, out):
     """out(h) = sum_d w_|d| x(h + d) for one function, zero outside the grid."""
     n, half = x.size, w.size - 1
     padded, whole = np.zeros(n + 2 * half + GROUP), np.empty(n + GROUP)
-    padded[half : half + n] = x
+    for h in range(n):
+        padded[half + h] = x[h]
     for h in range(0, n, GROUP):
         odd, even = dsplat(0.0), dmul(dsplat(w[0]), dload(padded, half + h))
         up = down = half + h
@@ -137,4 +138,5 @@ def convolve_one(w, x, out):
                 dsplat(w[half]), dadd(dload(padded, up + 1), dload(padded, down - 1)), odd
             )
         dstore(whole, h, dadd(odd, even))
-    out[:] = whole[:n]
+    for h in range(n):
+        out[h] = whole[h]

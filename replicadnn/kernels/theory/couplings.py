@@ -14,13 +14,13 @@ import math
 
 import numpy as np
 
-from replicadnn.kernels._jit import jit_ieee_strict
+from replicadnn.kernels._jit import jit_short
 
 SERIES = 0.1  # below, `curved_log` by its series
 TERMS = 22
 
 
-@jit_ieee_strict
+@jit_short
 def resolvents(Q, m):
     """D_i, i = 0..k."""
     k = Q.size - 1
@@ -31,7 +31,7 @@ def resolvents(Q, m):
     return D
 
 
-@jit_ieee_strict
+@jit_short
 def field_overlaps(Q, m):
     """B_0 = Q_0/D_0^2, B_i - B_{i-1} = dQ_i/(D_i D_{i-1})."""
     D = resolvents(Q, m)
@@ -42,7 +42,7 @@ def field_overlaps(Q, m):
     return B
 
 
-@jit_ieee_strict
+@jit_short
 def curved_log(x):
     """g(x) = (x/(1+x) - ln(1+x))/x^2 and g'(x), by sum_n (-x)^(n-2) (1-n)/n where they cancel."""
     if x < SERIES:
@@ -58,7 +58,7 @@ def curved_log(x):
     return g, -(2.0 * g + 1.0 / (1.0 + x) ** 2) / x
 
 
-@jit_ieee_strict
+@jit_short
 def entropy(Q, m):
     """S_sph and dS_sph/dm_i at fixed Q, i = 1..k."""
     D = resolvents(Q, m)
@@ -74,7 +74,7 @@ def entropy(Q, m):
     return 0.5 * total, by_m
 
 
-@jit_ieee_strict
+@jit_short
 def second_derivatives(Q, m):
     """dB/dQ (k+1, k+1), d^2S/dm dQ (k, k+1) and d^2S/dm^2 (k, k) of S_sph(Q, m)."""
     D = resolvents(Q, m)
@@ -111,7 +111,7 @@ def second_derivatives(Q, m):
     return by_Q, by_mQ, by_m
 
 
-@jit_ieee_strict
+@jit_short
 def _overlaps_at(mu, B, m, Q):
     """Write Q_i for a multiplier `mu`; returns 1/mu + Q_k - 1."""
     k = B.size - 1
@@ -128,13 +128,13 @@ def _overlaps_at(mu, B, m, Q):
     return 1.0 / mu + Q[k] - 1.0
 
 
-@jit_ieee_strict
+@jit_short
 def response(B, m):
     """Q_i(B), the inverse of `field_overlaps`."""
     return response_and_rest(B, m)[0]
 
 
-@jit_ieee_strict
+@jit_short
 def response_and_rest(B, m):
     """Q_i(B) and 1 - Q_k = D_k = 1/mu, which keeps its digits; mu by bisection to the last one."""
     k = B.size - 1

@@ -20,7 +20,7 @@ def _supports(P, sides, ratio):
     Where P is not zero, and as far on both sides as the differences of the coarsest level reach;
     the range of the level below is inside, for a mean that underflows there keeps its value.
     """
-    lows, highs = np.empty_like(sides), np.empty_like(sides)
+    lows, highs = np.empty(sides.size, dtype=np.int64), np.empty(sides.size, dtype=np.int64)
     margin = _D8.size
     for r in range(sides.size):
         margin *= ratio[r] if r > 0 else 1
@@ -186,8 +186,8 @@ def hessian(
                 x[at] = boundary_dm[h]
             else:
                 x[at] = (fbar[r, h] - f[r, h]) / m[r + 1] if S[r + 1, h] > 0.0 else 0.0
-        weight[:old] = m[r] - m[r + 1]
-        weight[old:] = m[r]
+        for a in range(total):
+            weight[a] = m[r] - m[r + 1] if a < old else m[r]
         columns.weighted(x, n, count, P[r], low, high, xp, n, 0)
         columns.add_products(xp, x, n, count, low, high, weight, products)
         _minus_slope(P[r], f1[r], steps[r], nr, out)

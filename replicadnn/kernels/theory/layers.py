@@ -5,10 +5,12 @@ So threads share layers almost without meeting in the interpreter. Called by
 """
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from replicadnn.kernels._jit import jit_ieee_strict
+from replicadnn.kernels._jit import jit_ieee_strict, jit_short
 from replicadnn.kernels.theory import boundaries, couplings, parisi
 from replicadnn.kernels.theory.hessian import hessian
 
@@ -53,7 +55,9 @@ def spacings(m, v, width, points):
 def coarsening(limits, step):
     """How much coarser the grid of level i-1 may be than that of level i: powers of two."""
     k = limits.size - 1
-    ratio = np.ones(k + 1, dtype=np.int64)
+    ratio = np.empty(k + 1, dtype=np.int64)
+    for i in range(k + 1):
+        ratio[i] = 1
     for i in range(k, 0, -1):
         while 2.0 * step * ratio[i] <= limits[i - 1]:
             ratio[i] *= 2
@@ -71,22 +75,6 @@ def _append(values, last):
 
 
 @jit_ieee_strict
-def _flow(full, v, step, side, ratio, slope, width, tables, df_dm):
-    """The flow from row k of f, f1, f2 in `tables` (7, k+1, n), and what its responses need."""
-    k1, n = tables.shape[1:]
-    f, f1, f2, fbar, e, S, P = tables
-    T, C, mean, A = np.zeros(k1), np.zeros(k1), np.zeros(k1), np.zeros(k1 + 1)
-    F, error = parisi.flow(
-        full, v, step, side, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, mean
-    )
-    for i in range(1, k1):
-        A[i] = (mean[i] - mean[i - 1]) / full[i]
-    for h in range(n):
-        A[k1] += df_dm[h] * P[k1 - 1, h]
-    return (F, T, C, A, error), (full, v, step, side, ratio, slope, width, tables, df_dm)
-
-
-@jit_ieee_strict
 def gap_spacings(m, lam, width, kappa, beta, points):
     """`spacings` with the kink of f at its floor -beta resolved, and how much that adds."""
     sharper = 1.0
@@ -97,67 +85,109 @@ def gap_spacings(m, lam, width, kappa, beta, points):
 
 
 @jit_ieee_strict
-def gap_flow(m, lam, kappa, beta, points):
-    """Interaction: f = ln[e^-beta + (1-e^-beta) Phi((h-kappa)/sqrt(1-lam_k))], variances lam."""
+def _gap_grid(m, lam, width, kappa, beta, points):
+    """Spacing, half-size and coarsening of the grid of an interaction."""
     k1 = lam.size
-    top = lam[k1 - 1]
-    width = math.sqrt(max(1.0 - top, 1e-12))
-    reach = REACH * math.sqrt(top)
-    limits, _ = gap_spacings(m, lam, width, kappa, beta, points)
+    reach = REACH * math.sqrt(lam[k1 - 1])
+    limits = gap_spacings(m, lam, width, kappa, beta, points)[0]
+    smallest = limits[0]
+    for i in range(1, k1):
+        smallest = min(smallest, limits[i])
     most = MAX_POINTS if k1 > 1 else MAX_POINTS_SYMMETRIC
-    step = max(limits.min(), 2.0 * reach / (most * points))
+    step = max(smallest, 2.0 * reach / (most * points))
     ratio = coarsening(limits, step)
     block = 1
-    for r in ratio:
-        block *= r
-    side = block * (math.ceil(reach / (step * block)) + MARGIN)
-    n = 2 * side + 1
-    tables = np.empty((7, k1, n))
-    f, f1, f2 = tables[:3, k1 - 1]
-    boundaries.gap_boundary(kappa, beta, width, step, side, f, f1, f2)
-    return _flow(_append(m, 1.0), lam, step, side, ratio, 0.0, width, tables, np.zeros(n))
+    for i in range(k1):
+        block *= ratio[i]
+    return step, block * (math.ceil(reach / (step * block)) + MARGIN), ratio
 
 
 @jit_ieee_strict
-def spin_flow(m, eps, m_top, points):
+def _spin_grid(m, eps, m_top, points):
+    """The same of a neuron."""
+    k1 = eps.size
+    drift = 0.0
+    ratio = np.empty(k1, dtype=np.int64)
+    ratio[0] = 1
+    for i in range(1, k1):
+        drift += m[i] * (eps[i] - eps[i - 1])
+        ratio[i] = 1
+    reach = REACH * math.sqrt(eps[k1 - 1]) + drift
+    step = max(1.0 / (SPIN * m_top * points), 2.0 * reach / (MAX_POINTS_SPIN * points))
+    return step, math.ceil(reach / step) + MARGIN, ratio
+
+
+@jit_ieee_strict
+def _layer_flow(neuron, m, v, m_top, kappa, beta, points):
+    """`spin_flow` of a neuron or `gap_flow`: one kernel, since most of it serves both."""
+    k1 = v.size
+    if neuron:
+        slope, width = 1.0, 1.0 / m_top
+        step, side, ratio = _spin_grid(m, v, m_top, points)
+    else:
+        slope, width = 0.0, math.sqrt(max(1.0 - v[k1 - 1], 1e-12))
+        step, side, ratio = _gap_grid(m, v, width, kappa, beta, points)
+    n = 2 * side + 1
+    tables, df_dm = np.empty((7, k1, n)), np.zeros(n)
+    T, C, mean, A = np.zeros(k1), np.zeros(k1), np.zeros(k1), np.zeros(k1 + 1)
+    f, f1, f2, P = tables[0], tables[1], tables[2], tables[6]
+    if neuron:
+        boundaries.spin_boundary(m_top, step, side, f[k1 - 1], f1[k1 - 1], f2[k1 - 1], df_dm)
+    else:
+        boundaries.gap_boundary(kappa, beta, width, step, side, f[k1 - 1], f1[k1 - 1], f2[k1 - 1])
+    full = _append(m, m_top)
+    F, error = parisi.flow(
+        full, v, step, side, ratio, slope, width,
+        f, f1, f2, tables[3], tables[4], tables[5], P, T, C, mean,
+    )  # fmt: skip
+    for i in range(1, k1):
+        A[i] = (mean[i] - mean[i - 1]) / full[i]
+    rest = math.nan
+    if neuron:
+        rest = 0.0
+        for h in range(n):
+            tail = math.exp(-2.0 * m_top * abs((h - side) * step))
+            rest += P[k1 - 1, h] * (4.0 * tail / (1.0 + tail) ** 2)
+            if m_top < 1.0:
+                A[k1] += df_dm[h] * P[k1 - 1, h]
+            else:
+                df_dm[h] = 0.0
+    return (F, T, C, A, error, rest), (full, v, step, side, ratio, slope, width, tables, df_dm)
+
+
+def gap_flow(
+    m: NDArray[np.float64], lam: NDArray[np.float64], kappa: float, beta: float, points: float
+) -> tuple[Any, Any]:
+    """Interaction: f = ln[e^-beta + (1-e^-beta) Phi((h-kappa)/sqrt(1-lam_k))], variances lam.
+
+    Returns (F, T, C, A, error) and what `responses` needs.
+    """
+    moments, work = _layer_flow(False, m, lam, 1.0, kappa, beta, points)
+    return moments[:5], work
+
+
+def spin_flow(
+    m: NDArray[np.float64], eps: NDArray[np.float64], m_top: float, points: float
+) -> tuple[Any, Any]:
     """Neuron: f = (1/m_top) ln 2cosh(m_top h), variances eps; m_top < 1 where it is saturated.
 
     Also 1 - T_k as the average of sech^2(m_top h), which keeps its digits where T_k is next to one.
     """
-    k1 = eps.size
-    drift = 0.0
-    for i in range(1, k1):
-        drift += m[i] * (eps[i] - eps[i - 1])
-    reach = REACH * math.sqrt(eps[k1 - 1]) + drift
-    step = max(1.0 / (SPIN * m_top * points), 2.0 * reach / (MAX_POINTS_SPIN * points))
-    side = math.ceil(reach / step) + MARGIN
-    n = 2 * side + 1
-    tables, df_dm = np.empty((7, k1, n)), np.empty(n)
-    f, f1, f2 = tables[:3, k1 - 1]
-    boundaries.spin_boundary(m_top, step, side, f, f1, f2, df_dm)
-    if m_top >= 1.0:
-        df_dm[:] = 0.0
-    ratio = np.ones(k1, dtype=np.int64)
-    full = _append(m, m_top)
-    (F, T, C, A, error), work = _flow(full, eps, step, side, ratio, 1.0, 1.0 / m_top, tables, df_dm)
-    rest, P = 0.0, tables[6, k1 - 1]
-    for i in range(n):
-        tail = math.exp(-2.0 * m_top * abs((i - side) * step))
-        rest += P[i] * (4.0 * tail / (1.0 + tail) ** 2)
-    return (F, T, C, A, error, rest), work
+    moments, work = _layer_flow(True, m, eps, m_top, 0.0, 0.0, points)
+    return moments, work
 
 
 @jit_ieee_strict
 def responses(T, C, work):
     """dT/dv, dT/dm, dA/dv and dA/dm of a flow from what `_flow` has kept."""
     full, v, step, side, ratio, slope, width, tables, df_dm = work
-    f, f1, _, fbar, e, S, P = tables
+    f, f1, P = tables[0], tables[1], tables[6]
     k1 = v.size
     dTdv, dTdm = np.zeros((k1, k1)), np.zeros((k1, k1 + 1))
     dAdv, dAdm = np.empty((k1 + 1, k1)), np.zeros((k1 + 1, k1 + 1))
     hessian(
         full, v, step, side, ratio, slope, width,
-        f, f1, fbar, e, S, P, C, df_dm, dTdv, dTdm, dAdm,
+        f, f1, tables[3], tables[4], tables[5], P, C, df_dm, dTdv, dTdm, dAdm,
     )  # fmt: skip
     for j in range(k1):
         for i in range(k1 + 1):
@@ -177,26 +207,7 @@ def responses(T, C, work):
     return dTdv, dTdm, dAdv, dAdm
 
 
-@jit_ieee_strict
-def drives(q, Q, G, alpha):
-    """lam(l) = q(l-1) Q(l) q(l), the fields of the neurons and alpha q(l-1) q(l) G(l).
-
-    Field of hidden layer l: Q(l) G(l) q(l-1) + Q(l+1) G(l+1) q(l+1).
-    """
-    L, k1 = Q.shape
-    lam, field, pull = np.empty((L, k1)), np.zeros((L + 1, k1)), np.empty((L, k1))
-    for layer in range(L):
-        for i in range(k1):
-            a, b, drive = q[layer, i], q[layer + 1, i], Q[layer, i] * G[layer, i]
-            lam[layer, i] = a * b * Q[layer, i]
-            pull[layer, i] = alpha * (a * b * G[layer, i])
-            field[layer, i] += drive * b
-            field[layer + 1, i] += drive * a
-    field[0] = field[L] = 0.0
-    return lam, field, pull
-
-
-@jit_ieee_strict
+@jit_short
 def sphere_terms(weight, Q, m, grad):
     """S_sph(Q, m); adds weight dS_sph/dm_i to `grad`, i = 1..k."""
     if not Q[-1] > 0.0:
@@ -207,7 +218,7 @@ def sphere_terms(weight, Q, m, grad):
     return value
 
 
-@jit_ieee_strict
+@jit_short
 def field_terms(weight, A, eps, q, steps, m, grad):
     """weight [sum_i (m_{i+1}-m_i)/2 eps_i q_i - m_top eps_top/2], and weight d(F + ...)/dm_i.
 

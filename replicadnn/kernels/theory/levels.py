@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from replicadnn.kernels._jit import jit_ieee_strict
+from replicadnn.kernels._jit import jit_short
 
 
-@jit_ieee_strict
+@jit_short
 def _slopes(x, y):
     """Derivatives of the monotone cubic through (x, y): weighted harmonic means."""
     n = x.size
@@ -25,7 +25,7 @@ def _slopes(x, y):
     return d
 
 
-@jit_ieee_strict
+@jit_short
 def _cubic(x, y, d, t):
     """Value of the cubic at t; outside the nodes a straight line."""
     n = x.size
@@ -46,9 +46,9 @@ def _cubic(x, y, d, t):
     )
 
 
-@jit_ieee_strict
-def slide(values, step, old, new, max_log, bound):
-    """Levels `values` at cell centres `old`, moved to centres `new` and by `step`.
+@jit_short
+def slide(values, step, old, new, max_log, bound, out):
+    """Levels `values` at cell centres `old`, moved to centres `new` and by `step`, into `out`.
 
     Increments of Phi(new) times exp(increment of the rest / old increment); Phi the monotone
     cubic through (old, values), rest = step - Phi'(old) (new - old). With a `bound` (1 for
@@ -81,7 +81,6 @@ def slide(values, step, old, new, max_log, bound):
                 moved[i] = along[i]
                 rest[i] -= d[i] * (new[i] - old[i])
     total = 0.0
-    out = np.empty(n)
     for i in range(n):
         ratio = (rest[i] - (rest[i - 1] if i > 0 else 0.0)) / before[i]
         total += moved[i] * math.exp(min(max(ratio, -max_log), max_log))
@@ -91,21 +90,20 @@ def slide(values, step, old, new, max_log, bound):
         moved_room *= math.exp(min(max(ratio, -max_log), max_log))
         for i in range(n):
             out[i] *= bound / (total + moved_room)
-    return out
 
 
-@jit_ieee_strict
+@jit_short
 def slide_blocks(values, step, old, new, offsets, first, bounds, max_log):
     """`slide` for consecutive blocks of levels, block b from level first[b] on."""
     out = np.empty_like(values)
     for b in range(first.size):
         at = slice(offsets[b], offsets[b + 1])
         span = slice(first[b], first[b] + offsets[b + 1] - offsets[b])
-        out[at] = slide(values[at], step[at], old[span], new[span], max_log, bounds[b])
+        slide(values[at], step[at], old[span], new[span], max_log, bounds[b], out[at])
     return out
 
 
-@jit_ieee_strict
+@jit_short
 def largest_ratio(values, step, offsets, bounds, floor):
     """max |increment of step| / increment of values over increments above `floor` of the last one.
 
@@ -125,7 +123,7 @@ def largest_ratio(values, step, offsets, bounds, floor):
     return worst
 
 
-@jit_ieee_strict
+@jit_short
 def widths(m):
     """m_{i+1} - m_i, with m_{K+1} = 1."""
     out = np.empty(m.size)

@@ -1,12 +1,13 @@
 """Compiled assembly of the Hessian of the free entropy (`replicadnn.theory.broken.descent`)."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from replicadnn.kernels._jit import jit_ieee_strict
+from replicadnn.kernels._jit import jit_short
 from replicadnn.kernels.theory import couplings
 
 
-@jit_ieee_strict
+@jit_short
 def add_block(H, index, weight, block):
     """H[index_r, index_c] += weight block[r, c], negative indices left out."""
     for r in range(index.size):
@@ -15,7 +16,7 @@ def add_block(H, index, weight, block):
                 H[index[r], index[c]] += weight * block[r, c]
 
 
-@jit_ieee_strict
+@jit_short
 def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, alpha):
     """Second derivatives of F_int(lam, m) + S_sph(Q, m)/alpha, lam = q_a Q q_b.
 
@@ -55,8 +56,14 @@ def coupling_block(m, q_a, Q, q_b, G, dTdv, dAdv, dAdm, alpha):
     return out
 
 
-@jit_ieee_strict
-def spin_block(steps, eps, dTdv, dTdm, dAdm, low):
+def spin_block(
+    steps: NDArray[np.float64],
+    eps: NDArray[np.float64],
+    dTdv: NDArray[np.float64],
+    dTdm: NDArray[np.float64],
+    dAdm: NDArray[np.float64],
+    low: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Second derivatives of a neuron entropy at given (q, m), eps eliminated by q = T(eps).
 
     Rows and columns (q_low, q_low+1, .., m_1..m_K). With W = diag(m_{i+1}-m_i)/2, T' = dT/deps and
@@ -66,10 +73,15 @@ def spin_block(steps, eps, dTdv, dTdm, dAdm, low):
 
     Returns them with T'^-1 and T_m. Raises LinAlgError where T' is singular.
     """
-    k, size = steps.size - 1, eps.size - low
-    n_m = min(eps.size, k)
-    inverse = np.linalg.inv(dTdv[low:, low:].copy())
-    T_m = dTdm[low:, 1 : n_m + 1].copy()
+    inverse = np.asarray(np.linalg.inv(dTdv[low:, low:]), float)
+    T_m = dTdm[low:, 1 : min(eps.size, steps.size - 1) + 1].copy()
+    return np.asarray(_spin_block(steps, eps, inverse, T_m, dAdm, low)), inverse, T_m
+
+
+@jit_short
+def _spin_block(steps, eps, inverse, T_m, dAdm, low):
+    """The block of `spin_block` from T'^-1 (inverse of ``dTdv``) and T_m."""
+    k, size, n_m = steps.size - 1, T_m.shape[0], T_m.shape[1]
     out = np.zeros((size + k, size + k))
     pull = np.zeros((size, n_m))
     for i in range(size):
@@ -93,10 +105,10 @@ def spin_block(steps, eps, dTdv, dTdm, dAdm, low):
             for r in range(size):
                 total += 0.5 * steps[low + r] * T_m[r, i] * pull[r, j]
             out[size + i, size + j] = total
-    return out, inverse, T_m
+    return out
 
 
-@jit_ieee_strict
+@jit_short
 def largest_increments(x, offsets):
     """Place of the largest increment of every block 0 < x_0 < ... < x_k < 1, 1 - x_k included."""
     turns = np.empty(offsets.size - 1, dtype=np.int64)
@@ -111,7 +123,7 @@ def largest_increments(x, offsets):
     return turns
 
 
-@jit_ieee_strict
+@jit_short
 def exchanges(x, offsets, turns, gaps):
     """Sizes of the natural directions of blocks of overlaps 0 < x_0 < ... < x_k < 1, then of m.
 
@@ -134,18 +146,20 @@ def exchanges(x, offsets, turns, gaps):
     return size
 
 
-@jit_ieee_strict
+@jit_short
 def rows_in_units(M, size, turns, offsets):
     """U^T M for the matrix U of the directions: sums of rows from each turn outwards."""
-    out = np.empty_like(M)
+    out = np.empty(M.shape)
     total = np.empty(M.shape[1])
     for b in range(turns.size):
-        total[:] = 0.0
+        for j in range(total.size):
+            total[j] = 0.0
         for c in range(turns[b] - 1, offsets[b] - 1, -1):
             for j in range(M.shape[1]):
                 total[j] += M[c, j]
                 out[c, j] = total[j] * size[c]
-        total[:] = 0.0
+        for j in range(total.size):
+            total[j] = 0.0
         for c in range(turns[b], offsets[b + 1]):
             for j in range(M.shape[1]):
                 total[j] += M[c, j]
@@ -156,7 +170,7 @@ def rows_in_units(M, size, turns, offsets):
     return out
 
 
-@jit_ieee_strict
+@jit_short
 def step_from_units(z, size, turns, offsets):
     """U z."""
     out = np.empty(z.size)
@@ -174,10 +188,12 @@ def step_from_units(z, size, turns, offsets):
     return out
 
 
-@jit_ieee_strict
+@jit_short
 def step_in_units(step, size, turns, offsets):
     """U^-1 step, the inverse of `step_from_units`."""
-    z = step / size
+    z = np.empty(step.size)
+    for r in range(z.size):
+        z[r] = step[r] / size[r]
     for b in range(turns.size):
         for r in range(offsets[b] + 1, turns[b]):
             z[r] = (step[r] - step[r - 1]) / size[r]

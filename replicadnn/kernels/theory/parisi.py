@@ -67,7 +67,8 @@ def stencil(s, tilt, jmax):
     `tilt` (in units dh) widens it for integrands that grow like exp(tilt x / s).
     """
     if s <= 0.0:
-        w = np.ones(1)
+        w = np.empty(1)
+        w[0] = 1.0
         return w
     if s >= S_SAMPLED:
         half = min(math.ceil(REACH * math.sqrt(s) + tilt), jmax)
@@ -176,7 +177,10 @@ def _fill_table(m, f, f1, f2, e, table, first):
 
     e = exp(m (f - max f)) is kept; returns max f.
     """
-    fmax = f.max()
+    fmax = f[0]
+    for h in range(f.size):
+        if fmax == fmax and not f[h] <= fmax:  # nan stays
+            fmax = f[h]
     for h in range(f.size):
         x = math.exp(m * (f[h] - fmax))
         e[h] = x if x > UNDERFLOW else 0.0
@@ -197,7 +201,7 @@ def _lower_level(i, m, dv, step, ratio, nc, moved, fmax, f, f1, f2, fbar, e, S, 
     (`steep`) it is taken to be quadratic, and where nothing is known it is extrapolated.
     """
     band_limited = 0.0 < dv / step**2 < S_SAMPLED
-    known = np.ones(nc, dtype=np.bool_)
+    known = np.empty(nc, dtype=np.bool_)
     missing = False
     for h in range(nc):
         at, here = columns.GROUP * h, h * ratio
@@ -205,6 +209,8 @@ def _lower_level(i, m, dv, step, ratio, nc, moved, fmax, f, f1, f2, fbar, e, S, 
         if band_limited:
             low = max(low, 0.5 * e[i, here] * moved[at])  # positive weights give more
             steep[i, h] = m * abs(f1[i, here]) * step > MAX_SLOPE
+        else:
+            steep[i, h] = False
         good[i, h] = total > low
         known[h] = good[i, h] or band_limited
         S[i, h] = total if good[i, h] else 0.0
@@ -231,7 +237,9 @@ def _lower_level(i, m, dv, step, ratio, nc, moved, fmax, f, f1, f2, fbar, e, S, 
 def _backward(m, v, steps, sides, ratio, tilt, f, f1, f2, fbar, e, S, good, steep):
     """f, f', f'' of all levels below the highest, <f_i>, the weights e and their sums S."""
     n = f.shape[1]
-    table, moved, ones = np.zeros(1), np.empty(columns.GROUP * n), np.ones(n)
+    table, moved, ones = np.zeros(1), np.empty(columns.GROUP * n), np.empty(n)
+    for h in range(n):
+        ones[h] = 1.0
     for i in range(v.size - 1, 0, -1):
         ni, nc = 2 * sides[i] + 1, 2 * sides[i - 1] + 1
         dv = v[i] - v[i - 1]
@@ -295,7 +303,7 @@ def flow(m, v, dh, i0, ratio, slope, width, f, f1, f2, fbar, e, S, P, T, C, fm):
     """
     k, n = v.size - 1, f.shape[1]
     steps, sides = grids(dh, i0, ratio)
-    good, steep = np.ones((k + 1, n), dtype=np.bool_), np.zeros((k + 1, n), dtype=np.bool_)
+    good, steep = np.empty((k + 1, n), dtype=np.bool_), np.empty((k + 1, n), dtype=np.bool_)
     tilt = tilts(m, v, 1.0, slope, width)
     _backward(m, v, steps, sides, ratio, tilt, f, f1, f2, fbar, e, S, good, steep)
     w = stencil(v[0] / steps[0] ** 2, 0.0, 2 * sides[0])

@@ -148,7 +148,8 @@ class Units:
     def hessian(self, H: FloatArray) -> FloatArray:
         """U^T H U for symmetric H."""
         half = newton.rows_in_units(H, self.size, self.turns, self.offsets)
-        return np.asarray(newton.rows_in_units(half.T, self.size, self.turns, self.offsets))
+        other = np.ascontiguousarray(half.T)  # one type of argument: compiled once
+        return np.asarray(newton.rows_in_units(other, self.size, self.turns, self.offsets))
 
     def gradient(self, g: FloatArray) -> FloatArray:
         """U^T g."""

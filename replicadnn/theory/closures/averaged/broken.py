@@ -16,7 +16,6 @@ import numpy as np
 from replicadnn import interrupt
 from replicadnn.kernels.theory import couplings as spherical
 from replicadnn.kernels.theory import layers
-from replicadnn.kernels.theory.boundaries import gap_boundary
 from replicadnn.problem import Problem
 from replicadnn.theory.broken.layout import Images, Layout, number_unknowns
 from replicadnn.theory.broken.state import (
@@ -34,8 +33,10 @@ from replicadnn.theory.closures.averaged.broken_flows import (
     Layers,
     Pass,
     coupled,
+    drives,
     hidden,
 )
+from replicadnn.theory.closures.smoothed import Step
 from replicadnn.theory.contract import Entropy
 from replicadnn.types import FloatArray
 
@@ -50,8 +51,7 @@ def _call(task: Callable[[], None]) -> None:
 @lru_cache(maxsize=64)
 def _without_overlap(kappa: float, beta: float) -> tuple[float, float]:
     """f(0), f'(0)^2 of an interaction with lam = 0."""
-    f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
-    gap_boundary(kappa, beta, 1.0, 1.0, 0, f, f1, f2)
+    f, f1, _ = Step(kappa, beta).smoothed(np.zeros(1), 1.0)
     return float(f[0]), float(f1[0] ** 2)
 
 
@@ -140,7 +140,7 @@ class LevelEquations:
         for layer, flow in enumerate(run.gap_flows):
             if flow is not None:
                 G[layer] = G[problem.L - 1 - layer] = flow.T
-        lam, field, pull = layers.drives(q, Q, G, problem.alpha)
+        lam, field, pull = drives(q, Q, G, problem.alpha)
         s, ds_dm, mass = broken_entropy.free_entropy(
             problem, state, q, run.gap_flows, run.spin_flows, F0
         )

@@ -74,6 +74,19 @@ def coupled(L: int) -> int:
     return (L + 1) // 2
 
 
+def drives(
+    q: FloatArray, Q: FloatArray, G: FloatArray, alpha: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """lam(l) = q(l-1) Q(l) q(l), the fields of the neurons and alpha q(l-1) q(l) G(l).
+
+    Field of hidden layer l: Q(l) G(l) q(l-1) + Q(l+1) G(l+1) q(l+1).
+    """
+    both, drive = q[:-1] * q[1:], Q * G
+    field = np.zeros_like(q)
+    field[1:-1] = drive[:-1] * q[:-2] + drive[1:] * q[2:]
+    return both * Q, field, alpha * (both * G)
+
+
 class Pass:
     """The layers of one evaluation.
 

@@ -19,11 +19,11 @@ import numpy as np
 from scipy.sparse import diags_array
 from scipy.sparse.linalg import eigsh
 
-from replicadnn.kernels.theory.boundaries import gap_boundary
 from replicadnn.problem import Problem
 from replicadnn.theory import spherical
 from replicadnn.theory.broken.state import Evaluation, Replicon
 from replicadnn.theory.closures.averaged.broken_flows import Layers, coupled, hidden
+from replicadnn.theory.closures.smoothed import Step
 from replicadnn.types import FloatArray
 
 ROUNDING = 1e-12  # of a vector of length one
@@ -32,8 +32,7 @@ DENSE = 300  # unknowns above which the leading vector is found by Lanczos steps
 
 def liquid_curvature(problem: Problem) -> float:
     """f''(0)^2 of an interaction with lam = 0."""
-    f, f1, f2 = np.zeros(1), np.zeros(1), np.zeros(1)
-    gap_boundary(problem.kappa, problem.beta, 1.0, 1.0, 0, f, f1, f2)
+    _, _, f2 = Step(problem.kappa, problem.beta).smoothed(np.zeros(1), 1.0)
     return float(f2[0] ** 2)
 
 
