@@ -124,7 +124,7 @@ def run(args: list[str] | None = None) -> int:
 
     try:
         stops = (signal.SIGINT, signal.SIGTERM)  # the second: a batch system at its time limit
-        with interrupt.safely(signals=stops, say=_STOPPING):
+        with interrupt.safely(signals=stops, say=_STOPPING), interrupt.at_imports():
             code = cli.main(
                 args=args, prog_name="replicadnn", standalone_mode=False,
                 auto_envvar_prefix="REPLICADNN",

@@ -59,7 +59,9 @@ def _unfixed(fix: Sequence[str], several: str) -> Exception:
     """The error of points that differ in too much; ``several``: of `Sweep.several`."""
     from replicadnn.errors import InputError
 
-    return InputError("fix", " ".join(fix) or None, several.replace("such as ", "such as --fix "))
+    return InputError(
+        "fix", " ".join(fix) or "not given", several.replace("such as ", "such as --fix ")
+    )
 
 
 def solutions(

@@ -132,6 +132,26 @@ def safely(*, signals: tuple[int, ...] = (), say: str = "") -> Iterator[None]:
         raise KeyboardInterrupt
 
 
+class _Imports:
+    """A finder that finds nothing."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Called as an import begins; in another thread than the main one it does nothing."""
+        if threading.current_thread() is threading.main_thread():
+            check()
+
+
+@contextlib.contextmanager
+def at_imports() -> Iterator[None]:
+    """Let the beginning of every import be a safe point too: those of a command take seconds."""
+    finder = _Imports()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
 def _of_interrupt(error: BaseException | None) -> bool:
     """Did a second Ctrl-C, or the handler of a caller, raise where a kernel handed back?
 

@@ -300,7 +300,7 @@ def test_computed_boundaries_take_their_place(
     words = ["plot", "map", str(plane.path), "--x", "L", "--y", "kappa"]
     assert run(words) == 2
     said = capsys.readouterr().err.strip()
-    assert said == "Error: fix = None: one value each of alpha, such as --fix alpha=2.0"
+    assert said == "Error: fix = 'not given': one value each of alpha, such as --fix alpha=2.0"
     assert run([*words, "--fix", "alpha=2.0", "-o", str(plane.path) + ".png"]) == 0
 
 

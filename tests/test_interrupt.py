@@ -192,6 +192,12 @@ def test_while_modules_are_imported(module: str) -> None:
     assert "Traceback" not in done.stderr
     if module != "numpy":  # before the command has begun
         assert done.stderr == "Error: interrupted\n"
+    else:  # at the next import, with nothing computed
+        said = [line for line in done.stderr.splitlines() if line]
+        assert len(said) == 2
+        assert said[0].startswith("interrupt: stopping at the next safe point")
+        assert said[1] == "Error: interrupted"
+    assert done.stdout == ""
 
 
 def test_the_pilot_run_is_interrupted(

@@ -230,8 +230,10 @@ def _name_parts(ax: Axes, roles: _Roles, many: bool) -> list[Line2D]:
             shown = "" if roles.by_marker else marker
             found += ax.plot([], [], color=colour, marker=shown, label=text)
     for place, part in enumerate(roles.markers if roles.by_marker else ()):
-        look = {"color": _GREY, "marker": MARKERS[place], "linestyle": "none"}
-        found += ax.plot([], [], **look, label=_words(roles.by_marker, part))
+        found += ax.plot(
+            [], [], color=_GREY, marker=MARKERS[place], linestyle="none",
+            label=_words(roles.by_marker, part),
+        )  # fmt: skip
     for place, part in enumerate(roles.lines if len(roles.lines) > 1 else ()):
         label = _words(roles.by_line, part)
         found += ax.plot([], [], color=_GREY, linestyle=line_of(place), label=label)

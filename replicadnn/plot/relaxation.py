@@ -12,7 +12,14 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
-from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
+from replicadnn.plot.canvas import (
+    drawing,
+    entitle,
+    few_decades,
+    figure_legend,
+    panels,
+    place_legend,
+)
 from replicadnn.plot.curves import LEGEND_MAX, asked
 from replicadnn.plot.naming import Facts, Names, facts_of, tell_apart
 from replicadnn.plot.notebook import Figure
@@ -139,6 +146,7 @@ def relaxation(
                 **base,
             )  # fmt: skip
         ax.set_yscale("log")
+        few_decades(ax.yaxis)
         _layer_axis(ax, runs)
         ax.set_ylabel(rf"relaxation time of {_WHAT[quantity]}  $\tau_{quantity}(l)$  (sweeps)")
         if legend:
@@ -340,6 +348,7 @@ def relaxation_figure(
         high = max(ax.get_ylim()[1] for ax in upper)
         for ax in upper:
             ax.set_ylim(low, high)
+            few_decades(ax.yaxis)
         _letters(axes)
         handles = lower[-1].get_legend_handles_labels()[0]
         if len(handles) <= LEGEND_MAX:

@@ -75,21 +75,21 @@ def judged_points(
     x, value, error = (np.asarray(a, float) for a in (x, value, error))
     known = np.isfinite(value)
     bars = np.where(np.isfinite(error), error, 0.0)
-    look = {"linestyle": "none", "capsize": 2} | look
-    ax.errorbar(x[known], value[known], bars[known], label=label, **look)
-    look |= {"linestyle": "none", "markerfacecolor": "none"}
+    base: dict[str, Any] = {"linestyle": "none", "capsize": 2} | look
+    ax.errorbar(x[known], value[known], bars[known], label=label, **base)
+    base |= {"linestyle": "none", "markerfacecolor": "none"}
     height = np.full(value.shape, np.nan) if bound is None else np.asarray(bound, float)
     bounded = ~known & np.isfinite(height)
     arrows = np.broadcast_to(np.asarray(length, float), value.shape)
     if bounded.any():
         ax.errorbar(
             x[bounded], height[bounded], arrows[bounded], lolims=side == "lower",
-            uplims=side == "upper", **look,
+            uplims=side == "upper", **base,
         )  # fmt: skip
     rest = np.full(value.shape, np.nan) if raw is None else np.asarray(raw, float)
     bare = ~known & ~bounded & np.isfinite(rest)
     if bare.any():
-        ax.errorbar(x[bare], rest[bare], bars[bare], **look)
+        ax.errorbar(x[bare], rest[bare], bars[bare], **base)
     return int(np.count_nonzero(known | bounded | bare))
 
 
