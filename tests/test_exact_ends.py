@@ -197,10 +197,16 @@ def test_full_equations_by_plain_sums() -> None:
     np.testing.assert_allclose(P, Q_rest, rtol=1e-8)
 
 
-def extrapolated(m: list[float], alpha: list[float]) -> float:
-    """To m = 0 with 1, m, m^(3/2), m^2: omega of order sqrt(V) weighs sqrt(m)."""
-    basis = np.power.outer(np.array(m), [0.0, 1.0, 1.5, 2.0])
-    return float(np.linalg.solve(basis, np.array(alpha))[0])
+def extrapolated(m: list[float], alpha: list[float]) -> tuple[float, float]:
+    """To m = 0 with 1, m, m^(3/2), m^2, and the change from the order before.
+
+    m^(3/2): omega of order sqrt(V) weighs sqrt(m).
+    """
+    ends = []
+    for n in (3, 4):
+        basis = np.power.outer(np.array(m[-n:]), [0.0, 1.0, 1.5, 2.0][:n])
+        ends.append(float(np.linalg.solve(basis, np.array(alpha[-n:]))[0]))
+    return ends[1], abs(ends[1] - ends[0])
 
 
 @pytest.mark.slow
@@ -212,7 +218,9 @@ def test_end_of_one_level_from_the_full_equations() -> None:
         alpha, p, P = one_level_at(m, p, P, alpha)
         alphas.append(alpha)
     assert alphas[-1] == pytest.approx(8.9901389, abs=1e-6)
-    assert extrapolated(steps, alphas) == pytest.approx(ENDS[2, 1], abs=2e-4)
+    end, error = extrapolated(steps, alphas)
+    assert error < 2e-3
+    assert end == pytest.approx(ENDS[2, 1], abs=2e-4)
 
 
 @pytest.mark.slow
@@ -228,7 +236,8 @@ def test_end_of_two_levels_from_the_full_equations() -> None:
         *((p.state.m[-1], p.alpha) for p in path.points), strict=True
     ))  # fmt: skip
     chosen = [min(range(len(m)), key=lambda i: abs(m[i] - x)) for x in (0.33, 0.23, 0.16, 0.12)]
-    end = extrapolated([m[i] for i in chosen], [alpha[i] for i in chosen])
-    assert end == pytest.approx(ENDS[2, 2], abs=5e-3)
+    end, error = extrapolated([m[i] for i in chosen], [alpha[i] for i in chosen])
+    assert error < 0.025
+    assert end == pytest.approx(ENDS[2, 2], abs=error)
     last = path.points[-1]
     assert last.state.m[1] / last.state.m[2] == pytest.approx(0.4426, abs=5e-3)

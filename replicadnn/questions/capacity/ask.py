@@ -53,7 +53,8 @@ def capacity(
         Margin, -10..10; every L is combined with every kappa.
     ansatz : {"rs", "1rsb", "rsb"}
         Default rs, unlike `replicadnn.solve` at random data: the only ansatz that every closure
-        has, and whose end is reached on the full equations; rsb follows saturated branches.
+        has, and whose end is reached on the full equations; rsb: saturated branches (closure exact:
+        the limit m -> 0, kappa = 0, more than one level up to L = 6).
     levels : int
         Levels K of rsb, 1..6; default 3, fewer than in `replicadnn.solve`: an end is computed at
         K = 1, 2, ... levels, and the last change is the error.

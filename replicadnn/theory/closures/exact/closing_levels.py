@@ -29,8 +29,8 @@ from replicadnn.theory.closures.exact.limit_flow import LimitFlow, hidden_flow, 
 from replicadnn.theory.counting import counting_bound
 from replicadnn.types import FloatArray
 
-#: Depth up to which it is solved.
-DEEPEST = 8
+#: Depth up to which it is solved in a few minutes.
+DEEPEST = 6
 #: Guess: y_i, q_i, Q_i = (i/K) to these powers.
 _GUESS = (1.2, 0.45, 0.22)
 #: Rounds of passes and passes of a round; steps of y: first, least and largest length in units of
