@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 from numba.core.registry import cpu_target
 
-from replicadnn.kernels import _parts
+from replicadnn.kernels import _jit, _parts
 from replicadnn.kernels._jit import jit_ieee_strict, jit_short, jit_strict
 
 LINE = "replicadnn: compiling its loops for this machine (some 10 s, only the first time)\n"
@@ -78,6 +80,41 @@ def test_other_functions_of_numba_use_what_kernels_have_compiled() -> None:
         return out
 
     assert own(4).tolist() == [0, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("version", "known"), [((0, 60), True), ((0, 68), True), ((0, 69), False), ((1, 0), False)]
+)
+def test_a_numba_that_nobody_has_tried_compiles_its_own_way(
+    version: tuple[int, int], known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _jit.knows(version) is known
+    monkeypatch.setattr(_jit, "knows", lambda _: known)
+    ratio, ratios = pair()
+    assert ratios(np.array([6.0, 1.0]), np.array([2.0, 0.0])).tolist() == [3, 300]
+    assert (ratio.signatures == []) is known  # a part leaves no form that Python could call
+
+
+_PLAIN = """
+from replicadnn.kernels import _jit
+_jit.knows = lambda version: False
+import replicadnn as rd
+for options in ({"levels": 2}, {"levels": 1, "closure": "exact", "ansatz": "rsb"}, {}):
+    scenario = "random" if options else "teacher-student"
+    print(rd.solve(4, 2, scenario=scenario, **options).free_entropy)
+"""
+
+
+@pytest.mark.slow
+def test_without_parts_the_numbers_are_the_same() -> None:
+    values = []
+    for text in (_PLAIN, _PLAIN.replace("_jit.knows =", "unused =")):
+        done = subprocess.run(
+            [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=1200
+        )
+        values.append([float(word) for word in done.stdout.split()])
+    assert len(values[0]) == 3
+    np.testing.assert_allclose(*values, rtol=1e-12)
 
 
 def test_garbage_is_collected_again() -> None:
