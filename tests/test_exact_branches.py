@@ -162,22 +162,35 @@ def starts_between(
     return begun
 
 
-def test_the_search_between_ends_with_the_first_start_that_leads_nowhere_new() -> None:
-    """L = 6, the smallest solution liquid in layers 1..3: starts below begin at k = 3."""
+def test_a_series_of_starts_ends_where_one_bounds_the_rest() -> None:
+    """L = 6, layers 1..3 liquid: (a) n = 1, 2, ..., (b) k = 1..4, (c) k = 3, 4, 5."""
     low, high = State.liquid(6), full_order(Problem(alpha=100.0, L=6))
     low.q[4:6], low.p[4:6] = 0.5, 0.5
-    partly = [low.copy() for _ in range(2)]
-    for n, state in enumerate(partly, start=1):
-        state.q[6 - n : 6] = 1.0
-    here = equations(6, 100.0)
-    below = [low, low, low]  # k = 3, 4, 5
-    for above, begun in (
-        ([low], 1), ([None], 1), ([high], 1), ([partly[0], low], 2),
-        ([partly[0], partly[0]], 2), ([*partly, high], 3), ([*partly, partly[0]], 3),
-    ):  # fmt: skip
-        assert starts_between(here, low, high, [*above, *below]) == begun + 3
-    assert starts_between(here, low, high, [low, high]) == 2  # k = 3 leads to the largest
-    assert starts_between(here, low, high, [low, low, None, partly[0]]) == 4
+    one, two = low.copy(), low.copy()
+    one.q[5] = two.q[5] = two.q[4] = 1.0
+    for found, a, b, c in (
+        ([low], 1, 1, 3),  # all other starts lead to low
+        ([None], 1, 4, 3),  # the search has failed: nothing bounds (b)
+        ([high], 1, 0, 3),  # the crystal: so do the starts of (b), which lie above
+        ([one, low], 2, 1, 3),
+        ([one, one], 2, 4, 3),
+        ([one, two, high], 3, 0, 3),
+        ([one, two, one], 3, 4, 3),
+        ([low, high, one, low], 1, 3, 3),
+        ([low, low, high], 1, 1, 1),  # (c) has come to the crystal
+        ([low, low, low, None, one], 1, 1, 3),
+    ):
+        assert starts_between(equations(6, 100.0), low, high, found) == a + b + c
+
+
+def test_networks_ordered_but_for_the_inputs_at_finite_beta() -> None:
+    """L = 10, beta = 3: next to the inputs such states exist before they do at the output."""
+    assert list(branches(10, 69.0, beta=3.0)) == ["continuous", "saturated"]
+    found = branches(10, 70.335, beta=3.0)
+    assert list(found) == ["continuous", "saturated", "partly saturated"]
+    assert found["partly saturated"].q_ea[1] == pytest.approx(0.8888, abs=5e-5)
+    names = ["partly saturated 7", "partly saturated 8"]
+    assert list(branches(10, 72.0, beta=3.0)) == ["continuous", "saturated", *names]
 
 
 def test_no_network_is_torn_between_its_front_and_the_inputs() -> None:

@@ -80,7 +80,9 @@ def find_branches(
     for top in equations.starts_above():
         fall(top)
     if between and lowest.found and len(found) > 1:
+        ends = len(found)
         equations.search_between(lowest.state, found[-1].state, fall)
+        found[ends:] = sorted(found[ends:], key=lambda one: float(one.state.q.sum()))
     named = _numbered(
         [
             Candidate(

@@ -74,26 +74,36 @@ class Equations:
     def search_between(self, smallest: State, largest: State, fall: Fall) -> None:
         """Teacher-student, up to 40 layers: partly ordered networks (docs/theory.md, section 8.12).
 
-        One more layer of the largest solution at the output, above what was found with one less:
-        its neurons are to the layers below what data are to a network without it.  Where that
-        leads to nothing new, more layers do not either.  Then layers 1..k of the largest solution,
-        k rising, where the smallest has a signal above them: once such a start leads to the
-        largest solution, so do those above it.
+        The map being monotone, the solutions that nested starts lead to are nested: a series of
+        starts is left where it reaches a solution that bounds the rest of it.
         """
         L = self.problem.L
         if not self.problem.teacher or L > FRONT:
             return
-        seen = [largest]
-        last: State | None = smallest
-        while last is not None and all(distance(last, one) > SAME for one in seen):
-            seen.append(last)
-            last = fall(_joined(last, largest, L - 1, 1))
+        met = self._from_the_output(smallest, largest, fall)
+        if met is None or distance(met, largest) > SAME:
+            for k in range(1, L - 1):
+                found = fall(_joined(smallest, largest, k, L - k))
+                if _same(found, met):
+                    break
         solid = 1 + np.flatnonzero(smallest.q[1:-1] > 0.0)
         first = int(solid[0]) if solid.size else L
         for k in range(max(first - 1, 2), L):
-            found = fall(_joined(largest, smallest, k, 0))
-            if found is not None and distance(found, largest) < SAME:
-                return
+            if _same(fall(_joined(largest, smallest, k, 0)), largest):
+                break
+
+    def _from_the_output(self, smallest: State, largest: State, fall: Fall) -> State | None:
+        """Layers of the largest solution at the output, each above what was found without it.
+
+        The neurons of such a layer are to the layers below what data are to a network without it.
+        Returns what the first start that leads to nothing new has led to.
+        """
+        seen = [largest]
+        last: State | None = smallest
+        while last is not None and not any(_same(last, one) for one in seen):
+            seen.append(last)
+            last = fall(_joined(last, largest, self.problem.L - 1, 1))
+        return last
 
     def layers(self, state: State) -> Pass:
         """Averages of every layer at ``state``."""
@@ -185,6 +195,11 @@ class Equations:
             return None
         at = self.layers(state)
         return replicon.replicon(self.problem, state, at.G, self.slopes(at))
+
+
+def _same(one: State | None, other: State | None) -> bool:
+    """Whether two searches have come to one solution."""
+    return one is not None and other is not None and distance(one, other) < SAME
 
 
 def _joined(below: State, above: State, k: int, shift: int) -> State:
