@@ -17,6 +17,7 @@ _COMMANDS = {
     "complexity": "number of saturated states of random data, Sigma(m)",
     "transitions": "where the layers become solid: thresholds alpha(l), first-order steps",
     "generalisation": "error of the typical student on fresh inputs",
+    "propagate": "random wide networks: signals and gradients by layer, fixed points",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",

@@ -227,6 +227,15 @@ def complexity(file: str, figure: Figure) -> int:
     return figure.write(save_complexity, load_kind("complexity", file))
 
 
+@_subcommand("propagation", files=True)
+def propagation(file: tuple[str, ...], figure: Figure) -> int:
+    """Correlations and gradients of random networks against the layer; several files in one."""
+    from replicadnn.plot import save_propagation
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_propagation, [load_kind("propagation", one) for one in file])
+
+
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""

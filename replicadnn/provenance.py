@@ -26,6 +26,12 @@ def version() -> str:
 
 
 @cache
+def _installed(name: str) -> str:
+    """Version of a package that is needed."""
+    return metadata.version(name)
+
+
+@cache
 def revision() -> str:
     """Git revision of a source checkout, "" for an installed package."""
     root = Path(__file__).resolve().parent.parent
@@ -54,9 +60,9 @@ def provenance(**extra: object) -> dict[str, str]:
         "git_revision": revision(),
         "command_line": _command_line(),
         "python": platform.python_version(),
-        "numpy": metadata.version("numpy"),
-        "scipy": metadata.version("scipy"),
-        "numba": metadata.version("numba"),
+        "numpy": _installed("numpy"),
+        "scipy": _installed("scipy"),
+        "numba": _installed("numba"),
         "host": platform.node(),
         "platform": platform.platform(),
         "threads": "1",

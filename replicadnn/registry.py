@@ -23,6 +23,8 @@ DATASETS = {
     "MonteCarloResult": "replicadnn.storage.labelled:of_run",
     "TemperingResult": "replicadnn.storage.labelled:of_run",
     "Generalisation": "replicadnn.questions.generalisation:dataset",
+    "Propagation": "replicadnn.wide.signals:dataset",
+    "Networks": "replicadnn.wide.networks:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -33,6 +35,8 @@ READERS = {
     "capacity": "replicadnn.questions.capacity:load_capacity",
     "stability": "replicadnn.questions.stability:load_stability",
     "complexity": "replicadnn.questions.complexity:load_complexity",
+    "propagation": "replicadnn.wide.signals:load_propagation",
+    "wide-networks": "replicadnn.wide.networks:load_networks",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

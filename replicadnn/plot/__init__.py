@@ -16,6 +16,7 @@ from replicadnn.plot.generalisation import (
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.profile import profile, profile_figure, save_profile
+from replicadnn.plot.propagation import propagation, propagation_figure, save_propagation
 from replicadnn.plot.relaxation import (
     correlation,
     overlaps,
@@ -49,6 +50,8 @@ __all__ = [
     "parisi_figure",
     "profile",
     "profile_figure",
+    "propagation",
+    "propagation_figure",
     "relaxation",
     "relaxation_figure",
     "replicon",
@@ -62,6 +65,7 @@ __all__ = [
     "save_overlaps",
     "save_parisi",
     "save_profile",
+    "save_propagation",
     "save_relaxation",
     "save_stability",
     "save_transitions",

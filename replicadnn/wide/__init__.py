@@ -1,0 +1,42 @@
+"""Random, infinitely wide networks before training: how signals and gradients pass through them.
+
+Imported on first use; nothing here is compiled.
+
+* `propagation` - variances, correlations and gradients by layer, fixed points; `Propagation`
+* `wide_networks` - the same measured on networks of width M; `Networks`
+* `Activation` - an activation of one's own; `activation` - a built-in one by its name
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_PUBLIC = {
+    "Activation": "replicadnn.wide.activations",
+    "activation": "replicadnn.wide.activations",
+    "propagation": "replicadnn.wide.signals",
+    "Propagation": "replicadnn.wide.signals",
+    "wide_networks": "replicadnn.wide.networks",
+    "Networks": "replicadnn.wide.networks",
+}
+
+if TYPE_CHECKING:
+    from replicadnn.wide.activations import Activation as Activation
+    from replicadnn.wide.activations import activation as activation
+    from replicadnn.wide.networks import Networks as Networks
+    from replicadnn.wide.networks import wide_networks as wide_networks
+    from replicadnn.wide.signals import Propagation as Propagation
+    from replicadnn.wide.signals import propagation as propagation
+
+__all__ = [*_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'replicadnn.wide' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
