@@ -18,6 +18,7 @@ _COMMANDS = {
     "transitions": "where the layers become solid: thresholds alpha(l), first-order steps",
     "generalisation": "error of the typical student on fresh inputs",
     "propagate": "random wide networks: signals and gradients by layer, fixed points",
+    "phase-diagram": "random wide networks: ordered or chaotic, critical line, trainable depth",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",

@@ -236,6 +236,15 @@ def propagation(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_propagation, [load_kind("propagation", one) for one in file])
 
 
+@_subcommand("phase-diagram")
+def phase_diagram(file: str, figure: Figure) -> int:
+    """Growth of gradients and trainable depth over both variances, and the critical line."""
+    from replicadnn.plot import save_phase_diagram
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_phase_diagram, load_kind("phase-diagram", file))
+
+
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""

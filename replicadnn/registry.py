@@ -24,6 +24,7 @@ DATASETS = {
     "TemperingResult": "replicadnn.storage.labelled:of_run",
     "Generalisation": "replicadnn.questions.generalisation:dataset",
     "Propagation": "replicadnn.wide.signals:dataset",
+    "PhaseDiagram": "replicadnn.wide.phases:dataset",
     "Networks": "replicadnn.wide.networks:dataset",
 }
 #: Kind of a file -> function (path) -> result.
@@ -36,6 +37,7 @@ READERS = {
     "stability": "replicadnn.questions.stability:load_stability",
     "complexity": "replicadnn.questions.complexity:load_complexity",
     "propagation": "replicadnn.wide.signals:load_propagation",
+    "phase-diagram": "replicadnn.wide.phases:load_phase_diagram",
     "wide-networks": "replicadnn.wide.networks:load_networks",
 }
 #: What reads the store of a sweep, of whatever kind.

@@ -15,6 +15,11 @@ from replicadnn.plot.generalisation import (
 )
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
+from replicadnn.plot.phase_diagram import (
+    phase_diagram,
+    phase_diagram_figure,
+    save_phase_diagram,
+)
 from replicadnn.plot.profile import profile, profile_figure, save_profile
 from replicadnn.plot.propagation import propagation, propagation_figure, save_propagation
 from replicadnn.plot.relaxation import (
@@ -48,6 +53,8 @@ __all__ = [
     "overlaps_figure",
     "parisi",
     "parisi_figure",
+    "phase_diagram",
+    "phase_diagram_figure",
     "profile",
     "profile_figure",
     "propagation",
@@ -64,6 +71,7 @@ __all__ = [
     "save_generalisation",
     "save_overlaps",
     "save_parisi",
+    "save_phase_diagram",
     "save_profile",
     "save_propagation",
     "save_relaxation",

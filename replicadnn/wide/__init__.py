@@ -3,6 +3,7 @@
 Imported on first use; nothing here is compiled.
 
 * `propagation` - variances, correlations and gradients by layer, fixed points; `Propagation`
+* `phase_diagram` - maps over both variances, critical line; `PhaseDiagram`
 * `wide_networks` - the same measured on networks of width M; `Networks`
 * `Activation` - an activation of one's own; `activation` - a built-in one by its name
 """
@@ -17,6 +18,8 @@ _PUBLIC = {
     "activation": "replicadnn.wide.activations",
     "propagation": "replicadnn.wide.signals",
     "Propagation": "replicadnn.wide.signals",
+    "phase_diagram": "replicadnn.wide.phases",
+    "PhaseDiagram": "replicadnn.wide.phases",
     "wide_networks": "replicadnn.wide.networks",
     "Networks": "replicadnn.wide.networks",
 }
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from replicadnn.wide.activations import activation as activation
     from replicadnn.wide.networks import Networks as Networks
     from replicadnn.wide.networks import wide_networks as wide_networks
+    from replicadnn.wide.phases import PhaseDiagram as PhaseDiagram
+    from replicadnn.wide.phases import phase_diagram as phase_diagram
     from replicadnn.wide.signals import Propagation as Propagation
     from replicadnn.wide.signals import propagation as propagation
 
