@@ -245,6 +245,15 @@ def phase_diagram(file: str, figure: Figure) -> int:
     return figure.write(save_phase_diagram, load_kind("phase-diagram", file))
 
 
+@_subcommand("jacobian", files=True)
+def jacobian(file: tuple[str, ...], figure: Figure) -> int:
+    """Singular values of the Jacobian: law, edge, atoms, drawn networks; several files in one."""
+    from replicadnn.plot import save_jacobian
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_jacobian, [load_kind("jacobian", one) for one in file])
+
+
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""

@@ -38,6 +38,7 @@ READERS = {
     "complexity": "replicadnn.questions.complexity:load_complexity",
     "propagation": "replicadnn.wide.signals:load_propagation",
     "phase-diagram": "replicadnn.wide.phases:load_phase_diagram",
+    "jacobian": "replicadnn.wide.singular:load_jacobian",
     "wide-networks": "replicadnn.wide.networks:load_networks",
 }
 #: What reads the store of a sweep, of whatever kind.

@@ -13,6 +13,7 @@ from replicadnn.plot.generalisation import (
     generalisation_figure,
     save_generalisation,
 )
+from replicadnn.plot.jacobian import jacobian, save_jacobian
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.phase_diagram import (
@@ -49,6 +50,7 @@ __all__ = [
     "gaps",
     "gaps_figure",
     "generalisation_figure",
+    "jacobian",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -69,6 +71,7 @@ __all__ = [
     "save_figure",
     "save_gaps",
     "save_generalisation",
+    "save_jacobian",
     "save_overlaps",
     "save_parisi",
     "save_phase_diagram",

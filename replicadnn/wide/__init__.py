@@ -4,6 +4,7 @@ Imported on first use; nothing here is compiled.
 
 * `propagation` - variances, correlations and gradients by layer, fixed points; `Propagation`
 * `phase_diagram` - maps over both variances, critical line; `PhaseDiagram`
+* `jacobian` - singular values of the input-output Jacobian; `Jacobian`, `Spectrum`
 * `wide_networks` - the same measured on networks of width M; `Networks`
 * `Activation` - an activation of one's own; `activation` - a built-in one by its name
 """
@@ -20,6 +21,9 @@ _PUBLIC = {
     "Propagation": "replicadnn.wide.signals",
     "phase_diagram": "replicadnn.wide.phases",
     "PhaseDiagram": "replicadnn.wide.phases",
+    "jacobian": "replicadnn.wide.singular",
+    "Jacobian": "replicadnn.wide.singular",
+    "Spectrum": "replicadnn.wide.spectrum",
     "wide_networks": "replicadnn.wide.networks",
     "Networks": "replicadnn.wide.networks",
 }
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
     from replicadnn.wide.phases import phase_diagram as phase_diagram
     from replicadnn.wide.signals import Propagation as Propagation
     from replicadnn.wide.signals import propagation as propagation
+    from replicadnn.wide.singular import Jacobian as Jacobian
+    from replicadnn.wide.singular import jacobian as jacobian
+    from replicadnn.wide.spectrum import Spectrum as Spectrum
 
 __all__ = [*_PUBLIC]
 

@@ -39,8 +39,8 @@ def gaussian(z: FloatArray) -> FloatArray:
 
 
 def sech2(x: FloatArray) -> FloatArray:
-    """1 / cosh(x)^2 without overflow."""
-    e = np.exp(-2.0 * np.abs(x))
+    """1 / cosh(x)^2 without overflow, of complex numbers too."""
+    e = np.exp(-2.0 * np.where(np.real(x) < 0.0, -x, x))
     return np.asarray(4.0 * e / (1.0 + e) ** 2)
 
 

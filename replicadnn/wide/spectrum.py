@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import make_interp_spline
 from scipy.optimize import brentq
 
-from replicadnn.errors import InputError
 from replicadnn.results import ResultBase
 from replicadnn.types import FloatArray
 from replicadnn.validate import real
@@ -140,13 +139,15 @@ class Spectrum(ResultBase):
         ] or [self._line()]
 
 
-def _cumulative(found: Spectrum) -> CubicSpline:
-    """Continuous mass above x as a function of tau = sqrt(ln(edge/x))."""
+def _cumulative(found: Spectrum) -> Callable[[float], float]:
+    """Continuous mass above x as a function of tau = sqrt(ln(edge/x)).
+
+    The integrand is an even, smooth function of tau that is 0 at 0: a spline through its image too.
+    """
     tau = np.sqrt(np.maximum(math.log(found.edges[1]) - found.log_x, 0.0))
-    integrand = np.append(0.0, 2.0 * tau * found.log_density)
-    spline = CubicSpline(np.append(0.0, tau), integrand, bc_type=((1, 0.0), "not-a-knot"))
-    total: CubicSpline = spline.antiderivative()
-    return total
-
-
-__all__ = ["InputError", "Spectrum"]
+    f = 2.0 * tau * found.log_density
+    nodes = np.concatenate([-tau[::-1], [0.0], tau])
+    spline = make_interp_spline(nodes, np.concatenate([f[::-1], [0.0], f]), k=9)
+    total = spline.antiderivative()
+    start = float(total(0.0))
+    return lambda at: float(total(at)) - start
