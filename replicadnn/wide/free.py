@@ -1,6 +1,6 @@
 """The law of the squared singular values of J = prod_l D^l W^l, as a curve lambda(u).
 
-With m(y) = E[d/(y - d)], d = phi'(sqrt(q*) z)^2 (docs/wide.md, eqs. 16 to 18):
+With m(y) = E[d/(y - d)], d = phi'(sqrt(q*) z)^2 (docs/wide.md, eqs. 15 to 17):
 
     Gaussian    lambda = sigma_w^{2L} y^L m^{L-1} (1 + m)
     orthogonal  lambda = sigma_w^{2L} y^L (m/(1 + m))^{L-1},      G(lambda) = (1 + m)/lambda.
@@ -81,7 +81,7 @@ class Pieces:
 
     @property
     def edge(self) -> float:
-        """p + m*, m* in closed form (docs/wide.md, eqs. 19 and 20)."""
+        """p + m*, m* in closed form (docs/wide.md, eqs. 18 and 19)."""
         L, p = self.L, self.p
         if self.orthogonal:
             return p + p / (L * (1.0 - p) - 1.0)
@@ -157,9 +157,12 @@ def slope_law(phi: Activation, q: float) -> tuple[ComplexArray, ComplexArray, fl
         w = 2.0 * v * slope * np.exp(-0.5 * z * z) / SQRT_2PI
         top = float(phi.derivative(np.zeros(1))[0] ** 2)
         return phi.derivative(root * z) ** 2, w, top  # type: ignore[arg-type, return-value]
-    z, w = _real_nodes(lambda z: np.asarray(phi.derivative(root * z) ** 2), phi.kinks, root)
-    d = np.asarray(phi.derivative(root * z), float) ** 2
-    return d.astype(complex), w.astype(complex), float(d.max())
+
+    def d(z: FloatArray) -> FloatArray:
+        return np.asarray(phi.derivative(root * z) ** 2, np.float64)
+
+    x, weight = _real_nodes(d, phi.kinks, root)
+    return d(x).astype(complex), weight.astype(complex), float(d(x).max())
 
 
 def _path(phi: Activation, q: float, t: FloatArray) -> tuple[ComplexArray, ComplexArray]:
@@ -167,7 +170,7 @@ def _path(phi: Activation, q: float, t: FloatArray) -> tuple[ComplexArray, Compl
     if isinstance(phi.averages, Erf):
         a = 2.0 * phi.averages.gain**2 * q
         lift = min(0.5 * math.pi / a, 4.0)
-        z = np.sqrt(t * t + 1j * lift * t * t / (1.0 + t * t))
+        z: ComplexArray = np.sqrt(t * t + 1j * lift * t * t / (1.0 + t * t))
         return z, (t + 1j * lift * t / (1.0 + t * t) ** 2) / z
     rise = min(math.pi / 8.0 / math.sqrt(q), 1.0)
     return t + 1j * rise * np.tanh(t), 1.0 + 1j * rise / np.cosh(t) ** 2
@@ -245,13 +248,12 @@ def _walk(curve: Curve, step: float) -> Walk:
             residual = max(residual, wrong)
         if part < _LAST * largest and count > 8:
             break
-    rho = np.array(rhos)
-    tau = step * np.arange(1.0, count + 1.0)
-    weights = 2.0 * step * tau * rho
+    density = np.array(rhos)
+    weights = 2.0 * step**2 * np.arange(1.0, count + 1.0) * density
     x = np.exp(np.array(logs))
     moments = [weights * x**power for power in (0, 2)]
     moved = max(abs(float(np.sum(m) - 2.0 * np.sum(m[1::2]))) / float(np.sum(m)) for m in moments)
-    return Walk(np.array(logs), rho, weights, residual, moved)
+    return Walk(np.array(logs), density, weights, residual, moved)
 
 
 def _predict(known: list[complex], first: complex, side: float) -> complex:

@@ -56,7 +56,7 @@ class Jacobian(Answer):
     q_star, chi_1 : float
         Fixed point at which the network is, and growth of the mean by layer.
     mean, variance : float
-        Of the squared singular values, in closed form (docs/wide.md, eq. 21); ``variance`` -> 0 is
+        Of the squared singular values, in closed form (docs/wide.md, eq. 20); ``variance`` -> 0 is
         dynamical isometry.
     spectrum : Spectrum
         The law: density, edges, atoms and their errors.
