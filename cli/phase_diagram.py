@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from replicadnn.cli.options import NumberList
@@ -26,14 +26,13 @@ _SHOWN = 12
     "--sigma-b2", type=NumberList(), help="Variances of the biases, rising.  [default: 0:0.3:31]"
 )
 @target_options("maps", "chi_1 and the trainable depth over both variances")
-def command(
-    activation: str, sigma_w2: list[float] | None, sigma_b2: list[float] | None, target: Target
-) -> int:
+def command(activation: str, target: Target, **options: Any) -> int:
     """Where random networks are ordered, critical or chaotic: critical line, maps, depth scales."""
     from replicadnn.wide import phase_diagram
 
-    axes = {"sigma_w2": sigma_w2 or (), "sigma_b2": sigma_b2 or ()}
-    return target.finish(partial(phase_diagram, activation, **axes), "row", _print, "phase-diagram")
+    return target.finish(
+        partial(phase_diagram, activation, **options), "row", _print, "phase-diagram"
+    )
 
 
 def _print(found: PhaseDiagram) -> None:

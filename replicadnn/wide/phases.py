@@ -209,8 +209,8 @@ _activation = activation
 def phase_diagram(
     activation: str | Activation,
     *,
-    sigma_w2: Number | Several = (),
-    sigma_b2: Number | Several = (),
+    sigma_w2: Number | Several | None = None,
+    sigma_b2: Number | Several | None = None,
     known: PhaseDiagram | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress = None,
@@ -285,9 +285,9 @@ def phase_diagram(
     return result(True)
 
 
-def _axis(name: str, values: Number | Several, usual: FloatArray) -> FloatArray:
+def _axis(name: str, values: Number | Several | None, usual: FloatArray) -> FloatArray:
     """Rising variances."""
-    given = numbers(name, values) if not isinstance(values, tuple) or values else usual.tolist()
+    given = usual.tolist() if values is None else numbers(name, values)
     check = weight_variance if name == "sigma_w2" else bias_variance
     axis = np.array([check(one) for one in given])
     if np.any(np.diff(axis) <= 0.0):
