@@ -25,6 +25,7 @@ DATASETS = {
     "Generalisation": "replicadnn.questions.generalisation:dataset",
     "Propagation": "replicadnn.wide.signals:dataset",
     "PhaseDiagram": "replicadnn.wide.phases:dataset",
+    "Jacobian": "replicadnn.wide.singular:dataset",
     "Networks": "replicadnn.wide.networks:dataset",
 }
 #: Kind of a file -> function (path) -> result.

@@ -12,6 +12,7 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
+from replicadnn.wide import free
 
 #: activation, sigma_b2 (None: not needed), init, L: largest s^2, variance.
 EDGES = {
@@ -172,7 +173,33 @@ def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "atom at 0 of mass" in capsys.readouterr().out
 
 
+def test_one_gaussian_layer_has_a_gap_above_zero() -> None:
+    """J = D W has rank p M: Marchenko-Pastur between (1 -+ sqrt p)^2 sigma_w2, and 1 - p at 0."""
+    law = rd.wide.jacobian("relu", L=1).spectrum
+    assert law.edges == pytest.approx((2 * (1 - 0.5**0.5) ** 2, 2 * (1 + 0.5**0.5) ** 2))
+    assert law.atoms == ((0.0, 0.5),)
+    assert abs(law.mass_error) < 1e-14
+    assert (law.mean, law.variance) == pytest.approx((1.0, 2.0), rel=1e-13)
+    assert law.above(0.5 * law.edges[0]) == pytest.approx(0.5, abs=1e-12)
+    assert law.quantile(0.25) == pytest.approx(law.quantile(0.25000001), rel=1e-6)
+    assert law.above(law.quantile(0.25)) == pytest.approx(0.25, abs=1e-9)
+
+
+@pytest.mark.parametrize("init", ["gaussian", "orthogonal"])
+def test_twice_as_many_nodes_change_nothing(init: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = {"sigma_b2": 0.05, "init": init, "L": 8}
+    one = rd.wide.jacobian("tanh", **at)
+    monkeypatch.setattr(free, "_STEP", 0.5 * free._STEP)
+    monkeypatch.setattr(free, "_FINE", 0.5 * free._FINE)
+    two = rd.wide.jacobian("tanh", **at)
+    assert two.spectrum.log_x.size > 1.5 * one.spectrum.log_x.size
+    assert two.largest == one.largest
+    assert two.spectrum.variance == pytest.approx(one.spectrum.variance, rel=1e-12)
+    assert two.quantile == pytest.approx(one.quantile, rel=1e-9)
+
+
 MISTAKES = {
+    "--activation relu --L 2 --init orthogonal": "L = 2: other than 1/(1 - p) = 2 with orthogonal",
     "--activation sign": "activation = 'sign': one with gradients",
     "--activation tanh --L 0": "L = 0: a whole number from 1 to 1000",
     "--activation relu --sigma-b2 0.1": "sigma_b2 = 0.1: 0 for relu, which is critical",

@@ -108,6 +108,16 @@ def test_small_variance_dies_and_is_told() -> None:
     assert (edge.q_star, edge.phase, edge.xi_q) == (0.0, "critical", math.inf)
 
 
+@pytest.mark.parametrize(("name", "c"), [("erf", 0.6), ("tanh", 0.6), ("relu", 0.6775475677665)])
+def test_variances_that_vanish_in_a_float(name: str, c: float) -> None:
+    """Small fields see the slope at 0; relu its arc-cosine kernel, (sin t + (pi - t) 0.6)/pi."""
+    p = rd.wide.propagation(name, sigma_w2=1e-9, L=60)
+    assert p.q[2] > 0.0
+    assert p.q[-1] < 1e-280
+    assert np.isnan(p.c[-1])
+    assert p.c[1] == pytest.approx(c, abs=1e-8)
+
+
 def test_a_plane_of_points_is_that_of_single_ones() -> None:
     phi = BUILT_IN["hard-tanh"]
     w, b = np.meshgrid([0.8, 1.5, 3.0], [0.01, 0.3])

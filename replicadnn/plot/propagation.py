@@ -70,6 +70,7 @@ def propagation(
             base: dict[str, Any] = {
                 "color": colour, "linestyle": line_of(place), "label": names.label(place) or "_one",
             }  # fmt: skip
+            colour = own[place].get("color", colour)
             ax.plot(layer, y, **base | own[place])
             if quantity == "c" and np.isfinite(one.c_star):
                 ax.axhline(one.c_star, color=colour, linestyle=":", linewidth=0.6)

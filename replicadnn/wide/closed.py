@@ -119,7 +119,7 @@ class Erf:
         y, other = self._parts(q, q, 1.0 - gap)
         # atan(a) - atan(b) = atan((a - b)/(1 + a b)), a - b from a^2 - b^2
         whole = (1.0 + 2.0 * self.gain**2 * q) ** 2
-        near = x**2 * gap * (2.0 - gap) * whole / (x * other + y * root)
+        near = x * gap * (2.0 - gap) * whole / (other + (1.0 - gap) * root)
         close = np.arctan2(near, root * other + x * y)
         far = np.arctan(x / root) - np.arctan(y / other)
         return np.asarray(2.0 / math.pi * np.where(np.asarray(gap) < 0.5, close, far))

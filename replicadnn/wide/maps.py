@@ -10,12 +10,14 @@ import math
 import numpy as np
 
 from replicadnn import interrupt
-from replicadnn.types import BoolArray, FloatArray
+from replicadnn.types import FloatArray
 from replicadnn.wide.activations import Activation
 from replicadnn.wide.ask import CRITICAL
 
 #: A variance that passes this has no fixed point; one below the floor is 0.
 _CEILING, _FLOOR = 1e9, 1e-12
+#: Variances below this have no correlation that a float could hold.
+_NOTHING = 1e-280
 #: Relative width at which a root is found.
 _CLOSE = 4e-16
 
@@ -34,14 +36,12 @@ def fixed_variance(
     up, down = change > 0.0, change < 0.0
     for _ in range(64):
         interrupt.check()
-        for side, edge, factor in ((up, high, 2.0), (down, low, 0.25)):
+        for side, edge, other, factor in ((up, high, low, 2.0), (down, low, high, 0.25)):
             if side.any():
-                before = edge[side]
+                other[side] = edge[side]
                 edge[side] *= factor
                 value = sigma_w2[side] * phi.square(edge[side]) + sigma_b2[side] - edge[side]
-                done = value <= 0.0 if factor > 1.0 else value >= 0.0
-                (low if factor > 1.0 else high)[side] = before
-                side[np.flatnonzero(side)[done] if side.ndim == 1 else _where(side, done)] = False
+                side[side] = value > 0.0 if factor > 1.0 else value < 0.0
         found[up & (high > _CEILING)], found[down & (low < _FLOOR)] = np.inf, 0.0
         up &= np.isnan(found)
         down &= np.isnan(found)
@@ -51,13 +51,6 @@ def fixed_variance(
     if todo.any():
         found[todo] = _root(phi, sigma_w2[todo], sigma_b2[todo], low[todo], high[todo])
     return found
-
-
-def _where(side: BoolArray, done: BoolArray) -> BoolArray:
-    """The entries of a mask that are done, as a mask of the whole."""
-    whole = np.zeros(side.shape, bool)
-    whole[side] = done
-    return whole
 
 
 def _root(
@@ -135,7 +128,7 @@ def forward(
     for l in range(1, L):
         interrupt.check()
         q[l] = sigma_w2 * phi.square(q[l - 1]) + sigma_b2
-        if q[l] == 0.0 or not math.isfinite(q[l]):
+        if q[l] < _NOTHING or not math.isfinite(q[l]):
             q[l:], c[l:], gap[l:] = q[l], math.nan, math.nan
             break
         if gap[l - 1] < 0.5:

@@ -16,6 +16,7 @@ from replicadnn.errors import InputError
 from replicadnn.progress import Progress
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Checkpoint, origin
+from replicadnn.results import Labelled, extra
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
 from replicadnn.validate import choice, whole
 from replicadnn.wide.activations import Activation, activation
@@ -41,7 +42,7 @@ _MAX_DEPTH = 1000
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Jacobian(Answer):
+class Jacobian(Answer, Labelled):
     """Law of the squared singular values of dx^L/dx^0; see `replicadnn.wide.jacobian`.
 
     Attributes
@@ -54,7 +55,8 @@ class Jacobian(Answer):
     M : int
         Width for which ``quantile`` is meant.
     q_star, chi_1 : float
-        Fixed point at which the network is, and growth of the mean by layer.
+        Fixed point at which the network is (1 for relu and linear, which need none), and growth of
+        the mean by layer.
     mean, variance : float
         Of the squared singular values, in closed form (docs/wide.md, eq. 20); ``variance`` -> 0 is
         dynamical isometry.
@@ -196,6 +198,21 @@ class Jacobian(Answer):
 
 
 load_jacobian = Jacobian.load
+
+
+def dataset(found: Jacobian) -> Any:
+    """The density of ln x at its nodes, with the weights of integrals, as an xarray Dataset."""
+    s = found.spectrum
+    return extra("xarray").Dataset(
+        {
+            "log_density": (("log_x",), s.log_density, {"long_name": "density of ln x"}),
+            "weight": (("log_x",), s.weights, {"long_name": "weight of the node in integrals"}),
+        },
+        {"log_x": s.log_x},
+        found.attributes(),
+    )
+
+
 _activation = activation
 
 
@@ -271,11 +288,12 @@ def jacobian(
         timings = dict(found.timings) | dict(measured.timings)
         return replace(found, measured=measured, timings=timings, finished=measured.finished)
 
-    if q <= b:
+    start = 1.0 if phi.pieces and q == 1.0 else (q - b) / w
+    if start <= 0.0:
         raise InputError("networks", count, f"none where q* = {q:g}: inputs would have no norm")
     try:
         measured = wide_networks(
-            phi, sigma_w2=w, sigma_b2=b, L=layers, q0=(q - b) / w, c0=0.0, M=width,
+            phi, sigma_w2=w, sigma_b2=b, L=layers, q0=start, c0=0.0, M=width,
             networks=count, init=str(kind), seed=seed, singular_values=True, known=before,
             checkpoint=checkpoint and (lambda so_far: checkpoint(lambda: beside(so_far()))),
             progress=progress,
@@ -296,6 +314,9 @@ def _point(phi: Activation, sigma_w2: float | None, b: float) -> tuple[float, fl
             )  # fmt: skip
         return w, 1.0 if math.isnan(q) else q
     w = weight_variance(sigma_w2)
+    slope = phi.slope_square(np.array([0.0, 1.0]))
+    if phi.pieces and slope[0] == slope[1]:  # the law does not depend on q
+        return w, 1.0
     q = float(fixed_variance(phi, np.array([w]), np.array([b]), np.array([w + b]))[0])
     if not math.isfinite(q):
         raise InputError(
@@ -332,11 +353,28 @@ def _of_pieces(law: Pieces) -> Spectrum:
     zero = ((0.0, 1.0 - p),) if p < 1.0 else ()
     top = 1.0 - L * (1.0 - p)
     if not law.orthogonal:
-        return _density(law, zero)
+        return _density(law, zero) if L > 1 or p == 1.0 else _one_layer(p, math.exp(law.scale))
     atom = ((math.exp(law.scale), top),) if top > 0.0 else ()
     if L == 1 or p == 1.0:
         return Spectrum(*(np.empty(0),) * 3, (math.nan, math.nan), (*zero, *atom), 0.0, 0.0)
+    if abs(top) < 1e-9:
+        raise InputError(
+            "L", L, f"other than 1/(1 - p) = {1.0 / (1.0 - p):g} with orthogonal weights: there "
+            "the density diverges at its edge, and is not computed",
+        )  # fmt: skip
     return _density(law, (*zero, *atom))
+
+
+def _one_layer(p: float, scale: float) -> Spectrum:
+    """J = D W, W Gaussian: Marchenko and Pastur, x = scale (1 + p - 2 sqrt(p) cos t), and 0."""
+    t = math.pi * (np.arange(400.0, 0.0, -1.0) - 0.5) / 400.0
+    reduced = 1.0 + p - 2.0 * math.sqrt(p) * np.cos(t)
+    half = 2.0 * math.sqrt(p) * np.sin(t)
+    weights = half**2 / (2.0 * math.pi * reduced) * (math.pi / 400.0)
+    ends = scale * (1.0 - math.sqrt(p)) ** 2, scale * (1.0 + math.sqrt(p)) ** 2
+    error = float(np.sum(weights)) - p
+    density = half / (2.0 * math.pi)
+    return Spectrum(np.log(scale * reduced), density, weights, ends, ((0.0, 1.0 - p),), error, 0.0)
 
 
 def _of_smooth(law: Smooth) -> Spectrum:

@@ -23,7 +23,7 @@ from replicadnn.validate import real
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Spectrum(ResultBase):
-    """Density of eigenvalues x >= 0 on one interval (0, edge), and atoms.
+    """Density of eigenvalues x >= 0 on one interval, and atoms.
 
     Attributes
     ----------
@@ -90,6 +90,8 @@ class Spectrum(ResultBase):
             return float(atoms)
         if x <= 0.0:
             return 1.0
+        if x <= self.edges[0]:
+            return float(atoms + np.sum(self.weights))
         tau = math.sqrt(math.log(self.edges[1] / x))
         return float(atoms + _cumulative(self)(min(tau, math.sqrt(self._depth))))
 
