@@ -35,7 +35,7 @@ def propagation(
     legend: bool = True,
     **look: Any,
 ) -> Axes:
-    """Draw c^l, q^l or ln |df/dh^l|^2 of one or several results against the layer.
+    """Draw c^l, q^l or ``ln |df/dh^l|^2`` of one or several results against the layer.
 
     Lines: infinite width; markers with bars: drawn networks, where the result has them; dotted:
     the fixed point c*.
@@ -92,7 +92,7 @@ def propagation(
 def propagation_figure(
     found: Propagation | Iterable[Propagation], *, width: float | None = None, **look: Any
 ) -> Figure:
-    """c^l beside ln |df/dh^l|^2; see `propagation`."""
+    """c^l beside ``ln |df/dh^l|^2``; see `propagation`."""
     results = _several(found)
     with style():
         figure, axes = panels(2, width)

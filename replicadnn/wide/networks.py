@@ -155,7 +155,7 @@ load_networks = Networks.load
 
 
 def dataset(found: Networks) -> Any:
-    """q, c and ln |df/dh|^2 as an xarray Dataset over networks and layers."""
+    """q, c and ``ln |df/dh|^2`` as an xarray Dataset over networks and layers."""
     axes = ("network", "layer")
     return extra("xarray").Dataset(
         {name: (axes, getattr(found, name), {"long_name": t}) for name, t in _MEASURED.items()},
@@ -227,7 +227,7 @@ def wide_networks(
     L : int
         Depth: number of weight matrices, 1..10000.
     q0, c0 : float
-        |x|^2/M and correlation of the two inputs, exactly.
+        ``|x|^2/M`` and correlation of the two inputs, exactly.
     M : int
         Width, 2..20000; L M^2 at most 1e8.
     networks : int
@@ -306,7 +306,7 @@ _activation = activation
 
 
 def input_norm(value: Any) -> float:
-    """|x|^2/M_0 of the inputs."""
+    """``|x|^2/M_0`` of the inputs."""
     return real("q0", value, 1e-9, 10.0, "a number above 0, at most 10")
 
 

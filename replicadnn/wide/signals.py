@@ -74,16 +74,16 @@ class Propagation(Answer, Labelled):
     sigma_w2, sigma_b2 : float
         Variances of weights (times the fan-in) and biases.
     q0, c0 : float
-        Of the two inputs: |x|^2/M_0 and correlation.
+        Of the two inputs: ``|x|^2/M_0`` and correlation.
     q, c, one_minus_c, log_gradient : arrays (L,)
         By layer l = 1..L: variance of a preactivation, correlation of the two inputs, 1 - c, and
-        ln |df/dh^l|^2 of one output f (0 at l = L; nan for sign).
+        ``ln |df/dh^l|^2`` of one output f (0 at l = L; nan for sign).
     q_star, c_star : float
         Fixed point; ``c_star`` is nan where q* = 0.
     chi_1, chi_c, chi_q : float
         Slopes of the maps there (docs/wide.md, eqs. 9 to 11).
     xi_q, xi_c, xi_grad : float
-        Layers in which q, c, |df/dh|^2 approach or fall by e; inf at criticality.
+        Layers in which q, c, ``|df/dh|^2`` approach or fall by e; inf at criticality.
     phase : Phase
         "ordered", "critical" or "chaotic".
     residual : float
@@ -122,7 +122,7 @@ class Propagation(Answer, Labelled):
 
     @property
     def gradient(self) -> FloatArray:
-        """|df/dh^l|^2, l = 1..L (inf or 0 where a float cannot hold it)."""
+        """``|df/dh^l|^2``, l = 1..L (inf or 0 where a float cannot hold it)."""
         with np.errstate(over="ignore", under="ignore"):
             return np.asarray(np.exp(self.log_gradient))
 
@@ -184,7 +184,7 @@ load_propagation = Propagation.load
 
 
 def dataset(found: Propagation) -> Any:
-    """q, c, 1 - c and ln |df/dh|^2 as an xarray Dataset over the layers."""
+    """q, c, 1 - c and ``ln |df/dh|^2`` as an xarray Dataset over the layers."""
     return extra("xarray").Dataset(
         {n: (("layer",), getattr(found, n), {"long_name": text}) for n, text in _ARRAYS.items()},
         {"layer": np.arange(1, found.L + 1)},
@@ -229,7 +229,7 @@ def propagation(
     L : int
         Depth: number of weight matrices, 1..10000.
     q0, c0 : float
-        |x|^2/M_0 and correlation of the two inputs.
+        ``|x|^2/M_0`` and correlation of the two inputs.
     networks : int
         Draw that many networks of width ``M`` and measure the same (`wide_networks`).
     M, init, seed : as in `wide_networks`

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import make_interp_spline
 from scipy.optimize import brentq
 
 from replicadnn.results import ResultBase
@@ -146,6 +145,8 @@ def _cumulative(found: Spectrum) -> Callable[[float], float]:
 
     The integrand is an even, smooth function of tau that is 0 at 0: a spline through its image too.
     """
+    from scipy.interpolate import make_interp_spline  # slow to import, a density does not need it
+
     tau = np.sqrt(np.maximum(math.log(found.edges[1]) - found.log_x, 0.0))
     f = 2.0 * tau * found.log_density
     nodes = np.concatenate([-tau[::-1], [0.0], tau])
