@@ -11,6 +11,7 @@ import pytest
 import replicadnn as rd
 from replicadnn.arcsine import sign_overlap
 from replicadnn.theory.observables import generalisation_error
+from replicadnn.wide import averages
 from replicadnn.wide.activations import BUILT_IN
 from replicadnn.wide.averages import Panels
 
@@ -118,6 +119,17 @@ def test_an_activation_of_ones_own() -> None:
     assert found.c_star == pytest.approx(wanted_c.c_star, abs=1e-12)
     assert found.chi_1 == pytest.approx(wanted_c.chi_1, abs=1e-12)
     assert np.allclose(found.c, wanted_c.c, rtol=0, atol=1e-13)
+
+
+def test_a_longer_series_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mehler's series cut later and on finer nodes, at variances up to the largest."""
+    phi = BUILT_IN["tanh"]
+    points = [(0.57, 0.57, 0.9), (1.7, 2.2, -0.7), (40.0, 40.0, 1.0), (99.0, 80.0, 0.5)]
+    short = [(float(phi.product(*p)), float(phi.slope_product(*p))) for p in points]
+    monkeypatch.setattr(averages, "_DECAY", 1.4 * averages._DECAY)
+    long = [(float(phi.product(*p)), float(phi.slope_product(*p))) for p in points]
+    assert np.max(np.abs(np.array(short) - np.array(long))) < 1e-13
+    assert short != long
 
 
 BAD = {

@@ -185,6 +185,18 @@ def test_one_gaussian_layer_has_a_gap_above_zero() -> None:
     assert law.above(law.quantile(0.25)) == pytest.approx(0.25, abs=1e-9)
 
 
+def test_two_orthogonal_relu_layers_are_the_arcsine_law() -> None:
+    """L (1 - p) = 1: the density diverges at its edge, rho = 1/(2 pi sqrt(x (4 - x)))."""
+    law = rd.wide.jacobian("relu", L=2, init="orthogonal").spectrum
+    assert law.edges == (0.0, pytest.approx(4.0, rel=1e-14))
+    assert law.atoms == ((0.0, 0.5),)
+    assert law.density == pytest.approx(0.5 / math.pi / np.sqrt(law.x * (4.0 - law.x)), rel=1e-9)
+    assert abs(law.mass_error) < 1e-13
+    assert (law.mean, law.variance) == pytest.approx((1.0, 2.0), rel=1e-12)
+    exact = 0.5 * (1.0 - 2.0 / math.pi * math.asin(math.sqrt(3.0 / 4.0)))
+    assert law.above(3.0) == pytest.approx(exact, rel=1e-9)
+
+
 @pytest.mark.parametrize("init", ["gaussian", "orthogonal"])
 def test_twice_as_many_nodes_change_nothing(init: str, monkeypatch: pytest.MonkeyPatch) -> None:
     at = {"sigma_b2": 0.05, "init": init, "L": 8}
@@ -199,7 +211,6 @@ def test_twice_as_many_nodes_change_nothing(init: str, monkeypatch: pytest.Monke
 
 
 MISTAKES = {
-    "--activation relu --L 2 --init orthogonal": "L = 2: other than 1/(1 - p) = 2 with orthogonal",
     "--activation sign": "activation = 'sign': one with gradients",
     "--activation tanh --L 0": "L = 0: a whole number from 1 to 1000",
     "--activation relu --sigma-b2 0.1": "sigma_b2 = 0.1: 0 for relu, which is critical",

@@ -87,6 +87,11 @@ class Pieces:
             return p + p / (L * (1.0 - p) - 1.0)
         return p + 2.0 * p / (L - 1.0 + math.sqrt((L - 1.0) ** 2 + 4.0 * L * p))
 
+    @property
+    def borderline(self) -> bool:
+        """L (1 - p) = 1, orthogonal: m is infinite at the edge, where the density diverges."""
+        return self.orthogonal and abs(self.L * (1.0 - self.p) - 1.0) < 1e-9
+
     def at(self, u: complex) -> Place:
         """Gaussian (m + p)^L (1 + m)/m; orthogonal (m + p)^L/(m (1 + m)^{L-1})."""
         p, L = self.p, self.L
@@ -218,7 +223,10 @@ def walk(curve: Curve) -> Walk:
     """The density below the upper edge; the step of tau is halved until its mass settles."""
     step = _FINE if curve.orthogonal else _STEP * math.sqrt(curve.L + 1.0)
     for _ in range(_HALVINGS):
-        found = _walk(curve, step)
+        if isinstance(curve, Pieces) and curve.borderline:
+            found = _walk_from_infinity(curve, step)
+        else:
+            found = _walk(curve, step)
         if found.moved < _SETTLED:
             break
         step *= 0.5
@@ -253,6 +261,36 @@ def _walk(curve: Curve, step: float) -> Walk:
     x = np.exp(np.array(logs))
     moments = [weights * x**power for power in (0, 2)]
     moved = max(abs(float(np.sum(m) - 2.0 * np.sum(m[1::2]))) / float(np.sum(m)) for m in moments)
+    return Walk(np.array(logs), density, weights, residual, moved)
+
+
+def _walk_from_infinity(curve: Pieces, step: float) -> Walk:
+    """`_walk` from an edge at which m = -i sqrt((L - 1)(1 - p)/2)/tau and rho diverges.
+
+    Nodes at tau = step/2, 3 step/2, ...: the midpoint rule has no node at the edge.
+    """
+    p, L = curve.p, curve.L
+    m, before = -1j * math.sqrt(0.5 * (L - 1.0) * (1.0 - p)), 1.0
+    logs: list[float] = []
+    rhos: list[float] = []
+    residual = 0.0
+    known: list[complex] = []
+    while len(logs) < _MOST:
+        interrupt.check()
+        tau = (len(logs) + 0.5) * step
+        far = tau > 1.0 and len(known) > 3
+        guess = _predict(known, 0j, curve.side) if far else p + m * before / tau
+        u, place, wrong = _solve(curve, guess, curve.scale - tau * tau)
+        m, before, known = u - p, tau, [*known[-3:], u]
+        logs.append(curve.scale - tau * tau)
+        rhos.append(-place.n.imag / math.pi)
+        part = tau * rhos[-1]
+        residual = max(residual, wrong if part > 1e-8 else 0.0)
+        if part < _LAST:
+            break
+    density = np.array(rhos)
+    weights = 2.0 * step**2 * (np.arange(density.size) + 0.5) * density
+    moved = abs(float(np.sum(weights) - 3.0 * np.sum(weights[1::3])))
     return Walk(np.array(logs), density, weights, residual, moved)
 
 

@@ -354,14 +354,9 @@ def _of_pieces(law: Pieces) -> Spectrum:
     top = 1.0 - L * (1.0 - p)
     if not law.orthogonal:
         return _density(law, zero) if L > 1 or p == 1.0 else _one_layer(p, math.exp(law.scale))
-    atom = ((math.exp(law.scale), top),) if top > 0.0 else ()
+    atom = ((math.exp(law.scale), top),) if top > 0.0 and not law.borderline else ()
     if L == 1 or p == 1.0:
         return Spectrum(*(np.empty(0),) * 3, (math.nan, math.nan), (*zero, *atom), 0.0, 0.0)
-    if abs(top) < 1e-9:
-        raise InputError(
-            "L", L, f"other than 1/(1 - p) = {1.0 / (1.0 - p):g} with orthogonal weights: there "
-            "the density diverges at its edge, and is not computed",
-        )  # fmt: skip
     return _density(law, (*zero, *atom))
 
 
@@ -393,7 +388,10 @@ def _of_smooth(law: Smooth) -> Spectrum:
 def _density(law: Curve, atoms: tuple[tuple[float, float], ...]) -> Spectrum:
     found = walk(law)
     mass = float(np.sum(found.weights)) + sum(weight for _, weight in atoms)
-    edge = math.exp(law.at(complex(law.edge)).log.real)
+    if isinstance(law, Pieces) and law.borderline:
+        edge = math.exp(law.scale)
+    else:
+        edge = math.exp(law.at(complex(law.edge)).log.real)
     return Spectrum(
         found.log_x, found.log_density, found.weights, (0.0, edge), atoms, mass - 1.0,
         found.residual,

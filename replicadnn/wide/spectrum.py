@@ -143,14 +143,16 @@ class Spectrum(ResultBase):
 def _cumulative(found: Spectrum) -> Callable[[float], float]:
     """Continuous mass above x as a function of tau = sqrt(ln(edge/x)).
 
-    The integrand is an even, smooth function of tau that is 0 at 0: a spline through its image too.
+    The integrand is an even, smooth function of tau: a spline through its image too.  It is 0 at 0
+    but where nodes begin half a step from there.
     """
     from scipy.interpolate import make_interp_spline  # slow to import, a density does not need it
 
     tau = np.sqrt(np.maximum(math.log(found.edges[1]) - found.log_x, 0.0))
     f = 2.0 * tau * found.log_density
-    nodes = np.concatenate([-tau[::-1], [0.0], tau])
-    spline = make_interp_spline(nodes, np.concatenate([f[::-1], [0.0], f]), k=9)
+    middle = [0.0] if tau[0] > 0.75 * (tau[1] - tau[0]) else []
+    nodes = np.concatenate([-tau[::-1], middle, tau])
+    spline = make_interp_spline(nodes, np.concatenate([f[::-1], middle, f]), k=9)
     total = spline.antiderivative()
     start = float(total(0.0))
     return lambda at: float(total(at)) - start
