@@ -258,7 +258,7 @@ def _walk(curve: Curve, step: float) -> Walk:
             break
     density = np.array(rhos)
     weights = 2.0 * step**2 * np.arange(1.0, count + 1.0) * density
-    x = np.exp(np.array(logs))
+    x = np.exp(np.array(logs) - top)
     moments = [weights * x**power for power in (0, 2)]
     moved = max(abs(float(np.sum(m) - 2.0 * np.sum(m[1::2]))) / float(np.sum(m)) for m in moments)
     return Walk(np.array(logs), density, weights, residual, moved)

@@ -39,6 +39,8 @@ _ERROR = 1e-8
 _DEEP = 0.02
 _SCALARS = ("q_star", "chi_1", "mean", "variance")
 _MAX_DEPTH = 1000
+#: Largest |ln| of the mean, whose square times a variance must be a float.
+_FLOATS = 300.0
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -330,6 +332,11 @@ def _theory(phi: Activation, w: float, b: float, q: float, L: int, init: Init, M
     """The law of checked arguments."""
     orthogonal = init is Init.ORTHOGONAL
     chi = w * float(phi.slope_square(q))
+    if abs(L * math.log(chi)) > _FLOATS:
+        raise InputError(
+            "L", L, f"at most {int(_FLOATS / abs(math.log(chi)))} at chi_1 = {chi:.4g}: the mean "
+            "chi_1^L must be a float",
+        )  # fmt: skip
     if phi.pieces or q == 0.0:
         height = 1.0 if phi.pieces else float(phi.slope_square(0.0))
         p = float(phi.slope_square(q)) / height
