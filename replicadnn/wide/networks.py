@@ -91,8 +91,11 @@ class Networks(Answer, Labelled):
         return True
 
     def mean(self, name: str) -> FloatArray:
-        """Mean over networks of q, c, log_gradient or singular_values."""
-        return np.asarray(getattr(self, name).mean(axis=0))
+        """Mean over networks of q, c, log_gradient or singular_values; nan for none."""
+        values = getattr(self, name)
+        if not len(values):
+            return np.full(values.shape[1], math.nan)
+        return np.asarray(values.mean(axis=0))
 
     def error(self, name: str) -> FloatArray:
         """Standard error of `mean`; nan for one network."""
