@@ -234,6 +234,33 @@ def complexity(file: str, figure: Figure) -> int:
     return figure.write(save_complexity, load_kind("complexity", file))
 
 
+@_subcommand("propagation", files=True)
+def propagation(file: tuple[str, ...], figure: Figure) -> int:
+    """Correlations and gradients of random networks against the layer; several files in one."""
+    from replicadnn.plot import save_propagation
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_propagation, [load_kind("propagation", one) for one in file])
+
+
+@_subcommand("phase-diagram")
+def phase_diagram(file: str, figure: Figure) -> int:
+    """Growth of gradients and trainable depth over both variances, and the critical line."""
+    from replicadnn.plot import save_phase_diagram
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_phase_diagram, load_kind("phase-diagram", file))
+
+
+@_subcommand("jacobian", files=True)
+def jacobian(file: tuple[str, ...], figure: Figure) -> int:
+    """Singular values of the Jacobian: law, edge, atoms, drawn networks; several files in one."""
+    from replicadnn.plot import save_jacobian
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_jacobian, [load_kind("jacobian", one) for one in file])
+
+
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""

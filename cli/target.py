@@ -162,7 +162,7 @@ class Target:
         if self.figure is not None:
             from replicadnn import plot
 
-            self.draw(getattr(plot, f"save_{kind}"), found)
+            self.draw(getattr(plot, f"save_{kind.replace('-', '_')}"), found)
         return self.show(found, table)
 
     def show(self, found: Result, table: Callable[[Any], None]) -> int:

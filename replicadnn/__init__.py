@@ -13,6 +13,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `load` - read back what ``save`` or the command line wrote
 * `plot` - figures: functions that take and return an Axes
 * `generalisation` - error of the typical student by depth and alpha; `generalisation_error` from Q
+* `wide` - random, infinitely wide networks before training: signals and gradients
 * `Potential` - a weight of the gaps of one's own for `solve`
 * `Problem`, `Status` and the errors
 """
@@ -59,7 +60,7 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:
-    from replicadnn import plot
+    from replicadnn import plot, wide
     from replicadnn.certificate import Certificate as Certificate
     from replicadnn.errors import CallError as CallError
     from replicadnn.errors import FileError as FileError
@@ -94,12 +95,12 @@ if TYPE_CHECKING:
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solve import solve as solve
 
-__all__ = [*_PUBLIC, "__version__", "plot"]
+__all__ = [*_PUBLIC, "__version__", "plot", "wide"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "plot":
-        return import_module("replicadnn.plot")
+    if name in ("plot", "wide"):
+        return import_module(f"replicadnn.{name}")
     if name == "__version__":
         return import_module("replicadnn.provenance").version()
     if name in _PUBLIC:

@@ -28,6 +28,10 @@ DATASETS = {
     "Complexity": "replicadnn.storage.labelled:of_answer",
     "Transitions": "replicadnn.storage.labelled:of_answer",
     "Sweep": "replicadnn.sweeps.labelled:of_sweep",
+    "Propagation": "replicadnn.wide.signals:dataset",
+    "PhaseDiagram": "replicadnn.wide.phases:dataset",
+    "Jacobian": "replicadnn.wide.singular:dataset",
+    "Networks": "replicadnn.wide.networks:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -38,6 +42,10 @@ READERS = {
     "capacity": "replicadnn.questions.capacity:load_capacity",
     "stability": "replicadnn.questions.stability:load_stability",
     "complexity": "replicadnn.questions.complexity:load_complexity",
+    "propagation": "replicadnn.wide.signals:load_propagation",
+    "phase-diagram": "replicadnn.wide.phases:load_phase_diagram",
+    "jacobian": "replicadnn.wide.singular:load_jacobian",
+    "wide-networks": "replicadnn.wide.networks:load_networks",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

@@ -20,7 +20,7 @@ GROUND = {
     "status", "certificate", "potential", "problem",
 }  # fmt: skip
 #: Small tools that know no result.
-TOOLS = GROUND | {"interrupt", "provenance", "quadrature", "ranges"}
+TOOLS = GROUND | {"arcsine", "interrupt", "provenance", "quadrature", "ranges"}
 RESULT = TOOLS | {"solution"}
 #: Room (a module or a package right below replicadnn): the rooms that it may import.
 MAY_IMPORT = {
@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "storage": RESULT | {"montecarlo"},
     "questions": RESULT | {"theory", "storage"},
     "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels"},
-    "plot": RESULT | {"theory", "montecarlo", "storage", "questions", "sweeps"},
+    "wide": TOOLS | {"storage", "questions"},
+    "plot": RESULT | {"theory", "montecarlo", "storage", "questions", "sweeps", "wide"},
 }
 MAY_IMPORT["explore"] = RESULT | {"theory", "plot"}  # a page above the figures
 MAY_IMPORT["__init__"] = RESULT | MAY_IMPORT.keys()  # the public names

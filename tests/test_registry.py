@@ -27,6 +27,10 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "Capacity": lambda: rd.capacity(1),
     "Stability": lambda: rd.stability([1.0, 1.5], [1]),
     "Complexity": lambda: rd.complexity(6.0, 2, m=[0.8, 0.9]),
+    "Propagation": lambda: rd.wide.propagation("erf", sigma_w2=2.0, L=3, networks=2, M=9),
+    "PhaseDiagram": lambda: rd.wide.phase_diagram("erf", sigma_w2=[1, 2], sigma_b2=[0, 0.1]),
+    "Jacobian": lambda: rd.wide.jacobian("hard-tanh", sigma_b2=0.1, L=2, M=9, networks=2),
+    "Networks": lambda: rd.wide.wide_networks("sign", sigma_w2=1.0, L=2, M=9, networks=2),
 }
 
 
@@ -40,6 +44,7 @@ def test_every_name_is_there() -> None:
 
 def test_every_class_that_can_be_saved_is_tested_here() -> None:
     public = {name for name in rd.__all__ if hasattr(getattr(rd, name), "save")}
+    public |= {name for name in rd.wide.__all__ if hasattr(getattr(rd.wide, name), "save")}
     assert public == set(RESULTS)
 
 

@@ -10,11 +10,12 @@ import replicadnn as rd
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "reference"
 ENTRY = re.compile(r"^\.\. auto(?:function|class):: ([\w.]+)$", re.M)
 #: Names without a docstring of their own: the version, a module, a style that the table names.
-ELSEWHERE = {"replicadnn.__version__", "replicadnn.plot"}
+ELSEWHERE = {"replicadnn.__version__", "replicadnn.plot", "replicadnn.wide"}
 
 
 def test_every_public_name_has_its_place() -> None:
     found = [one for page in sorted(PAGES.glob("*.md")) for one in ENTRY.findall(page.read_text())]
     public = {f"replicadnn.{name}" for name in rd.__all__} - ELSEWHERE
     public |= {f"replicadnn.plot.{name}" for name in rd.plot.__all__}
+    public |= {f"replicadnn.wide.{name}" for name in rd.wide.__all__}
     assert sorted(found) == sorted(public)

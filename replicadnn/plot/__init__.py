@@ -13,9 +13,16 @@ from replicadnn.plot.generalisation import (
     generalisation_figure,
     save_generalisation,
 )
+from replicadnn.plot.jacobian import jacobian, save_jacobian
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
+from replicadnn.plot.phase_diagram import (
+    phase_diagram,
+    phase_diagram_figure,
+    save_phase_diagram,
+)
 from replicadnn.plot.profile import profile, profile_figure, save_profile
+from replicadnn.plot.propagation import propagation, propagation_figure, save_propagation
 from replicadnn.plot.relaxation import (
     correlation,
     overlaps,
@@ -43,12 +50,17 @@ __all__ = [
     "gaps",
     "gaps_figure",
     "generalisation_figure",
+    "jacobian",
     "overlaps",
     "overlaps_figure",
     "parisi",
     "parisi_figure",
+    "phase_diagram",
+    "phase_diagram_figure",
     "profile",
     "profile_figure",
+    "propagation",
+    "propagation_figure",
     "relaxation",
     "relaxation_figure",
     "replicon",
@@ -59,9 +71,12 @@ __all__ = [
     "save_figure",
     "save_gaps",
     "save_generalisation",
+    "save_jacobian",
     "save_overlaps",
     "save_parisi",
+    "save_phase_diagram",
     "save_profile",
+    "save_propagation",
     "save_relaxation",
     "save_stability",
     "save_transitions",

@@ -20,6 +20,8 @@ Facts: TypeAlias = Mapping[str, Any]
 
 #: How a fact is written, in the order of titles and labels.
 _WORDS = {
+    "activation": "{}", "init": "{} weights", "sigma_w2": r"$\sigma_w^2 = {}$",
+    "sigma_b2": r"$\sigma_b^2 = {}$", "q0": r"$\hat q^0 = {}$", "c0": r"$c^0 = {}$",
     "scenario": "{}", "ansatz": "{}", "closure": "closure {}", "sampler": "{} sampler",
     "L": "$L = {}$", "layer": "$l = {}$", "N": "$N = {}$", "connectivity": "$c = {}$",
     "alpha": r"$\alpha = {}$", "kappa": r"$\kappa = {}$", "beta": r"$\beta = {}$",
@@ -29,7 +31,7 @@ _WORDS = {
 #: What a title does not say where all curves have it.
 _USUAL = {
     "closure": AVERAGED, "kappa": 0.0, "beta": math.inf, "branch": "continuous", "levels": 0,
-    "noise": "none", "graph": None, "connectivity": None, "potential": "count",
+    "noise": "none", "q0": 1.0, "graph": None, "connectivity": None, "potential": "count",
 }  # fmt: skip
 #: Facts of the computation, named where nothing else tells two curves apart.
 _SPARE = ("levels",)
@@ -149,6 +151,7 @@ def plain(text: str) -> str:
     """A label without the marks of mathematics, for a message."""
     for mark, word in (
         (r"\alpha", "alpha"), (r"\kappa", "kappa"), (r"\beta", "beta"), (r"\infty", "inf"),
+        (r"\sigma", "sigma"), (r"\hat ", ""),
         ("$", ""),
     ):  # fmt: skip
         text = text.replace(mark, word)

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from replicadnn import interrupt
+from replicadnn.arcsine import sign_overlap
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED
@@ -325,8 +326,8 @@ def log_correlation(Q: Sequence[float] | FloatArray, factor: float = 1.0) -> flo
         if overlap == 0.0:
             return -math.inf
         x = overlap * math.exp(log_rho)
-        # asin(x) -> x
-        bend = math.log(math.asin(min(x, 1.0)) / x) if x > 1e-8 else 0.0
+        # rho = 2 x/pi at small x
+        bend = math.log(0.5 * math.pi * float(sign_overlap(x)[0]) / x) if x > 1e-8 else 0.0
         log_rho += math.log(factor * 2.0 / math.pi) + math.log(overlap) + bend
     return log_rho
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from replicadnn.arcsine import sign_overlap
 from replicadnn.errors import InputError
 from replicadnn.results import ResultBase
 from replicadnn.types import FloatArray
@@ -318,9 +319,5 @@ def generalisation_error(
     gap = 0.0  # 1 - rho
     for P in rests:
         product_gap = P + gap - P * gap  # 1 - Q rho
-        if product_gap < 0.5:  # acos(Q rho), accurate at both ends
-            angle = 2.0 * math.asin(math.sqrt(0.5 * product_gap))
-        else:
-            angle = math.acos(1.0 - product_gap)
-        gap = (1.0 - a) + a * (2.0 / math.pi) * angle
+        gap = (1.0 - a) + a * float(sign_overlap(1.0 - product_gap, product_gap)[1])
     return 0.5 * gap

@@ -1,0 +1,49 @@
+"""``replicadnn phase-diagram``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+from replicadnn.cli.options import NumberList
+from replicadnn.cli.target import Target, target_options
+from replicadnn.cli.wide import activation_option, number
+
+if TYPE_CHECKING:
+    from replicadnn.wide import PhaseDiagram
+
+#: Rows of the table of the critical line.
+_SHOWN = 12
+
+
+@click.command(name="phase-diagram")
+@activation_option
+@click.option(
+    "--sigma-w2", type=NumberList(), help="Variances of the weights, rising.  [default: 0.5:4:36]"
+)
+@click.option(
+    "--sigma-b2", type=NumberList(), help="Variances of the biases, rising.  [default: 0:0.3:31]"
+)
+@target_options("maps", "chi_1 and the trainable depth over both variances")
+def command(activation: str, target: Target, **options: Any) -> int:
+    """Where random networks are ordered, critical or chaotic: critical line, maps, depth scales."""
+    from replicadnn.wide import phase_diagram
+
+    return target.finish(
+        partial(phase_diagram, activation, **options), "row", _print, "phase-diagram"
+    )
+
+
+def _print(found: PhaseDiagram) -> None:
+    from replicadnn.results import shortened
+
+    shape = f"{found.sigma_w2.size} x {found.sigma_b2.size}"
+    click.echo(f"{found.activation}: maps of {shape} variances (--output, --plot or --json)")
+    if not found.line.size:
+        click.echo("no critical line: chaotic everywhere")
+        return
+    click.echo(f"critical line\n{'sigma_b2':>14} {'sigma_w2':>16} {'q*':>16} {'chi_1 - 1':>11}")
+    for q, w, b, chi in shortened(found.line.T.tolist(), _SHOWN):
+        row = f"{number(b):>14} {number(w, 12):>16} {number(q, 12):>16}"
+        click.echo(f"{row} {number(chi - 1.0, 2):>11}")

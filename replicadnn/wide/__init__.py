@@ -1,0 +1,54 @@
+"""Random, infinitely wide networks before training: how signals and gradients pass through them.
+
+Imported on first use; nothing here is compiled.
+
+* `propagation` - variances, correlations and gradients by layer, fixed points; `Propagation`
+* `phase_diagram` - maps over both variances, critical line; `PhaseDiagram`
+* `jacobian` - singular values of the input-output Jacobian; `Jacobian`, `Spectrum`
+* `wide_networks` - the same measured on networks of width M; `Networks`
+* `Activation` - an activation of one's own; `activation` - a built-in one by its name
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_PUBLIC = {
+    "Activation": "replicadnn.wide.activations",
+    "activation": "replicadnn.wide.activations",
+    "propagation": "replicadnn.wide.signals",
+    "Propagation": "replicadnn.wide.signals",
+    "phase_diagram": "replicadnn.wide.phases",
+    "PhaseDiagram": "replicadnn.wide.phases",
+    "jacobian": "replicadnn.wide.singular",
+    "Jacobian": "replicadnn.wide.singular",
+    "Spectrum": "replicadnn.wide.spectrum",
+    "wide_networks": "replicadnn.wide.networks",
+    "Networks": "replicadnn.wide.networks",
+}
+
+if TYPE_CHECKING:
+    from replicadnn.wide.activations import Activation as Activation
+    from replicadnn.wide.activations import activation as activation
+    from replicadnn.wide.networks import Networks as Networks
+    from replicadnn.wide.networks import wide_networks as wide_networks
+    from replicadnn.wide.phases import PhaseDiagram as PhaseDiagram
+    from replicadnn.wide.phases import phase_diagram as phase_diagram
+    from replicadnn.wide.signals import Propagation as Propagation
+    from replicadnn.wide.signals import propagation as propagation
+    from replicadnn.wide.singular import Jacobian as Jacobian
+    from replicadnn.wide.singular import jacobian as jacobian
+    from replicadnn.wide.spectrum import Spectrum as Spectrum
+
+__all__ = [*_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'replicadnn.wide' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
