@@ -258,7 +258,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
 def test_command_line_with_a_damaged_cache(how: str, warm: tuple[Path, dict[str, Any]]) -> None:
     folder, expected = warm
     files = sorted(folder.glob("**/*.nbc"))
-    assert len(files) > 10
+    assert len(files) > 3
     for file in files:
         file.write_bytes(damaged(file.read_bytes(), how))
     done = process(*POINT, "--json", NUMBA_CACHE_DIR=str(folder))
