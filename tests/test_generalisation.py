@@ -113,7 +113,7 @@ def measured(value: float, **changes: object) -> SimpleNamespace:
 
 
 def test_markers_of_the_sampler() -> None:
-    """Relaxed: filled; not relaxed: open, at the bound, with an arrow; not judged: open alone."""
+    """Relaxed: filled; not relaxed: open, at the bound, with an arrow; not judged: open, with a bar."""
     found = rd.generalisation([1.0, 2.0], [1, 2])
     runs = [measured(0.24), measured(0.10, L=2, relaxed=0.0), measured(0.3, L=2, relaxed=math.nan)]
     plain = rd.plot.error_against_depth(found)
@@ -126,7 +126,7 @@ def test_markers_of_the_sampler() -> None:
     assert faces[0] != "none"
     arrows = [[line.get_marker() for line in c.lines[1]] for c in drawn]
     assert arrows[1] == [mpl.markers.CARETUPBASE]
-    assert arrows[2] == []
+    assert arrows[2] == ["_", "_"]
     labels = ax.get_legend_handles_labels()[1]
     assert labels[-2:] == ["Monte Carlo", "Monte Carlo, not relaxed (bound)"]
     falling = rd.plot.error_against_depth(found, runs=[measured(0.4, relaxed=0.0, side="upper")])

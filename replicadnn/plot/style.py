@@ -84,12 +84,12 @@ def judged_points(
     if bounded.any():
         ax.errorbar(
             x[bounded], height[bounded], arrows[bounded], lolims=side == "lower",
-            uplims=side == "upper", **base,
+            uplims=side == "upper", **base | {"capsize": 0},
         )  # fmt: skip
     rest = np.full(value.shape, np.nan) if raw is None else np.asarray(raw, float)
     bare = ~known & ~bounded & np.isfinite(rest)
     if bare.any():
-        ax.errorbar(x[bare], rest[bare], bars[bare], **base)
+        ax.errorbar(x[bare], rest[bare], bars[bare] if bars[bare].any() else None, **base)
     return int(np.count_nonzero(known | bounded | bare))
 
 
