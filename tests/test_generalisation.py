@@ -113,7 +113,7 @@ def measured(value: float, **changes: object) -> SimpleNamespace:
 
 
 def test_markers_of_the_sampler() -> None:
-    """Relaxed: filled; not relaxed: open, at the bound, with an arrow; not judged: open, with a bar."""
+    """Relaxed: filled; not relaxed: open at the bound, with an arrow; not judged: open, a bar."""
     found = rd.generalisation([1.0, 2.0], [1, 2])
     runs = [measured(0.24), measured(0.10, L=2, relaxed=0.0), measured(0.3, L=2, relaxed=math.nan)]
     plain = rd.plot.error_against_depth(found)
