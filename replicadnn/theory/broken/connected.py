@@ -102,8 +102,8 @@ def _from_below(
     """K levels, added at a smaller alpha and followed up to that asked for, or its end.
 
     How levels share out the rises depends on where they are added, and where their curve ends
-    depends on that.  An end is therefore looked for again from next below it, until it stays: it
-    does not depend on the alpha asked for.
+    depends on that.  An end is therefore looked for again from next below it, until it stays.
+    (Two that stay are known for 16 levels, L = 20: docs/notes/open-questions.md.)
     """
     there, end = _added_below(equations, curve, K, equations.problem.alpha, effort)
     for _ in range(TUNING.ends):
