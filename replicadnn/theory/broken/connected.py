@@ -99,39 +99,14 @@ def discontinuous(equations: BrokenEquations, K: int, effort: Effort) -> Climb |
 def _from_below(
     equations: BrokenEquations, curve: list[AlphaState], K: int, effort: Effort
 ) -> tuple[State | None, End | None]:
-    """K levels, added at a smaller alpha and followed up to that asked for, or its end.
-
-    How levels share out the rises depends on where they are added, and where their curve ends
-    depends on that.  An end is therefore looked for again from next below it, until it stays.
-    (Two that stay are known for 16 levels, L = 20: docs/notes/open-questions.md.)
-    """
-    there, end = _added_below(equations, curve, K, equations.problem.alpha, effort)
-    for _ in range(TUNING.ends):
-        if end is None or not end.shown:
-            break
-        again, nearer = _added_below(equations, curve, K, end.alpha, effort)
-        if nearer is None:
-            return again, None
-        if not nearer.shown:
-            break
-        moved = abs(math.log(nearer.alpha / end.alpha))
-        end = nearer
-        if moved < TUNING.same_end:
-            break
-    return there, end
-
-
-def _added_below(
-    equations: BrokenEquations, curve: list[AlphaState], K: int, below: float, effort: Effort
-) -> tuple[State | None, End | None]:
-    """K levels, added somewhere under ``below``, and followed up to the alpha of ``equations``."""
-    for alpha, state in _below(curve, below):
+    """K levels, added at a smaller alpha and followed up to that asked for, or its end."""
+    asked = equations.problem.alpha
+    for alpha, state in _below(curve, asked):
         lower = equations.at(alpha)
         tried = climb(lower, state, K, effort)
         if effort.over:
             return None, End(K, alpha, StopReason.TIME_LIMIT)
         if tried.lost is None and effort.passes(tried.stage):
-            asked = equations.problem.alpha
             return _follow_up(lower, tried.stage.evaluation.state, asked, effort)
     return None, End(K, curve[0][0], StopReason.NONE_BELOW)
 

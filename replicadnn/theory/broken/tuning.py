@@ -236,9 +236,6 @@ class Tuning:
     #: Relative step in alpha across the end of one allocation of the levels, and how often.
     hop: float = 2e-3
     hops: int = 8
-    #: The end of such a curve is looked for again from below it, so often, until ln alpha stays.
-    ends: int = 4
-    same_end: float = 1e-4
     #: Points and first step (arclength) of such a curve.
     curve_points: int = 400
     curve_step: float = 0.1
