@@ -304,31 +304,6 @@ def test_thresholds() -> None:
 
 
 @pytest.mark.slow
-def test_past_its_fold_the_branch_of_the_liquid_is_not_claimed() -> None:
-    """L = 3: four levels fold at 8.4291; before, q_EA(1) = 0.0092, beyond, 0.174 on another one."""
-    before = solve(3, 8.4, 4)
-    assert before.converged
-    assert before.branch == "continuous"
-    assert before.q_ea[1] == pytest.approx(0.009234, abs=2e-5)
-    beyond = solve(3, 8.5, 4)
-    assert beyond.converged
-    assert beyond.branch == "discontinuous"
-    assert beyond.q_ea[1] == pytest.approx(0.17424, abs=2e-5)
-    assert "4 levels ends in a fold at alpha = 8.4291" in beyond.message
-    ended = solve(3, 8.5, 4, branch="continuous")
-    assert ended.status is rd.Status.NO_SOLUTION
-
-
-def test_a_further_level_on_another_branch_is_no_error() -> None:
-    """L = 3, alpha = 8.5: two levels are on the branch (fold 8.7708), three would jump."""
-    found = solve(3, 8.5, 2)
-    assert found.branch == "continuous"
-    assert found.q_ea[1] == pytest.approx(0.01254, abs=2e-5)
-    assert math.isnan(found.certificate.levels_error_s)
-    assert "the error of the number of levels is unknown" in found.message
-
-
-@pytest.mark.slow
 def test_deep_network() -> None:
     """L = 20, alpha = 60: three solid layers beside the output; certified."""
     found = solve(20, 60.0, 8)

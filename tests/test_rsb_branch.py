@@ -220,28 +220,6 @@ def test_a_leap_is_more_than_a_fifth_of_the_way_to_one() -> None:
     assert leaps(before, _changed(ev, 0.81), 0.6)
 
 
-@pytest.mark.parametrize(
-    ("small", "larger", "share", "leap"),
-    [
-        (0.0, 0.06, 0.2, True),  # a liquid layer
-        (0.0, 0.04, 0.2, False),
-        (0.02, 0.08, 0.2, True),
-        (0.02, 0.06, 0.2, False),  # takes up 0.041 of the rest
-        (0.05, 0.11, 0.2, True),
-        (0.06, 0.115, 0.2, False),  # less than twice
-        (0.0, 0.16, 0.6, True),
-        (0.0, 0.14, 0.6, False),
-        (0.0, 0.9, 1.0, False),  # nothing is too far
-    ],
-)
-def test_a_layer_that_becomes_solid_leaps_too(
-    small: float, larger: float, share: float, leap: bool
-) -> None:
-    """A q_EA that more than doubles and takes up more than a quarter of the share."""
-    ev = equations(8.0, 3).evaluate(solved(8.0, 3, 2).state)
-    assert leaps(_changed(ev, small), _changed(ev, larger), share) is leap
-
-
 @pytest.mark.parametrize(("levels", "fold"), [(2, 3.4846), (4, 3.3409), (8, 3.3008)])
 def test_a_layer_that_freezes_with_a_jump_ends_the_branch(levels: int, fold: float) -> None:
     """L = 4, kappa = 0.327: layer 2 wakes at 3.28 and folds at once; at 3.658 levels that are

@@ -170,19 +170,8 @@ def ladder(K: int, L: int) -> list[int]:
 
 
 def leaps(before: Evaluation, after: Evaluation, share: float = TUNING.leap) -> bool:
-    """True if a q_EA(l) has taken up more than ``share`` of its distance from one.
-
-    Also, next to zero, if it has more than doubled and taken up a quarter of that: a layer may
-    become solid with a jump.  Never for a ``share`` of one.
-    """
-    if share >= 1.0:
-        return False
-    old, new = before.q[1:-1, -1], after.q[1:-1, -1]
-    far = 1.0 - new < (1.0 - share) * (1.0 - old)
-    woken = (new > TUNING.woken * old) & (
-        1.0 - new < (1.0 - TUNING.woken_share * share) * (1.0 - old)
-    )
-    return bool((far | woken).any())
+    """True if a q_EA(l) has taken up more than ``share`` of its distance from one."""
+    return bool((1.0 - after.q[1:-1, -1] < (1.0 - share) * (1.0 - before.q[1:-1, -1])).any())
 
 
 def climb(

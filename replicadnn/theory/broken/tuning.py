@@ -137,9 +137,6 @@ class Tuning:
     #: which two solutions are never taken for neighbours.
     leap: float = 0.2
     apart: float = 0.6
-    #: A q_EA(l) that grows by more than this factor may take up this part of those shares only.
-    woken: float = 2.0
-    woken_share: float = 0.25
     #: Cells that are tried for one more level.
     splits: int = 3
     #: Levels up to which cells are split, beyond the rises are resampled.
