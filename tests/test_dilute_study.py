@@ -298,3 +298,34 @@ def test_neurons_at_alpha_12_exclude_the_averaged_closure(data: Path) -> None:
     assert len(tight) == 2
     for overlap in tight:
         assert averaged < overlap["lower"][0] < exact < overlap["upper"][0]
+
+
+@pytest.mark.parametrize(
+    ("letter", "layer", "line", "limit", "exact", "averaged"),
+    [
+        ("R", 1, 0.295, (0.316, 0.019), 0.2975, 0.4456),
+        ("R", 2, 0.366, (0.391, 0.015), 0.4012, 0.4456),
+        ("r", 1, 0.248, (0.278, 0.015), 0.3009, 0.3535),
+    ],
+)
+def test_two_layers_extrapolated_in_connectivity_and_loops(
+    letter: str, layer: int, line: float, limit: tuple[float, float], exact: float, averaged: float
+) -> None:
+    """The numbers of docs/notes/diluted-networks.md, section 5, from the runs."""
+    runs = dilute_study.read([str(Path(__file__).parent.parent / "data" / "dilute_l2_alpha4.json")])
+    for run in runs:  # the mean of both starts, which agree, whatever their verdicts
+        sides = [run[letter][start] for start in ("planted", "random")]
+        (a, b), (da, db) = ([side[k][layer - 1] for side in sides] for k in ("value", "err"))
+        assert abs(a - b) < 2.0 * math.hypot(da, db)
+        run[letter]["value"][layer - 1] = 0.5 * (a + b)
+        run[letter]["err"][layer - 1] = 0.5 * math.hypot(da, db) + 0.5 * abs(a - b)
+    sixteen = [run for run in runs if run["N"] == 16 * run["c"]]
+    found = dilute_study.straight_line(sixteen, letter, layer)
+    assert found["value"] == pytest.approx(line, abs=5e-4)
+    at = {run["N"]: run[letter] for run in runs if run["c"] == 8}
+    loops = 2.0 * (at[256]["value"][layer - 1] - at[128]["value"][layer - 1])
+    error = 2.0 * math.hypot(at[256]["err"][layer - 1], at[128]["err"][layer - 1])
+    value, total = found["value"] + loops, math.hypot(found["err"], error)
+    assert (value, total) == pytest.approx(limit, abs=6e-4)
+    assert abs(value - exact) < 1.6 * total
+    assert averaged - value > 3.6 * total

@@ -119,6 +119,25 @@ def test_an_overlap_that_runs_to_zero_is_zero() -> None:
     assert end.q[1, 0] == end.Q[0, 0] == end.Q[1, 0] == 0.0
     assert end.q[3, 0] == pytest.approx(0.3796, abs=1e-3)
     assert 0.005 < end.q[2, 0] < 0.05
+    assert not closing_levels.wakes(end)  # 1e-5 falls to 1e-10 in eight passes
+
+
+def test_an_overlap_that_would_grow_is_not_taken_for_zero() -> None:
+    end = closing_levels.settled(closing_levels.Closing.guess(2, 2))
+    assert end is not None
+    assert not closing_levels.wakes(end)
+    assert closing_levels.wakes(replace(end, q=np.where(end.q < 1.0, 0.0, end.q), Q=0.0 * end.Q))
+
+
+def test_the_counting_bound_does_not_clip_what_is_accepted() -> None:
+    """Far from the end Phi = 0 lies beyond the bound, 9.0886; only the passes are held there."""
+    end = closing_levels.settled(closing_levels.Closing.guess(2, 2))
+    assert end is not None
+    off = replace(end, delta=5.0 * end.delta)
+    free, held = (closing_levels.image(off, guarded=guarded)[0] for guarded in (False, True))
+    assert free > 9.1
+    assert held == pytest.approx(9.0886068, abs=1e-7)
+    assert closing_levels.image(end)[0] == pytest.approx(ENDS[2, 2], abs=1e-9)
 
 
 def sums(m: float, lam: float, V: float, eps: float) -> tuple[float, float, float]:

@@ -22,6 +22,7 @@ from replicadnn.types import FloatArray
 from replicadnn.validate import choice, whole
 from replicadnn.wide.activations import Activation, activation
 from replicadnn.wide.ask import (
+    MAX_NETWORKS,
     Phase,
     bias_variance,
     continues,
@@ -225,7 +226,7 @@ def propagation(
     activation : str or Activation
         tanh, erf (erf(x)), erf1 (erf(sqrt(pi) x/2)), relu, hard-tanh, linear, sign, or your own.
     sigma_w2, sigma_b2 : float
-        Variances: W ~ N(0, sigma_w2/fan-in), above 0, and b ~ N(0, sigma_b2); at most 100.
+        Variances: W ~ N(0, sigma_w2/fan-in), above 0, and b ~ N(0, sigma_b2); at most 50.
     L : int
         Depth: number of weight matrices, 1..10000.
     q0, c0 : float
@@ -255,7 +256,7 @@ def propagation(
     phi, layers = _activation(activation), depth(L)
     w, b = weight_variance(sigma_w2), bias_variance(sigma_b2)
     norm, overlap = input_norm(q0), input_overlap(c0)
-    count = whole("networks", networks, 0, 100_000)
+    count = whole("networks", networks, 0, MAX_NETWORKS)
     found = _theory(phi, w, b, layers, norm, overlap)
     found = replace(found, timings={"theory": time.perf_counter() - began})
     before = None

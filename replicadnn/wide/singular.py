@@ -21,6 +21,7 @@ from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
 from replicadnn.validate import choice, whole
 from replicadnn.wide.activations import Activation, activation
 from replicadnn.wide.ask import (
+    MAX_NETWORKS,
     MAX_WIDTH,
     Init,
     bias_variance,
@@ -274,7 +275,7 @@ def jacobian(
     if not phi.differentiable:
         raise InputError("activation", phi.name, "one with gradients")
     b, kind = bias_variance(sigma_b2), choice(Init, "init", init)
-    width, count = whole("M", M, 2, MAX_WIDTH), whole("networks", networks, 0, 100_000)
+    width, count = whole("M", M, 2, MAX_WIDTH), whole("networks", networks, 0, MAX_NETWORKS)
     w, q = _point(phi, sigma_w2, b)
     found = _theory(phi, w, b, q, layers, kind, width)
     found = replace(found, timings={"theory": time.perf_counter() - began})

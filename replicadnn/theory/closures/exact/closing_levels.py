@@ -42,6 +42,8 @@ _LONGEST, _NEAR = 0.3, 1e-3
 _XTOL, _DONE = 1e-13, 1e-9
 #: Overlaps below this have run to zero.
 _ZERO = 1e-3
+#: ... and they must not grow from this.
+_SMALL = 1e-5
 #: Least increment of a level.
 _LEAST = 1e-12
 
@@ -119,8 +121,12 @@ def _levels(coordinates: FloatArray) -> FloatArray:
     return np.asarray(np.cumsum(rises)[:-1] / rises.sum())
 
 
-def image(state: Closing) -> tuple[float, Closing, FloatArray]:
-    """alpha at which Phi is zero at this state, the state that the equations give, dPhi/dy_i."""
+def image(state: Closing, *, guarded: bool = False) -> tuple[float, Closing, FloatArray]:
+    """alpha at which Phi is zero at this state, the state that the equations give, dPhi/dy_i.
+
+    ``guarded`` keeps passes from afar in range, alpha below the counting bound and fields that
+    rise; what is accepted as an end has to solve the equations without it.
+    """
     y, L = state.y, state.delta.size
     flows: list[LimitFlow] = []
     total, slope, above = 0.0, np.zeros(y.size - 1), None
@@ -129,7 +135,8 @@ def image(state: Closing) -> tuple[float, Closing, FloatArray]:
         if above is None:
             flow = output_flow(y, lam, nu)
         else:
-            e = np.maximum.accumulate(np.append(state.Q[l] * above.G, above.pull))
+            e = np.append(state.Q[l] * above.G, above.pull)
+            e = np.maximum.accumulate(e) if guarded else e
             flow = hidden_flow(y, lam, e, nu)
             product = e[:-1] * state.q[l]
             total += 0.5 * float(np.diff(y) @ product) - 0.5 * (1.0 + state.eta[l]) * float(e[-1])
@@ -137,11 +144,13 @@ def image(state: Closing) -> tuple[float, Closing, FloatArray]:
         total, slope, above = total + flow.free_energy, slope + flow.A, flow
         flows.insert(0, flow)
     spheres = [_sphere(y, Q, float(d)) for Q, d in zip(state.Q, state.delta, strict=True)]
-    alpha = min(-0.5 * sum(value for value, _ in spheres) / min(total, -_LEAST), counting_bound(L))
+    alpha = -0.5 * sum(value for value, _ in spheres) / min(total, -_LEAST)
+    alpha = min(alpha, counting_bound(L)) if guarded else alpha
     slope = slope + 0.5 * sum((by_y for _, by_y in spheres), np.zeros(y.size - 1)) / alpha
     q, eta, Q, delta = state.q.copy(), state.eta.copy(), state.Q.copy(), state.delta.copy()
     for row, flow in enumerate(flows):
-        Q[row], delta[row] = _response(y, alpha * np.append(state.q[row] * flow.G, flow.pull))
+        pulls = alpha * np.append(state.q[row] * flow.G, flow.pull)
+        Q[row], delta[row] = _response(y, np.maximum.accumulate(pulls) if guarded else pulls)
         if row < L - 1:
             q[row + 1], eta[row + 1] = flow.q, flow.rest
     return float(alpha), Closing(y, q, eta, Q, delta), slope
@@ -159,7 +168,7 @@ def _sphere(y: FloatArray, Q: FloatArray, delta: float) -> tuple[float, FloatArr
 
 def _response(y: FloatArray, pulls: FloatArray) -> tuple[FloatArray, float]:
     """Q_1..Q_{K-1} and delta of b_1..b_K: 1/d_i = 1/d_0 + sum y b, sum_i (Q_i - Q_{i-1}) = 1."""
-    rises = np.diff(np.maximum.accumulate(pulls), prepend=0.0)
+    rises = np.diff(pulls, prepend=0.0)
     inner = np.append(0.0, np.cumsum(y * rises))
 
     def d(log_d0: float) -> FloatArray:
@@ -204,7 +213,23 @@ def settled(state: Closing) -> Closing | None:
         return np.asarray(wanted)
 
     found = root(residual, state.numbers(), method="hybr", options={"xtol": _XTOL})
-    return state.at(found.x) if np.abs(found.fun).max() < _DONE else None
+    if np.abs(found.fun).max() > _DONE:
+        return None
+    end = state.at(found.x)
+    return None if wakes(end) else end
+
+
+def wakes(state: Closing) -> bool:
+    """Do small overlaps in place of the zeros of a state grow in passes?  Then it is no end."""
+    zero = state.q == 0.0
+    if not zero.any():
+        return False
+    tried = replace(
+        state, q=np.where(zero, _SMALL, state.q), Q=np.where(state.Q == 0.0, _SMALL, state.Q)
+    )
+    for _ in range(_PASSES):
+        tried = image(tried)[1]
+    return bool((tried.q[zero] > _SMALL).any())
 
 
 def _approached(state: Closing) -> Closing:
@@ -213,8 +238,8 @@ def _approached(state: Closing) -> Closing:
     length = _LENGTHS[0]
     for _ in range(_ROUNDS):
         for _ in range(_PASSES):
-            state = image(state)[1].melted()
-        y, slope = state.y[:-1], image(state)[2]
+            state = image(state, guarded=True)[1].melted()
+        y, slope = state.y[:-1], image(state, guarded=True)[2]
         if before is not None:
             dy, change = y - before[0], slope - before[1]
             length = abs(float(dy @ dy) / (float(dy @ change) + _LEAST))
