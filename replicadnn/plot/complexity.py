@@ -44,7 +44,7 @@ def complexity(
     with drawing(ax) as ax:
         x = getattr(found, against)[known]
         (mine,) = asked(look, 1)
-        base: dict[str, Any] = {"color": "black", "marker": "o", "markerfacecolor": "none"}
+        base: dict[str, Any] = {"color": "black", "marker": "o"}
         ax.plot(x, found.sigma[known], **base | mine)
         ax.axhline(0.0, color="0.35", linestyle=":", linewidth=1.0)
         names = {"m": r"breakpoint  $m$", "internal": r"entropy of a state  $f$  (per $NM$)"}

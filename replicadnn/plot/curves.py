@@ -78,7 +78,7 @@ def asked(look: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
 def named(
     facts: Sequence[Facts], what: str, look: Mapping[str, Any]
 ) -> tuple[Names, list[dict[str, Any]]]:
-    """Names of curves that have a colour and an open marker each, and the arguments of each.
+    """Names of curves that have a colour and a marker each, and the arguments of each.
 
     Raises
     ------
@@ -89,10 +89,7 @@ def named(
     names = tell_apart(facts, what, refuse="label" not in own[0])
     looks = zip(own, sequence(len(facts)), strict=True)
     return names, [
-        {
-            "color": colour, "marker": marker, "markerfacecolor": "none",
-            "label": names.label(place) or "_one",
-        } | mine
+        {"color": colour, "marker": marker, "label": names.label(place) or "_one"} | mine
         for place, (mine, (colour, marker)) in enumerate(looks)
     ]  # fmt: skip
 
