@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dilute_study import CLOSURES, Run, panels, series, solutions, straight_line
+from dilute_fits import Run, panels, series, straight_line
+from dilute_study import CLOSURES, solutions
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D

@@ -14,7 +14,8 @@ three data sets or more; and the means over the last octave `agree`, data set by
 difference and two standard errors (of few data sets Student's quantile) below 0.03, and no t test
 at p < 0.01.  Errors too large to mean much are no agreement.
 
-The value is then their mean, and half their difference is added to its error.  Else the planted
+The value is then their mean; its error is the mean of theirs, since both are of the same data sets,
+and half their difference.  Else the planted
 start bounds from above (its overlaps fall from 1) and the random one from below (they rise).  Q, q
 of the sampler from a random start bound nothing: its replicas begin in one state, lose it, and find
 each other again as far as they find the teacher (the way is down, then up).
@@ -26,10 +27,11 @@ each other again as far as they find the teacher (the way is down, then up).
     rms     : scripts/gpu_dilute.py, r and q the root of a mean square over neurons, R and Q with
               the signs that the patterns of the neurons give
 
-Documents of scripts/gpu_dilute.py are read as runs (`of_gpu`): their records are not judged one by
-one, so that the meeting of the two starts alone decides; records of r and q are squares, whose mean
-over the last octave (each record weighted by the time since the one before) and data sets has its
-root taken last.  Their replicas from random starts begin in different states: a lower bound.
+Documents of scripts/gpu_dilute.py are read as one run a form (`of_gpu`).  gauge: judged as the
+sampler's own records.  rms: records are not judged one by one, so that the meeting of the two
+starts alone decides; records of r and q are squares, whose mean over the last octave (each record
+weighted by the time since the one before) and data sets has its root taken last.  Their replicas
+from random starts begin in different states: a lower bound.
 """
 
 from __future__ import annotations
@@ -41,24 +43,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from dilute_fits import Run, extrapolations, limits
 from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
 from replicadnn.montecarlo.measure.registry import free_overlaps
-from replicadnn.montecarlo.measure.stationarity import SHORTEST_WAY, agree
+from replicadnn.montecarlo.measure.stationarity import (
+    SHORTEST_WAY,
+    agree,
+    octave_mean,
+    relaxed,
+)
 from replicadnn.montecarlo.runs.result import MonteCarloResult, plain
 from replicadnn.montecarlo.runs.simulate import two_sided
 from replicadnn.storage.outputs import atomic_file
 from replicadnn.theory.solve import solve
 
 Array = NDArray[np.float64]
-Run = dict[str, Any]
 
 CLOSURES = ("averaged", "exact")
 #: Data sets that an agreement of two starts needs.
 FEWEST_SETS = 3
-#: Connectivities that a straight line in 1/c needs.
-FEWEST = 3
 #: N / c of --crossover.
 CROSSOVER = (1, 2, 4, 8, 16)
 
@@ -80,7 +85,7 @@ def bracket(
     enough = len(difference) >= FEWEST_SETS
     met = settled & (agree(difference, SHORTEST_WAY) if enough else False)
     upper, lower = above + 2.0 * above_err, below - 2.0 * below_err
-    error = 0.5 * np.hypot(above_err, below_err) + 0.5 * np.abs(above - below)
+    error = 0.5 * (above_err + below_err) + 0.5 * np.abs(above - below)
     return {
         "value": np.where(met, 0.5 * (above + below), np.nan),
         "err": np.where(met, error, np.nan),
@@ -134,32 +139,63 @@ def _root(square: tuple[Array, Array]) -> tuple[Array, Array]:
     return np.sqrt(mean), np.sqrt(mean + error) - np.sqrt(mean)
 
 
-def of_gpu(document: dict[str, Any]) -> Run:
-    """One network of scripts/gpu_dilute.py; the module says how its records are read."""
+def of_gpu(document: dict[str, Any]) -> list[Run]:
+    """One network of scripts/gpu_dilute.py, by form; the module says how its records are read."""
     p, rows = document["params"], document["rows"]
-    times = np.array([row["t"] for row in rows], float)
+    times = np.array([row["t"] for row in rows], np.int64)
+    dense = p["c"] == p["N"]
+    shared: Run = {name: p[name] for name in ("L", "N", "c", "beta", "samples", "replicas", "seed")}
+    shared |= {
+        "alpha": p["M"] / p["c"], "graph": None if dense else "regular", "sweeps": int(times[-1]),
+        "statement": None,
+    }  # fmt: skip
+    runs = [shared | {"form": "rms"} | _rms_overlaps(times, rows)]
+    if "planted.gauge.R" in rows[0] and not dense:
+        runs.append(shared | {"form": "gauge"} | _gauge_overlaps(times, rows))
+    return [plain(run) for run in runs]
+
+
+def _records(rows: list[dict[str, Any]], key: str) -> Array:
+    """(samples, K, layers)."""
+    return np.swapaxes([row[key] for row in rows], 0, 1).astype(float)
+
+
+def _gauge_overlaps(times: NDArray[np.int64], rows: list[dict[str, Any]]) -> Run:
+    """R, r as the package has them: means over the last octave, verdicts of their own records."""
+    out: Run = {"Q": None, "q": None}
+    for letter in "Rr":
+        series = [_records(rows, f"{start}.gauge.{letter}") for start in ("planted", "random")]
+        sets = [octave_mean(one, times, int(times[-1])) for one in series]
+        verdicts = [relaxed(one, times, int(times[-1])) for one in series]
+        means = [_mean(one) for one in sets]
+        out[letter] = {
+            "planted": _side(means[0], verdicts[0]), "random": _side(means[1], verdicts[1]),
+        } | bracket(means[0], means[1], sets[0] - sets[1], verdicts[0] & verdicts[1])  # fmt: skip
+    return out
+
+
+def _rms_overlaps(times: NDArray[np.int64], rows: list[dict[str, Any]]) -> Run:
+    """r, R with the teacher and q, Q of pairs, roots of mean squares; no verdicts."""
     late = np.nonzero(times > 0.5 * times[-1])[0]
     weight = times[late] - times[late - 1]
-    dense = p["c"] == p["N"]
-    run: Run = {name: p[name] for name in ("L", "N", "c", "beta", "samples", "replicas", "seed")}
-    run |= {
-        "alpha": p["M"] / p["c"], "graph": None if dense else "regular", "form": "rms",
-        "sweeps": int(times[-1]), "statement": None,
-    }  # fmt: skip
+    out: Run = {}
     for letter in "RrQq":
         key = ("teacher." if letter in "Rr" else "pair.") + letter
+        if f"planted.{key}" not in rows[late[0]]:
+            out[letter] = None
+            continue
         sets, sides = [], []
         for start in ("planted", "random"):
-            records = np.array([rows[k][f"{start}.{key}"] for k in late], float)
-            one = np.average(records, axis=0, weights=weight)
+            records = _records([rows[k] for k in late], f"{start}.{key}")
+            one = np.average(records, axis=1, weights=weight)
             mean = _mean(one)
             sides.append(_root(mean) if letter in "rq" else mean)
             sets.append(np.sqrt(np.maximum(one, 0.0)) if letter in "rq" else one)
-        run[letter] = {"planted": _side(sides[0], None), "random": _side(sides[1], None)}
-        run[letter] |= bracket(
+        out[letter] = {"planted": _side(sides[0], None), "random": _side(sides[1], None)}
+        out[letter] |= bracket(
             sides[0], sides[1], sets[0] - sets[1], np.ones(sets[0].shape[1], bool)
         )
-    return plain(run)
+    return out
 
 
 def read(sources: list[str]) -> list[Run]:
@@ -173,7 +209,7 @@ def read(sources: list[str]) -> list[Run]:
         for path in paths:
             try:
                 document = json.loads(path.read_text(encoding="utf-8"))
-                found = [of_gpu(document)] if "rows" in document else document["runs"]
+                found = of_gpu(document) if "rows" in document else document["runs"]
                 runs += [run for run in found if run["form"] in ("gauge", "matched", "rms")]
             except OSError as error:
                 raise FileError(path, error.strerror or "cannot be read") from error
@@ -181,53 +217,6 @@ def read(sources: list[str]) -> list[Run]:
                 what = "neither of scripts/gpu_dilute.py nor of mc_study.py dilute"
                 raise FileError(path, what) from error
     return runs
-
-
-def straight_line(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
-    """Weighted least squares value = a + b / c over the networks whose starts have met.
-
-    {"c", "value": a, "err", "chi2", "dof"}, the error from the errors of the points alone, or
-    {"c", "none": why not}.
-    """
-    known = [run for run in runs if run[letter]["value"][layer - 1] is not None]
-    c = sorted({run["c"] for run in known})
-    if len(c) < FEWEST:
-        tried = sorted({run["c"] for run in runs})
-        return {"c": c, "none": f"{len(c)} of {len(tried)} c have relaxed, {FEWEST} are needed"}
-    x = np.array([1.0 / run["c"] for run in known])
-    y, error = (np.array([run[letter][k][layer - 1] for run in known]) for k in ("value", "err"))
-    design = np.stack([np.ones_like(x), x], axis=1) / error[:, None]
-    covariance = np.linalg.inv(design.T @ design)
-    a, b = covariance @ design.T @ (y / error)
-    chi2 = float((((y - a - b * x) / error) ** 2).sum())
-    return {"c": c, "value": float(a), "slope": float(b), "err": float(np.sqrt(covariance[0, 0])),
-            "chi2": chi2, "dof": len(y) - 2}  # fmt: skip
-
-
-def series(runs: list[Run]) -> dict[tuple[Any, ...], list[Run]]:
-    """Networks that differ in c alone: by (L, beta, alpha to one digit, N / c, form)."""
-    out: dict[tuple[Any, ...], list[Run]] = {}
-    for run in sorted(runs, key=lambda r: (r["L"], r["alpha"], r["c"])):
-        key = (run["L"], run["beta"], round(run["alpha"], 1), run["N"] / run["c"], run["form"])
-        out.setdefault(key, []).append(run)
-    return out
-
-
-def panels(L: int) -> list[tuple[str, int]]:
-    """Overlap and layer of every panel of a figure: couplings, then hidden neurons."""
-    return [("R", l) for l in range(1, L + 1)] + [("r", l) for l in range(1, L)]
-
-
-def extrapolations(runs: list[Run]) -> list[dict[str, Any]]:
-    """`straight_line` of every series, overlap and layer."""
-    out = []
-    for (L, beta, alpha, ratio, form), members in series(runs).items():
-        for letter, layer in panels(L):
-            out.append({
-                "L": L, "beta": beta, "alpha": alpha, "ratio": ratio, "form": form,
-                "overlap": letter, "layer": layer, **straight_line(members, letter, layer),
-            })  # fmt: skip
-    return out
 
 
 def solutions(L: int, beta: float, alpha: list[float]) -> dict[str, dict[str, Array]]:
@@ -257,7 +246,10 @@ def theory(runs: list[Run]) -> list[dict[str, Any]]:
 
 def write(path: str, runs: list[Run]) -> None:
     """The document, complete or not at all."""
-    document = {"runs": runs, "theory": theory(runs), "extrapolations": extrapolations(runs)}
+    document = {
+        "runs": runs, "theory": theory(runs), "extrapolations": extrapolations(runs),
+        "limits": limits(runs),
+    }  # fmt: skip
     with atomic_file(Path(path), overwrite=True) as temporary:
         Path(temporary).write_text(json.dumps(plain(document)), encoding="utf-8")
 
@@ -345,6 +337,11 @@ def main(options: argparse.Namespace) -> None:
         else:
             print(f"{where} -> {one['value']:.4f} +- {one['err']:.4f}, chi2 {one['chi2']:.1f} "
                   f"of {one['dof']}, c = {one['c']}")  # fmt: skip
+    for one in limits(runs):
+        if "value" in one:
+            print("L = {L}, alpha = {alpha:g}, {form}: {overlap}({layer}) -> {value:.4f} "
+                  "+- {err:.4f} for N >> c >> 1, chi2 {chi2:.1f} of {dof}, c = {c}"
+                  .format(**one))  # fmt: skip
     if options.plot is not None:
         from dilute_figure import save
 

@@ -1,20 +1,25 @@
 """Diluted networks on a GPU: long runs of the gap sampler, apart from the package's kernels.
 
-    python scripts/gpu_dilute.py --L 3 --alpha 8 --beta 3 --c 32 --N 256 --sweeps 262144 -o o.json
+    python scripts/gpu_dilute.py --L 3 --alpha 8 --beta 3 --c 32 --N 256 --sweeps 262144 -o FOLDER
+    python scripts/gpu_dilute.py --plan PLAN.json --seconds 540 -o FOLDER
 
 Teacher-student, kappa = 0, regular graph (fan-in = fan-out = c; c = N: fully connected).  Every
 data set has ``--replicas`` chains from its planted state and as many from a random one; all chains
-of all data sets move at once.  Needs an NVIDIA GPU and cupy, which the package does not; nothing
-else needs this script.  Only the graph, the model and the overlaps' definitions are shared with
-the package.
+of all data sets move at once.  A plan is a list of networks, each an object of the options that
+differ from those given; they share the GPU, each in a stream of its own, and each writes
+FOLDER/L.._a.._c.._N...json at every octave.  Needs an NVIDIA GPU and cupy, which the package does
+not; nothing else needs this script.  Only the graph, the model, the times of the records and the
+overlaps' definitions are shared with the package.
 
 The moves are those of docs/sampler.md: c rotations of a pair of couplings in every perceptron, then
 one flip attempt of every hidden neuron for every pattern, layer by layer.  Times are counted in
-sweeps.  Measured at 16 times an octave (t = 2^j (1 + i/16)), with the teacher and between the two
-halves of the chains from one start, gauge-fixed:
+sweeps.  Measured at the times of the package's records (32 an octave), with the teacher and, of two
+replicas or more, between the two halves of the chains from one start, gauge-fixed:
 
     m_i = (1/M) sum_mu S_i^a S_i^b,     q = [ (mean_i m_i^2 - 1/M) / (1 - 1/M) ]^1/2,
-    Q = (1/N c) sum_ik g_i g_k J_ik^a J_ik^b,     g_i = sgn m_i.
+    Q = (1/N c) sum_ik g_i g_k J_ik^a J_ik^b,     g_i = sgn m_i,
+
+and with the teacher also the package's r_gauge and R_gauge (docs/sampler.md), under "gauge".
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ import cupy as cp
 import numpy as np
 
 from replicadnn.montecarlo.connectivity import Connectivity, Graph, normalised
+from replicadnn.montecarlo.measure.stationarity import record_times
 
 SOURCE = r"""
 typedef unsigned int u32; typedef unsigned long long u64;
@@ -189,6 +195,8 @@ ROTATE, STEPS, FLIP, REFRESH = (
 PATTERNS_PER_BLOCK = 8
 SHARED_BYTES = 48_000
 REFRESH_EVERY = 256
+#: Sweeps given to the GPU before its next look at the other networks.
+BATCH = 32
 
 
 def planted(J: cp.ndarray, inputs: cp.ndarray, M: int, p: float) -> cp.ndarray:
@@ -276,19 +284,25 @@ class Chains:
         return cp.asnumpy((self.h * self.S[:, 1:] < 0).mean(axis=(2, 3)))
 
     def overlaps(self, J: cp.ndarray, S: cp.ndarray, which: np.ndarray) -> dict[str, np.ndarray]:
-        """Gauge-fixed overlaps of the chains ``which`` with (J, S), one a chain."""
-        out: dict[str, list[np.ndarray]] = {"q": [], "Q": [], "q_raw": []}
-        for n, x in enumerate(which):
-            m = (self.S[x].astype(cp.int16) * S[n]).mean(axis=-1)
-            squares = ((m**2).mean(axis=-1) - 1.0 / self.M) / (1.0 - 1.0 / self.M)
-            g = cp.where(m >= 0, 1.0, -1.0)
-            wired = self.inputs[x // self.R].astype(cp.int32)
-            below = cp.stack([g[l][wired[l]] for l in range(self.L)])
-            Q = (g[1:, :, None] * below * self.J[x] * J[n]).mean(axis=(1, 2))
-            out["q"].append(cp.asnumpy(squares[1:-1]))
-            out["Q"].append(cp.asnumpy(Q))
-            out["q_raw"].append(cp.asnumpy(m.mean(axis=-1)[1:-1]))
-        return {name: np.array(values) for name, values in out.items()}
+        """Overlaps of the chains ``which`` with (J, S), one a chain: rms and gauge form."""
+        M, sets = self.M, which // self.R
+        sums = (self.S[which] * S).sum(axis=-1, dtype=cp.int32)
+        squares = ((sums / M) ** 2 - 1.0 / M) / (1.0 - 1.0 / M)
+        ups, downs = (M + sums) // 2, (M - sums) // 2
+        left = (ups * cp.sign(sums - 1) - downs * cp.sign(sums + 1)).mean(axis=-1) / M
+        out = {"q": squares.mean(axis=-1)[:, 1:-1], "q_gauge": left[:, 1:-1]}
+        products = self.J[which] * J
+        wired = self.inputs[sets].astype(cp.int32).reshape(len(which), self.L, -1)
+        for form, signs in (("Q", cp.where(sums >= 0, 1, -1)), ("Q_gauge", cp.sign(sums))):
+            signs[:, 0] = signs[:, -1] = 1
+            p = products * cp.take_along_axis(signs[:, :-1], wired, axis=2).reshape(products.shape)
+            if form == "Q":
+                kept = signs[:, 1:, :, None] * p
+            else:
+                kept = cp.sign(p.sum(axis=3, keepdims=True) - p) * p
+                kept[:, -1] = p[:, -1]
+            out[form] = kept.mean(axis=(2, 3))
+        return {name: cp.asnumpy(values) for name, values in out.items()}
 
     def measure(self) -> dict[str, list]:
         """Means over the chains of a data set: (D, ...) by start, squares of q kept."""
@@ -297,25 +311,84 @@ class Chains:
         for side, name in enumerate(("planted", "random")):
             chains = x[:, side].ravel()
             sets = chains // self.R
-            found = self.overlaps(self.J0[sets], self.S0[sets], chains)
-            first, second = x[:, side, 0::2].ravel(), x[:, side, 1::2].ravel()
-            pair = self.overlaps(self.J[second], self.S[second], first)
-            for key, letters, values in (("teacher", "rR", found), ("pair", "qQ", pair)):
-                for letter, what in zip(letters, ("q", "Q"), strict=True):
-                    by_set = values[what].reshape(self.D, -1, values[what].shape[-1]).mean(axis=1)
-                    row[f"{name}.{key}.{letter}"] = by_set.tolist()
-            row[f"{name}.teacher.r_raw"] = found["q_raw"].mean(axis=0).tolist()
+            kept = {"teacher": self.overlaps(self.J0[sets], self.S0[sets], chains)}
+            if self.R > 2:
+                first, second = x[:, side, 0::2].ravel(), x[:, side, 1::2].ravel()
+                kept["pair"] = self.overlaps(self.J[second], self.S[second], first)
+            for key, values in kept.items():
+                for what, found in values.items():
+                    letter, _, form = what.partition("_")
+                    if form and key == "pair":
+                        continue
+                    letter = {"q": "r", "Q": "R"}[letter] if key == "teacher" else letter
+                    by_set = found.reshape(self.D, -1, found.shape[-1]).mean(axis=1)
+                    row[f"{name}.{form or key}.{letter}"] = by_set.tolist()
         return row
 
 
-def dyadic(longest: int, per_octave: int) -> list[int]:
-    """0, 1, ..., and per_octave times an octave."""
-    times = set(range(per_octave))
-    t = per_octave
-    while t <= longest:
-        times |= {t + t * i // per_octave for i in range(per_octave)}
-        t *= 2
-    return sorted(n for n in times | {longest} if n <= longest)
+class Run:
+    """One network in a stream of its own: batches of sweeps, records, its file."""
+
+    def __init__(self, a: argparse.Namespace) -> None:
+        self.a = a
+        self.stream = cp.cuda.Stream(non_blocking=True)
+        self.event = cp.cuda.Event()
+        self.rows: list[dict] = []
+        self.times = record_times(a.sweeps).tolist()
+        self.clock = time.perf_counter()
+        with self.stream:
+            self.chains = self.begin()
+            self.event.record()
+
+    @property
+    def finished(self) -> bool:
+        return len(self.rows) == len(self.times)
+
+    def begin(self) -> Chains:
+        """Chains with the step of a pilot run: acceptance about 0.15 from the planted side."""
+        chains = Chains(self.a)
+        if self.a.step > 0.0:
+            return chains
+        chains.step = 0.3
+        for _ in range(12):
+            chains.accepted[:] = 0
+            for _ in range(4):
+                chains.sweep()
+            rate = float(chains.accepted.sum()) / (4.0 * chains.J.size)
+            chains.step = min(1.0, chains.step * min(2.0, max(0.5, rate / 0.15)))
+        step = chains.step
+        chains = Chains(self.a)
+        chains.step = step
+        return chains
+
+    def advance(self) -> None:
+        """The next record, if it is due, and up to ``BATCH`` sweeps, not waited for."""
+        with self.stream:
+            if self.chains.done == self.times[len(self.rows)]:
+                self.rows.append(self.chains.measure())
+                if self.chains.done & (self.chains.done - 1) == 0 or self.finished:
+                    self.write()
+            if not self.finished:
+                for _ in range(min(BATCH, self.times[len(self.rows)] - self.chains.done)):
+                    self.chains.sweep()
+            self.event.record()
+
+    def write(self) -> None:
+        chains, a = self.chains, self.a
+        name = f"L{a.L}_a{a.alpha:g}_c{a.c}_N{a.N}"
+        total = max(chains.done * chains.J.size, 1)
+        params = vars(a) | {"output": None, "plan": None, "M": chains.M, "step": chains.step}
+        document = {"params": params, "rows": self.rows}
+        (a.output / f"{name}.json").write_text(json.dumps(document))
+        last = self.rows[-1]
+        shown = " ".join(
+            f"{key} {np.round(np.mean(last[key], axis=0), 3).tolist()}"
+            for key in last if "gauge" in key
+        )  # fmt: skip
+        spent = time.perf_counter() - self.clock
+        share = float(chains.accepted.sum()) / total
+        print(f"{name} {last['t']} {spent:.0f} s, step {chains.step:.3f} ({share:.3f})", shown,
+              flush=True)  # fmt: skip
 
 
 def main() -> None:
@@ -326,45 +399,21 @@ def main() -> None:
         ("step", float, 0.0), ("seconds", float, 1e9),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=kind, default=default)
+    parser.add_argument("--plan", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     a = parser.parse_args()
     begin = time.perf_counter()
-    chains = Chains(a)
-    if a.step == 0.0:  # a pilot run on its own: acceptance about 0.15 from the planted side
-        chains.step = 0.3
-        for _ in range(12):
-            chains.accepted[:] = 0
-            for _ in range(4):
-                chains.sweep()
-            rate = float(chains.accepted.sum()) / (4.0 * chains.J.size)
-            chains.step = min(1.0, chains.step * min(2.0, max(0.5, rate / 0.15)))
-        step = chains.step
-        chains = Chains(a)
-        chains.step = step
-    made: list[dict] = []
-    clock = time.perf_counter()
-    for t in dyadic(a.sweeps, 16):
-        while chains.done < t and time.perf_counter() - begin < a.seconds:
-            chains.sweep()
-            if chains.done % 64 == 0:
-                cp.cuda.Device().synchronize()
-        if chains.done < t:
-            break
-        made.append(chains.measure())
-        if t & (t - 1) == 0:
-            rows = made[-1]
-            cp.cuda.Device().synchronize()
-            shown = {
-                k: np.round(np.mean(rows[k], axis=0), 3).tolist() for k in rows if "teacher" in k
-            }
-            print(t, f"{time.perf_counter() - clock:.1f} s", shown, flush=True)
-    spent = time.perf_counter() - clock
-    total = chains.done * chains.J.size
-    share = float(chains.accepted.sum()) / max(total, 1)
-    pace = 1e3 * spent / max(chains.done, 1)
-    print(f"step {chains.step:.3f}, acceptance {share:.3f}, {pace:.3f} ms a sweep of all chains")
-    params = vars(a) | {"output": None, "M": chains.M, "step": chains.step}
-    a.output.write_text(json.dumps({"params": params, "rows": made}))
+    a.output.mkdir(parents=True, exist_ok=True)
+    plan = [{}] if a.plan is None else json.loads(a.plan.read_text())
+    waiting = [Run(argparse.Namespace(**(vars(a) | one))) for one in plan]
+    while waiting and time.perf_counter() - begin < a.seconds:
+        for run in waiting:
+            if run.event.done:
+                run.advance()
+        waiting = [run for run in waiting if not run.finished]
+    for run in waiting:
+        run.stream.synchronize()
+        run.write()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dilute_fits
 import dilute_study
 import mc_study
 import numpy as np
@@ -44,7 +45,7 @@ def test_two_starts_meet_where_they_are_closer_than_three_hundredths() -> None:
     """Mean difference 0.001 with error 0.001: 0.001 + 4.5 * 0.001 < 0.03, p = 0.4."""
     met = pair(shifted(0.001, -0.001, 0.003), LOW)
     assert met["value"] == pytest.approx(0.5005)
-    assert met["err"] == pytest.approx(0.5 * math.hypot(0.002, 0.002 / 3**0.5) + 0.0005)
+    assert met["err"] == pytest.approx(0.5 * (0.002 + 0.002 / 3**0.5) + 0.0005)
     assert math.isnan(met["upper"])
     assert math.isnan(met["lower"])
 
@@ -78,6 +79,19 @@ def test_a_start_that_has_not_relaxed_is_a_bound() -> None:
     assert math.isnan(pair(shifted(0.1, 0.1, 0.2), LOW, below_bounds=False)["lower"])
 
 
+def test_the_error_of_a_value_is_not_halved_by_the_second_start() -> None:
+    """Both starts are of the same data sets: 0.002 and 0.002 make 0.002."""
+    side = np.array([0.5]), np.array([0.002])
+    found = dilute_study.bracket(side, side, np.zeros((3, 1)), np.array([True]))
+    assert found["err"] == pytest.approx([0.002])
+
+
+def rms(c: int = 16, N: int = 128, samples: int = 3) -> dict[str, Any]:
+    """Its one form."""
+    (run,) = dilute_study.of_gpu(gpu(c, N, samples))
+    return run
+
+
 def gpu(c: int = 16, N: int = 128, samples: int = 3) -> dict[str, Any]:
     """A document of scripts/gpu_dilute.py with L = 2 whose last octave is t = 12, 16."""
     rows = []
@@ -96,7 +110,7 @@ def gpu(c: int = 16, N: int = 128, samples: int = 3) -> dict[str, Any]:
 
 def test_records_of_the_gpu_are_squares_of_r() -> None:
     """The root is taken last: [(0.25 + 0.34 + 0.43) / 3]^1/2, not the mean of roots."""
-    run = dilute_study.of_gpu(gpu())
+    run = rms()
     assert run["r"]["planted"]["value"] == pytest.approx([math.sqrt(0.34)])
     assert run["r"]["planted"]["err"] == pytest.approx(
         [math.sqrt(0.34 + 0.09 / 3**0.5) - math.sqrt(0.34)]
@@ -109,7 +123,7 @@ def test_records_of_the_gpu_are_squares_of_r() -> None:
     assert run["R"]["lower"] == [pytest.approx(0.25), None]
     assert run["R"]["planted"]["relaxed"] is None
     assert (run["alpha"], run["graph"], run["sweeps"], run["form"]) == (12.0, "regular", 16, "rms")
-    assert dilute_study.of_gpu(gpu(16, 16))["graph"] is None
+    assert rms(16, 16)["graph"] is None
 
 
 def test_a_record_weighs_the_time_since_the_one_before() -> None:
@@ -117,7 +131,7 @@ def test_a_record_weighs_the_time_since_the_one_before() -> None:
     del document["rows"][3]["planted.teacher.R"]
     document["rows"][3]["t"] = 9
     document["rows"][3]["planted.teacher.R"] = [[0.8, 0.8]] * 3
-    run = dilute_study.of_gpu(document)
+    (run,) = dilute_study.of_gpu(document)
     assert run["R"]["planted"]["value"][0] == pytest.approx((1 * 0.8 + 7 * 0.4) / 8)
 
 
@@ -127,7 +141,7 @@ def point(c: int, value: float | None, err: float = 0.01) -> dict[str, Any]:
 
 def test_a_straight_line_in_one_over_c_needs_three_relaxed_c() -> None:
     runs = [point(8, 0.5 + 2 / 8), point(16, 0.5 + 2 / 16), point(32, 0.5 + 2 / 32)]
-    line = dilute_study.straight_line(runs, "R", 1)
+    line = dilute_fits.straight_line(runs, "R", 1)
     assert (line["value"], line["slope"]) == pytest.approx((0.5, 2.0))
     assert (line["chi2"], line["dof"]) == (pytest.approx(0.0, abs=1e-20), 1)
     x = np.array([1 / 8, 1 / 16, 1 / 32])
@@ -135,22 +149,98 @@ def test_a_straight_line_in_one_over_c_needs_three_relaxed_c() -> None:
         0.01 * math.sqrt(1 / 3 + x.mean() ** 2 / ((x - x.mean()) ** 2).sum())
     )
     runs[1] = point(16, None)
-    refused = dilute_study.straight_line(runs, "R", 1)
+    refused = dilute_fits.straight_line(runs, "R", 1)
     assert "value" not in refused
     assert refused["none"] == "2 of 3 c have relaxed, 3 are needed"
     twice = [*runs, point(8, 0.7)]
-    assert "none" in dilute_study.straight_line(twice, "R", 1)  # three points, two c
+    assert "none" in dilute_fits.straight_line(twice, "R", 1)  # three points, two c
 
 
 def test_the_line_follows_the_better_points() -> None:
     runs = [point(8, 0.7, 1e-4), point(16, 0.6, 1e-4), point(32, 0.9, 1.0)]
-    assert dilute_study.straight_line(runs, "R", 1)["value"] == pytest.approx(0.5, abs=1e-3)
+    assert dilute_fits.straight_line(runs, "R", 1)["value"] == pytest.approx(0.5, abs=1e-3)
+
+
+def network(c: int, ratio: int, value: float, err: float = 0.01, **more: Any) -> dict[str, Any]:
+    """alpha = 4; R(1) and r(1) of that value."""
+    overlap = {"value": [value] * 2, "err": [err] * 2}
+    run = {"L": 2, "beta": 3.0, "alpha": 4.0, "c": c, "N": ratio * c, "form": "gauge"}
+    return run | {"R": overlap, "r": overlap} | more
+
+
+GRID = [(8, 16), (16, 16), (32, 16), (16, 32), (16, 8)]
+
+
+def test_the_limit_is_that_of_c_and_of_loops() -> None:
+    """R = 0.4 + 1.5 / c - 0.1 alpha c / N."""
+    runs = [network(c, k, 0.4 + 1.5 / c - 0.1 * 4 / k) for c, k in GRID]
+    found = dilute_fits.limit(runs, "R", 1)
+    assert (found["value"], found["slope"], found["loops"]) == pytest.approx((0.4, 1.5, -0.1))
+    assert (found["dof"], found["c"]) == (2, [8, 16, 32])
+    design = np.array([[1.0, 1 / c, 4 / k] for c, k in GRID])
+    assert found["err"] == pytest.approx(0.01 * np.linalg.inv(design.T @ design)[0, 0] ** 0.5)
+    assert found["upper"] == pytest.approx(found["value"] + 2 * found["err"])
+
+
+def test_a_limit_with_a_bad_fit_has_a_larger_error() -> None:
+    """chi^2 per degree of freedom enters the error only where it is above 1."""
+    signs = (1, -1, 1, -1, 1)
+
+    def runs(err: float) -> list[dict[str, Any]]:
+        return [network(c, k, 0.4 + 0.01 * s, err) for (c, k), s in zip(GRID, signs, strict=True)]
+
+    tight, loose = (dilute_fits.limit(runs(err), "R", 1) for err in (1e-3, 2e-2))
+    assert tight["chi2"] / tight["dof"] > 1.0 > loose["chi2"] / loose["dof"]
+    scale = (tight["chi2"] / tight["dof"]) ** 0.5
+    assert tight["err"] == pytest.approx(loose["err"] / 20.0 * scale)
+
+
+def test_the_least_connectivity_left_out_is_in_the_error() -> None:
+    """Four c and a term 2 / c^2: the value moves when c = 8 goes; it does not for a plane."""
+    sizes = [*GRID, (64, 16)]
+    bent = [network(c, k, 0.4 + 1.5 / c + 2.0 / c**2, 1e-4) for c, k in sizes]
+    flat = [network(c, k, 0.4 + 1.5 / c, 1e-4) for c, k in sizes]
+    without = dilute_fits.limit(bent[1:], "R", 1)["value"]
+    found = dilute_fits.limit(bent, "R", 1)
+    assert abs(without - found["value"]) > 1e-3
+    assert found["err"] > abs(without - found["value"])
+    assert dilute_fits.limit(flat, "R", 1)["err"] < 2e-4
+
+
+def test_a_mean_square_is_extrapolated_as_one() -> None:
+    """r^2 = 0.09 + 2 / c; of R in that form, and of r in another, no square is taken."""
+    runs = [network(c, k, (0.09 + 2.0 / c) ** 0.5, form="rms") for c, k in GRID]
+    assert dilute_fits.limit(runs, "r", 1)["value"] == pytest.approx(0.3)
+    assert dilute_fits.limit(runs, "R", 1)["value"] != pytest.approx(0.3, abs=1e-3)
+    none = [network(c, k, (2.0 / c) ** 0.5, form="rms") for c, k in GRID]
+    assert dilute_fits.limit(none, "r", 1)["value"] == pytest.approx(0.0, abs=1e-6)
+    assert 0.0 < dilute_fits.limit(none, "r", 1)["upper"] < 0.3
+    below = [network(c, k, (2.0 / c - 0.05) ** 0.5, 1e-4, form="rms") for c, k in GRID]
+    assert "below 0" in dilute_fits.limit(below, "r", 1)["none"]
+
+
+@pytest.mark.parametrize(
+    "sizes", [[(8, 16), (16, 16), (32, 16)], [(8, 16), (16, 16), (16, 32), (8, 32)], GRID[1:3]]
+)
+def test_no_limit_from_one_weight_of_loops_or_two_connectivities(
+    sizes: list[tuple[int, int]],
+) -> None:
+    runs = [network(c, k, 0.4) for c, k in sizes]
+    assert "needed" in dilute_fits.limit(runs, "R", 1)["none"]
+
+
+def test_limits_are_of_diluted_networks_of_one_place_and_form() -> None:
+    runs = [network(c, k, 0.4) for c, k in GRID]
+    others = [network(16, 1, 0.9), network(8, 16, 0.9, form="rms"), network(8, 16, 0.9, beta=2.0)]
+    found = dilute_fits.limits([*runs, *others])
+    values = [one.get("value") for one in found if one["overlap"] == "R" and one["layer"] == 1]
+    assert values == [pytest.approx(0.4), None, None]
 
 
 def test_forms_and_ratios_are_not_joined() -> None:
-    runs = [dilute_study.of_gpu(gpu(c, N)) for c, N in ((8, 64), (16, 128), (16, 512))]
+    runs = [rms(c, N) for c, N in ((8, 64), (16, 128), (16, 512))]
     runs.append(runs[1] | {"form": "gauge"})
-    sizes = [[run["c"] for run in members] for members in dilute_study.series(runs).values()]
+    sizes = [[run["c"] for run in members] for members in dilute_fits.series(runs).values()]
     assert sorted(sizes) == [[8, 16], [16], [16]]
 
 
@@ -231,7 +321,7 @@ def test_both_starts_must_have_relaxed_by_their_own_verdicts() -> None:
 
 def test_the_figure_fills_what_has_met_and_opens_bounds() -> None:
     """One alpha c / N: one panel, R(1), R(2), r(1) at 0, 1, 2, c = 16 left of c = 32."""
-    runs = [dilute_study.of_gpu(gpu(c, 8 * c)) for c in (16, 32)]
+    runs = [rms(c, 8 * c) for c in (16, 32)]
     figure = draw(runs, loops=True)
     (ax,) = figure.axes
     assert [text.get_text() for text in ax.get_xticklabels()] == ["$R(1)$", "$R(2)$", "$r(1)$"]
@@ -258,13 +348,13 @@ def test_the_figure_fills_what_has_met_and_opens_bounds() -> None:
 
 def test_several_places_have_a_panel_an_overlap_and_a_line_where_there_is_one() -> None:
     """Over alpha c / N with N from c to 4 c; the straight line needs three c that have met."""
-    runs = [dilute_study.of_gpu(gpu(16, k * 16)) for k in (1, 2, 4)]
+    runs = [rms(16, k * 16) for k in (1, 2, 4)]
     axes = draw(runs, loops=True).axes
     names = [f"overlap of {word}" for word in ("couplings  $R(1)$", "couplings  $R(2)$",
                                                "neurons  $r(1)$")]  # fmt: skip
     assert [ax.get_ylabel() for ax in axes] == names
     assert {ax.get_xlabel() for ax in axes} == {r"weight of loops  $\alpha c / N$"}
-    axes = draw([dilute_study.of_gpu(gpu(c, 8 * c)) for c in (8, 16, 32)], loops=True).axes
+    axes = draw([rms(c, 8 * c) for c in (8, 16, 32)], loops=True).axes
     assert [ax.get_xlabel() for ax in axes[1:]] == ["$1/c$"] * (len(axes) - 1)
     assert names[1] in [ax.get_ylabel() for ax in axes[1:]]
     assert names[0] not in [ax.get_ylabel() for ax in axes[1:]]
@@ -320,7 +410,7 @@ def test_two_layers_extrapolated_in_connectivity_and_loops(
         run[letter]["value"][layer - 1] = 0.5 * (a + b)
         run[letter]["err"][layer - 1] = 0.5 * math.hypot(da, db) + 0.5 * abs(a - b)
     sixteen = [run for run in runs if run["N"] == 16 * run["c"]]
-    found = dilute_study.straight_line(sixteen, letter, layer)
+    found = dilute_fits.straight_line(sixteen, letter, layer)
     assert found["value"] == pytest.approx(line, abs=5e-4)
     at = {run["N"]: run[letter] for run in runs if run["c"] == 8}
     loops = 2.0 * (at[256]["value"][layer - 1] - at[128]["value"][layer - 1])

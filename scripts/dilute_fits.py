@@ -1,0 +1,122 @@
+"""Extrapolations of `mc_study.py dilute`: straight lines in 1/c, and the limit N >> c >> 1."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+Run = dict[str, Any]
+
+#: Connectivities that a line in 1/c needs.
+FEWEST = 3
+
+
+def straight_line(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
+    """Weighted least squares value = a + b / c over the networks whose starts have met.
+
+    {"c", "value": a, "err", "chi2", "dof"}, the error from the errors of the points alone, or
+    {"c", "none": why not}.
+    """
+    known = [run for run in runs if run[letter]["value"][layer - 1] is not None]
+    c = sorted({run["c"] for run in known})
+    if len(c) < FEWEST:
+        tried = sorted({run["c"] for run in runs})
+        return {"c": c, "none": f"{len(c)} of {len(tried)} c have relaxed, {FEWEST} are needed"}
+    x = np.array([1.0 / run["c"] for run in known])
+    y, error = (np.array([run[letter][k][layer - 1] for run in known]) for k in ("value", "err"))
+    design = np.stack([np.ones_like(x), x], axis=1) / error[:, None]
+    covariance = np.linalg.inv(design.T @ design)
+    a, b = covariance @ design.T @ (y / error)
+    chi2 = float((((y - a - b * x) / error) ** 2).sum())
+    return {"c": c, "value": float(a), "slope": float(b), "err": float(np.sqrt(covariance[0, 0])),
+            "chi2": chi2, "dof": len(y) - 2}  # fmt: skip
+
+
+def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
+    """N >> c >> 1: weighted least squares y = a + b / c + d alpha c / N over what has met.
+
+    Networks of one (L, beta, alpha, form).  y is the overlap; of r and q in the form rms its
+    square, the mean square that was measured; the value is a^1/2 (0 for a < 0), its upper bound the
+    root of a + 2 errors (no limit where that is below 0).  The error is that of the fit times
+    max(1, chi^2 / dof)^1/2 and, in quadrature, the change of the value when the least c is left out
+    (if three c remain).
+
+    {"c", "value", "err", "upper", "slope": b, "loops": d, "chi2", "dof"} or {"c", "none": why not}.
+    """
+    known = [run for run in runs if run[letter] and run[letter]["value"][layer - 1] is not None]
+    c = sorted({run["c"] for run in known})
+    weights = {round(run["alpha"] * run["c"] / run["N"], 9) for run in known}
+    if len(c) < FEWEST or len(weights) < 2 or len(known) < 4:
+        return {"c": c, "none": "3 c, 2 weights of loops alpha c / N and 4 networks are needed"}
+    (a, b, d), err, chi2 = _plane(known, letter, layer)
+    fewer = [run for run in known if run["c"] > c[0]]
+    if len(c) > FEWEST and len({run["c"] / run["N"] for run in fewer}) > 1:
+        err = math.hypot(err, _plane(fewer, letter, layer)[0][0] - a)
+    value, upper = a, a + 2.0 * err
+    if _squared(known[0], letter):
+        if upper < 0.0:
+            return {"c": c, "none": f"the mean square goes to {a:.3f}, two errors below 0"}
+        value, upper = math.sqrt(max(a, 0.0)), math.sqrt(upper)
+        err = 0.5 * (upper - value)
+    return {"c": c, "value": value, "err": err, "upper": upper, "slope": b, "loops": d,
+            "chi2": chi2, "dof": len(known) - 3}  # fmt: skip
+
+
+def _squared(run: Run, letter: str) -> bool:
+    return bool(run["form"] == "rms" and letter in "rq")
+
+
+def _plane(known: list[Run], letter: str, layer: int) -> tuple[list[float], float, float]:
+    """(a, b, d), the error of a and chi^2 of `limit`."""
+    y, error = (np.array([run[letter][k][layer - 1] for run in known]) for k in ("value", "err"))
+    if _squared(known[0], letter):
+        y, error = y**2, 2.0 * y * error
+    design = np.array([[1.0, 1.0 / r["c"], r["alpha"] * r["c"] / r["N"]] for r in known])
+    design /= error[:, None]
+    found, *_ = np.linalg.lstsq(design, y / error)
+    chi2 = float(((y / error - design @ found) ** 2).sum())
+    scale = math.sqrt(max(1.0, chi2 / max(len(known) - 3, 1)))
+    return found.tolist(), scale * math.sqrt(np.linalg.inv(design.T @ design)[0, 0]), chi2
+
+
+def limits(runs: list[Run]) -> list[dict[str, Any]]:
+    """`limit` of every (L, beta, alpha, form) with diluted networks, overlap and layer."""
+    groups: dict[tuple[Any, ...], list[Run]] = {}
+    for run in sorted(runs, key=lambda r: (r["L"], r["alpha"], r["c"])):
+        if run["c"] < run["N"]:
+            key = (run["L"], run["beta"], round(run["alpha"], 1), run["form"])
+            groups.setdefault(key, []).append(run)
+    return [
+        {"L": L, "beta": beta, "alpha": alpha, "form": form, "overlap": letter, "layer": layer}
+        | limit(members, letter, layer)
+        for (L, beta, alpha, form), members in groups.items()
+        for letter, layer in panels(L)
+    ]  # fmt: skip
+
+
+def series(runs: list[Run]) -> dict[tuple[Any, ...], list[Run]]:
+    """Networks that differ in c alone: by (L, beta, alpha to one digit, N / c, form)."""
+    out: dict[tuple[Any, ...], list[Run]] = {}
+    for run in sorted(runs, key=lambda r: (r["L"], r["alpha"], r["c"])):
+        key = (run["L"], run["beta"], round(run["alpha"], 1), run["N"] / run["c"], run["form"])
+        out.setdefault(key, []).append(run)
+    return out
+
+
+def panels(L: int) -> list[tuple[str, int]]:
+    """Overlap and layer of every panel of a figure: couplings, then hidden neurons."""
+    return [("R", l) for l in range(1, L + 1)] + [("r", l) for l in range(1, L)]
+
+
+def extrapolations(runs: list[Run]) -> list[dict[str, Any]]:
+    """`straight_line` of every series, overlap and layer."""
+    out = []
+    for (L, beta, alpha, ratio, form), members in series(runs).items():
+        for letter, layer in panels(L):
+            out.append({
+                "L": L, "beta": beta, "alpha": alpha, "ratio": ratio, "form": form,
+                "overlap": letter, "layer": layer, **straight_line(members, letter, layer),
+            })  # fmt: skip
+    return out
