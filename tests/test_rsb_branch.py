@@ -15,6 +15,7 @@ from replicadnn.status import BranchKind, Status
 from replicadnn.theory.broken import climb as climbing
 from replicadnn.theory.broken import connected as connection
 from replicadnn.theory.broken import search
+from replicadnn.theory.broken.accuracy import OverlapUnits
 from replicadnn.theory.broken.certificate import certify, grid_alone
 from replicadnn.theory.broken.climb import (
     Climb,
@@ -29,7 +30,7 @@ from replicadnn.theory.broken.climb import (
 from replicadnn.theory.broken.connected import connected, few_level_curve
 from replicadnn.theory.broken.curve import follow_branch
 from replicadnn.theory.broken.level_errors import level_errors
-from replicadnn.theory.broken.minimise import Minimum, minimise
+from replicadnn.theory.broken.minimise import Minimum, minimise, polish
 from replicadnn.theory.broken.search import Found
 from replicadnn.theory.broken.state import Evaluation, liquid
 from replicadnn.theory.broken.stop import Note, StopReason
@@ -300,6 +301,36 @@ def test_levels_below_the_rounding_of_s() -> None:
     assert one.levels < 8
     assert one.text.startswith(f"{one.levels} of 8 levels: ")
     assert one.errors.s < 3e-11
+
+
+@pytest.mark.parametrize(
+    ("alpha", "levels", "q", "error"),
+    [(2.471, 0, 2.83443135e-4, 2e-5), (2.5, 0, 2.5501569e-3, 4e-5), (2.6, 2, 1.0282e-2, 2e-4)],
+)
+def test_breakpoints_that_lower_s_by_rounding_are_noise(
+    alpha: float, levels: int, q: float, error: float
+) -> None:
+    """L = 3 above 2.4674: with one level q_EA was 2 % off at 2.471, twice as large at 2.468."""
+    one = solved(alpha, 3, 8)
+    assert one.converged
+    assert one.levels == levels
+    assert one.q_ea[1] == pytest.approx(q, rel=1e-6 if levels == 0 else 1e-3)
+    assert 0.0 < one.errors.q[1] < error
+    if levels == 0:
+        assert one.text == "0 of 8 levels: further ones lower s by less than 1e-11"
+        assert one.q_ea[1] == pytest.approx(rd.solve(alpha, 3, scenario="random").q_ea[1], rel=1e-6)
+
+
+def test_a_polished_solution_solves_the_equations_in_units_of_its_overlaps() -> None:
+    """alpha_1 (1 + 0.001): Q(2) = 7e-8, far below what ds/d ln Q can tell from rounding."""
+    model = equations(2.47, 3)
+    found = solved(2.47, 3, 1)
+    worse = found.state.with_values(eps=found.state.eps * 1.001, Q=found.state.Q, m=found.state.m)
+    start = replace(found.stage.found, evaluation=model.evaluate(worse, True))
+    better = polish(model, start).evaluation
+    units = OverlapUnits.of(model, better)
+    assert OverlapUnits.of(model, start.evaluation).residual(model, start.evaluation) > 1e-4
+    assert units.residual(model, better) < 1e-8
 
 
 def test_levels_that_change_nothing_are_not_sought(two_levels: Stage) -> None:

@@ -18,7 +18,7 @@ from replicadnn.theory.broken.accuracy import residual
 from replicadnn.theory.broken.climb import Climb, Effort, climb, leaps, settle
 from replicadnn.theory.broken.curve import BranchPath, follow_branch
 from replicadnn.theory.broken.guess import first_guess, relaxed_guess
-from replicadnn.theory.broken.state import FlowError, State, make_state
+from replicadnn.theory.broken.state import FlowError, State, symmetric
 from replicadnn.theory.broken.stop import StopReason
 from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.theory.contract import BrokenEquations
@@ -132,8 +132,7 @@ def _resolved(equations: BrokenEquations, curve: list[AlphaState], effort: Effor
         return True
     alpha, state = curve[-1]
     here = equations.at(alpha)
-    symmetric = make_state(np.zeros(1), state.eps[:, -1:], state.Q[:, -1:])
-    broken, without = (settle(here, one, effort).evaluation for one in (state, symmetric))
+    broken, without = (settle(here, one, effort).evaluation for one in (state, symmetric(state)))
     return without.free_entropy - broken.free_entropy > TUNING.one_level_gain
 
 

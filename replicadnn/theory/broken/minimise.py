@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replicadnn.theory.broken.accuracy import solution_error
+from replicadnn.theory.broken.accuracy import OverlapUnits, solution_error
 from replicadnn.theory.broken.active import min_gap
 from replicadnn.theory.broken.descent import Descent, Point, Quadratic, natural_units
 from replicadnn.theory.broken.layout import Layout, apply_step
@@ -151,34 +151,42 @@ def polish(equations: BrokenEquations, start: Minimum, *, mapper: Mapper = seria
     def error_of(one: Evaluation) -> float:
         slopes = np.abs(equations.gradient(layout, one)[: layout.size]).max(initial=0.0)
         error = solution_error(equations, one, mapper)
-        return float(np.max([error, TUNING.slope_weight * slopes]))
+        relative = OverlapUnits.of(equations, one).residual(equations, one)
+        return float(
+            np.max([error, TUNING.slope_weight * slopes, TUNING.relative_weight * relative])
+        )
 
     best, best_error = ev, error_of(ev)
-    for _ in range(TUNING.polish_steps):
-        if best_error < TUNING.polished:
-            break
-        try:
-            trial = _newton_step(equations, layout, ev)
-            if trial is None:
+    for free in (layout.size + ev.state.K, layout.size):
+        ev = best
+        for _ in range(TUNING.polish_steps):
+            if best_error < TUNING.polished:
                 break
-            ev = equations.evaluate(trial, True, mapper)
-            error = error_of(ev)
-        except (FlowError, np.linalg.LinAlgError):
-            break
-        if error < best_error:
-            best, best_error = ev, error
-        elif not error < TUNING.polish_growth * best_error:
-            break
+            try:
+                trial = _newton_step(equations, layout, ev, free)
+                if trial is None:
+                    break
+                ev = equations.evaluate(trial, True, mapper)
+                error = error_of(ev)
+            except (FlowError, np.linalg.LinAlgError):
+                break
+            if error < best_error:
+                best, best_error = ev, error
+            elif not error < TUNING.polish_growth * best_error:
+                break
     return replace(start, evaluation=best)
 
 
-def _newton_step(equations: BrokenEquations, layout: Layout, ev: Evaluation) -> State | None:
-    """The state after one Newton step; None if there is none."""
+def _newton_step(
+    equations: BrokenEquations, layout: Layout, ev: Evaluation, free: int
+) -> State | None:
+    """The state after one Newton step in the first ``free`` unknowns; None if there is none."""
     units = natural_units(layout, ev)
-    H = units.hessian(equations.hessian(layout, ev))
+    H = units.hessian(equations.hessian(layout, ev))[:free, :free]
     size = 1.0 / np.sqrt(np.abs(np.diag(H)) + TUNING.tiny)
-    g = units.gradient(equations.gradient(layout, ev)) * size
-    p = -size * np.linalg.solve(H * size[:, None] * size, g)
+    g = units.gradient(equations.gradient(layout, ev))[:free] * size
+    p = np.zeros(layout.size + ev.state.K)
+    p[:free] = -size * np.linalg.solve(H * size[:, None] * size, g)
     if not np.all(np.isfinite(p)):
         return None
     longest = float(np.abs(p).max(initial=TUNING.tiny))

@@ -16,13 +16,23 @@ import numpy as np
 from replicadnn import interrupt
 from replicadnn.certificate import Certificate
 from replicadnn.status import BranchKind, Status
-from replicadnn.theory.broken.climb import Climb, Effort, Stage, assess, climb, improve_top, leaps
+from replicadnn.theory.broken.climb import (
+    Climb,
+    Effort,
+    Stage,
+    assess,
+    climb,
+    curves,
+    improve_top,
+    leaps,
+    settle,
+)
 from replicadnn.theory.broken.connected import End, connected, count_levels, discontinuous
 from replicadnn.theory.broken.guess import first_guess, jump_guess, relaxed_guess, saturated_guess
 from replicadnn.theory.broken.level_errors import LevelErrors, level_errors, no_errors
 from replicadnn.theory.broken.minimise import minimise
 from replicadnn.theory.broken.resample import resample
-from replicadnn.theory.broken.state import Evaluation, Mapper, State, liquid, serial
+from replicadnn.theory.broken.state import Evaluation, Mapper, State, liquid, serial, symmetric
 from replicadnn.theory.broken.stop import Note, StopReason
 from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.theory.contract import BrokenEquations
@@ -173,6 +183,8 @@ def _find(
     timings = {"solve": time.perf_counter() - began}
     if found is None:
         found = _liquid(equations, effort)
+    elif end is None and found.lost is None:
+        found = _without_noise(found, effort)
     stage = found.stage
     on_branch = end is None and found.lost is None and effort.passes(stage)
     if on_branch and stage.levels >= TUNING.improved and not stage.evaluation.state.saturated:
@@ -203,6 +215,26 @@ def _search(
     if equations.problem.alpha <= equations.first_threshold():
         return _liquid(equations, effort), None
     return connected(equations, K, effort)
+
+
+def _without_noise(found: Climb, effort: Effort) -> Climb:
+    """The replica-symmetric solution where all levels together lower s by less than rounding.
+
+    Next to a transition s falls by O(q^3) and less by a level: the breakpoints are noise there, and
+    a level next to x = 1 may double q_EA at the same s.  What q_EA, Q_EA change is their error.
+    """
+    stage = found.stage
+    state = stage.evaluation.state
+    small = 0.0 < stage.evaluation.q[1:-1, -1].max(initial=0.0) < TUNING.small_q
+    if state.K == 0 or state.saturated or not small:
+        return found
+    without = settle(stage.equations, symmetric(state), effort)
+    if without.lost or without.evaluation.free_entropy - stage.s > TUNING.same:
+        return found
+    text = f"further ones lower s by less than {TUNING.same:.0e}"
+    change = np.abs(curves(without.evaluation) - curves(stage.evaluation))
+    one = assess(stage.equations, without, effort)
+    return Climb(one, fewer=Note(StopReason.SMALL_GAIN, text), shift=change)
 
 
 def _symmetric(equations: BrokenEquations, effort: Effort) -> State:

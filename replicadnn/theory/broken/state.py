@@ -82,6 +82,11 @@ def make_state(m: FloatArray, eps: FloatArray, Q: FloatArray, top: IntArray | No
     return State(np.array(m, float), eps, np.array(Q, float), np.array(top, dtype=np.int64))
 
 
+def symmetric(state: State) -> State:
+    """The last level alone, at x = 0: where the replica-symmetric solution beside it begins."""
+    return make_state(np.zeros(1), state.eps[:, -1:], state.Q[:, -1:])
+
+
 def liquid(L: int) -> State:
     """q = Q = 0 in all hidden layers, L >= 2, without levels."""
     return make_state(np.zeros(1), np.zeros((L + 1, 1)), np.zeros((L, 1)))

@@ -91,6 +91,8 @@ class Tuning:
     polish_growth: float = 100.0
     #: Weight of ds/dq and ds/dQ beside the residual there.
     slope_weight: float = 0.01
+    #: Weight of the residual in units of the overlaps: next to a transition these are small.
+    relative_weight: float = 1e-3
 
     # --- no solution near the start --------------------------------------------------------------
     #: Interaction overlap beyond which a minimisation is given up (L >= 2), a relaxation ends.
