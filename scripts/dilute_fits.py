@@ -43,7 +43,8 @@ def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
     max(1, chi^2 / dof)^1/2 and, in quadrature, the change of the value when the least c is left out
     (if three c remain).
 
-    {"c", "value", "err", "upper", "slope": b, "loops": d, "chi2", "dof"} or {"c", "none": why not}.
+    {"c", "value", "err", "upper", "a", "slope": b, "loops": d, "chi2", "dof", "squared"} or
+    {"c", "none": why not}.
     """
     known = [run for run in runs if run[letter] and run[letter]["value"][layer - 1] is not None]
     c = sorted({run["c"] for run in known})
@@ -60,8 +61,24 @@ def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
             return {"c": c, "none": f"the mean square goes to {a:.3f}, two errors below 0"}
         value, upper = math.sqrt(max(a, 0.0)), math.sqrt(upper)
         err = 0.5 * (upper - value)
-    return {"c": c, "value": value, "err": err, "upper": upper, "slope": b, "loops": d,
-            "chi2": chi2, "dof": len(known) - 3}  # fmt: skip
+    return {"c": c, "value": value, "err": err, "upper": upper, "a": a, "slope": b, "loops": d,
+            "chi2": chi2, "dof": len(known) - 3, "squared": _squared(known[0], letter)}  # fmt: skip
+
+
+def less_loops(run: Run, letter: str, layer: int, found: dict[str, Any]) -> tuple[float, float]:
+    """Value and error of a network with d alpha c / N of its `limit` taken off, for figures."""
+    y, error = (run[letter][key][layer - 1] for key in ("value", "err"))
+    loops = found["loops"] * run["alpha"] * run["c"] / run["N"]
+    if not _squared(run, letter):
+        return y - loops, error
+    square = max(y**2 - loops, 0.0)
+    return math.sqrt(square), math.sqrt(square + 2.0 * y * error) - math.sqrt(square)
+
+
+def line(found: dict[str, Any], x: Any) -> Any:
+    """The overlap of a `limit` at 1 / c = x: a + b x or its root."""
+    y = found["a"] + found["slope"] * x
+    return np.sqrt(np.maximum(y, 0.0)) if found["squared"] else y
 
 
 def _squared(run: Run, letter: str) -> bool:
@@ -81,17 +98,22 @@ def _plane(known: list[Run], letter: str, layer: int) -> tuple[list[float], floa
     return found.tolist(), scale * math.sqrt(np.linalg.inv(design.T @ design)[0, 0]), chi2
 
 
-def limits(runs: list[Run]) -> list[dict[str, Any]]:
-    """`limit` of every (L, beta, alpha, form) with diluted networks, overlap and layer."""
+def places(runs: list[Run]) -> dict[tuple[Any, ...], list[Run]]:
+    """Diluted networks by (L, beta, alpha to one digit, form)."""
     groups: dict[tuple[Any, ...], list[Run]] = {}
-    for run in sorted(runs, key=lambda r: (r["L"], r["alpha"], r["c"])):
+    for run in sorted(runs, key=lambda r: (r["L"], r["alpha"], r["c"], r["N"])):
         if run["c"] < run["N"]:
             key = (run["L"], run["beta"], round(run["alpha"], 1), run["form"])
             groups.setdefault(key, []).append(run)
+    return groups
+
+
+def limits(runs: list[Run]) -> list[dict[str, Any]]:
+    """`limit` of every place, overlap and layer."""
     return [
         {"L": L, "beta": beta, "alpha": alpha, "form": form, "overlap": letter, "layer": layer}
         | limit(members, letter, layer)
-        for (L, beta, alpha, form), members in groups.items()
+        for (L, beta, alpha, form), members in places(runs).items()
         for letter, layer in panels(L)
     ]  # fmt: skip
 

@@ -308,6 +308,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--crossover", action="store_true",
         help="one c and alpha, N = c to 16 c; figure against alpha c / N",
     )  # fmt: skip
+    parser.add_argument(
+        "--limit", action="store_true", help="figure of the limit N >> c >> 1 where there is one"
+    )
     parser.add_argument("--sweeps", type=int, default=20_000)
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--replicas", type=int, default=2, help="1: without Q and q")
@@ -342,7 +345,11 @@ def main(options: argparse.Namespace) -> None:
             print("L = {L}, alpha = {alpha:g}, {form}: {overlap}({layer}) -> {value:.4f} "
                   "+- {err:.4f} for N >> c >> 1, chi2 {chi2:.1f} of {dof}, c = {c}"
                   .format(**one))  # fmt: skip
-    if options.plot is not None:
+    if options.plot is not None and options.limit:
+        import dilute_limit_figure
+
+        print(dilute_limit_figure.save(runs, options.plot))
+    elif options.plot is not None:
         from dilute_figure import save
 
         print(save(runs, options.plot, loops=options.crossover))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dilute_fits
+import dilute_limit_figure
 import dilute_study
 import mc_study
 import numpy as np
@@ -358,6 +359,46 @@ def test_several_places_have_a_panel_an_overlap_and_a_line_where_there_is_one() 
     assert [ax.get_xlabel() for ax in axes[1:]] == ["$1/c$"] * (len(axes) - 1)
     assert names[1] in [ax.get_ylabel() for ax in axes[1:]]
     assert names[0] not in [ax.get_ylabel() for ax in axes[1:]]
+
+
+def test_the_figure_of_the_limit_shows_networks_without_their_loops() -> None:
+    """R = 0.4 + 1.5 / c - 0.1 alpha c / N: markers on the line, the star at 0.4; r has none."""
+    runs = [network(c, k, 0.4 + 1.5 / c - 0.1 * 4 / k) for c, k in GRID]
+    for run in runs:
+        run["r"] = {"value": [None], "err": [None]}
+    figure = dilute_limit_figure.draw(runs)
+    first, second = figure.axes
+    assert first.get_ylabel() == "overlap of couplings  $R(1)$"
+    assert second.get_ylabel() == "overlap of couplings  $R(2)$"
+    bars = [c.lines[0] for c in first.containers if isinstance(c, ErrorbarContainer)]
+    star = next(line for line in bars if line.get_marker() == "*")
+    assert star.get_xydata()[0] == pytest.approx([0.0, 0.4])
+    seen = sorted(
+        (round(1 / x), y) for line in bars if line is not star for x, y in line.get_xydata()
+    )
+    assert [y for _, y in seen] == pytest.approx([0.4 + 1.5 / c for c in (32, 16, 16, 16, 8)][::-1])
+    with pytest.raises(rd.InputError, match="limit"):
+        dilute_limit_figure.draw(runs[:3])
+
+
+def test_the_limit_is_shown_in_the_form_gauge_where_it_has_one() -> None:
+    """The other form fills in what gauge lacks."""
+    gauge = [network(c, k, 0.4) for c, k in GRID]
+    for run in gauge:
+        run["r"] = {"value": [None], "err": [None]}
+    other = [network(c, k, 0.3, form="rms") for c, k in GRID]
+    parts = dilute_limit_figure.shown([*other, *gauge])
+    assert [(panel, members[0]["form"]) for panel, members in parts] == [
+        (("R", 1), "gauge"), (("R", 2), "gauge"), (("r", 1), "rms"),
+    ]  # fmt: skip
+
+
+def test_loops_are_taken_off_a_mean_square() -> None:
+    """r^2 = 0.25 - 0.1 alpha c / N: r = 0.5 without loops."""
+    runs = [network(c, k, (0.25 - 0.1 * 4 / k) ** 0.5, form="rms") for c, k in GRID]
+    found = dilute_fits.limit(runs, "r", 1)
+    assert dilute_fits.less_loops(runs[0], "r", 1, found)[0] == pytest.approx(0.5)
+    assert dilute_fits.line(found, 0.1) == pytest.approx(0.5)
 
 
 def shipped(data: Path, name: str) -> list[dict[str, Any]]:

@@ -11,7 +11,9 @@ from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
 import replicadnn as rd
-from replicadnn.problem import Ansatz, Problem, Scenario
+from replicadnn.problem import Ansatz, BranchChoice, Problem, Scenario
+from replicadnn.status import Status
+from replicadnn.theory.broken import point
 from replicadnn.theory.broken.climb import Effort, settle
 from replicadnn.theory.broken.connected import few_level_curve
 from replicadnn.theory.broken.curve import follow_branch
@@ -260,3 +262,69 @@ def test_end_of_two_levels_from_the_full_equations() -> None:
     assert end == pytest.approx(ENDS[2, 2], abs=error)
     last = path.points[-1]
     assert last.state.m[1] / last.state.m[2] == pytest.approx(0.4426, abs=5e-3)
+
+
+# --- what a point says beyond, and next to, the end ----------------------------------------------
+
+
+def level_equations(alpha: float, L: int, **more: float) -> LevelEquations:
+    problem = Problem(
+        alpha=alpha, L=L, scenario=Scenario.RANDOM, ansatz=Ansatz.RSB, closure="exact", **more
+    )
+    return LevelEquations(problem)
+
+
+def test_the_end_of_one_level_is_known_without_a_margin_and_with_hard_constraints() -> None:
+    assert level_equations(1.0, 2).closing(1) == pytest.approx(9.0543051934, abs=1e-9)
+    assert level_equations(1.0, 20).closing(8) == pytest.approx(178.343084, abs=1e-5)  # of one
+    for other in (level_equations(1.0, 1), level_equations(1.0, 2, kappa=0.1),
+                  level_equations(1.0, 2, beta=8.0)):  # fmt: skip
+        assert math.isnan(other.closing(1))
+    assert math.isnan(level_equations(1.0, 2).closing(0))
+
+
+def test_beyond_the_end_of_one_level_nothing_is_sought() -> None:
+    """9.0543 < 9.06 < 9.0886 (the counting bound) < 9.2; below, the search decides."""
+    for alpha, more in (
+        (9.06, "counting bound 9.08861"),
+        (9.2, "alpha > 9.089: no network stores"),
+    ):
+        one = rd.solve(alpha, 2, scenario="random", closure="exact", ansatz="rsb", levels=4)
+        assert one.status is Status.NO_SOLUTION
+        assert one.message.startswith(
+            "solutions with 1 level or more end by alpha = 9.05431, where s -> -infinity; " + more
+        )
+    assert point._closed(level_equations(9.05, 2), 1) == ""
+    assert point._closed(level_equations(9.06, 2, kappa=0.1), 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("alpha", "levels", "status", "words"),
+    [
+        (8.7, 2, Status.NO_SOLUTION, "solutions with 2 levels or more end by alpha = 8.64, where"),
+        (
+            8.6,
+            2,
+            Status.NOT_CONVERGED,
+            "1 level or more end by alpha = 9.05; counting bound",
+        ),
+        (
+            8.7,
+            1,
+            Status.NOT_CONVERGED,
+            "1 level or more end by alpha = 9.05; counting bound",
+        ),
+        (8.1, 2, Status.NOT_CONVERGED, "the iteration diverged; to do"),
+    ],
+)
+def test_a_point_that_fails_next_to_the_end_names_it(
+    monkeypatch: pytest.MonkeyPatch, alpha: float, levels: int, status: Status, words: str
+) -> None:
+    """Ends at 9.05 and, with two levels, 8.64; from 0.9 x 9.05 = 8.145 on the end is near."""
+    monkeypatch.setattr(LevelEquations, "closing", lambda self, K: {1: 9.05, 2: 8.64}[K])
+    monkeypatch.setattr(point, "_try", lambda *_: None)
+    settings = point.Settings(levels=levels)
+    (one,) = point.solve_point(level_equations(alpha, 2), BranchChoice.AUTO, settings)
+    assert one.status is status
+    assert words in one.message
+    assert ("end by" in one.message) is (alpha > 8.145)

@@ -297,6 +297,9 @@ class BrokenEquations(Protocol):
     def first_threshold(self) -> float:
         """alpha at which the liquid becomes unstable (L >= 2)."""
 
+    def closing(self, levels: int) -> float:
+        """alpha where s of K = ``levels`` tends to -infinity; nan: no equations of that end."""
+
     def liquid_entropy(self) -> float:
         """s of the liquid."""
 

@@ -49,9 +49,18 @@ def solve_point(
     problem, tol = equations.problem, settings.tol
     if problem.ansatz is Ansatz.ONE_RSB:
         settings = replace(settings, levels=1)
+    closed = _closed(equations, min(settings.levels, 1))
+    if closed:
+        return [unsolved(problem, Status.NO_SOLUTION, closed, tol=tol)]
     continuous = _try(equations, BranchKind.CONTINUOUS, settings)
+    failed = continuous is None or not (continuous.converged or continuous.stop.branch_ends)
+    if failed and problem.alpha > TUNING.near_closing * equations.closing(1):
+        closed = _closed(equations, settings.levels)
+        if closed:
+            return [unsolved(problem, Status.NO_SOLUTION, closed, tol=tol)]
     if continuous is None:
-        return [unsolved(problem, Status.NOT_CONVERGED, "the iteration diverged", tol=tol)]
+        why = "; ".join(["the iteration diverged", *_before(equations)])
+        return [unsolved(problem, Status.NOT_CONVERGED, why, tol=tol)]
     ended = continuous.stop.branch_ends
     others: list[_Named] = []
     everywhere = asked in (BranchChoice.ALL, BranchChoice.EQUILIBRIUM)
@@ -68,6 +77,31 @@ def solve_point(
         chosen = [first]
     why = continuous.text if ended else ""
     return [_solution(one, good, tol, why) for one in chosen]
+
+
+def _closed(equations: BrokenEquations, levels: int) -> str:
+    """Why there is no solution beyond the end of ``levels`` levels; empty below it."""
+    problem, end = equations.problem, equations.closing(levels)
+    if not problem.alpha > end:
+        return ""
+    words = f"{_several(levels)} end by alpha = {end:.6g}, where s -> -infinity"
+    return f"{words}; {beyond(problem) or _bound(problem)}"
+
+
+def _before(equations: BrokenEquations) -> list[str]:
+    """Where one level ends, for a point next to it that was not solved."""
+    problem, end = equations.problem, equations.closing(1)
+    if not problem.alpha > TUNING.near_closing * end:
+        return []
+    return [f"{_several(1)} end by alpha = {end:.6g}; {_bound(problem)}"]
+
+
+def _several(levels: int) -> str:
+    return f"solutions with {count_levels(levels)} or more"
+
+
+def _bound(problem: Problem) -> str:
+    return f"counting bound {counting_bound(problem.L):.6g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +218,7 @@ def _solution(one: _Named, good: Sequence[_Named], tol: float, ended: str = "") 
             words.append("q = 1 with Q < 1: may be an artefact of the dense limit")
         words += objection(problem)
     else:
-        words.append(f"to do: {found.status.remedy}")
+        words += [*_before(equations), f"to do: {found.status.remedy}"]
     q_rest, Q_rest = 1.0 - found.q_ea, 1.0 - found.Q_ea
     if found.converged:  # else the right-hand sides, which `rests` are of, are other numbers
         q_rest, Q_rest = equations.rests(ev)

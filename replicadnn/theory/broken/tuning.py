@@ -109,6 +109,9 @@ class Tuning:
     smallest_saturated: float = 0.02
     smallest_rest: float = 1e-6
 
+    #: From this part of the end of one level on a point that fails is told where levels end.
+    near_closing: float = 0.9
+
     # --- active levels ---------------------------------------------------------------------------
     #: Cells narrower than this are removed: 1/m amplifies rounding errors.  One perceptron: in
     #: units of m_K, down to this m_K.

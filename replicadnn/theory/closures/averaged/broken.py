@@ -109,6 +109,10 @@ class LevelEquations:
         L = self.problem.L
         return tuple({*range(1, depth + 1), *range(L - depth, L)}) if L > 1 else ()
 
+    def closing(self, levels: int) -> float:
+        """Branches end in folds, and where m* -> 0 (`saturated_ends`)."""
+        return math.nan
+
     def first_threshold(self) -> float:
         """alpha_1, docs/theory.md, eq. (22)."""
         one = self.at(1.0)

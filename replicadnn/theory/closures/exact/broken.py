@@ -18,7 +18,13 @@ from replicadnn.problem import Problem
 from replicadnn.theory.broken.layout import Images, Layout, number_unknowns
 from replicadnn.theory.broken.state import Evaluation, Image, Mapper, Replicon, State, serial
 from replicadnn.theory.closures.averaged.weight import mean_weight
-from replicadnn.theory.closures.exact import broken_derivatives, broken_entropy, broken_replicon
+from replicadnn.theory.closures.exact import (
+    broken_derivatives,
+    broken_entropy,
+    broken_replicon,
+    closing,
+    closing_levels,
+)
 from replicadnn.theory.closures.exact.broken_flows import Blocks, Pass, liquid_potential
 from replicadnn.theory.closures.exact.fronts import Fronts
 from replicadnn.theory.closures.exact.plane import PlaneFlow
@@ -27,6 +33,8 @@ from replicadnn.types import FloatArray
 
 #: Grid points for each width of a boundary function.
 POINTS_PER_WIDTH = 5.0
+#: Levels whose end is computed to say where more of them have ended.
+FEW_LEVELS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,19 @@ class LevelEquations:
     def saturated_layers(self, depth: int) -> tuple[int, ...]:
         """q = 1 with Q < 1 is impossible: it needs infinite fields, hence V(l+1) = 0."""
         return ()
+
+    def closing(self, levels: int) -> float:
+        """`closing.one_step_end` or `closing_levels.ends`, of no more than `FEW_LEVELS`.
+
+        kappa = 0, hard constraints.  Levels lower s, so that more of them end no later.
+        """
+        L = self.problem.L
+        if L < 2 or self.problem.kappa != 0.0 or not self.problem.hard or levels < 1:
+            return math.nan
+        one = closing.one_step_end(L)
+        if levels == 1 or L > closing_levels.DEEPEST:
+            return one
+        return (one, *closing_levels.ends(L, min(levels, FEW_LEVELS)))[-1]
 
     def first_threshold(self) -> float:
         """alpha at which the liquid becomes unstable, docs/theory.md, section 8.9."""
