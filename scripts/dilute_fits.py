@@ -40,8 +40,7 @@ def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
     Networks of one (L, beta, alpha, form).  y is the overlap; of r and q in the form rms its
     square, the mean square that was measured; the value is a^1/2 (0 for a < 0), its upper bound the
     root of a + 2 errors (no limit where that is below 0).  The error is that of the fit times
-    max(1, chi^2 / dof)^1/2 and, in quadrature, the change of the value when the least c is left out
-    (if three c remain).
+    max(1, chi^2 / dof)^1/2 and, in quadrature, the change of the value by a term in 1 / c^2.
 
     {"c", "value", "err", "upper", "a", "slope": b, "loops": d, "chi2", "dof", "squared"} or
     {"c", "none": why not}.
@@ -52,9 +51,7 @@ def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
     if len(c) < FEWEST or len(weights) < 2 or len(known) < 4:
         return {"c": c, "none": "3 c, 2 weights of loops alpha c / N and 4 networks are needed"}
     (a, b, d), err, chi2 = _plane(known, letter, layer)
-    fewer = [run for run in known if run["c"] > c[0]]
-    if len(c) > FEWEST and len({run["c"] / run["N"] for run in fewer}) > 1:
-        err = math.hypot(err, _plane(fewer, letter, layer)[0][0] - a)
+    err = math.hypot(err, _plane(known, letter, layer, curved=True)[0][0] - a)
     value, upper = a, a + 2.0 * err
     if _squared(known[0], letter):
         if upper < 0.0:
@@ -85,12 +82,16 @@ def _squared(run: Run, letter: str) -> bool:
     return bool(run["form"] == "rms" and letter in "rq")
 
 
-def _plane(known: list[Run], letter: str, layer: int) -> tuple[list[float], float, float]:
-    """(a, b, d), the error of a and chi^2 of `limit`."""
+def _plane(
+    known: list[Run], letter: str, layer: int, curved: bool = False
+) -> tuple[list[float], float, float]:
+    """(a, b, d) and with ``curved`` that of 1 / c^2, the error of a and chi^2 of `limit`."""
     y, error = (np.array([run[letter][k][layer - 1] for run in known]) for k in ("value", "err"))
     if _squared(known[0], letter):
         y, error = y**2, 2.0 * y * error
     design = np.array([[1.0, 1.0 / r["c"], r["alpha"] * r["c"] / r["N"]] for r in known])
+    if curved:
+        design = np.column_stack([design, design[:, 1] ** 2])
     design /= error[:, None]
     found, *_ = np.linalg.lstsq(design, y / error)
     chi2 = float(((y / error - design @ found) ** 2).sum())
