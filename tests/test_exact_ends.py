@@ -21,6 +21,7 @@ from replicadnn.theory.broken.search import find
 from replicadnn.theory.closures.exact import closing, closing_levels
 from replicadnn.theory.closures.exact.broken import LevelEquations
 from replicadnn.theory.closures.exact.limit_flow import LimitFlow, hidden_flow, output_flow
+from replicadnn.theory.counting import counting_bound
 from replicadnn.types import FloatArray
 
 Y, LAM, E, NU = np.array([0.4, 0.7, 1.0]), np.array([0.3, 0.6]), np.array([1.5, 3.0, 6.0]), 0.05
@@ -281,6 +282,16 @@ def test_the_end_of_one_level_is_known_without_a_margin_and_with_hard_constraint
                   level_equations(1.0, 2, beta=8.0)):  # fmt: skip
         assert math.isnan(other.closing(1))
     assert math.isnan(level_equations(1.0, 2).closing(0))
+
+
+def test_the_end_of_one_level_becomes_the_counting_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By passes 1e-8 below it at L = 5, equal to rounding at 8 and 10; deeper taken for it."""
+    assert closing.one_step_end(5) / counting_bound(5) == pytest.approx(1.0 - 1.336e-8, abs=1e-10)
+    assert closing.one_step_end(10_000) == counting_bound(10_000)
+    monkeypatch.setattr(closing, "_DEEP", 99)
+    for L in (8, 10):
+        by_passes = closing.one_step_end.__wrapped__(L)
+        assert by_passes == pytest.approx(counting_bound(L), rel=1e-13)
 
 
 def test_beyond_the_end_of_one_level_nothing_is_sought() -> None:
