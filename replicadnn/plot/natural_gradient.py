@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +25,8 @@ _LABELS = {
     "deviation": "test outputs: rms distance\nfrom the kernel's prediction",
     "anisotropy": r"kernel: $\|A/\alpha - 1\|$",
 }
+#: Markers of different metrics at one width stand beside one another.
+_BESIDE = 1.06
 
 
 def natural_gradient(
@@ -68,17 +70,16 @@ def natural_gradient(
             shown = mean > 1e-12
             if not shown.any():
                 continue
-            look: dict[str, Any] = {"color": colour, "linestyle": line_of(place)}
-            low = np.minimum(np.nan_to_num(error), 0.8 * np.nan_to_num(mean))
-            bars = np.array([low, np.nan_to_num(error)])[:, shown]
+            error = np.nan_to_num(error)
+            bars = np.array([np.minimum(error, 0.8 * np.nan_to_num(mean)), error])[:, shown]
             ax.errorbar(
-                M[shown], mean[shown], bars, marker=marker, markersize=3.5, capsize=1.5,
-                label=metric, **look | {"linewidth": 0.8},
+                M[shown] * _BESIDE ** (place - 2), mean[shown], bars, marker=marker, markersize=4.0,
+                capsize=1.5, linestyle="none", color=colour, label=metric.replace("k-fac", "K-FAC"),
             )  # fmt: skip
             rows = [one for one in found.scalings if one.metric == metric]
             level = getattr(rows[-1], quantity, np.nan) if quantity.startswith("test") else np.nan
             if np.isfinite(level) and level > 0.0:
-                ax.axhline(level, linewidth=0.8, label="_limit", **look)
+                ax.axhline(level, color=colour, linestyle=line_of(place), linewidth=0.9)
         if quantity == "loss" and M.size > 1 and found.kernel_loss == 0.0:
             top = float(found.mean("loss", "exact")[0])
             ax.plot(M, top * M[0] / M, color="0.35", linestyle=":", label=r"$1/M$")
@@ -100,10 +101,7 @@ def natural_gradient_figure(found: NaturalGradient, *, width: float | None = Non
             natural_gradient(found, ax, quantity=quantity, legend=False)
             ax.set_title(f"({letter})", loc="left")
         entitle(figure, _title(found), _notes(found))
-        handles, labels = axes[0].get_legend_handles_labels()
-        for handle, label in zip(handles, labels, strict=True):
-            handle.set_label(label)
-        figure_legend(figure, handles)
+        figure_legend(figure, axes[0].get_legend_handles_labels()[0][::-1])
     return figure
 
 
@@ -123,7 +121,8 @@ def _title(found: NaturalGradient) -> list[str]:
 def _notes(found: NaturalGradient) -> list[str]:
     steps = "one step" if found.steps == 1 else f"{found.steps} steps"
     rate = r"$\eta = 1/\alpha$" if found.rate == 1.0 else rf"$\eta = {found.rate:g}/\alpha$"
-    notes = [f"{steps} at {rate}; markers: {found.networks} drawn networks"]
+    limits = "; lines: infinite width" * any(one.test_distance > 0.0 for one in found.scalings)
+    notes = [f"{steps} at {rate}; markers: {found.networks} drawn networks a width{limits}"]
     if found.damping > 0.0:
         notes.append(f"unit-wise: damping {found.damping:g}")
     return notes
