@@ -71,6 +71,74 @@ def test_maps_are_those_of_single_points() -> None:
     assert found.converged
 
 
+def test_networks_measure_both_slopes(tmp_path: Path) -> None:
+    """chi_1 and chi_c of gradients, ordered and chaotic: z-scores at 6 points, and 5 % errors."""
+    at = {"sigma_w2": [1.3, 2.0, 3.0], "sigma_b2": [0.05, 0.2]}
+    found = rd.wide.phase_diagram("tanh", **at, networks=24, M=300, L=6, seed=2)
+    assert [(one.sigma_w2, one.sigma_b2) for one in found.measured] == [
+        (w, b) for w in at["sigma_w2"] for b in at["sigma_b2"]
+    ]
+    z = []
+    for one, at_point in zip(found.measured, np.ndindex(3, 2), strict=True):
+        for name in ("chi_1", "chi_c"):
+            error = getattr(one, f"{name}_error")
+            assert 0.0 < error < 0.05
+            z.append((getattr(one, name) - getattr(found, name)[at_point]) / error)
+    assert np.max(np.abs(z)) < 3.5
+    assert np.sqrt(np.mean(np.square(z))) < 1.8
+    chaotic = found.measured[4]
+    assert chaotic.chi_1 > 1.1 > 1.0 > chaotic.chi_c
+    back = rd.load(found.save(tmp_path / "a.h5"))
+    assert back == found
+    again = rd.wide.phase_diagram("tanh", **at, networks=24, M=300, L=6, seed=2, known=back)
+    assert again == found
+    assert found.as_dict()["networks"][4]["chi_1"] == chaotic.chi_1
+    assert "drawn at = 6 points" in repr(found)
+
+
+def test_points_without_a_fixed_point_are_not_drawn() -> None:
+    found = rd.wide.phase_diagram(
+        "relu", sigma_w2=[1.0, 3.0], sigma_b2=[0.0, 0.1], networks=1, M=20, L=2
+    )
+    assert [(one.sigma_w2, one.sigma_b2) for one in found.measured] == [(1.0, 0.1)]
+    assert math.isnan(found.measured[0].chi_1_error)
+    with pytest.raises(rd.InputError, match="has no gradients"):
+        rd.wide.phase_diagram("sign", networks=1)
+
+
+def test_ctrl_c_keeps_the_points_that_are_drawn() -> None:
+    def press(so_far: object) -> None:
+        if len(so_far().measured) == 1:  # type: ignore[operator]
+            signal.raise_signal(signal.SIGINT)
+
+    at = {"sigma_w2": [1.0, 2.0], "sigma_b2": [0.1], "networks": 2, "M": 20, "L": 3}
+    with pytest.raises(Interrupted) as caught:
+        rd.wide.phase_diagram("erf", checkpoint=press, **at)
+    partial = caught.value.partial
+    assert (caught.value.done, partial.finished, len(partial.measured)) == (3, False, 1)
+    whole = rd.wide.phase_diagram("erf", known=partial, **at)
+    assert whole == rd.wide.phase_diagram("erf", **at)
+
+
+def test_markers_have_the_colours_of_what_was_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["phase-diagram", "--activation", "erf", "--sigma-w2", "1,2,3", "--sigma-b2", "0.1,0.2",
+             "--networks", "2", "--M", "30", "--L", "3"]  # fmt: skip
+    assert run([*words, "--output", str(tmp_path / "a.h5"), "--plot", str(tmp_path / "a.png")]) == 0
+    out = capsys.readouterr().out
+    assert "2 drawn networks at each point, M = 30, L = 3" in out
+    found = rd.load(tmp_path / "a.h5")
+    ax = rd.plot.phase_diagram(found, quantity="chi_1")
+    shown = np.asarray(ax.collections[-1].get_array())
+    assert shown.tolist() == [math.log(one.chi_1) for one in found.measured]
+    ax = rd.plot.phase_diagram(found, quantity="xi_c")
+    depth = [-1.0 / math.log(one.chi_c) for one in found.measured]
+    wanted = [one if 0.0 < one < 1000.0 else 1000.0 for one in depth]
+    assert np.asarray(ax.collections[-1].get_array()).tolist() == pytest.approx(wanted)
+    assert len(rd.plot.phase_diagram(found, quantity="q_star").collections) == 1
+
+
 def test_ctrl_c_and_resume(tmp_path: Path) -> None:
     def press(so_far: object) -> None:
         if so_far().sigma_w2.size == 2:  # type: ignore[operator]
@@ -112,6 +180,8 @@ MISTAKES = {
     "--activation tanh --sigma-w2 0,1": "sigma_w2 = 0.0: a variance, above 0",
     "--activation tanh --sigma-b2 -1": "sigma_b2 = -1.0: a variance, from 0",
     "--activation t": "activation = 't': one of tanh",
+    "--activation tanh --M 20": "M = 20: only with networks",
+    "--activation tanh --networks 1 --L 1": "L = 1: a whole number from 2",
 }
 
 

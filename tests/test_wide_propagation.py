@@ -213,11 +213,13 @@ def test_ctrl_c_keeps_the_networks_that_are_done(
         rd.wide.propagation("tanh", networks=4, checkpoint=press, **at)
     partial = caught.value.partial
     assert (caught.value.done, partial.finished, partial.measured.networks) == (2, False, 2)
-    q, c, log = (getattr(partial.measured, n)[:0] for n in ("q", "c", "log_gradient"))
-    none = replace(partial.measured, q=q, c=c, log_gradient=log)  # before the first one is done
+    names = ("q", "c", "log_gradient", "gradient_c")
+    empty = {name: getattr(partial.measured, name)[:0] for name in names}
+    none = replace(partial.measured, **empty)  # before the first one is done
     assert none.as_dict()["layers"][0] == {
         "layer": 1, "q": None, "q_error": None, "c": None, "c_error": None,
         "log_gradient": None, "log_gradient_error": None,
+        "gradient_c": None, "gradient_c_error": None,
     }  # fmt: skip
     whole = rd.wide.propagation("tanh", networks=4, known=partial, **at)
     assert whole == rd.wide.propagation("tanh", networks=4, **at)
