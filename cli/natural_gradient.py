@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @click.option("--N", "N", type=int, default=20, show_default=True, help="Training samples.")
 @click.option("--M0", "M0", type=int, default=30, show_default=True, help="Inputs.")
 @click.option(
-    "--M", "M", type=WholeList(), default="128,256,512,1024", show_default=True,
-    help="Widths of the hidden layers, rising.",
+    "--M", "M", type=WholeList(),
+    help="Widths of the hidden layers, rising.  [default: 128,256,512,1024]",
 )  # fmt: skip
 @click.option("--C", "C", type=int, default=1, show_default=True, help="Outputs.")
 @click.option("--T", "T", type=int, default=40, show_default=True, help="Test samples.")

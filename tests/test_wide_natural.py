@@ -149,6 +149,16 @@ def test_kfac_counts_the_readout_once(C: int) -> None:
     assert alphas("relu", L=4, C=C)["k-fac"] == 61.0
 
 
+def test_the_other_learning_rate_of_kfac_leaves_a_tenth_of_the_loss() -> None:
+    """At 1/(N L) = 1/60 the step falls short: (1 - 41/60)^2 = 0.1003, and more at finite width."""
+    found = rd.wide.natural_gradient("relu", sigma_w2=2.0, M=1024, networks=6, rate=41 / 60, seed=3)
+    assert found.kernel_loss == pytest.approx(0.10027777777777777, rel=1e-14)
+    loss, error = found.mean("loss", "k-fac")[0], found.error("loss", "k-fac")[0]
+    assert 0.1003 - 3 * error < loss < 0.16
+    one = rd.wide.natural_gradient("relu", sigma_w2=2.0, M=1024, networks=6, seed=3)
+    assert one.mean("loss", "k-fac")[0] < 0.025
+
+
 def test_straight_networks_have_one_gradient() -> None:
     """linear: every layer is like the read-out, so K-FAC needs 1/L; measured and predicted."""
     found = alphas("linear", sigma_w2=1.0, L=4)

@@ -101,7 +101,8 @@ def natural_gradient_figure(found: NaturalGradient, *, width: float | None = Non
             natural_gradient(found, ax, quantity=quantity, legend=False)
             ax.set_title(f"({letter})", loc="left")
         entitle(figure, _title(found), _notes(found))
-        figure_legend(figure, axes[0].get_legend_handles_labels()[0][::-1])
+        handles = axes[0].get_legend_handles_labels()[0]
+        figure_legend(figure, sorted(handles, key=lambda one: one.get_label() == r"$1/M$"))
     return figure
 
 

@@ -259,7 +259,7 @@ def natural_gradient(
     L: int = 3,
     N: int = 20,
     M0: int = 30,
-    M: int | Several = (128, 256, 512, 1024),
+    M: int | Several | None = None,
     C: int = 1,
     T: int = 40,
     rate: float = 1.0,
@@ -293,8 +293,8 @@ def natural_gradient(
         x_k x_{k+1} + x_{k+2} (indices modulo M_0).  C N at most 200, T at most 1000.
     M0, C : int
         Inputs, from 2, and outputs of the network.
-    M : int or sequence of int
-        Widths of the hidden layers, rising; L M^2 at most 2e7.
+    M : int or sequence of int, optional
+        Widths of the hidden layers, rising, by default 128, 256, 512, 1024; L M^2 at most 2e7.
     rate : float
         Learning rate times alpha, above 0, below 2.
     steps : int
@@ -328,18 +328,13 @@ def natural_gradient(
     phi = _activation(activation)
     if not phi.differentiable:
         raise InputError("activation", phi.name, "one with gradients")
-    asked: dict[str, Any] = {
-        "activation": phi.name, "sigma_w2": weight_variance(sigma_w2),
-        "sigma_b2": bias_variance(sigma_b2), "L": whole("L", L, 1, MAX_LAYERS),
-        "N": whole("N", N, 1, MAX_ROWS), "M0": whole("M0", M0, 2, MAX_WIDTH),
-        "C": whole("C", C, 1, MAX_ROWS), "T": whole("T", T, 1, 1000),
-        "rate": real("rate", rate, 1e-9, 2.0 - 1e-9, "a number above 0, below 2"),
-        "steps": whole("steps", steps, 1, MAX_STEPS),
-        "damping": real("damping", damping, 0.0, 1.0, "a number from 0 to 1"),
-        "seed": whole("seed", seed, 0, 2**63 - 1),
-    }  # fmt: skip
-    if asked["C"] * asked["N"] > MAX_ROWS:
-        raise InputError("N", N, f"C N at most {MAX_ROWS}")
+    asked = _asked(
+        {
+            "activation": phi.name, "sigma_w2": sigma_w2, "sigma_b2": sigma_b2, "L": L, "N": N,
+            "M0": M0, "C": C, "T": T, "rate": rate, "steps": steps, "damping": damping,
+            "seed": seed,
+        }
+    )  # fmt: skip
     widths, count = _widths(M, asked["L"]), whole("networks", networks, 0, MAX_NETWORKS)
     keys = list(itertools.product(widths, range(count)))
     same = settings(**asked)
@@ -373,14 +368,32 @@ def natural_gradient(
     return result(True)
 
 
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, checked."""
+    number = {
+        "L": (1, MAX_LAYERS), "N": (1, MAX_ROWS), "M0": (2, MAX_WIDTH), "C": (1, MAX_ROWS),
+        "T": (1, 1000), "steps": (1, MAX_STEPS), "seed": (0, 2**63 - 1),
+    }  # fmt: skip
+    found = given | {name: whole(name, given[name], *ends) for name, ends in number.items()}
+    if found["C"] * found["N"] > MAX_ROWS:
+        raise InputError("N", found["N"], f"C N at most {MAX_ROWS}")
+    return found | {
+        "sigma_w2": weight_variance(given["sigma_w2"]),
+        "sigma_b2": bias_variance(given["sigma_b2"]),
+        "rate": real("rate", given["rate"], 1e-9, 2.0 - 1e-9, "a number above 0, below 2"),
+        "damping": real("damping", given["damping"], 0.0, 1.0, "a number from 0 to 1"),
+    }
+
+
 def _drawn(one: Scaling) -> bool:
     """Can its steps be made?  Unit-wise ones only where inputs are independent."""
     return one.isotropic or one.metric != Metric.UNIT_WISE or one.message == _DAMPED
 
 
-def _widths(values: int | Several, L: int) -> list[int]:
+def _widths(values: int | Several | None, L: int) -> list[int]:
     """Rising widths of networks that are not too large."""
-    found = [whole("M", one, 2, MAX_WIDTH) for one in numbers("M", values)]
+    given = [128, 256, 512, 1024] if values is None else numbers("M", values)
+    found = [whole("M", one, 2, MAX_WIDTH) for one in given]
     if any(after <= before for before, after in itertools.pairwise(found)):
         raise InputError("M", found, "rising numbers")
     if L * found[-1] ** 2 > MAX_WEIGHTS:
