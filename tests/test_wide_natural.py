@@ -195,6 +195,35 @@ def test_where_kernels_are_not_isotropic() -> None:
     assert scaling(Metric.EXACT, phi, q, Sizes(3, 99, 30, 64, 1, False)) == (1.0, "")
 
 
+def test_kernels_that_are_nearly_singular_have_no_alpha() -> None:
+    """Samples in two dimensions: Theta > 0, but by less than a float can tell."""
+    found = rd.wide.natural_gradient("tanh", sigma_w2=1.0, M0=2, N=40, M=64, networks=1)
+    rows = {one.metric: one for one in found.scalings}
+    for name in NAMES[:3]:
+        assert math.isnan(rows[name].alpha)
+        assert rows[name].message.startswith("singular: least eigenvalue of ")
+    assert {one.metric for one in found.drawn} == {"exact", "block-diagonal", "k-fac"}
+    phi = rd.wide.activation("linear")
+    x = np.eye(3)[:, :2]
+    limits = Limits.of(phi, (1.0, 0.1), 2, 2.0 * x, 2)
+    assert limits.least(Metric.KFAC, True) > 1e-2
+    assert limits.least(Metric.KFAC, False) < 1e-15
+    with pytest.raises(rd.InputError, match="they are 1e-36 in layer 4"):
+        rd.wide.natural_gradient("tanh", sigma_w2=1e-9, L=6)
+    with pytest.raises(rd.InputError, match="in layer 22"):
+        rd.wide.natural_gradient("relu", sigma_w2=50.0, L=30, M=16)
+
+
+def test_steps_that_diverge_are_told() -> None:
+    """Undamped unit-wise steps of relu at 1.9/alpha: numbers that JSON can hold, or null."""
+    found = rd.wide.natural_gradient(
+        "relu", sigma_w2=2.0, M=32, networks=2, steps=80, rate=1.9, seed=1
+    )
+    assert not found.mean("loss", "unit-wise")[0] < 1e6
+    assert found.mean("loss", "exact")[0] < 1e-3
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
 def test_share_of_active_units() -> None:
     """Of relu 1/2, of hard tanh P(|u| < 1), of a shifted relu P(u > 1)."""
 

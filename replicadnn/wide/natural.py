@@ -26,30 +26,13 @@ from replicadnn.wide.ask import MAX_NETWORKS, MAX_WIDTH, bias_variance, weight_v
 from replicadnn.wide.natural_steps import Step
 from replicadnn.wide.natural_steps import steps as make_steps
 from replicadnn.wide.preconditioners import Metric
-from replicadnn.wide.scalings import Limits, Sizes, scaling
+from replicadnn.wide.scalings import DAMPED, Scaling, theory
 
 #: Most weights of one network, rows of its Jacobian, layers and steps.
 MAX_WEIGHTS, MAX_ROWS, MAX_LAYERS, MAX_STEPS = 20_000_000, 200, 100, 1000
 
-#: What is said of the unit-wise metric with damping.
-_DAMPED = "damped: alpha is that of each network's kernel"
-
 _METRIC = Item("metric", "which Fisher information preconditions the gradient")
 _WIDTH = Item("M", "width of the hidden layers")
-
-
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """What is known of one metric at one width, before any network is drawn."""
-
-    M: int
-    metric: str
-    alpha: float
-    eta: float
-    isotropic: bool
-    test_distance: float
-    test_error: float
-    message: str
 
 
 _SCALINGS = Schema("scalings", Scaling, (
@@ -154,7 +137,8 @@ class NaturalGradient(Answer, Labelled):
         Of deviation, test_distance and test_error the root of the mean square.
         """
         power = _POWERS.get(name, 1)
-        values = [np.power(v, power) for v in self._values(name, metric)]
+        with np.errstate(over="ignore"):
+            values = [np.power(v, power) for v in self._values(name, metric)]
         return np.array([np.mean(v) ** (1 / power) if v.size else math.nan for v in values])
 
     def error(self, name: str, metric: str) -> FloatArray:
@@ -163,7 +147,7 @@ class NaturalGradient(Answer, Labelled):
         found = []
         for values, mean in zip(self._values(name, metric), self.mean(name, metric), strict=True):
             error = math.nan
-            if len(values) > 1:
+            if len(values) > 1 and math.isfinite(mean):
                 error = float(np.std(np.power(values, power), ddof=1)) / math.sqrt(len(values))
             if power == 2 and mean > 0.0:
                 error /= 2.0 * mean
@@ -343,7 +327,7 @@ def natural_gradient(
         there = (((one.M, one.network), one) for one in known.drawn)
         done = taken_over(known, same, there, keys, "networks")
     x, y = _samples(asked)
-    smallest, scalings = _theory(phi, asked, widths, x, y)
+    smallest, scalings = theory(phi, asked, widths, x, y)
 
     def result(finished: bool) -> NaturalGradient:
         return NaturalGradient(
@@ -386,8 +370,9 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drawn(one: Scaling) -> bool:
-    """Can its steps be made?  Unit-wise ones only where inputs are independent."""
-    return one.isotropic or one.metric != Metric.UNIT_WISE or one.message == _DAMPED
+    """Can its steps be made?  Those of two metrics are known for regular kernels only."""
+    regular = one.isotropic or one.message == DAMPED
+    return regular or one.metric not in (Metric.UNIT_WISE, Metric.BLOCK_TRIDIAGONAL)
 
 
 def _widths(values: int | Several | None, L: int) -> list[int]:
@@ -409,34 +394,3 @@ def _samples(asked: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
     x *= math.sqrt(M0) / np.linalg.norm(x, axis=1, keepdims=True)
     k = np.arange(asked["C"])
     return x, (x[:, k % M0] * x[:, (k + 1) % M0] + x[:, (k + 2) % M0]).T
-
-
-def _theory(
-    phi: Activation, asked: Mapping[str, Any], widths: list[int], x: FloatArray, y: FloatArray
-) -> tuple[FloatArray, tuple[Scaling, ...]]:
-    """Least eigenvalues by layer; every metric at every width."""
-    N, L = asked["N"], asked["L"]
-    limits = Limits.of(phi, (asked["sigma_w2"], asked["sigma_b2"]), L, x, N)
-    share = 1.0 - (1.0 - asked["rate"]) ** asked["steps"]
-    found, predicted = [], {}
-    for M in widths:
-        sizes = Sizes(L, N, asked["M0"], M, asked["C"], asked["sigma_b2"] > 0.0)
-        for metric in Metric:
-            interrupt.check()
-            alpha, message = scaling(metric, phi, limits.variances, sizes)
-            if metric is Metric.UNIT_WISE and asked["damping"] > 0.0 and not math.isnan(alpha):
-                alpha, message = math.nan, _DAMPED
-            there = not math.isnan(alpha)
-            if there and metric not in predicted:
-                predicted[metric] = limits.regression(metric, alpha)
-            R, exact = predicted.get(metric) if there else None, predicted.get(Metric.EXACT)
-            distance = error = math.nan
-            if R is not None and exact is not None:
-                distance = limits.size(share * (R - exact), y[:, :N])
-                error = limits.error(share * R, y[:, :N], y[:, N:])
-            found.append(
-                Scaling(
-                    M, str(metric), alpha, asked["rate"] / alpha, there, distance, error, message
-                )
-            )
-    return limits.smallest(), tuple(found)

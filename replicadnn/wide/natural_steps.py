@@ -30,6 +30,7 @@ class Step:
     test_error: float
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def steps(
     phi: Activation, asked: Mapping[str, Any], metrics: Mapping[Metric, float],
     samples: tuple[FloatArray, FloatArray], key: tuple[int, int],

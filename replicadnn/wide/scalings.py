@@ -7,14 +7,25 @@ Where the kernel A = J G^{-1} J^T/N of a metric is alpha times the identity, f -
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from replicadnn import interrupt
+from replicadnn.errors import InputError
 from replicadnn.types import FloatArray
 from replicadnn.wide.activations import Activation
 from replicadnn.wide.averages import Panels
 from replicadnn.wide.preconditioners import Metric, tridiagonal
+
+#: Kernels of a least eigenvalue below this share of the mean are singular.
+_SINGULAR = 1e-9
+#: What is said of the unit-wise metric with damping.
+DAMPED = "damped: alpha is that of each network's kernel"
+#: Variances that the layers may have.
+_RANGE = (1e-30, 1e30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +112,13 @@ class Limits:
         """Of these inputs, one a row."""
         w, b = variances
         K, slopes = [w * (x @ x.T) / x.shape[1] + b], []
-        for _ in range(L - 1):
+        for l in range(L - 1):
             q = np.diag(K[-1])
+            if not _RANGE[0] < np.min(q) <= np.max(q) < _RANGE[1]:
+                raise InputError(
+                    "sigma_w2", w, f"one at which variances stay finite and above 0: they are "
+                    f"{np.min(q):.3g} in layer {l + 1}",
+                )  # fmt: skip
             qa, qb = np.broadcast_arrays(q[:, None], q[None, :])
             c = np.clip(K[-1] / np.sqrt(qa * qb), -1.0, 1.0)
             np.fill_diagonal(c, 1.0)
@@ -118,15 +134,32 @@ class Limits:
         """q^l, mean over the samples."""
         return np.array([np.mean(np.diag(one)) for one in self.inputs])
 
+    def least(self, metric: Metric, straight: bool) -> float:
+        """Least eigenvalue, over its mean, of all matrices that this metric inverts.
+
+        ``straight``: gradients are the same for all samples, as is meant (`straight`).
+        """
+        if metric is Metric.EXACT:
+            used = [np.sum(self.tangent(), axis=0)]
+        elif metric in (Metric.BLOCK_DIAGONAL, Metric.BLOCK_TRIDIAGONAL):
+            used = self.tangent()
+        else:
+            more = [] if metric is Metric.UNIT_WISE or straight else self.gradients[:-1]
+            used = [*self.inputs, *more]
+        return min(self._least(one) for one in used)
+
+    def _least(self, gram: FloatArray) -> float:
+        """Least eigenvalue on the training samples over the mean of them all."""
+        rows = gram[: self.N, : self.N]
+        return float(np.linalg.eigvalsh(rows)[0] / np.mean(np.diag(rows)))
+
     def tangent(self) -> list[FloatArray]:
         """Theta_l of every layer; their sum is the neural tangent kernel."""
         return [K * B for K, B in zip(self.inputs, self.gradients, strict=True)]
 
     def smallest(self) -> FloatArray:
         """Least eigenvalue of every Theta_l on the training samples, over the mean of them all."""
-        rows = slice(0, self.N)
-        grams = [one[rows, rows] for one in self.tangent()]
-        return np.array([np.linalg.eigvalsh(one)[0] / np.mean(np.diag(one)) for one in grams])
+        return np.array([self._least(one) for one in self.tangent()])
 
     def regression(self, metric: Metric, alpha: float) -> FloatArray | None:
         """R (T x N): f(x') -> f_0(x') - R (f_0 - y); None for unit-wise, which has no limit."""
@@ -163,3 +196,52 @@ class Limits:
         """Root mean square of R (f_0 - y), in the same way."""
         spread = R @ self.inputs[-1][: self.N, : self.N] @ R.T
         return math.sqrt(float(np.mean((y @ R.T) ** 2) + np.mean(np.diag(spread))))
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What is known of one metric at one width, before any network is drawn."""
+
+    M: int
+    metric: str
+    alpha: float
+    eta: float
+    isotropic: bool
+    test_distance: float
+    test_error: float
+    message: str
+
+
+def theory(
+    phi: Activation, asked: Mapping[str, Any], widths: list[int], x: FloatArray, y: FloatArray
+) -> tuple[FloatArray, tuple[Scaling, ...]]:
+    """Least eigenvalues by layer; every metric at every width."""
+    N, L = asked["N"], asked["L"]
+    limits = Limits.of(phi, (asked["sigma_w2"], asked["sigma_b2"]), L, x, N)
+    share = 1.0 - (1.0 - asked["rate"]) ** asked["steps"]
+    found, predicted = [], {}
+    for M in widths:
+        sizes = Sizes(L, N, asked["M0"], M, asked["C"], asked["sigma_b2"] > 0.0)
+        for metric in Metric:
+            interrupt.check()
+            alpha, message = scaling(metric, phi, limits.variances, sizes)
+            least = limits.least(metric, straight(phi))
+            if not math.isnan(alpha) and least < _SINGULAR:
+                alpha = math.nan
+                message = f"singular: least eigenvalue of {max(least, 1e-16):.0e} of the mean"
+            if metric is Metric.UNIT_WISE and asked["damping"] > 0.0 and not math.isnan(alpha):
+                alpha, message = math.nan, DAMPED
+            there = not math.isnan(alpha)
+            if there and metric not in predicted:
+                predicted[metric] = limits.regression(metric, alpha)
+            R, exact = predicted.get(metric) if there else None, predicted.get(Metric.EXACT)
+            distance = error = math.nan
+            if R is not None and exact is not None:
+                distance = limits.size(share * (R - exact), y[:, :N])
+                error = limits.error(share * R, y[:, :N], y[:, N:])
+            found.append(
+                Scaling(
+                    M, str(metric), alpha, asked["rate"] / alpha, there, distance, error, message
+                )
+            )
+    return limits.smallest(), tuple(found)
