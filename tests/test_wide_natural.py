@@ -281,6 +281,20 @@ def test_one_step_suffices_in_the_limit_of_infinite_width() -> None:
     assert 1.0 / math.sqrt(2048) < bare.mean("anisotropy", "unit-wise")[0] < 5.0 / math.sqrt(2048)
 
 
+def test_undamped_units_of_one_hidden_relu_layer_stay_in_the_kernel_regime() -> None:
+    """Their changes are linear; saturated neurons of tanh are carried to their other side."""
+    at = {"sigma_w2": 2.0, "L": 2, "N": 5, "M": [128, 2048], "networks": 12, "T": 1}
+    relu = rd.wide.natural_gradient("relu", **at)
+    first, last = relu.mean("loss", "unit-wise")
+    assert last + 3 * relu.error("loss", "unit-wise")[1] < 0.4 * first
+    assert {one.message for one in relu.scalings if one.metric == "unit-wise"} == {""}
+    tanh = rd.wide.natural_gradient("tanh", sigma_b2=0.1, **at)
+    first, last = tanh.mean("loss", "unit-wise")
+    assert last > max(first, 1.0)
+    told = {one.message for one in tanh.scalings if one.metric == "unit-wise"}
+    assert told == {"undamped steps leave the kernel regime: small gradients"}
+
+
 def test_test_outputs_are_those_of_infinite_width() -> None:
     """z-scores of the mean square distance from the exact metric's outputs, and of their error."""
     found = rd.wide.natural_gradient(

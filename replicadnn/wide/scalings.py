@@ -77,7 +77,8 @@ def scaling(metric: Metric, phi: Activation, q: FloatArray, s: Sizes) -> tuple[f
     if metric is Metric.KFAC:
         return (float(s.L) if straight(phi) else s.N * (s.L - 1.0) + 1.0), ""
     units = s.M * sum(active(phi, float(one)) for one in q[:-1])
-    told = "a finite step leaves the kernel regime: small gradients" if s.L > 1 else ""
+    leaves = s.L > 2 or not (phi.pieces or s.L == 1)
+    told = "undamped steps leave the kernel regime: small gradients" if leaves else ""
     return units / s.C + 1.0, told
 
 
