@@ -55,13 +55,14 @@ def steps(
         alpha = float(np.trace(A)) / len(A)
         anisotropy = float(np.linalg.norm(A / alpha - np.eye(len(A)), 2))
         used = alpha if math.isnan(known) else known
+        changes = direction(metric, trained, r[:, :N].ravel(), damping)
+        eta = asked["rate"] / used
         after = _walk(
-            start, metric, x[:N], y[:, :N], (asked["rate"] / used, asked["steps"], damping)
+            start.moved(changes, eta), metric, x[:N], y[:, :N], (eta, asked["steps"] - 1, damping)
         )
         outputs = after.outputs(x).reshape(C, -1)
         exact = outputs if exact is None else exact
-        moved = _moved(layers, direction(metric, trained, r[:, :N].ravel(), damping)).reshape(C, -1)
-        predicted = before - share / used * moved
+        predicted = before - share / used * _moved(layers, changes).reshape(C, -1)
         found.append(
             Step(
                 key[0], key[1], str(metric), alpha, anisotropy,
@@ -75,7 +76,7 @@ def steps(
 def _walk(
     net: Draw, metric: Metric, x: FloatArray, y: FloatArray, pace: tuple[float, int, float]
 ) -> Draw:
-    """The network after steps, as far as numbers are finite; ``pace``: rate, how many, damping."""
+    """The network after more steps, while numbers are finite; ``pace``: rate, how many, damping."""
     for _ in range(pace[1]):
         interrupt.check()
         r = net.outputs(x) - y.ravel()

@@ -233,16 +233,21 @@ def _units(one: Layer) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
     d = one.gradients.T.reshape(-1, C, len(X))
     active = np.any(d != 0.0, axis=1)
     K = X @ X.T
+    rest = np.eye(len(X)) * np.mean(np.diag(K))
     size = max(1, _CHUNK // (len(X) ** 2))
     whole = _inverse(K)[None] if active.all() else None
     for start in range(0, len(d), size):
         interrupt.check()
         chosen = slice(start, start + size)
         on = active[chosen]
-        yield (
-            chosen, d[chosen],
-            _inverse(np.where(on[:, :, None] & on[:, None, :], K, 0.0)) if whole is None else whole,
-        )  # fmt: skip
+        inverse = whole
+        if inverse is None:
+            both = on[:, :, None] & on[:, None, :]
+            try:
+                inverse = np.where(both, np.linalg.inv(np.where(both, K, rest)), 0.0)
+            except np.linalg.LinAlgError:  # a sample without inputs
+                inverse = _inverse(np.where(both, K, 0.0))
+        yield chosen, d[chosen], inverse
 
 
 def _damped(one: Layer, damping: float) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
