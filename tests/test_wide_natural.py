@@ -328,6 +328,10 @@ def test_several_steps_of_a_smaller_rate() -> None:
         assert abs(loss - 2.0**-6) < 3.5 * error + 1e-3, name
     rows = {one.metric: one for one in found.scalings}
     assert rows["k-fac"].eta == 0.5 / 17.0
+    for name in ("exact", "block-diagonal", "k-fac"):
+        assert found.mean("deviation", name)[0] < 0.1 * found.mean("test_error", name)[0]
+    error = found.error("test_distance", "k-fac")[0]
+    assert abs(found.mean("test_distance", "k-fac")[0] - rows["k-fac"].test_distance) < 3.5 * error
 
 
 def test_more_networks_and_widths_have_the_bits_of_one_run(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,14 @@ def test_networks_measure_both_slopes(tmp_path: Path) -> None:
     assert back == found
     again = rd.wide.phase_diagram("tanh", **at, networks=24, M=300, L=6, seed=2, known=back)
     assert again == found
-    assert found.as_dict()["networks"][4]["chi_1"] == chaotic.chi_1
+    row = found.as_dict()["networks"][4]
+    assert (row["chi_1"], row["chi_c"]) == (chaotic.chi_1, chaotic.chi_c)
+    assert row["xi_c"] == pytest.approx(-1.0 / math.log(chaotic.chi_c), rel=1e-14)
+    half = 0.01 * chaotic.chi_c_error  # the error of xi_c is that of a function of chi_c
+    ends = [-1.0 / math.log(chaotic.chi_c + sign * half) for sign in (-1.0, 1.0)]
+    assert 0.02 * row["xi_c_error"] == pytest.approx(ends[1] - ends[0], rel=1e-3)
+    assert row["xi_grad"] < 0.0 < row["xi_grad_error"]
+    assert replace(chaotic, chi_c=1.02).document()["xi_c"] is None
     assert "drawn at = 6 points" in repr(found)
 
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from replicadnn.questions.schema import Item, Schema
+from replicadnn.storage.tables import plain
 from replicadnn.types import FloatArray
 from replicadnn.wide.activations import Activation
+from replicadnn.wide.maps import depth_scale
 from replicadnn.wide.networks import wide_networks
 
 #: Fractions of both axes at which networks are drawn, and inputs that can be made.
@@ -52,6 +55,21 @@ class Marker:
     def key(self) -> tuple[float, float, Drawn]:
         """What it was asked for."""
         return self.sigma_w2, self.sigma_b2, Drawn(self.networks, self.M, self.L, self.seed)
+
+    def document(self) -> dict[str, Any]:
+        """The row as JSON values, with xi_grad, xi_c = -1/ln chi and their standard errors.
+
+        xi_c is null where chi_c is 1 or more: deeper than these networks can tell.
+        """
+        found = MARKERS.document(self)
+        for name, chi, error in (
+            ("xi_grad", self.chi_1, self.chi_1_error),
+            ("xi_c", self.chi_c, self.chi_c_error),
+        ):
+            xi = float(depth_scale(np.array(chi)))
+            xi = math.nan if name == "xi_c" and xi < 0.0 else xi
+            found |= {name: plain(xi), f"{name}_error": plain(xi * xi * error / chi)}
+        return found
 
 
 MARKERS = Schema("networks", Marker, (

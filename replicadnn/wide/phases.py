@@ -109,7 +109,7 @@ class PhaseDiagram(Answer, Labelled):
                 "sigma_b2": self.sigma_b2,
                 "maps": dict(self.maps) | {"trainable_depth": self.trainable_depth},
                 "critical_line": line if self.line.size else None,
-                "networks": [MARKERS.document(one) for one in self.measured],
+                "networks": [one.document() for one in self.measured],
                 "timings": self.timings,
                 "finished": self.finished,
             }
