@@ -195,6 +195,11 @@ def test_where_kernels_are_not_isotropic() -> None:
     assert scaling(Metric.KFAC, phi, q, Sizes(3, 20, 30, 40, 2, False)) == (41.0, "")
     assert scaling(Metric.UNIT_WISE, phi, q, Sizes(3, 31, 30, 64, 1, True))[0] == 65.0
     assert scaling(Metric.EXACT, phi, q, Sizes(3, 99, 30, 64, 1, False)) == (1.0, "")
+    tanh = rd.wide.activation("tanh")
+    assert scaling(Metric.UNIT_WISE, tanh, q[:1], Sizes(1, 9, 30, 64, 1, False)) == (1.0, "")
+    for L, told in ((1, ""), (2, "the limit of no damping"), (3, "the metric is indefinite")):
+        sizes = Sizes(L, 9, 30, 64, 1, False)
+        assert scaling(Metric.BLOCK_TRIDIAGONAL, tanh, q[:L], sizes) == (1.0, told)
 
 
 def test_kernels_that_are_nearly_singular_have_no_alpha() -> None:

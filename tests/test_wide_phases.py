@@ -14,6 +14,7 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.interrupt import Interrupted
+from replicadnn.wide.markers import points, slope_of
 from replicadnn.wide.phases import critical_point
 
 #: activation: sigma_b2 -> (sigma_w2, q*) at chi_1 = 1.
@@ -108,6 +109,23 @@ def test_networks_measure_both_slopes(tmp_path: Path) -> None:
     assert row["xi_grad"] < 0.0 < row["xi_grad_error"]
     assert replace(chaotic, chi_c=1.02).document()["xi_c"] is None
     assert "drawn at = 6 points" in repr(found)
+
+
+def test_where_networks_are_drawn() -> None:
+    """4 x 3 points of long axes, all of short ones, none where inputs would have no norm."""
+    at = list(points(np.linspace(0.5, 4.0, 36), np.linspace(0.0, 0.3, 31), np.ones((36, 31))))
+    assert at == [(i, j) for i in (4, 13, 22, 31) for j in (5, 15, 25)]
+    w, b = np.array([1.0, 2.0]), np.array([0.5])
+    assert list(points(w, b, np.array([[1.0], [0.5]]))) == [(0, 0)]
+    assert list(points(w, b, np.array([[np.inf], [30.0]]))) == []
+
+
+def test_slopes_of_means() -> None:
+    values = np.array([8.0, 8.0, 27.0, 21.0])  # mean 16
+    slope, error = slope_of(values, 4)
+    assert slope == pytest.approx(2.0, rel=1e-15)
+    assert error == pytest.approx(2.0 / 4 * np.std(values, ddof=1) / 2.0 / 16.0, rel=1e-14)
+    assert all(math.isnan(one) for one in slope_of(np.array([1.0, -1.0]), 4))
 
 
 def test_points_without_a_fixed_point_are_not_drawn() -> None:

@@ -108,11 +108,11 @@ def marker(
         q0=(q - b) / w, c0=min((c * q - b) / (q - b), 1.0), seed=int(own) >> 1,
     )  # fmt: skip
     norm = np.exp(found.log_gradient[:, 0])
-    chi_1, chi_c = (_slope(one, drawn.L - 1) for one in (norm, norm * found.gradient_c[:, 0]))
+    chi_1, chi_c = (slope_of(one, drawn.L - 1) for one in (norm, norm * found.gradient_c[:, 0]))
     return Marker(w, b, *chi_1, *chi_c, drawn.networks, drawn.M, drawn.L, drawn.seed)
 
 
-def _slope(values: FloatArray, steps: int) -> tuple[float, float]:
+def slope_of(values: FloatArray, steps: int) -> tuple[float, float]:
     """(mean)^(1/steps) and its standard error; nan for a mean that is not positive."""
     mean = float(np.mean(values))
     if mean <= 0.0:
