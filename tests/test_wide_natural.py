@@ -14,6 +14,7 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.interrupt import Interrupted
+from replicadnn.wide.natural_steps import steps as make_steps
 from replicadnn.wide.preconditioners import Draw, Metric, direction, kernel
 from replicadnn.wide.scalings import Limits, Sizes, active, scaling, straight
 
@@ -337,6 +338,48 @@ def test_several_steps_of_a_smaller_rate() -> None:
         assert found.mean("deviation", name)[0] < 0.1 * found.mean("test_error", name)[0]
     error = found.error("test_distance", "k-fac")[0]
     assert abs(found.mean("test_distance", "k-fac")[0] - rows["k-fac"].test_distance) < 3.5 * error
+
+
+def test_half_a_step_goes_half_the_way() -> None:
+    """Test outputs at 1/(2 alpha): half the distance from the exact ones, in theory and drawn."""
+    at = {"sigma_w2": 2.0, "N": 8, "M0": 12, "T": 20, "M": 512, "networks": 3}
+    whole, half = (rd.wide.natural_gradient("relu", **at, rate=rate) for rate in (1.0, 0.5))
+    for one, other in zip(whole.scalings[:4], half.scalings[:4], strict=True):
+        assert other.test_distance == pytest.approx(0.5 * one.test_distance, rel=1e-12)
+        assert half.mean("deviation", one.metric)[0] < 0.05
+    none = rd.wide.natural_gradient("relu", **at | {"networks": 0}, rate=1e-9)
+    errors = [one.test_error for one in none.scalings[:4]]
+    assert errors == pytest.approx([errors[0]] * 4, rel=1e-8)
+    assert errors[0] > 1.02 * whole.scalings[0].test_error
+    values = np.array([one.test_error for one in whole.drawn if one.metric == "exact"])
+    root = math.sqrt(np.mean(values**2))
+    assert whole.mean("test_error", "exact")[0] == pytest.approx(root, rel=1e-14)
+    spread = np.std(values**2, ddof=1) / math.sqrt(3) / (2.0 * root)
+    assert whole.error("test_error", "exact")[0] == pytest.approx(spread, rel=1e-12)
+
+
+def test_steps_are_made_at_the_alpha_that_is_given() -> None:
+    """Of K-FAC at twice its alpha: a quarter of the loss is left; nan: the network's own."""
+    asked = {"sigma_w2": 2.0, "sigma_b2": 0.0, "L": 3, "N": 5, "M0": 8, "C": 1, "rate": 1.0,
+             "steps": 1, "damping": 0.0, "seed": 1}  # fmt: skip
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((8, 8))
+    samples = x * math.sqrt(8.0) / np.linalg.norm(x, axis=1, keepdims=True), x[:, :1].T
+    phi = rd.wide.activation("relu")
+    twice, own = (
+        make_steps(phi, asked, {Metric.KFAC: alpha}, samples, (2000, 0))[0].loss
+        for alpha in (22.0, math.nan)
+    )
+    assert twice == pytest.approx(0.25, abs=0.03)
+    assert own < 0.02
+
+
+def test_unit_wise_alpha_of_two_outputs() -> None:
+    """M sum_l p_l/C + 1: a neuron has one direction in the plane of the outputs."""
+    found = rd.wide.natural_gradient("erf", sigma_w2=2.0, C=2, N=6, M=300, networks=6, T=1)
+    assert found.alpha("unit-wise").tolist() == [301.0]
+    assert found.mean("alpha", "unit-wise")[0] == pytest.approx(301.0, rel=1e-12)
+    assert 0.01 < found.mean("anisotropy", "unit-wise")[0] < 0.3
 
 
 def test_more_networks_and_widths_have_the_bits_of_one_run(tmp_path: Path) -> None:
