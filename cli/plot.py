@@ -261,6 +261,15 @@ def jacobian(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_jacobian, [load_kind("jacobian", one) for one in file])
 
 
+@_subcommand("natural-gradient")
+def natural_gradient(file: str, figure: Figure) -> int:
+    """Training loss after the steps, and distance of the test outputs, against the width."""
+    from replicadnn.plot import save_natural_gradient
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_natural_gradient, load_kind("natural-gradient", file))
+
+
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""

@@ -31,6 +31,7 @@ DATASETS = {
     "Propagation": "replicadnn.wide.signals:dataset",
     "PhaseDiagram": "replicadnn.wide.phases:dataset",
     "Jacobian": "replicadnn.wide.singular:dataset",
+    "NaturalGradient": "replicadnn.wide.natural:dataset",
     "Networks": "replicadnn.wide.networks:dataset",
 }
 #: Kind of a file -> function (path) -> result.
@@ -45,6 +46,7 @@ READERS = {
     "propagation": "replicadnn.wide.signals:load_propagation",
     "phase-diagram": "replicadnn.wide.phases:load_phase_diagram",
     "jacobian": "replicadnn.wide.singular:load_jacobian",
+    "natural-gradient": "replicadnn.wide.natural:load_natural_gradient",
     "wide-networks": "replicadnn.wide.networks:load_networks",
 }
 #: What reads the store of a sweep, of whatever kind.

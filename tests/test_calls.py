@@ -32,6 +32,7 @@ ORDER = {
     "wide.propagation": ["activation"],
     "wide.phase_diagram": ["activation"],
     "wide.jacobian": ["activation"],
+    "wide.natural_gradient": ["activation"],
     "wide.wide_networks": ["activation"],
 }
 
@@ -112,6 +113,7 @@ COMMANDS = {
     "propagate": "wide.propagation",
     "phase-diagram": "wide.phase_diagram",
     "jacobian": "wide.jacobian",
+    "natural-gradient": "wide.natural_gradient",
 }
 #: What stands for 4 where an option is required and is no number.
 WORDS = {"--activation": "tanh"}

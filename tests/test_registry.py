@@ -30,6 +30,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "Propagation": lambda: rd.wide.propagation("erf", sigma_w2=2.0, L=3, networks=2, M=9),
     "PhaseDiagram": lambda: rd.wide.phase_diagram("erf", sigma_w2=[1, 2], sigma_b2=[0, 0.1]),
     "Jacobian": lambda: rd.wide.jacobian("hard-tanh", sigma_b2=0.1, L=2, M=9, networks=2),
+    "NaturalGradient": lambda: rd.wide.natural_gradient(
+        "erf", sigma_w2=2.0, N=3, M0=4, M=[5, 9], T=2, networks=2
+    ),
     "Networks": lambda: rd.wide.wide_networks("sign", sigma_w2=1.0, L=2, M=9, networks=2),
 }
 

@@ -16,9 +16,10 @@ import pytest
 from replicadnn.cli.main import run
 
 import replicadnn as rd
+from replicadnn.arcsine import sign_overlap
 from replicadnn.interrupt import Interrupted
 from replicadnn.wide.activations import BUILT_IN
-from replicadnn.wide.maps import fixed_correlation, fixed_variance
+from replicadnn.wide.maps import depth_scale, fixed_correlation, fixed_variance
 
 #: activation, sigma_w2, sigma_b2: q*, chi_1, c*, chi_c, xi_c, xi_q, xi_grad.
 FIXED = {
@@ -32,6 +33,12 @@ FIXED = {
                           0.6807131423608, 142.870906522),
     ("tanh", 4.0, 0.05): (2.195493928034, 1.342402414445, 0.1650649620223, 0.8665279955973,
                           6.980273532977, 0.8732933719603, -3.396037136653),
+    ("tanh", 1.0, 0.05): (0.1935925202453, 0.7590316471854, 1.0, 0.7590316471854, 3.626975618053,
+                          1.747626242902, 3.626975618053),
+    ("erf", 1.0, 0.05): (0.2884266917233, 0.8675945841763, 1.0, 0.8675945841763, 7.040729235291,
+                         1.673746406991, 7.040729235291),
+    ("erf", 2.0, 0.05): (0.9659548125928, 1.154652767058, 0.4344812374556, 0.9064822269631,
+                         10.18497387361, 1.073129141068, -6.95411916028),
     ("erf", 2.0, 0.1): (1.046255360121, 1.118316766118, 0.6472293691071, 0.9159403626246,
                         11.38899983029, 0.983130827432, -8.942570748036),
     ("hard-tanh", 2.0, 0.05): (1.130041986244, 1.306286239686, 0.3189115947582, 0.8777709518833,
@@ -39,6 +46,7 @@ FIXED = {
     ("hard-tanh", 1.0, 0.05): (0.3402028468487, 0.9135583822746, 1.0, 0.9135583822746,
                                11.06096870799, 1.950864796538, 11.06096870799),
     ("relu", 1.6, 0.1): (0.5, 0.8, 1.0, 0.8, 4.481420117725, 4.481420117725, 4.481420117725),
+    ("relu", 1.0, 0.1): (0.2, 0.5, 1.0, 0.5, 1.442695040889, 1.442695040889, 1.442695040889),
 }  # fmt: skip
 
 
@@ -57,7 +65,10 @@ def test_fixed_points(point: tuple[str, float, float]) -> None:
 SIGN = {
     0.0: (1.0, 0.0, 0.6366197723676, 2.214433786518),
     0.01: (1.01, 0.02678781440083, 0.6305428815924, 2.168378427956),
+    0.05: (1.05, 0.1214165167307, 0.6108236340271, 2.028615599614),
+    0.1: (1.1, 0.2182380325023, 0.5930401429416, 1.91390055168),
     0.5: (1.5, 0.6138284799571, 0.5376133634192, 1.611303273043),
+    1.0: (2.0, 0.7898326283734, 0.5189927252581, 1.524703057285),
     10.0: (11.0, 0.9932935777153, 0.5005602466149, 1.445029667012),
 }
 
@@ -69,6 +80,42 @@ def test_sign_is_chaotic_everywhere(bias: float) -> None:
     assert (p.phase, p.chi_1, p.xi_q) == ("chaotic", math.inf, 0.0)
     assert np.isnan(p.log_gradient).all()
     assert math.isnan(p.xi_grad)
+
+
+#: Overlap Q of the weights of two sign networks: xi, and the overlap rho of layers 1, 2, 5, 10.
+OVERLAPS = {
+    0.5: (0.8735685268302, 0.3333333333333, 0.1066007580762, 0.003439849907507,
+          1.124062263196e-05),
+    0.9: (1.795515166338, 0.7128674137426, 0.4434420832186, 0.08687815835054, 0.005372564734028),
+    0.99: (2.166222758934, 0.9098931727112, 0.7140295983601, 0.2115545515185, 0.02129670821329),
+    1.0: (2.214433786518, 1.0, 1.0, 1.0, 1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("Q", OVERLAPS)
+def test_two_sign_networks_of_overlapping_weights(Q: float) -> None:
+    """rho_l = (2/pi) asin(Q rho_{l-1}) from 1; xi is its depth scale at rho = 0."""
+    rho = [1.0]
+    for _ in range(10):
+        rho.append(float(sign_overlap(Q * rho[-1])[0]))
+    xi = float(depth_scale(np.array(2.0 * Q / math.pi)))
+    assert (xi, *(rho[l] for l in (1, 2, 5, 10))) == pytest.approx(OVERLAPS[Q], rel=3e-12)
+
+
+#: Correlation of two inputs without biases: that of the next layer.
+MAPS = {
+    "relu": {-0.5: 0.1089977810442, 0.0: 0.3183098861838, 0.5: 0.6089977810442,
+             0.9: 0.9095383988447, 0.99: 0.9903002557332},
+    "sign": {0.1: 0.06376856085852, 0.5: 0.3333333333333, 0.9: 0.7128674137426,
+             0.99: 0.9098931727112},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_one_layer_of_the_maps_of_correlations(name: str) -> None:
+    for c, wanted in MAPS[name].items():
+        p = rd.wide.propagation(name, sigma_w2=1.0, L=2, c0=c)
+        assert p.c[1] == pytest.approx(wanted, rel=2e-12)
 
 
 def test_sign_decorrelates_near_inputs_by_a_square_root_a_layer() -> None:
@@ -213,11 +260,13 @@ def test_ctrl_c_keeps_the_networks_that_are_done(
         rd.wide.propagation("tanh", networks=4, checkpoint=press, **at)
     partial = caught.value.partial
     assert (caught.value.done, partial.finished, partial.measured.networks) == (2, False, 2)
-    q, c, log = (getattr(partial.measured, n)[:0] for n in ("q", "c", "log_gradient"))
-    none = replace(partial.measured, q=q, c=c, log_gradient=log)  # before the first one is done
+    names = ("q", "c", "log_gradient", "gradient_c")
+    empty = {name: getattr(partial.measured, name)[:0] for name in names}
+    none = replace(partial.measured, **empty)  # before the first one is done
     assert none.as_dict()["layers"][0] == {
         "layer": 1, "q": None, "q_error": None, "c": None, "c_error": None,
         "log_gradient": None, "log_gradient_error": None,
+        "gradient_c": None, "gradient_c_error": None,
     }  # fmt: skip
     whole = rd.wide.propagation("tanh", networks=4, known=partial, **at)
     assert whole == rd.wide.propagation("tanh", networks=4, **at)

@@ -15,6 +15,11 @@ from replicadnn.plot.generalisation import (
 )
 from replicadnn.plot.jacobian import jacobian, save_jacobian
 from replicadnn.plot.map import diagram, save_diagram
+from replicadnn.plot.natural_gradient import (
+    natural_gradient,
+    natural_gradient_figure,
+    save_natural_gradient,
+)
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.phase_diagram import (
     phase_diagram,
@@ -51,6 +56,8 @@ __all__ = [
     "gaps_figure",
     "generalisation_figure",
     "jacobian",
+    "natural_gradient",
+    "natural_gradient_figure",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -72,6 +79,7 @@ __all__ = [
     "save_gaps",
     "save_generalisation",
     "save_jacobian",
+    "save_natural_gradient",
     "save_overlaps",
     "save_parisi",
     "save_phase_diagram",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import LogNorm, TwoSlopeNorm
+from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
@@ -37,7 +38,8 @@ def phase_diagram(
 ) -> Axes:
     """Draw one map over sigma_w^2 and sigma_b^2 in colours, and the critical line chi_1 = 1.
 
-    Cells without a number (q* = 0, or q that grows without bound) stay white.
+    Cells without a number (q* = 0, or q that grows without bound) stay white.  Circles in the same
+    colours, of chi_1, chi_c and what follows from them: drawn networks, where the result has them.
 
     Parameters
     ----------
@@ -78,6 +80,13 @@ def phase_diagram(
         mesh = ax.pcolormesh(found.sigma_w2, found.sigma_b2, shown, rasterized=True, **colours)
         ax.figure.colorbar(mesh, ax=ax, label=_LABELS[quantity], extend=extend)
         limits = ax.get_xlim(), ax.get_ylim()
+        drawn = _drawn(found, quantity)
+        if drawn.size:
+            x, y, value = drawn
+            colours["norm"] = mesh.norm
+            ring: dict[str, Any] = {"zorder": 3.0, "label": "_drawn"}
+            ax.scatter(x, y, s=75.0, color="white", **ring)
+            ax.scatter(x, y, s=42.0, c=value, edgecolors="black", linewidths=0.9, **ring, **colours)
         if found.line.size:
             base: dict[str, Any] = {"color": "black", "linewidth": 1.5, "label": r"$\chi_1 = 1$"}
             marker = {"marker": "o"} if found.line.shape[1] == 1 else {}
@@ -90,6 +99,24 @@ def phase_diagram(
             entitle(ax, [found.activation], _notes(found))
             place_legend(ax)
     return ax
+
+
+def _drawn(found: PhaseDiagram, quantity: str) -> NDArray[np.float64]:
+    """sigma_w2, sigma_b2 and value of every point with drawn networks; of none: no columns."""
+    from replicadnn.wide.maps import depth_scale
+
+    if quantity not in ("chi_1", "chi_c", "xi_c", "trainable_depth"):
+        return np.empty((3, 0))
+    name = "chi_1" if quantity == "chi_1" else "chi_c"
+    value = np.array([getattr(one, name) for one in found.measured], float)
+    if quantity == "chi_1":
+        value = np.log(value)
+    elif quantity != "chi_c":
+        depth = depth_scale(value)
+        depth = np.where((depth < 0.0) | np.isinf(depth), np.inf, depth)
+        value = np.minimum((6.0 if quantity == "trainable_depth" else 1.0) * depth, _DEEPEST)
+    weights = [one.sigma_w2 for one in found.measured]
+    return np.array([weights, [one.sigma_b2 for one in found.measured], value], float)
 
 
 def phase_diagram_figure(found: PhaseDiagram, *, width: float | None = None) -> Figure:
@@ -118,6 +145,12 @@ def _notes(found: PhaseDiagram) -> list[str]:
     notes = [r"line: critical, $\chi_1 = 1$; left of it ordered, right of it chaotic"]
     if found.line.shape[1] == 1:
         notes = [r"critical at one point only, $\sigma_b^2 = 0$"]
+    if found.measured:
+        one = found.measured[0]
+        notes.append(
+            f"circles, in the colours of the map: {one.networks} drawn networks, "
+            f"$M = {one.M}$, $L = {one.L}$"
+        )
     if np.isinf(found.q_star).any():
         notes.append("white: the variance grows without bound")
     return notes

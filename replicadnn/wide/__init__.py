@@ -5,6 +5,7 @@ Imported on first use; nothing here is compiled.
 * `propagation` - variances, correlations and gradients by layer, fixed points; `Propagation`
 * `phase_diagram` - maps over both variances, critical line; `PhaseDiagram`
 * `jacobian` - singular values of the input-output Jacobian; `Jacobian`, `Spectrum`
+* `natural_gradient` - learning rates of natural gradient and its approximations; `NaturalGradient`
 * `wide_networks` - the same measured on networks of width M; `Networks`
 * `Activation` - an activation of one's own; `activation` - a built-in one by its name
 """
@@ -24,6 +25,8 @@ _PUBLIC = {
     "jacobian": "replicadnn.wide.singular",
     "Jacobian": "replicadnn.wide.singular",
     "Spectrum": "replicadnn.wide.spectrum",
+    "natural_gradient": "replicadnn.wide.natural",
+    "NaturalGradient": "replicadnn.wide.natural",
     "wide_networks": "replicadnn.wide.networks",
     "Networks": "replicadnn.wide.networks",
 }
@@ -31,6 +34,8 @@ _PUBLIC = {
 if TYPE_CHECKING:
     from replicadnn.wide.activations import Activation as Activation
     from replicadnn.wide.activations import activation as activation
+    from replicadnn.wide.natural import NaturalGradient as NaturalGradient
+    from replicadnn.wide.natural import natural_gradient as natural_gradient
     from replicadnn.wide.networks import Networks as Networks
     from replicadnn.wide.networks import wide_networks as wide_networks
     from replicadnn.wide.phases import PhaseDiagram as PhaseDiagram

@@ -38,7 +38,10 @@ _MEASURED = {
     "q": "|h|^2/M, mean over the two inputs",
     "c": "overlap of the preactivations of the two inputs",
     "log_gradient": "ln |d(v.f)/dh|^2, v a random unit vector; mean over the two inputs",
+    "gradient_c": "overlap of d(v.f)/dh at the two inputs",
 }
+#: What is kept of every network.
+_ALL = (*_MEASURED, "singular_values")
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -53,8 +56,9 @@ class Networks(Answer, Labelled):
     init : Init
         "gaussian" or "orthogonal".
     seed : int
-    q, c, log_gradient : arrays (networks, L)
-        Of every network and layer.
+    q, c, log_gradient, gradient_c : arrays (networks, L)
+        Of every network and layer: variance and overlap of the preactivations of the two inputs,
+        ``ln |d(v.f)/dh|^2`` and overlap of the gradients d(v.f)/dh.
     singular_values : array (networks, M)
         Squared singular values of the input-output Jacobian at the first input, rising; of no
         columns where they were not asked for.
@@ -73,6 +77,7 @@ class Networks(Answer, Labelled):
     q: FloatArray
     c: FloatArray
     log_gradient: FloatArray
+    gradient_c: FloatArray
     singular_values: FloatArray
 
     @property
@@ -91,7 +96,7 @@ class Networks(Answer, Labelled):
         return True
 
     def mean(self, name: str) -> FloatArray:
-        """Mean over networks of q, c, log_gradient or singular_values; nan for none."""
+        """Mean over networks of q, c, log_gradient, gradient_c or singular_values; nan for none."""
         values = getattr(self, name)
         if not len(values):
             return np.full(values.shape[1], math.nan)
@@ -281,14 +286,16 @@ def wide_networks(
         if there != singular_values or known.networks > count:
             wanted = f"at least {known.networks}, with the singular values of the earlier result"
             raise InputError("networks", count, wanted)
-        columns = (known.q, known.c, known.log_gradient, known.singular_values)
-        rows = list(zip(*columns, strict=True))
+        rows = list(zip(*(getattr(known, name) for name in _ALL), strict=True))
 
     def result(finished: bool) -> Networks:
-        made = [np.array([row[k] for row in rows]) for k in range(4)]
-        made = [m if rows else np.empty((0, layers)) for m in made]
+        none = np.empty((0, layers))
+        made: dict[str, Any] = {
+            name: np.array([row[k] for row in rows]) if rows else none
+            for k, name in enumerate(_ALL)
+        }
         return Networks(
-            **asked, q=made[0], c=made[1], log_gradient=made[2], singular_values=made[3],
+            **asked, **made,
             timings={"networks": time.perf_counter() - began},
             provenance=provenance(seed=seed), finished=finished,
         )  # fmt: skip
@@ -321,7 +328,7 @@ def input_overlap(value: Any) -> float:
 def _one(
     phi: Activation, L: int, asked: Mapping[str, Any], number: int, singular: bool
 ) -> tuple[FloatArray, ...]:
-    """q, c, log_gradient by layer and squared singular values of the network of this number."""
+    """What `Networks` keeps of the network of this number: `_MEASURED`, squared singular values."""
     M, w = asked["M"], math.sqrt(asked["sigma_w2"])
     rng = np.random.default_rng(np.random.SeedSequence(asked["seed"], spawn_key=(number,)))
     x = _inputs(rng, M, asked["q0"], asked["c0"])
@@ -338,10 +345,10 @@ def _one(
         c[l] = overlap[0, 1] / math.sqrt(overlap[0, 0] * overlap[1, 1])
         x = phi.function(h)
     if not phi.differentiable:
-        return q, c, np.full(L, math.nan), np.empty(0)
+        return q, c, np.full(L, math.nan), np.full(L, math.nan), np.empty(0)
     v = rng.standard_normal(M)
-    log = _backward(phi, weights, fields, v / np.linalg.norm(v))
-    return q, c, log, _singular_values(phi, weights, fields) if singular else np.empty(0)
+    log, overlap = _backward(phi, weights, fields, v / np.linalg.norm(v))
+    return q, c, log, overlap, _singular_values(phi, weights, fields) if singular else np.empty(0)
 
 
 def _inputs(rng: np.random.Generator, M: int, q0: float, c0: float) -> FloatArray:
@@ -362,16 +369,18 @@ def _weights(rng: np.random.Generator, M: int, init: Init) -> FloatArray:
 
 def _backward(
     phi: Activation, weights: list[FloatArray], fields: list[FloatArray], v: FloatArray
-) -> FloatArray:
-    """ln |d(v.f)/dh^l|^2 by layer, mean over the inputs."""
+) -> tuple[FloatArray, FloatArray]:
+    """ln |d(v.f)/dh^l|^2 by layer, mean over the inputs, and overlap of the two gradients."""
     delta = np.column_stack([v, v])
-    log = np.zeros(len(weights))
+    log, overlap = np.zeros(len(weights)), np.ones(len(weights))
     for l in range(len(weights) - 2, -1, -1):
         interrupt.check()
         delta = (weights[l + 1].T @ delta) * phi.derivative(fields[l])
-        with np.errstate(divide="ignore"):
-            log[l] = np.mean(np.log(np.sum(delta**2, axis=0)))
-    return log
+        square = np.sum(delta**2, axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log[l] = np.mean(np.log(square))
+            overlap[l] = np.sum(delta[:, 0] * delta[:, 1]) / math.sqrt(square[0] * square[1])
+    return log, overlap
 
 
 def _singular_values(

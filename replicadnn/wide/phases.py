@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,10 +24,11 @@ from replicadnn.questions.schema import Answer, Checkpoint, origin, taken_over
 from replicadnn.results import Labelled, extra
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
 from replicadnn.types import FloatArray, Number, Several
-from replicadnn.validate import numbers
+from replicadnn.validate import numbers, whole
 from replicadnn.wide.activations import Activation, activation
-from replicadnn.wide.ask import bias_variance, weight_variance
+from replicadnn.wide.ask import MAX_NETWORKS, MAX_WIDTH, bias_variance, weight_variance
 from replicadnn.wide.maps import depth_scale, fixed_correlation, fixed_variance
+from replicadnn.wide.markers import MARKERS, Drawn, Marker, marker, points
 
 _MAPS = {
     "q_star": "variance at the fixed point; inf: it grows without bound",
@@ -62,6 +63,9 @@ class PhaseDiagram(Answer, Labelled):
     line : array (4, points)
         q*, sigma_w2, sigma_b2 and chi_1 along the critical line, by rising sigma_b2; of no points
         for sign, which is chaotic everywhere.
+    measured : tuple
+        Rows of sigma_w2, sigma_b2, chi_1, chi_1_error, chi_c, chi_c_error, networks, M, L, seed: a
+        point each at which networks were drawn.
     """
 
     KIND: ClassVar[str] = "phase-diagram"
@@ -71,6 +75,7 @@ class PhaseDiagram(Answer, Labelled):
     sigma_b2: FloatArray
     maps: Mapping[str, FloatArray]
     line: FloatArray
+    measured: tuple[Marker, ...] = ()
 
     def __getattr__(self, name: str) -> FloatArray:
         if name in _MAPS:
@@ -91,7 +96,8 @@ class PhaseDiagram(Answer, Labelled):
     def _line(self) -> Mapping[str, object]:
         shape = " x ".join(str(axis.size) for axis in (self.sigma_w2, self.sigma_b2))
         critical = "-" if not self.line.size else f"{self.line.shape[1]} points"
-        return {"activation": self.activation, "points": shape, "critical line": critical}
+        told = {"activation": self.activation, "points": shape, "critical line": critical}
+        return told | ({"drawn at": f"{len(self.measured)} points"} if self.measured else {})
 
     def as_dict(self) -> dict[str, Any]:
         """The document of ``phase-diagram --json``; null for what does not exist."""
@@ -103,6 +109,7 @@ class PhaseDiagram(Answer, Labelled):
                 "sigma_b2": self.sigma_b2,
                 "maps": dict(self.maps) | {"trainable_depth": self.trainable_depth},
                 "critical_line": line if self.line.size else None,
+                "networks": [one.document() for one in self.measured],
                 "timings": self.timings,
                 "finished": self.finished,
             }
@@ -110,7 +117,7 @@ class PhaseDiagram(Answer, Labelled):
         return document
 
     def tables(self) -> list[Table]:
-        """A row a point of the plane; a row a point of the line."""
+        """A row a point of the plane, of the line, and of what was drawn."""
         w, b = np.meshgrid(self.sigma_w2, self.sigma_b2, indexing="ij")
         columns = [
             Column.of("point", np.arange(w.size), "number of the row"),
@@ -120,7 +127,8 @@ class PhaseDiagram(Answer, Labelled):
         ]
         number = Column.of("point", np.arange(self.line.shape[1]), "number of the row")
         line = [Column.of(n, v, t) for (n, t), v in zip(_LINE.items(), self.line, strict=True)]
-        return [Table("plane", tuple(columns)), Table("critical_line", (number, *line))]
+        drawn = [MARKERS.table(self.measured)] if self.measured else []
+        return [Table("plane", tuple(columns)), Table("critical_line", (number, *line)), *drawn]
 
     def attributes(self) -> dict[str, Plain]:
         """What was asked."""
@@ -134,12 +142,14 @@ class PhaseDiagram(Answer, Labelled):
         """What a file holds."""
         shape = (int(file.attributes["rows"]), int(file.attributes["columns"]))
         plane, line = file["plane"], file["critical_line"]
+        drawn = MARKERS.read(file["networks"]) if "networks" in file.tables else []
         return cls(
             activation=str(file.attributes["activation"]),
             sigma_w2=np.reshape(plane["sigma_w2"], shape)[:, 0],
             sigma_b2=np.reshape(plane["sigma_b2"], shape)[0],
             maps={name: np.reshape(plane[name], shape) for name in _MAPS},
             line=np.array([line[name] for name in _LINE]),
+            measured=tuple(Marker(**row) for row in drawn),
             **origin(file),
         )
 
@@ -211,6 +221,10 @@ def phase_diagram(
     *,
     sigma_w2: Number | Several | None = None,
     sigma_b2: Number | Several | None = None,
+    networks: int = 0,
+    M: int = 500,
+    L: int = 8,
+    seed: int = 1,
     known: PhaseDiagram | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress = None,
@@ -226,10 +240,16 @@ def phase_diagram(
     sigma_w2, sigma_b2 : array, optional
         Variances at which the maps are computed, rising, as in `propagation`; by default 36 from
         0.5 to 4, and 31 from 0 to 0.3.
+    networks : int
+        Draw that many at up to 12 points of the plane, started at the fixed point, and measure
+        chi_1 and chi_c by their gradients; not of sign.
+    M, L, seed : as in `wide_networks`
+        L from 2.
     known : PhaseDiagram, optional
         An earlier result with the same sigma_b2 at fewer sigma_w2.
     checkpoint : callable, optional
-        Called after every sigma_w2 with a function that returns the result so far.
+        Called after every sigma_w2, and every point at which networks were drawn, with a function
+        that returns the result so far.
     progress : True or callable, optional
         True for a bar, or a function called with (rows done, rows in all).
 
@@ -251,6 +271,12 @@ def phase_diagram(
     phi = _activation(activation)
     w = _axis("sigma_w2", sigma_w2, np.linspace(0.5, 4.0, 36))
     b = _axis("sigma_b2", sigma_b2, np.linspace(0.0, 0.3, 31))
+    drawn = Drawn(
+        whole("networks", networks, 0, MAX_NETWORKS), whole("M", M, 2, MAX_WIDTH),
+        whole("L", L, 2, 1000), whole("seed", seed, 0, 2**63 - 1),
+    )  # fmt: skip
+    if drawn.networks and not phi.differentiable:
+        raise InputError("networks", networks, f"0 for {phi.name}, which has no gradients")
     asked = settings(activation=phi.name, sigma_b2=b.tolist())
     keys = [float(one) for one in w]
     rows: dict[float, dict[str, FloatArray]] = {}
@@ -262,19 +288,20 @@ def phase_diagram(
         found = taken_over(known, asked, there, keys, "sigma_w2")
         rows = {key: one[0] for key, one in found.items()}
     line = _critical_line(phi, b)
+    markers: list[Marker] = []
 
     def result(finished: bool) -> PhaseDiagram:
         done = [key for key in keys if key in rows]
         maps = {n: np.array([rows[key][n] for key in done]).reshape(-1, b.size) for n in _MAPS}
         return PhaseDiagram(
-            phi.name, np.array(done), b, maps, line,
+            phi.name, np.array(done), b, maps, line, tuple(markers),
             timings={"solve": time.perf_counter() - began}, provenance=provenance(asked=asked),
             finished=finished,
         )  # fmt: skip
 
     with (
         reporting(progress, "row") as report,
-        interrupt.keeping(lambda: (result(False), len(rows))),
+        interrupt.keeping(lambda: (result(False), len(rows) + len(markers))),
     ):
         for key in keys:
             if key not in rows:
@@ -282,7 +309,24 @@ def phase_diagram(
                 if checkpoint is not None:
                     checkpoint(lambda: result(False))
             report(len(rows), len(keys))
+        for one in _markers(phi, result(False), drawn, known):
+            markers.append(one)
+            if checkpoint is not None:
+                checkpoint(lambda: result(False))
     return result(True)
+
+
+def _markers(
+    phi: Activation, found: PhaseDiagram, drawn: Drawn, known: PhaseDiagram | None
+) -> Iterator[Marker]:
+    """Networks at some points of the plane; those of an earlier result are not drawn again."""
+    there = {one.key: one for one in (known.measured if known is not None else ())}
+    if not drawn.networks:
+        return
+    for at in points(found.sigma_w2, found.sigma_b2, found.q_star):
+        place = float(found.sigma_w2[at[0]]), float(found.sigma_b2[at[1]])
+        fixed = float(found.q_star[at]), float(found.c_star[at])
+        yield there.get((*place, drawn)) or marker(phi, place, fixed, drawn)
 
 
 def _axis(name: str, values: Number | Several | None, usual: FloatArray) -> FloatArray:
