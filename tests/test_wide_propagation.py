@@ -18,6 +18,7 @@ from replicadnn.cli.main import run
 import replicadnn as rd
 from replicadnn.arcsine import sign_overlap
 from replicadnn.interrupt import Interrupted
+from replicadnn.storage.tables import write_tables
 from replicadnn.wide.activations import BUILT_IN
 from replicadnn.wide.maps import depth_scale, fixed_correlation, fixed_variance
 
@@ -270,6 +271,21 @@ def test_ctrl_c_keeps_the_networks_that_are_done(
     }  # fmt: skip
     whole = rd.wide.propagation("tanh", networks=4, known=partial, **at)
     assert whole == rd.wide.propagation("tanh", networks=4, **at)
+
+
+def test_a_file_without_overlaps_of_gradients_is_read(tmp_path: Path) -> None:
+    """As written before drawn networks measured them."""
+    found = rd.wide.propagation("tanh", sigma_w2=2.0, L=3, networks=2, M=20)
+    tables = [
+        replace(table, columns=tuple(c for c in table.columns if c.name != "gradient_c"))
+        for table in found.tables()
+    ]
+    path = tmp_path / "a.h5"
+    write_tables(path, "propagation", tables, attributes=found.attributes())
+    loaded = rd.load(path)
+    assert np.isnan(loaded.measured.gradient_c).all()
+    assert loaded.measured.gradient_c.shape == (2, 3)
+    np.testing.assert_array_equal(loaded.measured.q, found.measured.q)
 
 
 def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

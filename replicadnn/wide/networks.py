@@ -147,7 +147,11 @@ class Networks(Answer, Labelled):
         numbers: dict[str, Any] = {
             name: float(a[name]) for name in ("sigma_w2", "sigma_b2", "q0", "c0")
         }
-        numbers |= {name: np.reshape(rows[name], shape) for name in _MEASURED}
+        there = {column.name for column in rows.columns}
+        empty = np.full(len(rows), math.nan)  # `gradient_c`: not in files of before 27 Nov 2026
+        numbers |= {
+            name: np.reshape(rows[name] if name in there else empty, shape) for name in _MEASURED
+        }
         return cls(
             activation=str(a["activation"]),
             init=choice(Init, "init", a["init"]),
