@@ -1,7 +1,8 @@
 """How public functions are called: alpha and L by position, everything else by name.
 
 One decorator, `by_name`, looks at a call before the function sees it, so that every function
-refuses in the same words what it does not take, and shows the call that it takes.
+refuses in the same words what it does not take, and shows the call that it takes.  It also writes
+out the text of the arguments that every long computation has (`CONTINUED`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -17,6 +19,30 @@ from replicadnn.errors import CallError, InputError
 P = ParamSpec("P")
 R = TypeVar("R")
 _BY_NAME = inspect.Parameter.KEYWORD_ONLY
+
+#: Arguments of long computations as ``help`` shows them.  A docstring names them in one line,
+#: ``known, checkpoint, progress : after every point``; lines below it belong to ``known``.
+CONTINUED = {
+    "known": (
+        "{kind}, optional",
+        "An earlier result with the same arguments and fewer {unit}s, or the ``partial`` of an",
+        "interrupt: what it has is not computed again.",
+    ),
+    "checkpoint": (
+        "callable, optional",
+        "Called after every {unit} with a function that returns the result so far.",
+    ),
+    "progress": (
+        "True or callable, optional",
+        "True for a bar, or a function called with ({unit}s done, {unit}s in all).",
+    ),
+}
+_SHORT = re.compile(
+    r"^(?P<pad> *)(?P<names>(?:(?:known|checkpoint|progress)(?:, )?)+)"
+    r" : after every (?P<unit>\w+)\n"
+    r"(?P<more>(?:(?P=pad) +\S.*\n)*)",
+    re.MULTILINE,
+)
 
 
 def by_name(
@@ -62,6 +88,7 @@ def by_name(
                     raise InputError("L", error.value, order) from None
                 raise
 
+        call.__doc__ = _in_full(function.__doc__, signature)
         call.__signature__ = signature  # type: ignore[attr-defined]
         return call
 
@@ -82,6 +109,22 @@ def _signature(
         if p.kind is _BY_NAME and p.name not in there
     ]  # fmt: skip
     return own.replace(parameters=[*kept, *more])
+
+
+def _in_full(doc: str | None, signature: inspect.Signature) -> str | None:
+    """A docstring with the text of `CONTINUED` in place of the line that names its arguments."""
+
+    def text(found: re.Match[str]) -> str:
+        pad, unit = found["pad"], found["unit"]
+        out = ""
+        for name in found["names"].split(", "):
+            kind = str(signature.parameters[name].annotation).partition(" |")[0]
+            first, *rest = (line.format(kind=kind, unit=unit) for line in CONTINUED[name])
+            out += f"{pad}{name} : {first}\n" + "".join(f"{pad}    {line}\n" for line in rest)
+            out += found["more"] if name == "known" else ""
+        return out
+
+    return None if doc is None else _SHORT.sub(text, doc)
 
 
 def _refusal(

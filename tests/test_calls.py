@@ -136,6 +136,39 @@ def test_options_of_a_command_have_the_defaults_of_its_function(command: str) ->
     assert compared >= 1
 
 
+#: What a long computation does one after another.
+UNITS = {
+    "solve": "point", "generalisation": "point", "stability": "combination",
+    "complexity": "breakpoint", "transitions": "layer", "capacity": "point",
+    "wide.propagation": "network", "wide.phase_diagram": "row", "wide.jacobian": "network",
+    "wide.wide_networks": "network",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_what_continues_a_computation_is_told_in_the_same_words(name: str) -> None:
+    function, unit = function_of(name), UNITS[name]
+    kind = inspect.signature(function).parameters["known"].annotation.removesuffix(" | None")
+    doc = inspect.getdoc(function) or ""
+    assert (
+        f"known : {kind}, optional\n"
+        f"    An earlier result with the same arguments and fewer {unit}s, or the ``partial`` of "
+        "an\n    interrupt: what it has is not computed again.\n"
+    ) in doc
+    assert (
+        "checkpoint : callable, optional\n"
+        f"    Called after every {unit} with a function that returns the result so far.\n" in doc
+    ) is (name != "solve")
+    assert (
+        "progress : True or callable, optional\n"
+        f"    True for a bar, or a function called with ({unit}s done, {unit}s in all).\n"
+    ) in doc
+    assert "after every" not in doc.replace("Called after every", "")
+    lines = [line.strip() for line in inspect.getsource(inspect.unwrap(function)).splitlines()]
+    names = "known, progress" if name == "solve" else "known, checkpoint, progress"
+    assert f"{names} : after every {unit}" in lines
+
+
 #: Options that are no keywords: a result has methods for them (docs/python.md).
 METHODS = {"figure", "as_json", "config", "help"}
 #: ... and, but for runs, which are written on the way, these (resume: the keyword known).

@@ -240,12 +240,7 @@ def wide_networks(
         From 0.
     singular_values : bool
         Measure the squared singular values of the Jacobian dx^L/dx^0 too, x^L = phi(h^L).
-    known : Networks, optional
-        An earlier result with the same arguments: its networks are not drawn again.
-    checkpoint : callable, optional
-        Called after every network with a function that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (networks done, networks in all).
+    known, checkpoint, progress : after every network
 
     Raises
     ------

@@ -226,12 +226,8 @@ def phase_diagram(
     sigma_w2, sigma_b2 : array, optional
         Variances at which the maps are computed, rising, as in `propagation`; by default 36 from
         0.5 to 4, and 31 from 0 to 0.3.
-    known : PhaseDiagram, optional
-        An earlier result with the same sigma_b2 at fewer sigma_w2.
-    checkpoint : callable, optional
-        Called after every sigma_w2 with a function that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (rows done, rows in all).
+    known, checkpoint, progress : after every row
+        A row is one ``sigma_w2`` with all of ``sigma_b2``.
 
     Raises
     ------
