@@ -48,10 +48,23 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        from replicadnn.errors import InputError
+
         try:
             return super().invoke(ctx)
+        except InputError as error:
+            spelt = self._option(ctx, error.argument)
+            raise InputError(spelt, error.value, error.allowed) from error
         except EOFError as error:  # no command asks for input; click would call it an interrupt
             raise RuntimeError(f"EOFError: {error}") from error
+
+    def _option(self, ctx: click.Context, argument: str) -> str:
+        """A keyword of Python as the option of the command that was called, alpha-max."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        for one in command.params if command is not None else ():
+            if one.name == argument:
+                return one.opts[0].lstrip("-")
+        return argument
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -359,6 +359,76 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[rd.ReplicaDNNError], str]] = {
         rd.InputError,
         "layer = 3: a whole number from 1 to 2",
     ),
+    "layer of several": (
+        lambda: rd.gap_distribution(rd.solve([2.0], 2), 1),  # type: ignore[arg-type]
+        rd.InputError,
+        "solution = <Solutions: points = 1, converged = 1>: a Solution",
+    ),
+    "earlier result a number": (
+        lambda: rd.solve(25, 20, known=3),  # type: ignore[call-overload]
+        rd.InputError,
+        "known = 3: an earlier result of solve, a Solutions",
+    ),
+    "earlier result of another question": (
+        lambda: rd.capacity(2, known=rd.generalisation(1.0, 1)),  # type: ignore[arg-type]
+        rd.InputError,
+        "known = <Generalisation: beta = inf, kappa = 0, noisy = none, closure = averaged, row...: "
+        "an earlier result of capacity, a Capacity",
+    ),
+    "checkpoint": (
+        lambda: rd.wide.wide_networks("tanh", sigma_w2=1.5, checkpoint=3),  # type: ignore[arg-type]
+        rd.InputError,
+        "checkpoint = 3: a function of a function",
+    ),
+    "progress where nothing is drawn": (
+        lambda: rd.wide.jacobian("tanh", sigma_b2=0.05, progress="yes"),  # type: ignore[arg-type]
+        rd.InputError,
+        "progress = 'yes': True, or a function of (done, in all)",
+    ),
+    "activation a function": (
+        lambda: rd.wide.propagation(np.tanh, sigma_w2=1.5),  # type: ignore[arg-type]
+        rd.InputError,
+        "activation = <ufunc 'tanh'>: one of tanh, erf, erf1, relu, hard-tanh, linear, sign, or an "
+        "Activation of your own",
+    ),
+    "variance misspelt": (
+        lambda: rd.wide.propagation("tanh", sigma_w=1.5),  # type: ignore[call-arg]
+        rd.CallError,
+        "propagation: there is no argument sigma_w; did you mean sigma_w2?",
+    ),
+    "variance by position": (
+        lambda: rd.wide.propagation("tanh", 1.5),  # type: ignore[call-arg]
+        rd.CallError,
+        "propagation: 2 arguments by position; activation may go by position, all else by name: "
+        "propagation(activation, sigma_w2=...)",
+    ),
+    "table of variances": (
+        lambda: rd.wide.phase_diagram("tanh", sigma_w2=[[1, 2], [3, 4]]),  # type: ignore[list-item]
+        rd.InputError,
+        "sigma_w2 = [[1, 2], [3, 4]]: a number or a flat list of numbers",
+    ),
+    "figure of a number": (
+        lambda: rd.plot.profile(3),  # type: ignore[arg-type]
+        rd.InputError,
+        "solutions = 3: a Solution, or several of them",
+    ),
+    "figure of another question": (
+        lambda: rd.plot.capacity([rd.solve(2.0, 2)]),  # type: ignore[list-item]
+        rd.InputError,
+        "found = <Solution: alpha = 2, L = 2, scenario = teacher-student, ansatz = rs, branch ...: "
+        "a Capacity, or several of them",
+    ),
+    "figure of one of several": (
+        lambda: rd.plot.parisi(solution=[3]),  # type: ignore[arg-type]
+        rd.InputError,
+        "solution = [3]: a Solution",
+    ),
+    "relaxation of a solution": (
+        lambda: rd.plot.relaxation(rd.solve([2.0], 2)),
+        rd.InputError,
+        "results = <Solution: alpha = 2, L = 2, scenario = teacher-student, ansatz = rs, branch ..."
+        ": a MonteCarloResult or TemperingResult, or several of them",
+    ),
 }
 
 

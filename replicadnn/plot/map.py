@@ -14,6 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot import boundaries as lines
 from replicadnn.plot.canvas import (
@@ -98,6 +99,7 @@ class _Points:
     impossible: NDArray[np.bool_]
 
 
+@of_kind("Sweep")
 def diagram(
     sweep: Sweep,
     ax: Axes | None = None,

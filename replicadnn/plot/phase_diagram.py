@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.colors import LogNorm, TwoSlopeNorm
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
 from replicadnn.plot.style import save_figure, style
@@ -27,6 +28,7 @@ _LABELS = {
 _DEEPEST = 1000.0
 
 
+@of_kind("PhaseDiagram")
 def phase_diagram(
     found: PhaseDiagram,
     ax: Axes | None = None,
@@ -92,6 +94,7 @@ def phase_diagram(
     return ax
 
 
+@of_kind("PhaseDiagram")
 def phase_diagram_figure(found: PhaseDiagram, *, width: float | None = None) -> Figure:
     """ln chi_1 and the trainable depth 6 xi_c, both with the critical line."""
     with style():

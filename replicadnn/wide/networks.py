@@ -273,9 +273,10 @@ def wide_networks(
     if known is not None:
         there = known.singular_values.size > 0
         continues(known, **asked, L=layers)
-        if there != singular_values or known.networks > count:
-            wanted = f"at least {known.networks}, with the singular values of the earlier result"
-            raise InputError("networks", count, wanted)
+        if there != singular_values:
+            raise InputError("singular_values", singular_values, f"{there}, as the earlier result")
+        if known.networks > count:
+            raise InputError("networks", count, f"at least {known.networks}, which are drawn")
         columns = (known.q, known.c, known.log_gradient, known.singular_values)
         rows = list(zip(*columns, strict=True))
 
