@@ -90,7 +90,7 @@ OTHERS = {
     "sweep --alpha 3 --L 4 --share 4/3 --output a.h5": "share = 4: a whole number from 1 to 3",
     "sweep --alpha 3 --L 4 --share half --output a.h5": "'half': expected i/n",
     "sweep --alpha 3 --L 4 --set N=3 --output a.h5": "N = '3': no parameter of solve",
-    "resolve --alpha 3": "No such command 'resolve'",
+    "resolve --alpha 3": "No such command 'resolve'. Did you mean 'solve'?",
     "propagate --activation tanh": "Missing option '--sigma-w2'",
     "propagate --activation Tanh --sigma-w2 1": "activation = 'Tanh': one of tanh, erf, ",
     "propagate --activation tanh --sigma-w2 1,2": "'1,2' is not a valid float",
