@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
 from replicadnn.ranges import equal
-from replicadnn.results import Labelled
+from replicadnn.results import Labelled, read_only
 from replicadnn.storage import files, journal, records
 from replicadnn.sweeps.index import (
     FAILED,
@@ -60,7 +60,8 @@ class Sweep(Labelled, Sequence[Any]):
             pass
         kinds = columns(self._task)
         self.table: Mapping[str, NDArray[Any]] = {
-            name: column_array(kinds[name], values) for name, values in self._rows.items()
+            name: read_only(column_array(kinds[name], values))
+            for name, values in self._rows.items()
         }
 
     def _read(self) -> bool:
