@@ -10,6 +10,8 @@ from replicadnn.cli.options import in_options
 
 #: Lines about points that did not converge.
 _SHOWN = 20
+#: Points of one reason that are named.
+_PLACES = 3
 
 
 @click.command(name="info")
@@ -78,13 +80,24 @@ def _print_sweep(sweep: dict[str, Any], file: str) -> None:
 
 
 def print_not_converged(rows: list[dict[str, Any]], file: str) -> None:
-    """The first points of a sweep that failed or did not converge, one a line."""
-    for row in rows[:_SHOWN]:
-        names = [n for n in ("L", "N", "alpha", "kappa", "beta", "scenario", "seed") if n in row]
-        where = ", ".join(f"{name} = {row[name]}" for name in names)
-        click.echo(in_options(f"  {row['status']}: {where}: {row['message']}"))
-    if len(rows) > _SHOWN:
-        click.echo(f"  and {len(rows) - _SHOWN} more (replicadnn info {file} --json)")
+    """Points of a sweep that failed or did not converge: one line a reason, with the first ones."""
+    reasons: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        reasons.setdefault((row["status"], row["message"]), []).append(row)
+    for (status, message), points in list(reasons.items())[:_SHOWN]:
+        where = "; ".join(map(_where, points[:_PLACES]))
+        more = f"; and {len(points) - _PLACES} more" if len(points) > _PLACES else ""
+        click.echo(in_options(f"  {status}: {where}{more}: {message}"))
+    left = sum(map(len, list(reasons.values())[_SHOWN:]))
+    if left:
+        click.echo(f"  and {left} more points (replicadnn info {file} --json)")
+
+
+def _where(row: dict[str, Any]) -> str:
+    """A point by its parameters; numbers to 6 digits (`--fix` and `Sweep.select` take them)."""
+    names = [n for n in ("L", "N", "alpha", "kappa", "beta", "scenario", "seed") if n in row]
+    shown = {n: f"{row[n]:g}" if isinstance(row[n], float) else row[n] for n in names}
+    return ", ".join(f"{name} = {value}" for name, value in shown.items())
 
 
 def _print_points(points: list[dict[str, Any]]) -> None:

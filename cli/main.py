@@ -48,11 +48,37 @@ class LazyGroup(click.Group):
         command.short_help = _COMMANDS[cmd_name]
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the command that was meant by a misspelt one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], _COMMANDS, 1)
+            error.message += f" Did you mean {near[0]!r}?" if near else ""
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
+        from replicadnn.errors import InputError
+
         try:
             return super().invoke(ctx)
+        except InputError as error:
+            spelt = self._option(ctx, error.argument)
+            raise InputError(spelt, error.value, error.allowed) from error
         except EOFError as error:  # no command asks for input; click would call it an interrupt
             raise RuntimeError(f"EOFError: {error}") from error
+
+    def _option(self, ctx: click.Context, argument: str) -> str:
+        """A keyword of Python as the option of the command that was called, alpha-max."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        for one in command.params if command is not None else ():
+            if one.name == argument:
+                return one.opts[0].lstrip("-")
+        return argument
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -315,10 +315,13 @@ def generalisation(file: tuple[str, ...], figure: Figure) -> int:
     Monte Carlo files at the beta and kappa of one of them add markers, one for every run: filled
     where relaxed, else open with an arrow.
     """
+    from replicadnn.errors import InputError
     from replicadnn.plot import save_generalisation
     from replicadnn.storage.readers import kind_of, load_kind, load_runs
 
     runs = [run for one in file if kind_of(one)[0] == "mc" for run in load_runs(one)]
     theory = [one for one in file if kind_of(one)[0] != "mc"]
+    if not theory:
+        raise InputError("FILE.h5", file[0], "a file of generalisation, beside it those of runs")
     found = [load_kind("generalisation", one) for one in theory]
     return figure.write(save_generalisation, found, runs=runs)

@@ -35,6 +35,8 @@ def fixed(sweep: Sweep, fix: Sequence[str]) -> dict[str, float | str]:
     entries: dict[str, float | str] = {}
     for entry in fix:
         name, _, value = entry.partition("=")
+        if name not in sweep.table:
+            raise InputError("fix", entry, "NAME=VALUE, NAME one of " + ", ".join(sweep.table))
         try:
             entries[name] = float(value) if sweep[name].dtype.kind in "fi" else value
         except ValueError:
@@ -117,10 +119,14 @@ def _of_sweep(
     file: str, fix: Sequence[str], mixed: bool
 ) -> tuple[Sequence[Any], NDArray[np.int64], NDArray[np.float64]]:
     """The points of a store that have a result; they must differ in alpha alone, if not mixed."""
+    from replicadnn.errors import InputError
     from replicadnn.storage.readers import load_sweep
 
     sweep = load_sweep(file)
-    numbers = sweep.select(**fixed(sweep, fix))
+    words = fixed(sweep, fix)
+    numbers = sweep.select(**words)
+    if fix and not numbers.size:
+        raise InputError("fix", " ".join(fix), sweep.entries(words))
     numbers = numbers[sweep.has_result[numbers]]
     several = sweep.several(numbers, ["alpha"])
     if several and not mixed:

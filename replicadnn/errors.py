@@ -14,10 +14,8 @@ class InputError(ReplicaDNNError, ValueError):
     """An argument is outside its range: names the argument, its value and the allowed range."""
 
     def __init__(self, argument: str, value: object, allowed: str) -> None:
-        shown = repr(value) if isinstance(value, str) else " ".join(str(value).split())
-        if len(shown) > 80:
-            shown = shown[:77] + "..."
-        super().__init__(f"{argument} = {shown}: {allowed}")
+        shown = repr(str(value)) if isinstance(value, str) else value
+        super().__init__(f"{argument} = {brief(shown)}: {allowed}")
         self.argument = argument
         self.value = value
         self.allowed = allowed
@@ -47,6 +45,12 @@ class WriteError(FileError):
     """Writing failed half-way (disk full, quota, ...); what was there before is untouched."""
 
     exit_code = 1
+
+
+def brief(value: object, limit: int = 80) -> str:
+    """A value in a message: one line, cut off where it is long."""
+    shown = " ".join(str(value).split())
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
 def one_line(reason: object, limit: int = 200) -> str:

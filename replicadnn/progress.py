@@ -25,14 +25,17 @@ def reporting(progress: Progress, unit: str) -> Iterator[Report]:
     InputError
         ``progress`` is neither a function nor True, False or None.
     """
-    if progress is None or progress is False:
-        yield lambda done, total: None
-    elif progress is True:
+    check_progress(progress)
+    if progress is True:
         with bar(unit) as report:
             yield report
-    elif callable(progress):
-        yield progress
     else:
+        yield progress or (lambda done, total: None)
+
+
+def check_progress(progress: Any) -> None:
+    """Refuse what `reporting` does not take."""
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
         raise InputError("progress", progress, "True, or a function of (done, in all)")
 
 

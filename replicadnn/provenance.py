@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from replicadnn.errors import InputError
+from replicadnn.errors import InputError, brief
 
 
 @cache
@@ -98,4 +98,4 @@ def same_settings(known: Mapping[str, str], asked: str) -> None:
     for name, value in json.loads(asked).items():
         if before.get(name) != value:
             there = before.get(name, "not given")
-            raise InputError(name, value, f"must be {there} to continue the earlier result")
+            raise InputError(name, value, f"must be {brief(there)} to continue the earlier result")

@@ -6,9 +6,10 @@ they are shown, compared and handed to pandas is written here once.
 
 from __future__ import annotations
 
+import functools
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,6 +33,14 @@ class Shown:
     __slots__ = ()
     #: Columns of the table in a notebook, if there are any; empty: all but the messages.
     _COLUMNS: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Arrays that a property computes are read-only: to change one would change no result."""
+        super().__init_subclass__(**options)
+        for name, found in list(vars(cls).items()):
+            get = found.fget if isinstance(found, property) else None
+            if get is not None and "Array" in get.__annotations__.get("return", ""):
+                setattr(cls, name, property(_reading(get), doc=found.__doc__))
 
     def _line(self) -> Mapping[str, object]:
         """What the one line says: name -> value."""
@@ -106,6 +115,16 @@ def read_only(value: Any) -> Any:
     elif isinstance(value, dict):
         value = {name: read_only(one) for name, one in value.items()}
     return value
+
+
+def _reading(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The getter of a property, whose arrays are `read_only`."""
+
+    @functools.wraps(get)
+    def call(self: Any) -> Any:
+        return read_only(get(self))
+
+    return call
 
 
 def _same_fields(one: Any, other: Any) -> bool:

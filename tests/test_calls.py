@@ -138,6 +138,39 @@ def test_options_of_a_command_have_the_defaults_of_its_function(command: str) ->
     assert compared >= 1
 
 
+#: What a long computation does one after another.
+UNITS = {
+    "solve": "point", "generalisation": "point", "stability": "combination",
+    "complexity": "breakpoint", "transitions": "layer", "capacity": "point",
+    "wide.propagation": "network", "wide.phase_diagram": "row", "wide.jacobian": "network",
+    "wide.wide_networks": "network",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_what_continues_a_computation_is_told_in_the_same_words(name: str) -> None:
+    function, unit = function_of(name), UNITS[name]
+    kind = inspect.signature(function).parameters["known"].annotation.removesuffix(" | None")
+    doc = inspect.getdoc(function) or ""
+    assert (
+        f"known : {kind}, optional\n"
+        f"    An earlier result with the same arguments and fewer {unit}s, or the ``partial`` of "
+        "an\n    interrupt: what it has is not computed again.\n"
+    ) in doc
+    assert (
+        "checkpoint : callable, optional\n"
+        f"    Called after every {unit} with a function that returns the result so far.\n" in doc
+    ) is (name != "solve")
+    assert (
+        "progress : True or callable, optional\n"
+        f"    True for a bar, or a function called with ({unit}s done, {unit}s in all).\n"
+    ) in doc
+    assert "after every" not in doc.replace("Called after every", "")
+    lines = [line.strip() for line in inspect.getsource(inspect.unwrap(function)).splitlines()]
+    names = "known, progress" if name == "solve" else "known, checkpoint, progress"
+    assert f"{names} : after every {unit}" in lines
+
+
 #: Options that are no keywords: a result has methods for them (docs/python.md).
 METHODS = {"figure", "as_json", "config", "help"}
 #: ... and, but for runs, which are written on the way, these (resume: the keyword known).
@@ -327,6 +360,76 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[rd.ReplicaDNNError], str]] = {
         lambda: rd.gap_distribution(rd.solve(2.0, 2), 3),
         rd.InputError,
         "layer = 3: a whole number from 1 to 2",
+    ),
+    "layer of several": (
+        lambda: rd.gap_distribution(rd.solve([2.0], 2), 1),  # type: ignore[arg-type]
+        rd.InputError,
+        "solution = <Solutions: points = 1, converged = 1>: a Solution",
+    ),
+    "earlier result a number": (
+        lambda: rd.solve(25, 20, known=3),  # type: ignore[call-overload]
+        rd.InputError,
+        "known = 3: an earlier result of solve, a Solutions",
+    ),
+    "earlier result of another question": (
+        lambda: rd.capacity(2, known=rd.generalisation(1.0, 1)),  # type: ignore[arg-type]
+        rd.InputError,
+        "known = <Generalisation: beta = inf, kappa = 0, noisy = none, closure = averaged, row...: "
+        "an earlier result of capacity, a Capacity",
+    ),
+    "checkpoint": (
+        lambda: rd.wide.wide_networks("tanh", sigma_w2=1.5, checkpoint=3),  # type: ignore[arg-type]
+        rd.InputError,
+        "checkpoint = 3: a function of a function",
+    ),
+    "progress where nothing is drawn": (
+        lambda: rd.wide.jacobian("tanh", sigma_b2=0.05, progress="yes"),  # type: ignore[arg-type]
+        rd.InputError,
+        "progress = 'yes': True, or a function of (done, in all)",
+    ),
+    "activation a function": (
+        lambda: rd.wide.propagation(np.tanh, sigma_w2=1.5),  # type: ignore[arg-type]
+        rd.InputError,
+        "activation = <ufunc 'tanh'>: one of tanh, erf, erf1, relu, hard-tanh, linear, sign, or an "
+        "Activation of your own",
+    ),
+    "variance misspelt": (
+        lambda: rd.wide.propagation("tanh", sigma_w=1.5),  # type: ignore[call-arg]
+        rd.CallError,
+        "propagation: there is no argument sigma_w; did you mean sigma_w2?",
+    ),
+    "variance by position": (
+        lambda: rd.wide.propagation("tanh", 1.5),  # type: ignore[call-arg]
+        rd.CallError,
+        "propagation: 2 arguments by position; activation may go by position, all else by name: "
+        "propagation(activation, sigma_w2=...)",
+    ),
+    "table of variances": (
+        lambda: rd.wide.phase_diagram("tanh", sigma_w2=[[1, 2], [3, 4]]),  # type: ignore[list-item]
+        rd.InputError,
+        "sigma_w2 = [[1, 2], [3, 4]]: a number or a flat list of numbers",
+    ),
+    "figure of a number": (
+        lambda: rd.plot.profile(3),  # type: ignore[arg-type]
+        rd.InputError,
+        "solutions = 3: a Solution, or several of them",
+    ),
+    "figure of another question": (
+        lambda: rd.plot.capacity([rd.solve(2.0, 2)]),  # type: ignore[list-item]
+        rd.InputError,
+        "found = <Solution: alpha = 2, L = 2, scenario = teacher-student, ansatz = rs, branch ...: "
+        "a Capacity, or several of them",
+    ),
+    "figure of one of several": (
+        lambda: rd.plot.parisi(solution=[3]),  # type: ignore[arg-type]
+        rd.InputError,
+        "solution = [3]: a Solution",
+    ),
+    "relaxation of a solution": (
+        lambda: rd.plot.relaxation(rd.solve([2.0], 2)),
+        rd.InputError,
+        "results = <Solution: alpha = 2, L = 2, scenario = teacher-student, ansatz = rs, branch ..."
+        ": a MonteCarloResult or TemperingResult, or several of them",
     ),
 }
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -436,3 +437,27 @@ def test_every_public_name_is_documented() -> None:
     public += [getattr(rd.plot, name) for name in rd.plot.__all__]
     public += [getattr(rd.wide, name) for name in rd.wide.__all__]
     assert [one for one in public if not (one.__doc__ or "").strip()] == []
+
+
+def test_the_version_is_one_and_a_released_one_has_its_day() -> None:
+    """docs/contributing.md, *Release*: what is not in the change log has not been released."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cff = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", cff, re.M) == [project["version"]]
+    log = (ROOT / "CHANGELOG.md").read_text()
+    top, *released = re.findall(r"^## \[(.*?)\](?: - (\d{4}-\d\d-\d\d))?$", log, re.M)
+    assert top == ("Unreleased", "")
+    assert all(day for _, day in released)
+    assert len(re.findall(r"^## ", log, re.M)) == 1 + len(released)
+    days = dict(released)
+    if project["version"] in days:
+        assert f"date-released: {days[project['version']]}" in cff
+    else:
+        assert "date-released" not in cff
+        assert "No release yet" in (ROOT / "README.md").read_text() or max(
+            map(_numbers, days)
+        ) < _numbers(project["version"])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

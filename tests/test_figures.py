@@ -304,6 +304,56 @@ def test_computed_boundaries_take_their_place(
     assert run([*words, "--fix", "alpha=2.0", "-o", str(plane.path) + ".png"]) == 0
 
 
+#: What is asked of points at alpha = 2, 20, 200 and L = 2, 3, 5, and the one line that refuses it.
+NOT_THERE = {
+    "map --fix alpa=2": "fix = 'alpa=2': NAME=VALUE, NAME one of id, status, ",
+    "map --fix alpha=two": "fix = 'alpha=two': NAME=VALUE with a number",
+    "map --fix alpha=3": "fix = 'alpha=3': entries of at least one point; there are alpha = 2.0, "
+    "20.0, 200.0",
+    "map --x depth": "x = 'depth': a column of numbers: alpha, L, ",
+    "map --y alpha": "y = 'alpha': another column than x",
+    "map --quantity branch": "quantity = 'branch': a column of numbers: alpha, L, ",
+    "profile --fix L=4": "fix = 'L=4': entries of at least one point; there are L = 2, 3, 5",
+    "profile --fix depth=3": "fix = 'depth=3': NAME=VALUE, NAME one of id, ",
+    "parisi --fix alpha=2.0": "fix = 'alpha=2.0': one value each of L, such as --fix L=2",
+}
+
+
+@pytest.mark.parametrize("typed", NOT_THERE)
+def test_points_that_are_not_there_are_told_by_those_that_are(
+    typed: str, plane: rd.Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *words = typed.split()
+    assert run(["plot", name, str(plane.path), *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"Error: {NOT_THERE[typed]}")
+    assert said.count("\n") == 1
+
+
+def test_no_solution_is_not_a_failure_and_a_capacity_is_one_line(tmp_path: Path) -> None:
+    """L = 2, rs: alpha_J = 48.96 at kappa = 0, beyond the bound 9.09, and 4.81 at kappa = 0.5."""
+    grid = {"alpha": [1.0, 5.0, 60.0], "L": 2, "kappa": [0.0, 0.5]}
+    grid |= {"scenario": "random", "ansatz": "rs"}
+    found = rd.sweep({"grid": grid}, tmp_path / "s.h5", workers=1)
+    assert [str(s) for s in found.table["status"]].count("no solution") == 3
+    ends = rd.capacity(2, kappa=[0.0, 0.5])
+    ax = rd.plot.diagram(found, y="kappa", boundaries=[ends])
+    named = {line.get_label(): line for line in ax.lines}
+    assert set(named) == {"capacity (rs)", f"capacity (rs), {BEYOND}", "no solution"}
+    np.testing.assert_allclose(named["capacity (rs)"].get_xdata(), [48.9588, 4.81358], rtol=1e-5)
+    assert named["capacity (rs)"].get_markevery() == [1]
+    np.testing.assert_array_equal(named[f"capacity (rs), {BEYOND}"].get_ydata(), [0.0])
+    crosses = named["no solution"]
+    assert sorted(zip(crosses.get_xdata(), crosses.get_ydata(), strict=True)) == [
+        (5.0, 0.5), (60.0, 0.0), (60.0, 0.5),
+    ]  # fmt: skip
+    one = np.arange(6) == 2
+    status = np.where(one, "not converged", found.table["status"])
+    found.table = {**found.table, "status": status}
+    later = {line.get_label() for line in rd.plot.diagram(found, y="kappa").lines}
+    assert {"no solution", "not converged"} <= later
+
+
 def test_cells_beyond_the_counting_bound_are_hatched(tmp_path: Path) -> None:
     """L = 2: 9.09, L = 3: 16.3."""
     grid = {"alpha": [5.0, 10.0, 20.0], "L": [2, 3], "scenario": "random", "ansatz": "rs"}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import pickle
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,28 @@ def test_arrays_are_read_only(solutions: rd.Solutions, run: rd.MonteCarloResult)
     mine = np.zeros(3)
     assert not read_only(mine).flags.writeable
     assert mine.flags.writeable  # that of the caller stays as it is
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_no_array_of_a_result_is_changed_in_vain(kind: str) -> None:
+    """Also those that a property computes: writing into one would be lost without a word."""
+    result, seen = MADE[kind](), 0
+    for name in dir(type(result)):
+        if name.startswith("_") or callable(getattr(type(result), name)):
+            continue
+        with contextlib.suppress(rd.ReplicaDNNError, KeyError):  # not there for this result
+            found = getattr(result, name)
+            for one in found.values() if isinstance(found, Mapping) else [found]:
+                if isinstance(one, np.ndarray):
+                    seen += 1
+                    assert not one.flags.writeable, name
+    assert seen or kind in ("Certificate", "Runs", "Capacity", "Stability", "Jacobian")
+
+
+def test_the_table_of_a_sweep_is_read_only(tmp_path: Path) -> None:
+    found = rd.sweep({"grid": {"alpha": [1.0, 2.0], "L": 2}}, tmp_path / "s.h5", workers=1)
+    for array in (found["alpha"], found.table["status"], found.converged):
+        assert not array.flags.writeable
 
 
 def test_a_solution_names_its_problem_and_solutions_are_stacked(solutions: rd.Solutions) -> None:

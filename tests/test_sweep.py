@@ -610,7 +610,7 @@ def test_a_figure_reads_only_what_it_draws(
     assert len(read) == 6
     read.clear()
     assert run([*words, "--fix", "L=9"]) == 2
-    assert "'L=9': at least one point" in capsys.readouterr().err
+    assert "'L=9': entries of at least one point; there are L = 2, 3" in capsys.readouterr().err
     assert run([*words, "--fix", "L=3"]) == 0
     assert [rd.load(store).row(int(name))["L"] for name in read] == [3, 3, 3]
     read.clear()

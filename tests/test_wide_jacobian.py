@@ -220,10 +220,10 @@ def test_twice_as_many_nodes_change_nothing(init: str, monkeypatch: pytest.Monke
 MISTAKES = {
     "--activation sign": "activation = 'sign': one with gradients",
     "--activation tanh --L 0": "L = 0: a whole number from 1 to 1000",
-    "--activation relu --sigma-b2 0.1": "sigma_b2 = 0.1: 0 for relu, which is critical",
+    "--activation relu --sigma-b2 0.1": "sigma-b2 = 0.1: 0 for relu, which is critical",
     "--activation linear --sigma-w2 50 --L 100": "L = 100: at most 76 at chi_1 = 50",
     "--activation tanh --init haar": "init = 'haar': one of gaussian, orthogonal",
-    "--activation tanh --sigma-w2 0": "sigma_w2 = 0.0: a variance, above 0",
+    "--activation tanh --sigma-w2 0": "sigma-w2 = 0.0: a variance, above 0",
     "--activation tanh --L 1 --init orthogonal --sigma-b2 0.1": "L = 1: 2 or more with orthogonal",
     "--activation tanh --networks 2": "networks = 2: none where q* = 0",
 }

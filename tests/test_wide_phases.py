@@ -208,9 +208,9 @@ def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 MISTAKES = {
-    "--activation tanh --sigma-w2 2,1": "sigma_w2 = [2.0, 1.0]: rising numbers",
-    "--activation tanh --sigma-w2 0,1": "sigma_w2 = 0.0: a variance, above 0",
-    "--activation tanh --sigma-b2 -1": "sigma_b2 = -1.0: a variance, from 0",
+    "--activation tanh --sigma-w2 2,1": "sigma-w2 = [2.0, 1.0]: rising numbers",
+    "--activation tanh --sigma-w2 0,1": "sigma-w2 = 0.0: a variance, above 0",
+    "--activation tanh --sigma-b2 -1": "sigma-b2 = -1.0: a variance, from 0",
     "--activation t": "activation = 't': one of tanh",
     "--activation tanh --M 20": "M = 20: only with networks",
     "--activation tanh --networks 1 --L 1": "L = 1: a whole number from 2",

@@ -316,15 +316,15 @@ def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 MISTAKES = {
     "--activation selu --sigma-w2 1": "activation = 'selu': one of tanh, erf",
-    "--activation tanh --sigma-w2 -1": "sigma_w2 = -1.0: a variance, above 0",
-    "--activation tanh --sigma-w2 nan": "sigma_w2 = nan: a variance, above 0",
-    "--activation tanh --sigma-w2 1 --sigma-b2 -0.1": "sigma_b2 = -0.1: a variance",
+    "--activation tanh --sigma-w2 -1": "sigma-w2 = -1.0: a variance, above 0",
+    "--activation tanh --sigma-w2 nan": "sigma-w2 = nan: a variance, above 0",
+    "--activation tanh --sigma-w2 1 --sigma-b2 -0.1": "sigma-b2 = -0.1: a variance",
     "--activation tanh --sigma-w2 1 --L 0": "L = 0: a whole number from 1",
     "--activation tanh --sigma-w2 1 --c0 2": "c0 = 2.0: a correlation from -1 to 1",
     "--activation tanh --sigma-w2 1 --M 20": "M = 20: only with networks",
     "--activation tanh --sigma-w2 1 --networks 2 --M 20000": "M = 20000: L M^2 at most",
-    "--activation relu --sigma-w2 2 --sigma-b2 0.1": "sigma_w2 = 2.0: smaller for relu with",
-    "--activation linear --sigma-w2 1.1": "sigma_w2 = 1.1: smaller for linear with",
+    "--activation relu --sigma-w2 2 --sigma-b2 0.1": "sigma-w2 = 2.0: smaller for relu with",
+    "--activation linear --sigma-w2 1.1": "sigma-w2 = 1.1: smaller for linear with",
 }
 
 

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from replicadnn.errors import InputError
+from replicadnn.plot.naming import BEYOND
 from replicadnn.plot.style import LINES, MARKERS
 
 if TYPE_CHECKING:
@@ -48,35 +49,54 @@ def computed(
     if "alpha" not in axes:
         raise InputError("boundaries", f"axes {', '.join(filter(None, axes))}", "a map with alpha")
     other = axes[0] if axes[1] == "alpha" else axes[1]
-    found: dict[str, list[tuple[float, float]]] = {}
+    found: dict[str, list[tuple[float, float, bool]]] = {}
     for result in results:
-        for name, facts, alpha in _lines(result):
+        for name, facts, alpha, beyond in _lines(result):
             for fact, value in shared.items():
                 if fact in facts and facts[fact] != value:
                     shown = f"{fact} = {facts[fact]}"
                     raise InputError("boundaries", shown, f"{value}, as all points of the map")
             if math.isfinite(alpha):
-                found.setdefault(name, []).append((float(facts.get(other, 0.0)), alpha))
+                found.setdefault(name, []).append((float(facts.get(other, 0.0)), alpha, beyond))
     entries: list[Artist] = []
     for place, (name, points) in enumerate(found.items()):
         line = LINES[place % len(LINES)]
         if not other:
             entries += [
-                ax.axvline(alpha, color="0.35", linestyle=line, linewidth=0.9, label=name)
-                for _, alpha in points
-            ][:1]
+                ax.axvline(
+                    alpha, color="0.35", linestyle=line, linewidth=0.9,
+                    label=name + f", {BEYOND}" * beyond,
+                )
+                for _, alpha, beyond in points
+            ][:1]  # fmt: skip
             continue
-        at, alphas = np.array(sorted(points)).T
-        pair = (alphas, at) if axes[0] == "alpha" else (at, alphas)
+        entries += _line(ax, points, axes[0] == "alpha", MARKERS[place % len(MARKERS)], line, name)
+    return entries
+
+
+def _line(
+    ax: Axes, points: list[tuple[float, float, bool]], across: bool, marker: str, line: Any,
+    name: str,
+) -> list[Artist]:  # fmt: skip
+    """One curve through all points; dark markers beyond the counting bound."""
+    at, alphas, flags = np.array(sorted(points)).T
+    x, y = (alphas, at) if across else (at, alphas)
+    beyond = flags > 0.0
+    base: dict[str, Any] = dict(_LOOK) | {"marker": marker, "markersize": 4, "markeredgewidth": 0.6}
+    entries: list[Artist] = [*ax.plot(
+        x, y, markevery=np.flatnonzero(~beyond).tolist(), markeredgecolor="black", linestyle=line,
+        label=name, **base,
+    )]  # fmt: skip
+    if beyond.any():
         entries += ax.plot(
-            *pair, marker=MARKERS[place % len(MARKERS)], markersize=4, markeredgecolor="black",
-            markeredgewidth=0.6, linestyle=line, label=name, **_LOOK,
+            x[beyond], y[beyond], markerfacecolor="black", markeredgecolor="white",
+            linestyle="none", label=f"{name}, {BEYOND}", **base,
         )  # fmt: skip
     return entries
 
 
-def _lines(result: Any) -> Iterable[tuple[str, Facts, float]]:
-    """(name, facts, alpha) of everything in a result that bounds a phase."""
+def _lines(result: Any) -> Iterable[tuple[str, Facts, float, bool]]:
+    """(name, facts, alpha, beyond the counting bound) of what bounds a phase in a result."""
     from replicadnn.questions.capacity import Capacity  # with the solvers
     from replicadnn.questions.stability import Stability
     from replicadnn.questions.transitions import Transitions
@@ -88,25 +108,25 @@ def _lines(result: Any) -> Iterable[tuple[str, Facts, float]]:
         }  # fmt: skip
         first = float(np.nanmin(result.alpha, initial=math.inf))
         step = result.filling
-        yield "first layer becomes solid", facts, first
-        yield "last layer becomes solid", facts, result.last_liquid
+        yield "first layer becomes solid", facts, first, False
+        yield "last layer becomes solid", facts, result.last_liquid, False
         if step is not None:
-            yield "first-order step, equal $s$", facts, step.coexistence
-        yield "saturated branch, equal $s$", facts, result.saturated
+            yield "first-order step, equal $s$", facts, step.coexistence, False
+        yield "saturated branch, equal $s$", facts, result.saturated, False
     elif isinstance(result, Stability):
         for line in result.lines:
             facts = {
                 "scenario": str(result.scenario), "ansatz": "rs", "closure": result.closure,
                 "L": line.L, "kappa": line.kappa, "beta": line.beta,
             }  # fmt: skip
-            yield "replica symmetry breaks", facts, line.alpha
+            yield "replica symmetry breaks", facts, line.alpha, False
     elif isinstance(result, Capacity):
         for p in result:
             facts = {
                 "scenario": "random", "closure": result.closure, "L": p.L, "kappa": p.kappa,
                 "beta": math.inf,
             }  # fmt: skip
-            yield f"capacity ({p.ansatz})" + ", impossible" * (p.possible is False), facts, p.alpha
+            yield f"capacity ({p.ansatz})", facts, p.alpha, p.possible is False
     else:
         kind = type(result).__name__
         raise InputError("boundaries", kind, "Transitions, Stability or Capacity")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
 from replicadnn.plot.curves import asked
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from replicadnn.questions.capacity import Capacity, CapacityPoint
 
 
+@of_kind("Capacity", several=True)
 def capacity(
     found: Capacity | Iterable[Capacity],
     ax: Axes | None = None,

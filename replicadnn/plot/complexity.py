@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels
 from replicadnn.plot.curves import asked
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from replicadnn.questions.complexity import Complexity
 
 
+@of_kind("Complexity")
 def complexity(
     found: Complexity,
     ax: Axes | None = None,

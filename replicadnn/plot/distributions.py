@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels
 from replicadnn.plot.curves import asked
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _NAMES = {"q": "neurons", "Q": "couplings"}
 
 
+@of_kind("Solution")
 def distribution(
     solution: Solution,
     ax: Axes | None = None,
@@ -100,6 +102,7 @@ def _layer(ax: Axes, found: OverlapDistribution, part: str, look: dict[str, Any]
         ax.plot(levels, heights, **markers)
 
 
+@of_kind("Solution")
 def distribution_figure(solution: Solution, *, width: float | None = None, **look: Any) -> Figure:
     """Neurons and couplings; deltas first, then the continuous part (if any).
 

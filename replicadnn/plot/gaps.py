@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
 from replicadnn.plot.curves import named
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _MOST = 8
 
 
+@of_kind("GapDistribution", several=True)
 def gaps(
     distributions: Iterable[GapDistribution],
     ax: Axes | None = None,
@@ -93,6 +95,7 @@ def _cut_gaussian(
     return r, free / norm
 
 
+@of_kind("Solution", several=True)
 def gaps_figure(
     solutions: Solution | Iterable[Solution],
     *,

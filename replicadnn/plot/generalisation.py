@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, few_decades, panels, place_legend
 from replicadnn.plot.curves import Curve, draw
@@ -166,6 +167,7 @@ def _name_runs(
         ax.errorbar([], [], [], **base | {"color": colour}, label=text)
 
 
+@of_kind("Generalisation", several=True)
 def error_against_depth(
     found: Found,
     ax: Axes | None = None,
@@ -217,6 +219,7 @@ def _columns(one: Generalisation) -> list[tuple[float, tuple[Any, Any]]]:
     return [(alpha, (depths, one.error[:, place])) for place, alpha in enumerate(one.alphas)]
 
 
+@of_kind("Generalisation", several=True)
 def error_against_alpha(
     found: Found,
     ax: Axes | None = None,
@@ -244,6 +247,7 @@ def _rows(one: Generalisation) -> list[tuple[int, tuple[Any, Any]]]:
     return [(L, (alphas, one.error[place][order])) for place, L in enumerate(one.depths)]
 
 
+@of_kind("Generalisation", several=True)
 def generalisation_figure(
     found: Found, *, runs: Iterable[Any] = (), width: float | None = None, **look: Any
 ) -> Figure:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
 from replicadnn.plot.curves import asked
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _BINS, _LEFT_OUT = 24, 0.005
 
 
+@of_kind("Jacobian", several=True)
 def jacobian(
     found: Jacobian | Iterable[Jacobian],
     ax: Axes | None = None,

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot import boundaries as lines
 from replicadnn.plot.canvas import (
@@ -27,7 +28,7 @@ from replicadnn.plot.canvas import (
 )
 from replicadnn.plot.naming import BEYOND, Names
 from replicadnn.plot.style import MARKERS, save_figure, style
-from replicadnn.status import Branch
+from replicadnn.status import Branch, Status
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -91,12 +92,14 @@ class _Points:
     value: NDArray[np.float64]
     good: NDArray[np.bool_]
     pending: NDArray[np.bool_]
+    none: NDArray[np.bool_]
     branch: NDArray[np.int64]
     branches: list[str]
     solid: NDArray[np.float64]
     impossible: NDArray[np.bool_]
 
 
+@of_kind("Sweep")
 def diagram(
     sweep: Sweep,
     ax: Axes | None = None,
@@ -115,8 +118,8 @@ def diagram(
 
     On a grid (equal steps or ratios, whole numbers) every point is a cell that ends half-way to
     its neighbours; whole numbers that are missing leave a gap.  Points that are no grid are
-    markers.  With one value of x or y the number is drawn against the other one.  Points that
-    failed or did not converge are crosses, pending ones dots.
+    markers.  With one value of x or y the number is drawn against the other one.  Points where
+    there is no solution are crosses, those that failed or did not converge +, pending ones dots.
 
     Branches are told apart by hatching (or markers); hatched too: beyond the counting bound.
     Boundaries are the computed ones, or else run between neighbouring cells whose branch differs
@@ -151,10 +154,14 @@ def diagram(
     """
     quantity = sweep.shown if quantity is None else quantity
     chosen = sweep.select(**fixed)
-    for name in (quantity, x, y):
-        if sweep[name].dtype.kind not in "fi":
-            numbers = [n for n, c in sweep.table.items() if c.dtype.kind in "fi"]
-            raise InputError("column", name, "a column of numbers: " + ", ".join(numbers))
+    if not chosen.size:
+        raise InputError("fixed", fixed, sweep.entries(fixed))
+    numbers = [n for n, column in sweep.table.items() if column.dtype.kind in "fi"]
+    for argument, name in (("quantity", quantity), ("x", x), ("y", y)):
+        if name not in numbers:
+            raise InputError(argument, name, "a column of numbers: " + ", ".join(numbers))
+    if x == y:
+        raise InputError("y", y, "another column than x")
     shared = _shared(sweep, chosen, fixed, (x, y))
     points = _points(sweep, chosen, quantity, (x, y))
     axes = [_axis(name, sweep[name][chosen]) for name in (x, y)]
@@ -221,7 +228,8 @@ def _points(
         branch = np.array([branches.index(b) if b else 0 for b in names])
     nothing = np.full(len(value), np.nan)
     return _Points(
-        value, good, sweep.pending[chosen], branch, branches,
+        value, good, sweep.pending[chosen], sweep["status"][chosen] == Status.NO_SOLUTION,
+        branch, branches,
         sweep["solid"][chosen].astype(float) if has("solid") else nothing,
         sweep["possible"][chosen] == 0 if has("possible") else np.full(len(value), False),
     )  # fmt: skip
@@ -380,7 +388,8 @@ def _crosses(ax: Axes, axes: list[_Axis], points: _Points) -> list[Artist]:
     """Points without a number."""
     entries: list[Artist] = []
     for label, marker, which in (
-        ("not converged", "x", ~points.good & ~points.pending),
+        ("no solution", "x", points.none),
+        ("not converged", "+", ~points.good & ~points.pending & ~points.none),
         ("pending", ".", points.pending),
     ):
         if np.any(which):

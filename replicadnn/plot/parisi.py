@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
 from replicadnn.plot.curves import asked
@@ -76,6 +77,7 @@ def layer_legend(ax: Axes, solution: Solution, figure: Figure | None = None) -> 
         figure_legend(figure, ax.get_legend_handles_labels()[0], title)
 
 
+@of_kind("Solution")
 def parisi(
     solution: Solution,
     ax: Axes | None = None,
@@ -142,6 +144,7 @@ def quantities(solution: Solution) -> list[Literal["q", "Q"]]:
     return ["q", "Q"] if solution.L > 1 else ["Q"]
 
 
+@of_kind("Solution")
 def parisi_figure(solution: Solution, *, width: float | None = None, **look: Any) -> Figure:
     """Neurons and couplings; ``width``: inches, 7 (or 3.4 for one panel) by default."""
     kinds = quantities(solution)

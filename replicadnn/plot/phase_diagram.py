@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, TwoSlopeNorm
 from numpy.typing import NDArray
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
 from replicadnn.plot.style import save_figure, style
@@ -28,6 +29,7 @@ _LABELS = {
 _DEEPEST = 1000.0
 
 
+@of_kind("PhaseDiagram")
 def phase_diagram(
     found: PhaseDiagram,
     ax: Axes | None = None,
@@ -119,6 +121,7 @@ def _drawn(found: PhaseDiagram, quantity: str) -> NDArray[np.float64]:
     return np.array([weights, [one.sigma_b2 for one in found.measured], value], float)
 
 
+@of_kind("PhaseDiagram")
 def phase_diagram_figure(found: PhaseDiagram, *, width: float | None = None) -> Figure:
     """ln chi_1 and the trainable depth 6 xi_c, both with the critical line."""
     with style():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
 from replicadnn.plot.curves import Curve, draw
@@ -27,6 +28,7 @@ _LABELS = {
 }
 
 
+@of_kind("Solution", several=True)
 def profile(
     solutions: Solution | Iterable[Solution],
     ax: Axes | None = None,
@@ -112,6 +114,7 @@ def _title(names: Names) -> list[str]:
     return words + (levels_words(levels) if len(set(levels)) > 1 and not told else [])
 
 
+@of_kind("Solution", several=True)
 def profile_figure(
     solutions: Solution | Iterable[Solution], *, width: float | None = None, **look: Any
 ) -> Figure:

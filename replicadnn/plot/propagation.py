@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
 from replicadnn.plot.curves import asked
@@ -27,6 +28,7 @@ _LABELS = {
 }
 
 
+@of_kind("Propagation", several=True)
 def propagation(
     found: Propagation | Iterable[Propagation],
     ax: Axes | None = None,
@@ -89,6 +91,7 @@ def propagation(
     return ax
 
 
+@of_kind("Propagation", several=True)
 def propagation_figure(
     found: Propagation | Iterable[Propagation], *, width: float | None = None, **look: Any
 ) -> Figure:

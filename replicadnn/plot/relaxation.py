@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from replicadnn.calls import check_kind, of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import (
     drawing,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["S", "J"]
 Results: TypeAlias = "MonteCarloResult | Iterable[Any]"
+_RUNS = "MonteCarloResult or TemperingResult"
 _WHAT = {"S": "neurons", "J": "couplings"}
 _PANELS = "abcdefgh"
 #: Of solutions, in the order of their lines: at L = 2 there is one hidden layer and no line.
@@ -45,9 +47,11 @@ def _runs(results: Results) -> list[MonteCarloResult]:
     """The relaxation runs among ``results``; InputError if there is none."""
     from replicadnn.montecarlo.runs.result import (
         MonteCarloResult,  # with the sampler, which a phase diagram needs not
+        TemperingResult,
     )
 
-    items = [results] if isinstance(results, MonteCarloResult) else list(results)
+    single = isinstance(results, MonteCarloResult | TemperingResult)
+    items = [results] if single else list(cast("Iterable[Any]", results))
     runs = [run for run in items if isinstance(run, MonteCarloResult)]
     if not runs:
         raise InputError(
@@ -103,6 +107,7 @@ def _layer_axis(ax: Axes, runs: list[MonteCarloResult]) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
+@of_kind(_RUNS, several=True)
 def relaxation(
     results: Results,
     ax: Axes | None = None,
@@ -158,6 +163,7 @@ def relaxation(
     return ax
 
 
+@of_kind(_RUNS, several=True)
 def correlation(
     run: MonteCarloResult,
     ax: Axes | None = None,
@@ -206,12 +212,13 @@ def correlation(
     return ax
 
 
+@of_kind(_RUNS, several=True)
 def overlaps(
     results: Results,
     ax: Axes | None = None,
     *,
     quantity: Kind = "S",
-    theory: Iterable[Solution] = (),
+    theory: Solution | Iterable[Solution] = (),
     legend: bool = True,
     **look: Any,
 ) -> Axes:
@@ -235,7 +242,7 @@ def overlaps(
     runs = _runs(results)
     own, names = asked(look, len(runs)), _names(runs)
     with drawing(ax) as ax:
-        _theory_lines(ax, names, quantity, list(theory))
+        _theory_lines(ax, names, quantity, _solutions(theory))
         drawn, measured = 0, set()
         looks = zip(runs, own, sequence(len(runs)), strict=True)
         for k, (run, mine, (colour, marker)) in enumerate(looks):
@@ -264,6 +271,11 @@ def overlaps(
             entitle(ax, names.title())
             place_legend(ax)
     return ax
+
+
+def _solutions(theory: Solution | Iterable[Solution]) -> list[Solution]:
+    check_kind("theory", theory, "Solution", several=True)
+    return [theory] if isinstance(theory, Solution) else list(theory)
 
 
 def _theory_lines(ax: Axes, names: Names, quantity: Kind, theory: list[Solution]) -> None:
@@ -320,6 +332,7 @@ def _about(runs: list[MonteCarloResult]) -> str:
     return f"{count} sample{'s' if samples[-1] > 1 else ''}{end}"
 
 
+@of_kind(_RUNS, several=True)
 def relaxation_figure(
     results: Results, *, N: int | None = None, width: float | None = None
 ) -> Figure:
@@ -359,11 +372,12 @@ def relaxation_figure(
     return figure
 
 
+@of_kind(_RUNS, several=True)
 def overlaps_figure(
-    results: Results, *, theory: Iterable[Solution] = (), width: float | None = None
+    results: Results, *, theory: Solution | Iterable[Solution] = (), width: float | None = None
 ) -> Figure:
     """Overlaps of neurons and couplings, every run with its own markers; ``width``: inches."""
-    runs, theory = _runs(results), list(theory)
+    runs, theory = _runs(results), _solutions(theory)
     kinds: list[Kind] = ["S", "J"] if runs[0].spec.L > 1 else ["J"]
     with style():
         figure, axes = panels(len(kinds), width)
@@ -402,7 +416,7 @@ def save_overlaps(
     results: Results,
     path: str | Path,
     *,
-    theory: Iterable[Solution] = (),
+    theory: Solution | Iterable[Solution] = (),
     width: float | None = None,
     overwrite: bool = False,
 ) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
 from replicadnn.plot.curves import named
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _SETTING = ("L", "kappa", "beta")
 
 
+@of_kind("Stability")
 def replicon(found: Stability, ax: Axes | None = None, *, legend: bool = True, **look: Any) -> Axes:
     """Draw rho(alpha), one curve for each L, kappa, beta and branch; dotted where rho = 1.
 
@@ -92,6 +94,7 @@ def _curve(ax: Axes, items: list[StabilityPoint], look: dict[str, Any]) -> None:
             ax.plot([p.alpha for p in part], [p.rho for p in part], **base | change)
 
 
+@of_kind("Stability")
 def almeida_thouless(
     found: Stability,
     ax: Axes | None = None,

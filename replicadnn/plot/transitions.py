@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import (
     drawing,
@@ -57,6 +58,7 @@ def _names(items: list[Transitions], refuse: bool) -> Names:
     return tell_apart(facts, "transitions", refuse=refuse)
 
 
+@of_kind("Transitions", several=True)
 def transitions(found: Found, ax: Axes | None = None, *, legend: bool = True, **look: Any) -> Axes:
     """Draw ln alpha(l) against the depth of the layer from the boundary of its front.
 
@@ -192,6 +194,7 @@ def _band(ax: Axes, item: Transitions) -> None:
         )  # fmt: skip
 
 
+@of_kind("Transitions", several=True)
 def thickness(found: Found, ax: Axes | None = None, *, legend: bool = True, **look: Any) -> Axes:
     """Draw the thickness of the solid on one side against alpha (logarithmic), alpha rising.
 
@@ -244,6 +247,7 @@ def _staircase(ax: Axes, item: Transitions, look: dict[str, Any]) -> None:
         ax.plot(table[inside], item.thickness["sum_q"][inside], **line)
 
 
+@of_kind("Transitions", several=True)
 def transitions_figure(found: Found, *, width: float | None = None, **look: Any) -> Figure:
     """Thresholds and thickness; ``width``: inches, 7 by default."""
     items = _items(found)

@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize
 
+from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels
 from replicadnn.plot.naming import headline, objections
@@ -73,6 +74,7 @@ def branches(clusters: IntArray, height: FloatArray) -> tuple[FloatArray, IntArr
     return np.array(segments, dtype=float).reshape(-1, 2, 2), np.array(levels, dtype=np.int64)
 
 
+@of_kind("Solution")
 def tree(
     solution: Solution,
     ax: Axes | None = None,
@@ -172,6 +174,7 @@ def _scale() -> ScalarMappable:
     return ScalarMappable(Normalize(0.0, 1.0), ListedColormap(colours(256)))
 
 
+@of_kind("Solution")
 def tree_figure(
     solution: Solution,
     quantity: Literal["q", "Q"] = "q",

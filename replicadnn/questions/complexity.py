@@ -220,12 +220,7 @@ def complexity(
         Margin.
     closure : str
         Treatment of the neurons; "averaged" is the only one with saturated states.
-    known : Complexity, optional
-        An earlier result with the same arguments at fewer breakpoints: they are not computed again.
-    checkpoint : callable, optional
-        Called after every breakpoint with a function that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (breakpoints done, breakpoints in all).
+    known, checkpoint, progress : after every breakpoint
 
     Raises
     ------

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from replicadnn import interrupt
-from replicadnn.calls import by_name
+from replicadnn.calls import by_name, of_kind
 from replicadnn.errors import InputError
 from replicadnn.quadrature import on_panels
 from replicadnn.results import ResultBase
@@ -94,6 +94,7 @@ class GapDistribution(ResultBase):
 
 
 @by_name()
+@of_kind("Solution")
 @interrupt.safely()
 def gap_distribution(solution: Solution, layer: int) -> GapDistribution:
     """P(r) of layer ``layer`` (1..L) of a solved point of either scenario and any ansatz.

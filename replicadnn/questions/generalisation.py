@@ -230,12 +230,7 @@ def generalisation(
         Which solution, where there are several.
     noisy : {"none", "teacher", "both"}
         Which networks err on the fresh inputs as well (`generalisation_error`).
-    known : Generalisation, optional
-        An earlier result with the same arguments at fewer points: they are not computed again.
-    checkpoint : callable, optional
-        Called after every point with a function that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (points done, points in all).
+    known, checkpoint, progress : after every point
 
     Returns
     -------

@@ -277,13 +277,8 @@ def stability(
         Margins and inverse temperatures; every L is combined with every kappa and beta.
     closure : str
         Treatment of the neurons, as in `replicadnn.solve`.
-    known : Stability, optional
-        An earlier result with the same arguments at fewer L, kappa, beta: those with all of
-        ``alpha`` are not computed again.
-    checkpoint : callable, optional
-        Called after every combination with a function that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (combinations done, combinations in all).
+    known, checkpoint, progress : after every combination
+        Combinations are those of L, kappa and beta, each at all of ``alpha``.
 
     Raises
     ------

@@ -76,8 +76,7 @@ def sweep(
         Only every n-th point, from the i-th (from 1): one task of n of an array job.
     collect : paths
         Stores of shares, whose points are taken over and not computed.
-    progress : True or callable, optional
-        True for a bar, or a function called with (points done, points in all).
+    progress : after every point
     moving : callable, optional
         Called with (points moved, points to move) while the points computed are moved from the
         journal into the store: about 4 ms a point.

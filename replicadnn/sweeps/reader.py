@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from replicadnn.errors import FileError, InputError
 from replicadnn.ranges import equal
-from replicadnn.results import Labelled
+from replicadnn.results import Labelled, read_only
 from replicadnn.storage import files, journal, records
 from replicadnn.sweeps.index import (
     FAILED,
@@ -60,7 +60,8 @@ class Sweep(Labelled, Sequence[Any]):
             pass
         kinds = columns(self._task)
         self.table: Mapping[str, NDArray[Any]] = {
-            name: column_array(kinds[name], values) for name, values in self._rows.items()
+            name: read_only(column_array(kinds[name], values))
+            for name, values in self._rows.items()
         }
 
     def _read(self) -> bool:
@@ -156,6 +157,11 @@ class Sweep(Labelled, Sequence[Any]):
             found = self._known(name)
             keep &= equal(found, value) if found.dtype.kind == "f" else found == value
         return np.flatnonzero(keep)
+
+    def entries(self, names: Iterable[str]) -> str:
+        """What there is to select in these columns, where nothing was found."""
+        there = (f"{n} = " + ", ".join(str(v) for v in np.unique(self[n])[:20]) for n in names)
+        return f"entries of at least one point; there are {'; '.join(there)}"
 
     def several(self, numbers: NDArray[np.int64], axes: Sequence[str]) -> str:
         """What is to be fixed for these points to differ only in ``axes``; empty: nothing."""

@@ -207,11 +207,8 @@ def solve(
         Seconds allowed to each branch of each point (rsb).
     threads : int
         Threads over the layers (rsb).
-    known : Solutions, optional
-        An earlier result with the same arguments at some of these alpha, e.g. the ``partial`` of an
-        interrupt: what it has is not computed again, except where it did not converge.
-    progress : True or callable, optional
-        True for a bar, or a function called with (points done, points in all).
+    known, progress : after every point
+        Points that did not converge are computed again.
 
     Returns
     -------

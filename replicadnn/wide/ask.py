@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from replicadnn.errors import InputError
+from replicadnn.errors import InputError, brief
 from replicadnn.validate import real, whole
 
 #: Largest variance of weights and of biases, and largest depth.
@@ -64,4 +64,4 @@ def continues(known: object, **asked: Any) -> None:
     for name, value in asked.items():
         there = getattr(known, name)
         if there != value:
-            raise InputError(name, value, f"must be {there} to continue the earlier result")
+            raise InputError(name, value, f"must be {brief(there)} to continue the earlier result")

@@ -249,12 +249,7 @@ def wide_networks(
         From 0.
     singular_values : bool
         Measure the squared singular values of the Jacobian dx^L/dx^0 too, x^L = phi(h^L).
-    known : Networks, optional
-        An earlier result with the same arguments: its networks are not drawn again.
-    checkpoint : callable, optional
-        Called after every network with a function that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (networks done, networks in all).
+    known, checkpoint, progress : after every network
 
     Raises
     ------
@@ -287,9 +282,10 @@ def wide_networks(
     if known is not None:
         there = known.singular_values.size > 0
         continues(known, **asked, L=layers)
-        if there != singular_values or known.networks > count:
-            wanted = f"at least {known.networks}, with the singular values of the earlier result"
-            raise InputError("networks", count, wanted)
+        if there != singular_values:
+            raise InputError("singular_values", singular_values, f"{there}, as the earlier result")
+        if known.networks > count:
+            raise InputError("networks", count, f"at least {known.networks}, which are drawn")
         rows = list(zip(*(getattr(known, name) for name in _ALL), strict=True))
 
     def result(finished: bool) -> Networks:

@@ -245,13 +245,8 @@ def phase_diagram(
         chi_1 and chi_c by their gradients; not of sign.
     M, L, seed : as in `wide_networks`
         L from 2.
-    known : PhaseDiagram, optional
-        An earlier result with the same sigma_b2 at fewer sigma_w2.
-    checkpoint : callable, optional
-        Called after every sigma_w2, and every point at which networks were drawn, with a function
-        that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (rows done, rows in all).
+    known, checkpoint, progress : after every row, and every point with drawn networks
+        A row is one ``sigma_w2`` with all of ``sigma_b2``.
 
     Raises
     ------

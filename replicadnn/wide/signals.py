@@ -234,9 +234,7 @@ def propagation(
     networks : int
         Draw that many networks of width ``M`` and measure the same (`wide_networks`).
     M, init, seed : as in `wide_networks`
-    known : Propagation, optional
-        An earlier result with the same arguments and fewer networks.
-    checkpoint, progress : as in `wide_networks`, called after every network
+    known, checkpoint, progress : after every network
 
     Raises
     ------

@@ -254,7 +254,7 @@ def jacobian(
         Width for `Jacobian.quantile`, and of drawn networks.
     networks, seed : as in `wide_networks`
         Draw networks and compute their singular values.
-    known, checkpoint, progress : as in `propagation`
+    known, checkpoint, progress : after every network
 
     Raises
     ------

@@ -62,12 +62,8 @@ def capacity(
         Treatment of the neurons, as in `replicadnn.solve`.
     alpha_max : float
         Where the search for an end stops, 1..1e9.
-    known : Capacity, optional
-        An earlier result with the same arguments at fewer points: they are not computed again.
-    checkpoint : callable, optional
-        Called after every point with a function that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (points done, points in all).
+    known, checkpoint, progress : after every point
+        Points without an answer are computed again.
 
     Raises
     ------

@@ -57,13 +57,8 @@ def transitions(
         `replicadnn.solve`: a threshold is a root, found by many solutions.
     threads : int
         Threads over the layers (rsb).
-    known : Transitions, optional
-        An earlier result with the same arguments at fewer layers: with broken
-        symmetry they are not sought again (a replica-symmetric curve is followed anew).
-    checkpoint : callable, optional
-        Called after every layer with a function that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (layers done, layers in all).
+    known, checkpoint, progress : after every layer
+        A replica-symmetric curve is followed anew.
 
     Returns
     -------

@@ -269,7 +269,7 @@ class Ascent:
             return None
         if start.slope < 0.0:
             return self._jump(at, error)
-        growth = float(start.state.q[layer]) / start.slope
+        growth = float(start.state.q[layer] / start.slope)
         self.thresholds.append(Threshold(layer, alpha, error, alpha, Order.SECOND, growth))
         self.report(len(self.thresholds))
         return behind

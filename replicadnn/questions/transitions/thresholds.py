@@ -47,7 +47,7 @@ def find_thresholds(
             start = segment.points[0]
             second = second and start.slope > 0.0
             if second:
-                growth = float(start.state.q[segment.stage.newest]) / start.slope
+                growth = float(start.state.q[segment.stage.newest] / start.slope)
         order = Order.SECOND if second else Order.FIRST
         out.append(Threshold(layer, highest, highest_width, onset, order, growth))
         if segment is None:
