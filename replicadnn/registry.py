@@ -32,6 +32,7 @@ DATASETS = {
     "PhaseDiagram": "replicadnn.wide.phases:dataset",
     "Jacobian": "replicadnn.wide.singular:dataset",
     "Networks": "replicadnn.wide.networks:dataset",
+    "LearningCurve": "replicadnn.curves.curve:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -46,6 +47,7 @@ READERS = {
     "phase-diagram": "replicadnn.wide.phases:load_phase_diagram",
     "jacobian": "replicadnn.wide.singular:load_jacobian",
     "wide-networks": "replicadnn.wide.networks:load_networks",
+    "learning-curve": "replicadnn.curves.curve:load_learning_curve",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

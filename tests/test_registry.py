@@ -31,6 +31,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "PhaseDiagram": lambda: rd.wide.phase_diagram("erf", sigma_w2=[1, 2], sigma_b2=[0, 0.1]),
     "Jacobian": lambda: rd.wide.jacobian("hard-tanh", sigma_b2=0.1, L=2, M=9, networks=2),
     "Networks": lambda: rd.wide.wide_networks("sign", sigma_w2=1.0, L=2, M=9, networks=2),
+    "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
 }
 
 
@@ -45,6 +46,7 @@ def test_every_name_is_there() -> None:
 def test_every_class_that_can_be_saved_is_tested_here() -> None:
     public = {name for name in rd.__all__ if hasattr(getattr(rd, name), "save")}
     public |= {name for name in rd.wide.__all__ if hasattr(getattr(rd.wide, name), "save")}
+    public |= {name for name in rd.curves.__all__ if hasattr(getattr(rd.curves, name), "save")}
     assert public == set(RESULTS)
 
 

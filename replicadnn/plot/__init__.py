@@ -14,6 +14,11 @@ from replicadnn.plot.generalisation import (
     save_generalisation,
 )
 from replicadnn.plot.jacobian import jacobian, save_jacobian
+from replicadnn.plot.learning_curve import (
+    learning_curve,
+    learning_curve_figure,
+    save_learning_curve,
+)
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.phase_diagram import (
@@ -51,6 +56,8 @@ __all__ = [
     "gaps_figure",
     "generalisation_figure",
     "jacobian",
+    "learning_curve",
+    "learning_curve_figure",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -72,6 +79,7 @@ __all__ = [
     "save_gaps",
     "save_generalisation",
     "save_jacobian",
+    "save_learning_curve",
     "save_overlaps",
     "save_parisi",
     "save_phase_diagram",
