@@ -171,7 +171,7 @@ def test_the_lowest_ridge_is_the_edge_of_the_spectrum() -> None:
     for gamma in (0.25, 4.0):
         edge = -((1 - math.sqrt(gamma)) ** 2)
         assert learning_curve(gamma, ridge=edge * (1 - 1e-8)).risk[0] > 1e3
-        with pytest.raises(rd.InputError, match=rf"above {edge:g} at gamma = {gamma:g}, minus"):
+        with pytest.raises(rd.InputError, match=rf"above {edge:g} at gamma = {gamma:g}"):
             learning_curve(gamma, ridge=edge * (1 + 1e-8))
     with pytest.raises(rd.InputError, match=r"ridge = -0\.03: above -0\.00\d+ at gamma = 1\.2"):
         learning_curve([6.0, 1.2], covariance=OWN, ridge=-0.03)

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "questions": RESULT | {"theory", "storage"},
     "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels"},
     "wide": TOOLS | {"storage", "questions"},
-    "curves": TOOLS | {"storage", "questions"},
+    "curves": TOOLS | {"storage", "questions", "wide"},
     "plot": RESULT | {"theory", "montecarlo", "storage", "questions", "sweeps", "wide", "curves"},
 }
 MAY_IMPORT["explore"] = RESULT | {"theory", "plot"}  # a page above the figures

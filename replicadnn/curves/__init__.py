@@ -1,8 +1,9 @@
-"""Learning curves: how good is what is learned, against the number of features per pattern.
+"""Learning curves: how good is what is learned, against features per pattern.
 
 Imported on first use; nothing here is compiled.
 
-* `learning_curve` - risk and training error of ridge and ridgeless regression; `LearningCurve`
+* `learning_curve` - test and training error of least squares and of random features;
+  `LearningCurve`
 * `Covariance` - a covariance of one's own, `power_law`, `read_covariance` from a file
 * `Samples` - the same measured on drawn data sets
 """

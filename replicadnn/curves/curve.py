@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import enum
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from replicadnn import interrupt
 from replicadnn.calls import by_name
-from replicadnn.curves.covariance import ISOTROPIC, POWER_LAW, Covariance, power_law
-from replicadnn.curves.least_squares import COLUMNS, MEASURED, LeastSquares
-from replicadnn.curves.samples import Samples, sample_attributes, sample_tables
-from replicadnn.errors import InputError
-from replicadnn.progress import Progress, reporting
+from replicadnn.curves.ask import (
+    OPTIMAL,
+    PROBLEMS,
+    Model,
+    complete,
+    gammas,
+    problem_of,
+    ridge_of,
+    row_of,
+)
+from replicadnn.curves.covariance import Covariance
+from replicadnn.curves.features import TOLERANCE, Features
+from replicadnn.curves.least_squares import LeastSquares
+from replicadnn.curves.samples import Plan, Samples, samples_asked
+from replicadnn.progress import Progress
 from replicadnn.provenance import provenance, same_settings, settings
 from replicadnn.questions.schema import Answer, Checkpoint, origin
 from replicadnn.results import Labelled, extra
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
 from replicadnn.types import FloatArray, Number, Several
-from replicadnn.validate import bare, choice, numbers, real, whole
-
-#: ``ridge`` that is chosen anew at every gamma.
-OPTIMAL = "optimal"
-#: gamma where none is asked for.
-_GRID = np.logspace(-1.0, 1.0, 40)
-#: Largest |b|^2, variance of the noise and ridge; most features of a drawn data set and draws.
-_LARGEST, _MAX_FEATURES, _MAX_SAMPLES = 1e9, 10_000, 100_000
-#: Most entries of the matrix of the patterns of one data set.
-_MAX_ENTRIES = 20_000_000
-
-
-class Model(enum.StrEnum):
-    """What learns."""
-
-    #: Linear least squares with a ridge, or without (the solution of least norm).
-    RIDGE = "ridge"
+from replicadnn.validate import choice
+from replicadnn.wide.activations import Activation
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -48,18 +41,17 @@ class LearningCurve(Answer, Labelled):
     Attributes
     ----------
     model : Model
-    covariance : Covariance
-    b2, sigma2 : float
-        ``|b|^2`` and variance of the noise.
+    problem : LeastSquares or Features
+        What learns from what; its attributes (``covariance``, ``sigma2``, ``loss``, ...) are also
+        those of the curve.
     asked : float or "optimal"
         The ridge that was asked for.
     gamma : array (points,)
         Features per pattern, p/n.
-    ridge, kappa, df1, df2, bias, variance, risk, training_error : arrays (points,)
-        Ridge, effective ridge, degrees of freedom per pattern, excess risk and its two parts,
-        mean squared residual on the patterns.
-    optimal_ridge, optimal_risk : arrays (points,)
-        Ridge of the smallest risk, which may be negative, and that risk.
+    ridge, test_error, training_error : arrays (points,)
+        And, model "ridge": kappa, df1, df2, bias, variance, risk (without the noise of fresh
+        patterns), optimal_ridge (may be negative), optimal_risk; model "features": V, q, m and
+        the residual of their equations.
     measured : Samples or None
         The same on drawn data sets, where that was asked for.
     """
@@ -67,48 +59,42 @@ class LearningCurve(Answer, Labelled):
     KIND: ClassVar[str] = "learning-curve"
 
     model: Model
-    covariance: Covariance
-    b2: float
-    sigma2: float
+    problem: LeastSquares | Features
     asked: float | str
     gamma: FloatArray
     columns: Mapping[str, FloatArray]
     measured: Samples | None = None
 
-    def __getattr__(self, name: str) -> FloatArray:
-        if name in COLUMNS:
+    def __getattr__(self, name: str) -> Any:
+        if name[:1] != "_" and name in self.columns:
             return self.columns[name]
+        if name[:1] != "_" and hasattr(self.problem, name):
+            return getattr(self.problem, name)
         raise AttributeError(f"LearningCurve has no attribute {name!r}")
 
     @property
-    def test_error(self) -> FloatArray:
-        """risk + sigma2: mean squared error on fresh inputs with their noise."""
-        return np.asarray(self.columns["risk"] + self.sigma2)
-
-    @property
     def converged(self) -> bool:
-        """Each number is a root to the last digits."""
-        return True
+        """Roots to the last digits; fixed points (model "features") to 1e-8."""
+        return bool(np.all(self.columns.get("residual", np.zeros(1)) < TOLERANCE))
 
     def _line(self) -> Mapping[str, object]:
-        return {
-            "model": str(self.model), "covariance": self.covariance.name, "b2": self.b2,
-            "sigma2": self.sigma2, "ridge": self.asked, "points": self.gamma.size,
+        return {"model": str(self.model)} | self.problem.attributes() | {
+            "ridge": self.asked, "points": self.gamma.size,
             "samples": 0 if self.measured is None else self.measured.samples,
         }  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
         """The document of ``learning-curve --json``; null for what does not exist."""
-        points: dict[str, Any] = {"gamma": self.gamma} | dict(self.columns)
-        points["test_error"] = self.test_error
+        columns = {"gamma": self.gamma} | dict(self.columns)
         document: dict[str, Any] = plain(
-            {
-                "model": str(self.model),
-                "covariance": self.covariance.name,
-                "b2": self.b2,
-                "sigma2": self.sigma2,
+            {"model": str(self.model)}
+            | self.problem.attributes()
+            | {
                 "ridge": self.asked,
-                "points": _rows(points),
+                "points": [
+                    dict(zip(columns, row, strict=True))
+                    for row in zip(*columns.values(), strict=True)
+                ],
                 "samples": None if self.measured is None else self.measured.as_dict(),
                 "timings": self.timings,
                 "finished": self.finished,
@@ -117,48 +103,36 @@ class LearningCurve(Answer, Labelled):
         return document
 
     def tables(self) -> list[Table]:
-        """The points, the covariance, the drawn data sets."""
+        """The points, what belongs to the problem, the drawn data sets."""
+        text = self.problem.COLUMNS
         points = [
             Column.of("point", np.arange(self.gamma.size), "number of the row"),
             Column.of("gamma", self.gamma, "features per pattern, p/n"),
-            *(Column.of(name, self.columns[name], text) for name, text in COLUMNS.items()),
+            *(Column.of(name, self.columns[name], text[name]) for name in text),
         ]
-        law = self.covariance
-        modes = [
-            Column.of("mode", np.arange(law.weights.size), "number of the row"),
-            Column.of("eigenvalue", law.eigenvalues, "eigenvalue of the covariance"),
-            Column.of("weight", law.weights, "share of the features"),
-            Column.of("signal", law.signal, "share of |b|^2"),
-        ]
-        drawn = sample_tables(self.measured)
-        return [Table("points", tuple(points)), Table("covariance", tuple(modes)), *drawn]
+        drawn = [] if self.measured is None else self.measured.tables()
+        return [Table("points", tuple(points)), *self.problem.tables(), *drawn]
 
     def attributes(self) -> dict[str, Plain]:
         """What was asked."""
-        told: dict[str, Plain] = {
-            "model": str(self.model), "covariance": self.covariance.name, "b2": self.b2,
-            "sigma2": self.sigma2, "ridge": self.asked,
-        }  # fmt: skip
-        return told | sample_attributes(self.measured)
+        told: dict[str, Plain] = {"model": str(self.model), "ridge": self.asked}
+        drawn = {} if self.measured is None else self.measured.attributes()
+        return told | self.problem.attributes() | drawn
 
     @classmethod
     def read(cls, file: Tables) -> LearningCurve:
         """What a file holds."""
-        a, points, modes = file.attributes, file["points"], file["covariance"]
-        law = Covariance(
-            modes["eigenvalue"], weights=modes["weight"], signal=modes["signal"],
-            name=str(a["covariance"]),
-        )  # fmt: skip
-        asked = a["ridge"]
+        a, points = file.attributes, file["points"]
+        model = choice(Model, "model", a["model"])
+        kind = PROBLEMS[model]
+        drawn = Samples.read(file, kind.MEASURED) if "samples" in file.tables else None
         return cls(
-            model=choice(Model, "model", a["model"]),
-            covariance=law,
-            b2=float(a["b2"]),
-            sigma2=float(a["sigma2"]),
-            asked=asked if isinstance(asked, str) else float(asked),
+            model=model,
+            problem=kind.read(file),
+            asked=a["ridge"] if isinstance(a["ridge"], str) else float(a["ridge"]),
             gamma=points["gamma"],
-            columns={name: points[name] for name in COLUMNS},
-            measured=Samples.read(file) if "samples" in file.tables else None,
+            columns={name: points[name] for name in kind.COLUMNS},
+            measured=drawn,
             **origin(file),
         )
 
@@ -168,15 +142,12 @@ load_learning_curve = LearningCurve.load
 
 def dataset(found: LearningCurve) -> Any:
     """All columns as an xarray Dataset over gamma."""
+    text = found.problem.COLUMNS
     return extra("xarray").Dataset(
-        {n: (("gamma",), found.columns[n], {"long_name": text}) for n, text in COLUMNS.items()},
+        {name: (("gamma",), found.columns[name], {"long_name": text[name]}) for name in text},
         {"gamma": found.gamma},
         found.attributes(),
     )
-
-
-def _rows(columns: Mapping[str, FloatArray]) -> list[dict[str, float]]:
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 @by_name()
@@ -184,46 +155,65 @@ def learning_curve(
     gamma: Number | Several | None = None,
     *,
     model: str = "ridge",
-    covariance: str | Covariance = ISOTROPIC,
+    covariance: str | Covariance | None = None,
     exponent: float | None = None,
     modes: int | None = None,
     signal_exponent: float | None = None,
-    b2: float = 1.0,
+    b2: float | None = None,
+    activation: str | Activation | None = None,
+    teacher: str | None = None,
+    loss: str | None = None,
+    n_over_d: float | None = None,
     sigma2: float = 0.25,
-    ridge: float | str = 0.0,
+    ridge: float | str | None = None,
     samples: int = 0,
-    p: int = 400,
+    p: int | None = None,
+    n: int | None = None,
     seed: int = 1,
     known: LearningCurve | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress = None,
 ) -> LearningCurve:
-    """Risk and training error of ridge and ridgeless regression against gamma = p/n.
+    """Test and training error of least squares, or of random features, against gamma = p/n.
 
         lambda = kappa (1 - gamma <s/(s + kappa)>),   df2 = gamma <s^2/(s + kappa)^2>,
         risk = (kappa^2 sum_k b_k^2 s_k/(s_k + kappa)^2 + sigma2 df2)/(1 - df2)
 
-    for y = x.b + eps and b^ = X^T (X X^T/n + lambda)^{-1} y/n, p and n large (docs/curves.md,
-    eqs. 1 to 6).  Without ridge and with gamma above 1: the interpolating solution of least norm.
+    for model "ridge", y = x.b + eps and b^ = X^T (X X^T/n + lambda)^{-1} y/n, p and n large
+    (docs/curves.md, eqs. 1 to 6); without ridge and gamma above 1 the interpolating solution of
+    least norm.  Model "features": a linear student of act(F c/sqrt d), any of three losses (eqs. 11
+    to 15).
 
     Parameters
     ----------
     gamma : float or array, optional
         Features per pattern p/n, 1e-6..1e6, any grid.  Default: 40 values from 0.1 to 10.
-    model : {"ridge"}
+    model : {"ridge", "features"}
     covariance : {"isotropic", "power-law"} or Covariance
-        Of the inputs.  Its law stays the same along the curve.
+        Model "ridge".  Its law stays the same along the curve.  Default: isotropic.
     exponent, modes, signal_exponent : as of `power_law`, only with "power-law"
         Defaults 1.5, 400, 0.
-    b2, sigma2 : float
-        ``|b|^2``, above 0, and variance of the noise.
+    b2 : float
+        Model "ridge": ``|b|^2``, above 0.  Default: 1.
+    activation : str or `replicadnn.wide.Activation`
+        Model "features": of mean 0 over N(0, 1), such as an odd one.  Default: tanh.
+    teacher : {"linear", "sign"}
+        Model "features": y = u + eps (default) or its sign, u of variance 1.
+    loss : {"square", "logistic", "hinge"}
+        Model "features"; the last two only with a sign teacher.  Default: square.
+    n_over_d : float
+        Model "features": patterns per latent dimension, the same along the curve.  Default: 3.
+    sigma2 : float
+        Variance of the noise eps.
     ridge : float or "optimal"
-        lambda, or at every gamma the one of the smallest risk.  It may be negative, as long as it
-        is above minus the smallest eigenvalue (of those above 0) of X X^T/n.
+        lambda, or at every gamma the one of the smallest test error.  Model "ridge": it may be
+        negative, as long as it is above minus the smallest eigenvalue (of those above 0) of
+        X X^T/n; default 0.  Model "features": above 0, default 1e-4.
     samples : int
         Draw that many data sets and measure the same on each of them.
-    p : int
-        Features of a drawn data set, 2..10000; it has p/gamma patterns.
+    p, n : int
+        What is fixed along a curve of drawn data sets: features of model "ridge" (default 400),
+        patterns of model "features" (default 600).
     seed : int
         Each data set has its own child of it: more of them later have the bits of one run.
     known : LearningCurve, optional
@@ -249,22 +239,19 @@ def learning_curve(
     """
     began = time.perf_counter()
     kind = choice(Model, "model", model)
-    law = _covariance(covariance, exponent, modes, signal_exponent)
-    problem = LeastSquares(
-        law,
-        real("b2", b2, 1e-12, _LARGEST, "a number above 0"),
-        real("sigma2", sigma2, 0.0, _LARGEST, "a variance, 0 or more"),
-    )
-    axis, lam = _gammas(gamma), _ridge(ridge)
-    count = whole("samples", samples, 0, _MAX_SAMPLES)
-    asked = settings(
-        model=str(kind), gamma=axis.tolist(), covariance=f"{law.name} {law.digest}",
-        b2=problem.b2, sigma2=problem.sigma2, ridge=OPTIMAL if lam is None else lam,
-    )  # fmt: skip
-    rows = [_row(problem, float(g), lam) for g in axis]
+    own = complete(kind, {
+        "covariance": covariance, "exponent": exponent, "modes": modes,
+        "signal_exponent": signal_exponent, "b2": b2, "p": p, "activation": activation,
+        "teacher": teacher, "loss": loss, "n_over_d": n_over_d, "n": n,
+    })  # fmt: skip
+    problem = problem_of(kind, own, sigma2)
+    axis, lam = gammas(gamma), ridge_of(ridge, kind)
+    count, word = samples_asked(samples), OPTIMAL if lam is None else lam
+    asked = settings(model=str(kind), gamma=axis.tolist(), **problem.settings(), ridge=word)
+    rows = [row_of(problem, float(one), lam) for one in axis]
     theory = LearningCurve(
-        kind, law, problem.b2, problem.sigma2, OPTIMAL if lam is None else lam, axis,
-        {name: np.array([row[name] for row in rows]) for name in COLUMNS},
+        kind, problem, word, axis,
+        {name: np.array([row[name] for row in rows]) for name in problem.COLUMNS},
         timings={"theory": time.perf_counter() - began}, provenance=provenance(asked=asked),
     )  # fmt: skip
     before = None
@@ -273,133 +260,18 @@ def learning_curve(
         before = known.measured
     if count == 0 and before is None:
         return theory
-    size, start = whole("p", p, 2, _MAX_FEATURES), whole("seed", seed, 0, 2**63 - 1)
-    plan = _Plan(problem, axis, lam, size, start)
-    plan.check(count, before)
-    return plan.draw(theory, count, before, checkpoint, progress)
+    size = "p" if kind is Model.RIDGE else "n"
+    plan = Plan.of(problem, axis, theory.columns["ridge"], (size, own[size]), seed)
+    if before is not None:
+        plan.continues(before, count, size)
+    began = time.perf_counter()
 
+    def beside(measured: Samples, finished: bool) -> LearningCurve:
+        timings = dict(theory.timings) | {"samples": time.perf_counter() - began}
+        came = dict(theory.provenance) | {"seed": str(plan.seed)}
+        return replace(
+            theory, measured=measured, timings=timings, provenance=came, finished=finished
+        )
 
-def _covariance(
-    covariance: Any, exponent: float | None, modes: int | None, signal_exponent: float | None
-) -> Covariance:
-    """The covariance that is asked for."""
-    own = {"exponent": exponent, "modes": modes, "signal_exponent": signal_exponent}
-    given = {name: value for name, value in own.items() if value is not None}
-    if covariance == POWER_LAW and isinstance(covariance, str):
-        return power_law(**given)  # type: ignore[arg-type]
-    for name, value in given.items():
-        raise InputError(name, value, f"only with covariance {POWER_LAW}")
-    if isinstance(covariance, Covariance):
-        return covariance
-    if isinstance(covariance, str) and covariance == ISOTROPIC:
-        return Covariance([1.0], name=ISOTROPIC)
-    raise InputError(
-        "covariance",
-        covariance,
-        f"{ISOTROPIC}, {POWER_LAW}, or your own: a Covariance or a file of one",
-    )
-
-
-def _gammas(values: Any) -> FloatArray:
-    if values is None:
-        return _GRID.copy()
-    allowed = "a number from 1e-6 to 1e6"
-    return np.array([real("gamma", one, 1e-6, 1e6, allowed) for one in numbers("gamma", values)])
-
-
-def _ridge(value: Any) -> float | None:
-    """None: the optimal one."""
-    if isinstance(bare(value), str) and bare(value) == OPTIMAL:
-        return None
-    return real("ridge", value, -_LARGEST, _LARGEST, f"a number or {OPTIMAL}")
-
-
-def _row(problem: LeastSquares, gamma: float, ridge: float | None) -> dict[str, float]:
-    interrupt.check()
-    try:
-        return problem.row(gamma, ridge)
-    except ValueError:
-        here = problem.at(gamma)
-        edge = here.ridge(here.lowest)
-        allowed = f"above {edge:.6g} at gamma = {gamma:.6g}, minus the least eigenvalue of X X^T/n"
-        raise InputError("ridge", ridge, allowed) from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Data sets to be drawn."""
-
-    problem: LeastSquares
-    gamma: FloatArray
-    ridge: float | None
-    p: int
-    seed: int
-
-    @property
-    def patterns(self) -> list[int]:
-        """n = p/gamma, rounded, at every gamma."""
-        return [max(1, round(self.p / float(g))) for g in self.gamma]
-
-    def check(self, count: int, known: Samples | None) -> None:
-        """Refuse what cannot be drawn, or does not continue ``known``."""
-        self.problem.covariance.counts(self.p)
-        for g, n in zip(self.gamma, self.patterns, strict=True):
-            if self.p < g:
-                raise InputError("p", self.p, f"at least gamma = {g:g}: one pattern")
-            if n * self.p > _MAX_ENTRIES:
-                raise InputError("p", self.p, f"p n at most {_MAX_ENTRIES:g} (gamma = {g:g})")
-        if known is None:
-            return
-        for name in ("p", "seed"):
-            there, value = getattr(known, name), getattr(self, name)
-            if there != value:
-                raise InputError(name, value, f"must be {there} to continue the earlier result")
-        if known.samples > count:
-            raise InputError("samples", count, f"at least the {known.samples} of the earlier one")
-
-    def draw(
-        self,
-        theory: LearningCurve,
-        count: int,
-        known: Samples | None,
-        checkpoint: Checkpoint | None,
-        progress: Progress,
-    ) -> LearningCurve:
-        """The theory with ``count`` data sets beside it."""
-        began = time.perf_counter()
-        at = [(self.p / n, n) for n in self.patterns]
-        ridges = [_row(self.problem, gamma, self.ridge)["ridge"] for gamma, _ in at]
-        rows: list[list[Sequence[float]]] = [] if known is None else known.rows()
-
-        def result(finished: bool) -> LearningCurve:
-            values = np.array(rows, float).reshape(len(rows), len(at), len(MEASURED))
-            measured = Samples(
-                self.p, self.seed, np.array([n for _, n in at]),
-                {name: values[:, :, k] for k, name in enumerate(MEASURED)},
-            )  # fmt: skip
-            timings = dict(theory.timings) | {"samples": time.perf_counter() - began}
-            origin = dict(theory.provenance) | {"seed": str(self.seed)}
-            return replace(
-                theory, measured=measured, timings=timings, provenance=origin, finished=finished
-            )
-
-        with (
-            reporting(progress, "data set") as report,
-            interrupt.keeping(lambda: (result(False), len(rows))),
-        ):
-            while len(rows) < count:
-                rows.append(self._one(len(rows), ridges))
-                if checkpoint is not None:
-                    checkpoint(lambda: result(False))
-                report(len(rows), count)
-        return result(True)
-
-    def _one(self, number: int, ridges: Sequence[float]) -> list[Sequence[float]]:
-        """`MEASURED` at every gamma on the data set of this number."""
-        row: list[Sequence[float]] = []
-        for place, (n, ridge) in enumerate(zip(self.patterns, ridges, strict=True)):
-            interrupt.check()
-            child = np.random.SeedSequence(self.seed, spawn_key=(number, place))
-            found = self.problem.draw(np.random.default_rng(child), n, self.p, ridge)
-            row.append([found[name] for name in MEASURED])
-        return row
+    found: LearningCurve = plan.draw(count, before, beside, checkpoint, progress)
+    return found

@@ -9,30 +9,17 @@ Everything follows from kappa (docs/curves.md, eqs. 2 to 6), gamma = p/n:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy.optimize import brentq
 
 from replicadnn.curves.covariance import Covariance
+from replicadnn.curves.roots import rising_root
+from replicadnn.errors import InputError
+from replicadnn.storage.tables import Column, Plain, Table, Tables
 from replicadnn.types import FloatArray
-
-#: Numbers at every gamma, in the order of files and documents.
-COLUMNS = {
-    "ridge": "ridge lambda",
-    "kappa": "effective ridge kappa",
-    "df1": "degrees of freedom per pattern, gamma <s/(s + kappa)>",
-    "df2": "gamma <s^2/(s + kappa)^2>",
-    "bias": "part of the risk that the signal makes",
-    "variance": "part of the risk that the noise makes; inf: at the interpolation threshold",
-    "risk": "excess risk, bias + variance: error on fresh inputs without their noise",
-    "training_error": "mean squared residual on the patterns",
-    "optimal_ridge": "ridge of the smallest risk; may be negative",
-    "optimal_risk": "risk at optimal_ridge",
-}
-#: What is measured on drawn data sets.
-MEASURED = ("bias", "variance", "risk", "training_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +29,57 @@ class LeastSquares:
     covariance: Covariance
     b2: float
     sigma2: float
+
+    COLUMNS: ClassVar[Mapping[str, str]] = {
+        "ridge": "ridge lambda",
+        "kappa": "effective ridge kappa",
+        "df1": "degrees of freedom per pattern, gamma <s/(s + kappa)>",
+        "df2": "gamma <s^2/(s + kappa)^2>",
+        "bias": "part of the risk that the signal makes",
+        "variance": "part of the risk that the noise makes; inf: at the interpolation threshold",
+        "risk": "excess risk, bias + variance: error on fresh patterns without their noise",
+        "test_error": "risk + sigma2: mean squared error on fresh patterns",
+        "training_error": "mean squared residual on the patterns",
+        "optimal_ridge": "ridge of the smallest risk; may be negative",
+        "optimal_risk": "risk at optimal_ridge",
+    }
+    MEASURED: ClassVar[tuple[str, ...]] = (
+        "bias", "variance", "risk", "test_error", "training_error",
+    )  # fmt: skip
+    #: What the size of a drawn data set counts.
+    SIZE: ClassVar[str] = "features"
+
+    def attributes(self) -> dict[str, Plain]:
+        """For titles, documents and files."""
+        return {"covariance": self.covariance.name, "b2": self.b2, "sigma2": self.sigma2}
+
+    def settings(self) -> dict[str, Any]:
+        """What the numbers depend on."""
+        law = self.covariance
+        return self.attributes() | {"covariance": f"{law.name} {law.digest}"}
+
+    def tables(self) -> list[Table]:
+        """The covariance."""
+        law = self.covariance
+        columns = [
+            Column.of("mode", np.arange(law.weights.size), "number of the row"),
+            Column.of("eigenvalue", law.eigenvalues, "eigenvalue of the covariance"),
+            Column.of("weight", law.weights, "share of the features"),
+            Column.of("signal", law.signal, "share of |b|^2"),
+        ]
+        return [Table("covariance", tuple(columns))]
+
+    @classmethod
+    def read(cls, file: Tables) -> LeastSquares:
+        """What a file holds."""
+        a, modes = file.attributes, file["covariance"]
+        law = Covariance(
+            modes["eigenvalue"], weights=modes["weight"], signal=modes["signal"],
+            name=str(a["covariance"]),
+        )  # fmt: skip
+        return cls(law, float(a["b2"]), float(a["sigma2"]))
+
+    # --- theory ---------------------------------------------------------------------------------
 
     def at(self, gamma: float) -> AtGamma:
         """The functions of kappa at one gamma."""
@@ -71,6 +109,20 @@ class LeastSquares:
             "optimal_ridge": optimal, "optimal_risk": here.numbers(optimal, best)["risk"],
         }  # fmt: skip
 
+    def lowest_ridge(self, gamma: float) -> float:
+        """Minus the smallest eigenvalue above 0 of X X^T/n (docs/curves.md, eq. 9)."""
+        here = self.at(gamma)
+        return here.ridge(here.lowest)
+
+    # --- data sets -------------------------------------------------------------------------------
+
+    def shape(self, size: int, gamma: float) -> tuple[int, int]:
+        """(n, p) of a drawn data set: n = p/gamma, rounded."""
+        if size < gamma:
+            raise InputError("p", size, f"at least gamma = {gamma:g}: one pattern")
+        self.covariance.counts(size)
+        return round(size / gamma), size
+
     def draw(self, rng: np.random.Generator, n: int, p: int, ridge: float) -> dict[str, float]:
         """`MEASURED` on one data set of n patterns with p features; nan where no mean exists.
 
@@ -82,7 +134,7 @@ class LeastSquares:
         s = np.repeat(law.eigenvalues[there], counts[there])
         b = np.sqrt(np.repeat(self.b2 * law.signal[there] / counts[there], counts[there]))
         if ridge == 0.0 and abs(n - s.size) <= 1:  # E (X^T X)^{-1} is infinite
-            return dict.fromkeys(MEASURED, math.nan)
+            return dict.fromkeys(self.MEASURED, math.nan)
         X = rng.standard_normal((n, s.size)) * np.sqrt(s)
         y = np.column_stack([X @ b, math.sqrt(self.sigma2) * rng.standard_normal(n)])
         if n <= s.size:
@@ -93,9 +145,10 @@ class LeastSquares:
             fit = np.linalg.solve(gram + ridge * np.eye(s.size), X.T @ y / n)
         off, noise = fit[:, 0] - b, fit[:, 1]
         residual = y.sum(axis=1) - X @ fit.sum(axis=1)
+        risk = float(s @ (off + noise) ** 2)
         return {
-            "bias": float(s @ off**2), "variance": float(s @ noise**2),
-            "risk": float(s @ (off + noise) ** 2), "training_error": float(np.mean(residual**2)),
+            "bias": float(s @ off**2), "variance": float(s @ noise**2), "risk": risk,
+            "test_error": risk + self.sigma2, "training_error": float(np.mean(residual**2)),
         }  # fmt: skip
 
 
@@ -136,7 +189,7 @@ class AtGamma:
         low, high = 0.0, math.sqrt(float(self.gw @ self.s**2))
         if self.surplus < 0.0:
             low = -float(self.s.min()) * (1.0 - 1e-15)
-        return root(lambda k: 1.0 - self.df2(k), low, high)
+        return rising_root(lambda k: 1.0 - self.df2(k), low, high)
 
     def kappa(self, ridge: float) -> float:
         """The root kappa > `lowest` of lambda(kappa) = ridge.
@@ -151,13 +204,13 @@ class AtGamma:
             return 0.0
         top = max(ridge, 0.0) + float(self.gw @ self.s)  # lambda >= kappa - gamma <s>
         if ridge > 0.0:
-            return root(lambda k: self.ridge(k) - ridge, ridge, top)
+            return rising_root(lambda k: self.ridge(k) - ridge, ridge, top)
         low = self.lowest
         if self.ridge(low) >= ridge:
             raise ValueError(f"no ridge at or below {self.ridge(low):.6g}")
         if surplus > 0.0 and ridge == 0.0:
-            return root(lambda k: float(self.gw @ (k / (self.s + k))) - surplus, low, top)
-        return root(lambda k: self.ridge(k) - ridge, low, top if surplus > 0.0 else 0.0)
+            return rising_root(lambda k: float(self.gw @ (k / (self.s + k))) - surplus, low, top)
+        return rising_root(lambda k: self.ridge(k) - ridge, low, top if surplus > 0.0 else 0.0)
 
     def numbers(self, ridge: float, kappa: float) -> dict[str, float]:
         """Everything at a ridge and its kappa (docs/curves.md, eqs. 3 to 6)."""
@@ -174,7 +227,8 @@ class AtGamma:
         error = left**2 * (risk + self.sigma2) if left != 0.0 else 0.0
         return {
             "ridge": ridge, "kappa": kappa, "df1": df1, "df2": df2, "bias": bias,
-            "variance": variance, "risk": risk, "training_error": error,
+            "variance": variance, "risk": risk, "test_error": risk + self.sigma2,
+            "training_error": error,
         }  # fmt: skip
 
     def slope(self, kappa: FloatArray) -> FloatArray:
@@ -207,16 +261,4 @@ class AtGamma:
         left, right = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
         if float(self.slope(left)) >= 0.0:  # falls towards the lowest kappa
             return low
-        return root(lambda k: float(self.slope(np.asarray(k))), left, right)
-
-
-def root(function: Callable[[float], float], low: float, high: float) -> float:
-    """The root in [low, high] of a function that is below 0 before it and above 0 behind it.
-
-    To the last digits; an end where rounding has hidden it beyond.
-    """
-    if function(low) >= 0.0:
-        return low
-    if function(high) <= 0.0:
-        return high
-    return float(brentq(function, low, high, xtol=1e-300, rtol=9e-16, maxiter=500))
+        return rising_root(lambda k: float(self.slope(np.asarray(k))), left, right)

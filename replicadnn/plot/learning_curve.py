@@ -24,12 +24,15 @@ _LABELS = {
     "risk": r"excess risk  $R$",
     "bias": "bias",
     "variance": "variance",
-    "test_error": r"test error  $R + \sigma^2$",
+    "test_error": "test error",
     "training_error": "training error",
     "ridge": r"ridge  $\lambda$",
     "kappa": r"effective ridge  $\kappa$",
     "optimal_ridge": "optimal ridge",
     "optimal_risk": "risk at the optimal ridge",
+    "V": "response  $V$",
+    "q": "variance of the field  $q$",
+    "m": "overlap with the teacher  $m$",
 }
 #: Quantities of one sign that may span decades.
 _LOGARITHMIC = ("risk", "bias", "variance", "test_error", "optimal_risk")
@@ -53,7 +56,7 @@ def learning_curve(
     found : LearningCurve or iterable of LearningCurve
     ax : Axes, optional
     quantity : {"risk", "bias", "variance", "test_error", "training_error", "ridge", "kappa", \
-"optimal_ridge", "optimal_risk"}
+"optimal_ridge", "optimal_risk"}; random features: test_error, training_error, ridge, V, q, m
     legend : bool
         Give title and legend.
     **look
@@ -67,6 +70,10 @@ def learning_curve(
     if quantity not in _LABELS:
         raise InputError("quantity", quantity, "one of " + ", ".join(_LABELS))
     results = _several(found)
+    lacking = [one for one in results if quantity not in one.columns]
+    if lacking:
+        known = ", ".join(name for name in _LABELS if name in lacking[0].columns)
+        raise InputError("quantity", quantity, f"of model {lacking[0].model} one of {known}")
     names = _names(results)
     own = asked(look, len(results))
     with drawing(ax) as ax:
@@ -79,7 +86,7 @@ def learning_curve(
             }  # fmt: skip
             y[~np.isfinite(y)] = np.nan
             ax.plot(one.gamma[order], y, **base | own[place])
-            if one.measured is not None and quantity in (*one.measured.values, "test_error"):
+            if one.measured is not None and quantity in one.measured.values:
                 _markers(ax, one, quantity, own[place].get("color", colour), marker)
         ax.set_xscale("log")
         if quantity in _LOGARITHMIC:
@@ -96,8 +103,7 @@ def _markers(ax: Axes, one: LearningCurve, quantity: str, colour: Any, marker: s
     """Means of the drawn data sets, with bars."""
     measured = one.measured
     assert measured is not None
-    name, shift = ("risk", one.sigma2) if quantity == "test_error" else (quantity, 0.0)
-    mean, error = measured.mean(name) + shift, np.nan_to_num(measured.error(name))
+    mean, error = measured.mean(quantity), np.nan_to_num(measured.error(quantity))
     every = slice(None, None, max(1, mean.size // 20))
     ax.errorbar(
         measured.gamma[every], mean[every], error[every], color=colour, marker=marker,
@@ -108,11 +114,12 @@ def _markers(ax: Axes, one: LearningCurve, quantity: str, colour: Any, marker: s
 def learning_curve_figure(
     found: LearningCurve | Iterable[LearningCurve], *, width: float | None = None, **look: Any
 ) -> Figure:
-    """Excess risk beside the training error; see `learning_curve`."""
+    """Excess risk (random features: test error) beside the training error; see `learning_curve`."""
     results = _several(found)
+    first = "risk" if all("risk" in one.columns for one in results) else "test_error"
     with style():
         figure, axes = panels(2, width)
-        for letter, ax, quantity in zip("ab", axes, ("risk", "training_error"), strict=True):
+        for letter, ax, quantity in zip("ab", axes, (first, "training_error"), strict=True):
             learning_curve(results, ax, quantity=quantity, legend=False, **look)
             ax.set_title(f"({letter})", loc="left")
         entitle(figure, _names(results).title(), _notes(results))
@@ -144,21 +151,15 @@ def _several(found: LearningCurve | Iterable[LearningCurve]) -> list[LearningCur
 
 
 def _names(results: list[LearningCurve]) -> Names:
-    facts = [
-        {
-            "covariance": one.covariance.name, "b2": one.b2, "sigma2": one.sigma2,
-            "ridge": one.asked,
-        }
-        for one in results
-    ]  # fmt: skip
+    facts = [one.problem.attributes() | {"ridge": one.asked} for one in results]
     return tell_apart(facts, "found")
 
 
 def _notes(results: list[LearningCurve]) -> list[str]:
     """What the markers are."""
-    drawn = [one.measured for one in results if one.measured is not None]
+    drawn = [(one.problem.SIZE, one.measured) for one in results if one.measured is not None]
     if not drawn:
         return []
-    sizes = ", ".join(str(p) for p in sorted({one.p for one in drawn}))
-    counts = ", ".join(str(n) for n in sorted({one.samples for one in drawn}))
-    return [f"markers: {counts} drawn data sets of {sizes} features"]
+    counts = ", ".join(str(n) for n in sorted({one.samples for _, one in drawn}))
+    sizes = " or ".join(f"{size} {word}" for word, size in sorted({(w, s.size) for w, s in drawn}))
+    return [f"markers: {counts} drawn data sets of {sizes}"]
