@@ -117,11 +117,11 @@ def _grid(
 ) -> tuple[FloatArray, FloatArray]:
     """Nodes and weights of xi, split where the integrand bends or changes quickly."""
     root = math.sqrt(q)
-    quick = [0.0, *(s * k / root for s in (-1, 1) for k in (1.0, 3.0, 8.0))]
+    bends = {Loss.HINGE: [1.0 - V, 1.0], Loss.LOGISTIC: [-V, 0.0, math.log1p(V)]}.get(loss, [])
+    near = [0.0] if loss is Loss.HINGE else [s * k for s in (-1, 1) for k in (1.0, 3.0, 8.0, 20.0)]
+    quick = [0.0, *((bend + one) / root for bend in bends for one in near)]
     sharp = math.sqrt(max(variance - m * m / q, 0.0)) * root / abs(m) if m else _FAR
     quick += [s * k * sharp for s in (-1, 1) for k in (1.0, 4.0)]
-    if loss is Loss.HINGE:
-        quick += [(1.0 - V) / root, 1.0 / root]
     edges = np.concatenate([np.linspace(-_FAR, _FAR, panels + 1), quick])
     return _panels(np.unique(np.clip(edges, -_FAR, _FAR)))
 

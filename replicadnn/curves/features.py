@@ -46,8 +46,8 @@ class Traces:
 
 def traces(k1: float, ks2: float, c: float, ridge: float, vh: float) -> Traces:
     """In closed form (docs/curves.md, eq. 15): sums of positive terms; c = p/d."""
-    a = vh * k1 * k1
-    z = (ridge + vh * ks2) / a
+    a = max(vh, 1e-100) * k1 * k1  # 0: hinge loss with every field far below 1
+    z = ridge / a + ks2 / (k1 * k1)
     b = z + 1.0 - c
     r = math.sqrt(b * b + 4.0 * c * z)
     S = 2.0 / (b + r) if b > 0.0 else (r - b) / (2.0 * c * z)  # <1/(t + z)>
@@ -268,7 +268,7 @@ class _Here:
             point = self.step(point)
 
         def off(logs: FloatArray) -> FloatArray:
-            V, q, m = np.exp(logs)
+            V, q, m = np.exp(np.clip(logs, -300.0, 300.0))
             if m * m >= q:
                 return np.full(3, 10.0)
             return np.log(self.step((V, q, m))) - logs
