@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from replicadnn.errors import InputError
-from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
+from replicadnn.plot.canvas import (
+    drawing,
+    entitle,
+    few_decades,
+    figure_legend,
+    panels,
+    place_legend,
+)
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import Names, tell_apart
 from replicadnn.plot.style import line_of, save_figure, sequence, style
@@ -89,14 +97,24 @@ def learning_curve(
             if one.measured is not None and quantity in one.measured.values:
                 _markers(ax, one, quantity, own[place].get("color", colour), marker)
         ax.set_xscale("log")
-        if quantity in _LOGARITHMIC:
+        _ticks(ax)
+        if quantity in _LOGARITHMIC and any("risk" in one.columns for one in results):
             ax.set_yscale("log", nonpositive="mask")
+            few_decades(ax.yaxis)
         ax.set_xlabel(r"features per pattern  $\gamma = p/n$")
         ax.set_ylabel(_LABELS[quantity])
         if legend:
             entitle(ax, names.title(), _notes(results))
             place_legend(ax)
     return ax
+
+
+def _ticks(ax: Axes) -> None:
+    """Plain numbers on the axis of gamma: 1, 2, 5 in every decade where there are few."""
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 300.0 * low else (1.0,)))
+    ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _markers(ax: Axes, one: LearningCurve, quantity: str, colour: Any, marker: str) -> None:
@@ -151,7 +169,10 @@ def _several(found: LearningCurve | Iterable[LearningCurve]) -> list[LearningCur
 
 
 def _names(results: list[LearningCurve]) -> Names:
-    facts = [one.problem.attributes() | {"ridge": one.asked} for one in results]
+    facts = [dict(one.problem.attributes()) | {"ridge": one.asked} for one in results]
+    for one in facts:
+        if "activation" in one:
+            one["features"] = one.pop("activation")
     return tell_apart(facts, "found")
 
 

@@ -28,7 +28,8 @@ _WORDS = {
     "graph": "{} graph", "potential": "{} potential", "noise": "noise: {}", "start": "{} start",
     "asked": "branch {}", "branch": "{} branch", "levels": "{} levels",
     "covariance": "{} covariance", "b2": r"$|b|^2 = {}$", "sigma2": r"$\sigma^2 = {}$",
-    "teacher": "{} teacher", "loss": "{} loss", "n_over_d": "$n/d = {}$", "ridge": "ridge {}",
+    "features": "{} features", "teacher": "{} teacher", "loss": "{} loss", "n_over_d": "$n/d = {}$",
+    "ridge": "ridge {}",
 }  # fmt: skip
 #: What a title does not say where all curves have it.
 _USUAL = {
