@@ -21,6 +21,7 @@ _COMMANDS = {
     "phase-diagram": "random wide networks: ordered or chaotic, critical line, trainable depth",
     "jacobian": "random wide networks: singular values of the input-output Jacobian",
     "natural-gradient": "random wide networks: natural gradient, learning rates and steps",
+    "learning-curve": "double descent: error of least squares, random features by their number",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",

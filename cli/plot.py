@@ -270,6 +270,15 @@ def natural_gradient(file: str, figure: Figure) -> int:
     return figure.write(save_natural_gradient, load_kind("natural-gradient", file))
 
 
+@_subcommand("learning-curve", files=True)
+def learning_curve(file: tuple[str, ...], figure: Figure) -> int:
+    """Risk and training error against features per pattern; several files in one."""
+    from replicadnn.plot import save_learning_curve
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_learning_curve, [load_kind("learning-curve", one) for one in file])
+
+
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""

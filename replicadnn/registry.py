@@ -33,6 +33,7 @@ DATASETS = {
     "Jacobian": "replicadnn.wide.singular:dataset",
     "NaturalGradient": "replicadnn.wide.natural:dataset",
     "Networks": "replicadnn.wide.networks:dataset",
+    "LearningCurve": "replicadnn.curves.curve:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -48,6 +49,7 @@ READERS = {
     "jacobian": "replicadnn.wide.singular:load_jacobian",
     "natural-gradient": "replicadnn.wide.natural:load_natural_gradient",
     "wide-networks": "replicadnn.wide.networks:load_networks",
+    "learning-curve": "replicadnn.curves.curve:load_learning_curve",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

@@ -34,6 +34,7 @@ ORDER = {
     "wide.jacobian": ["activation"],
     "wide.natural_gradient": ["activation"],
     "wide.wide_networks": ["activation"],
+    "curves.learning_curve": ["gamma"],
 }
 
 
@@ -114,6 +115,7 @@ COMMANDS = {
     "phase-diagram": "wide.phase_diagram",
     "jacobian": "wide.jacobian",
     "natural-gradient": "wide.natural_gradient",
+    "learning-curve": "curves.learning_curve",
 }
 #: What stands for 4 where an option is required and is no number.
 WORDS = {"--activation": "tanh"}

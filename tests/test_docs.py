@@ -432,10 +432,12 @@ def test_every_public_name_is_documented() -> None:
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     names = [*rd.__all__, *(f"plot.{name}" for name in rd.plot.__all__)]
     names += [f"wide.{name}" for name in rd.wide.__all__]
+    names += [f"curves.{name}" for name in rd.curves.__all__]
     assert [name for name in names if f"`{name}`" not in text and f"`{name}(" not in text] == []
     public = [getattr(rd, name) for name in rd.__all__ if name != "__version__"]
     public += [getattr(rd.plot, name) for name in rd.plot.__all__]
     public += [getattr(rd.wide, name) for name in rd.wide.__all__]
+    public += [getattr(rd.curves, name) for name in rd.curves.__all__]
     assert [one for one in public if not (one.__doc__ or "").strip()] == []
 
 

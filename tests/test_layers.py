@@ -34,7 +34,8 @@ MAY_IMPORT = {
     "questions": RESULT | {"theory", "storage"},
     "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels"},
     "wide": TOOLS | {"storage", "questions"},
-    "plot": RESULT | {"theory", "montecarlo", "storage", "questions", "sweeps", "wide"},
+    "curves": TOOLS | {"storage", "questions", "wide"},
+    "plot": RESULT | {"theory", "montecarlo", "storage", "questions", "sweeps", "wide", "curves"},
 }
 MAY_IMPORT["explore"] = RESULT | {"theory", "plot"}  # a page above the figures
 MAY_IMPORT["__init__"] = RESULT | MAY_IMPORT.keys()  # the public names

@@ -34,6 +34,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
         "erf", sigma_w2=2.0, N=3, M0=4, M=[5, 9], T=2, networks=2
     ),
     "Networks": lambda: rd.wide.wide_networks("sign", sigma_w2=1.0, L=2, M=9, networks=2),
+    "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
 }
 
 
@@ -48,6 +49,7 @@ def test_every_name_is_there() -> None:
 def test_every_class_that_can_be_saved_is_tested_here() -> None:
     public = {name for name in rd.__all__ if hasattr(getattr(rd, name), "save")}
     public |= {name for name in rd.wide.__all__ if hasattr(getattr(rd.wide, name), "save")}
+    public |= {name for name in rd.curves.__all__ if hasattr(getattr(rd.curves, name), "save")}
     assert public == set(RESULTS)
 
 

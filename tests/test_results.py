@@ -55,7 +55,10 @@ MADE: dict[str, Callable[[], Any]] = {
         "erf", sigma_w2=2.0, N=3, M0=4, M=[5, 9], T=2, networks=2
     ),
     "Networks": lambda: rd.wide.wide_networks("sign", sigma_w2=1.0, L=2, M=9, networks=2),
+    "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
     "Spectrum": lambda: rd.wide.jacobian("linear").spectrum,
+    "Samples": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6).measured,
+    "Covariance": lambda: rd.curves.power_law(1.0, 3),
     "OverlapDistribution": lambda: rd.solve(25.0, 20).overlap_distribution(2),
 }
 

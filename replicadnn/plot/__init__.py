@@ -14,6 +14,11 @@ from replicadnn.plot.generalisation import (
     save_generalisation,
 )
 from replicadnn.plot.jacobian import jacobian, save_jacobian
+from replicadnn.plot.learning_curve import (
+    learning_curve,
+    learning_curve_figure,
+    save_learning_curve,
+)
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.natural_gradient import (
     natural_gradient,
@@ -56,6 +61,8 @@ __all__ = [
     "gaps_figure",
     "generalisation_figure",
     "jacobian",
+    "learning_curve",
+    "learning_curve_figure",
     "natural_gradient",
     "natural_gradient_figure",
     "overlaps",
@@ -79,6 +86,7 @@ __all__ = [
     "save_gaps",
     "save_generalisation",
     "save_jacobian",
+    "save_learning_curve",
     "save_natural_gradient",
     "save_overlaps",
     "save_parisi",

@@ -27,6 +27,9 @@ _WORDS = {
     "alpha": r"$\alpha = {}$", "kappa": r"$\kappa = {}$", "beta": r"$\beta = {}$",
     "graph": "{} graph", "potential": "{} potential", "noise": "noise: {}", "start": "{} start",
     "asked": "branch {}", "branch": "{} branch", "levels": "{} levels",
+    "covariance": "{} covariance", "b2": r"$|b|^2 = {}$", "sigma2": r"$\sigma^2 = {}$",
+    "features": "{} features", "teacher": "{} teacher", "loss": "{} loss", "n_over_d": "$n/d = {}$",
+    "ridge": "ridge {}",
 }  # fmt: skip
 #: What a title does not say where all curves have it.
 _USUAL = {

@@ -1,0 +1,43 @@
+"""Learning curves: how good is what is learned, against features per pattern.
+
+Imported on first use; nothing here is compiled.
+
+* `learning_curve` - test and training error of least squares and of random features;
+  `LearningCurve`
+* `Covariance` - a covariance of one's own, `power_law`, `read_covariance` from a file
+* `Samples` - the same measured on drawn data sets
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_PUBLIC = {
+    "learning_curve": "replicadnn.curves.curve",
+    "LearningCurve": "replicadnn.curves.curve",
+    "Covariance": "replicadnn.curves.covariance",
+    "power_law": "replicadnn.curves.covariance",
+    "read_covariance": "replicadnn.curves.covariance",
+    "Samples": "replicadnn.curves.samples",
+}
+
+if TYPE_CHECKING:
+    from replicadnn.curves.covariance import Covariance as Covariance
+    from replicadnn.curves.covariance import power_law as power_law
+    from replicadnn.curves.covariance import read_covariance as read_covariance
+    from replicadnn.curves.curve import LearningCurve as LearningCurve
+    from replicadnn.curves.curve import learning_curve as learning_curve
+    from replicadnn.curves.samples import Samples as Samples
+
+__all__ = [*_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'replicadnn.curves' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
