@@ -40,7 +40,7 @@ CONTINUED = {
 }
 _SHORT = re.compile(
     r"^(?P<pad> *)(?P<names>(?:(?:known|checkpoint|progress)(?:, )?)+)"
-    r" : after every (?P<unit>\w+)\n"
+    r" : after every (?P<unit>\w+(?: \w+)?)\n"
     r"(?P<more>(?:(?P=pad) +\S.*\n)*)",
     re.MULTILINE,
 )

@@ -145,7 +145,8 @@ UNITS = {
     "solve": "point", "generalisation": "point", "stability": "combination",
     "complexity": "breakpoint", "transitions": "layer", "capacity": "point",
     "wide.propagation": "network", "wide.phase_diagram": "row", "wide.jacobian": "network",
-    "wide.wide_networks": "network",
+    "wide.wide_networks": "network", "wide.natural_gradient": "network",
+    "curves.learning_curve": "data set",
 }  # fmt: skip
 
 

@@ -97,7 +97,7 @@ OTHERS = {
     "propagate --activation tanh --sigma-w2 1 --q0 0": "q0 = 0.0: a number above 0, at most 10",
     "propagate --activation tanh --sigma-w2 1 --networks 2 --M 1": "M = 1: a whole number from 2",
     "propagate --activation tanh --sigma-w2 1 --output there.h5": "there.h5: exists already",
-    "phase-diagram --activation tanh --L 3": "No such option '--L'",
+    "phase-diagram --activation tanh --q0 3": "No such option '--q0'",
     "phase-diagram --activation tanh --sigma-w2 1:2": "'1:2': expected a number, start:stop:count",
     "phase-diagram --activation tanh --sigma-w2 1:60:3": "sigma-w2 = 60.0: a variance, above 0, at",
     "phase-diagram --activation tanh --resume": "resume = 'without --output': needs the file",

@@ -216,12 +216,7 @@ def learning_curve(
         patterns of model "features" (default 600).
     seed : int
         Each data set has its own child of it: more of them later have the bits of one run.
-    known : LearningCurve, optional
-        An earlier result with the same arguments and fewer samples.
-    checkpoint : callable, optional
-        Called after every data set with a function that returns the result so far.
-    progress : True or callable, optional
-        True for a bar, or a function called with (data sets done, data sets in all).
+    known, checkpoint, progress : after every data set
 
     Raises
     ------

@@ -290,9 +290,8 @@ def natural_gradient(
         Draw that many networks of every width and make the steps.
     seed : int
         Of the samples and of the networks, each of which has its own child of it.
-    known : NaturalGradient, optional
-        An earlier result with the same arguments, of fewer networks or other widths.
-    checkpoint, progress : as in `wide_networks`, called after every network
+    known, checkpoint, progress : after every network
+        Its widths may be others, too.
 
     Raises
     ------

@@ -245,8 +245,8 @@ def phase_diagram(
         chi_1 and chi_c by their gradients; not of sign.
     M, L, seed : as in `wide_networks`
         L from 2.
-    known, checkpoint, progress : after every row, and every point with drawn networks
-        A row is one ``sigma_w2`` with all of ``sigma_b2``.
+    known, checkpoint, progress : after every row
+        A row is one ``sigma_w2`` with all of ``sigma_b2``; points with drawn networks count too.
 
     Raises
     ------
