@@ -261,6 +261,24 @@ def jacobian(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_jacobian, [load_kind("jacobian", one) for one in file])
 
 
+@_subcommand("kernels", files=True)
+def kernels(file: tuple[str, ...], figure: Figure) -> int:
+    """Kernels (NNGP, NTK) against the correlation of the inputs; several files in one."""
+    from replicadnn.plot import save_kernels
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_kernels, [load_kind("kernels", one) for one in file])
+
+
+@_subcommand("training", files=True)
+def training(file: tuple[str, ...], figure: Figure) -> int:
+    """Training and test loss in the regime of the tangent kernel; several files in one."""
+    from replicadnn.plot import save_training
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_training, [load_kind("training", one) for one in file])
+
+
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""

@@ -32,6 +32,8 @@ DATASETS = {
     "PhaseDiagram": "replicadnn.wide.phases:dataset",
     "Jacobian": "replicadnn.wide.singular:dataset",
     "Networks": "replicadnn.wide.networks:dataset",
+    "Kernels": "replicadnn.wide.tangent:dataset",
+    "Training": "replicadnn.wide.training:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -46,6 +48,8 @@ READERS = {
     "phase-diagram": "replicadnn.wide.phases:load_phase_diagram",
     "jacobian": "replicadnn.wide.singular:load_jacobian",
     "wide-networks": "replicadnn.wide.networks:load_networks",
+    "kernels": "replicadnn.wide.tangent:load_kernels",
+    "training": "replicadnn.wide.training:load_training",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

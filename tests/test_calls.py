@@ -33,6 +33,7 @@ ORDER = {
     "wide.phase_diagram": ["activation"],
     "wide.jacobian": ["activation"],
     "wide.wide_networks": ["activation"],
+    "wide.kernels": ["activation"],
 }
 
 
@@ -112,6 +113,7 @@ COMMANDS = {
     "propagate": "wide.propagation",
     "phase-diagram": "wide.phase_diagram",
     "jacobian": "wide.jacobian",
+    "kernels": "wide.kernels",
 }
 #: What stands for 4 where an option is required and is no number.
 WORDS = {"--activation": "tanh"}

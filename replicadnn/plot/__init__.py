@@ -14,6 +14,7 @@ from replicadnn.plot.generalisation import (
     save_generalisation,
 )
 from replicadnn.plot.jacobian import jacobian, save_jacobian
+from replicadnn.plot.kernels import kernels, kernels_figure, save_kernels
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.phase_diagram import (
@@ -34,6 +35,7 @@ from replicadnn.plot.relaxation import (
 )
 from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.training import save_training, training
 from replicadnn.plot.transitions import save_transitions, thickness, transitions, transitions_figure
 from replicadnn.plot.tree import save_tree, tree, tree_figure
 
@@ -51,6 +53,8 @@ __all__ = [
     "gaps_figure",
     "generalisation_figure",
     "jacobian",
+    "kernels",
+    "kernels_figure",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -72,6 +76,7 @@ __all__ = [
     "save_gaps",
     "save_generalisation",
     "save_jacobian",
+    "save_kernels",
     "save_overlaps",
     "save_parisi",
     "save_phase_diagram",
@@ -79,10 +84,12 @@ __all__ = [
     "save_propagation",
     "save_relaxation",
     "save_stability",
+    "save_training",
     "save_transitions",
     "save_tree",
     "style",
     "thickness",
+    "training",
     "transitions",
     "transitions_figure",
     "tree",

@@ -6,6 +6,7 @@ Imported on first use; nothing here is compiled.
 * `phase_diagram` - maps over both variances, critical line; `PhaseDiagram`
 * `jacobian` - singular values of the input-output Jacobian; `Jacobian`, `Spectrum`
 * `wide_networks` - the same measured on networks of width M; `Networks`
+* `kernels` - Gaussian process and tangent kernels of inputs; `Kernels`, `Training`
 * `Activation` - an activation of one's own; `activation` - a built-in one by its name
 """
 
@@ -26,6 +27,9 @@ _PUBLIC = {
     "Spectrum": "replicadnn.wide.spectrum",
     "wide_networks": "replicadnn.wide.networks",
     "Networks": "replicadnn.wide.networks",
+    "kernels": "replicadnn.wide.tangent",
+    "Kernels": "replicadnn.wide.tangent",
+    "Training": "replicadnn.wide.training",
 }
 
 if TYPE_CHECKING:
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
     from replicadnn.wide.singular import Jacobian as Jacobian
     from replicadnn.wide.singular import jacobian as jacobian
     from replicadnn.wide.spectrum import Spectrum as Spectrum
+    from replicadnn.wide.tangent import Kernels as Kernels
+    from replicadnn.wide.tangent import kernels as kernels
+    from replicadnn.wide.training import Training as Training
 
 __all__ = [*_PUBLIC]
 
