@@ -21,6 +21,7 @@ _COMMANDS = {
     "phase-diagram": "random wide networks: ordered or chaotic, critical line, trainable depth",
     "jacobian": "random wide networks: singular values of the input-output Jacobian",
     "kernels": "random wide networks: Gaussian-process and tangent kernels (NNGP, NTK)",
+    "kernel-spectrum": "random wide networks: spectra of the kernels at width ~ inputs",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",

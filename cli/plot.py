@@ -270,6 +270,15 @@ def kernels(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_kernels, [load_kind("kernels", one) for one in file])
 
 
+@_subcommand("kernel-spectrum", files=True)
+def kernel_spectrum(file: tuple[str, ...], figure: Figure) -> int:
+    """Eigenvalues of the kernels: law, edges, drawn networks; several files in one."""
+    from replicadnn.plot import save_kernel_spectrum
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_kernel_spectrum, [load_kind("kernel-spectrum", one) for one in file])
+
+
 @_subcommand("training", files=True)
 def training(file: tuple[str, ...], figure: Figure) -> int:
     """Training and test loss in the regime of the tangent kernel; several files in one."""

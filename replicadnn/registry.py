@@ -34,6 +34,7 @@ DATASETS = {
     "Networks": "replicadnn.wide.networks:dataset",
     "Kernels": "replicadnn.wide.tangent:dataset",
     "Training": "replicadnn.wide.training:dataset",
+    "KernelSpectrum": "replicadnn.wide.spectra:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -50,6 +51,7 @@ READERS = {
     "wide-networks": "replicadnn.wide.networks:load_networks",
     "kernels": "replicadnn.wide.tangent:load_kernels",
     "training": "replicadnn.wide.training:load_training",
+    "kernel-spectrum": "replicadnn.wide.spectra:load_kernel_spectrum",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

@@ -34,6 +34,7 @@ ORDER = {
     "wide.jacobian": ["activation"],
     "wide.wide_networks": ["activation"],
     "wide.kernels": ["activation"],
+    "wide.kernel_spectrum": ["activation"],
 }
 
 
@@ -114,6 +115,7 @@ COMMANDS = {
     "phase-diagram": "wide.phase_diagram",
     "jacobian": "wide.jacobian",
     "kernels": "wide.kernels",
+    "kernel-spectrum": "wide.kernel_spectrum",
 }
 #: What stands for 4 where an option is required and is no number.
 WORDS = {"--activation": "tanh"}

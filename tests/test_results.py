@@ -53,6 +53,7 @@ MADE: dict[str, Callable[[], Any]] = {
     "Networks": lambda: rd.wide.wide_networks("sign", sigma_w2=1.0, L=2, M=9, networks=2),
     "Kernels": lambda: rd.wide.kernels("relu", sigma_w2=2.0, inputs=[[1, 0], [1, 1]], networks=2),
     "Training": lambda: rd.wide.kernels("erf", sigma_w2=2.0, inputs=[[1, 0], [1, 1]]).train(1, t=1),
+    "KernelSpectrum": lambda: rd.wide.kernel_spectrum("erf", n=10, networks=2),
     "Spectrum": lambda: rd.wide.jacobian("linear").spectrum,
     "OverlapDistribution": lambda: rd.solve(25.0, 20).overlap_distribution(2),
 }

@@ -14,6 +14,7 @@ from replicadnn.plot.generalisation import (
     save_generalisation,
 )
 from replicadnn.plot.jacobian import jacobian, save_jacobian
+from replicadnn.plot.kernel_spectrum import kernel_spectrum, save_kernel_spectrum
 from replicadnn.plot.kernels import kernels, kernels_figure, save_kernels
 from replicadnn.plot.map import diagram, save_diagram
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
@@ -53,6 +54,7 @@ __all__ = [
     "gaps_figure",
     "generalisation_figure",
     "jacobian",
+    "kernel_spectrum",
     "kernels",
     "kernels_figure",
     "overlaps",
@@ -76,6 +78,7 @@ __all__ = [
     "save_gaps",
     "save_generalisation",
     "save_jacobian",
+    "save_kernel_spectrum",
     "save_kernels",
     "save_overlaps",
     "save_parisi",

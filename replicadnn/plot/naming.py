@@ -20,7 +20,8 @@ Facts: TypeAlias = Mapping[str, Any]
 
 #: How a fact is written, in the order of titles and labels.
 _WORDS = {
-    "activation": "{}", "init": "{} weights", "sigma_w2": r"$\sigma_w^2 = {}$",
+    "activation": "{}", "kernel": "{} kernel", "gamma": r"$\gamma = {}$",
+    "init": "{} weights", "sigma_w2": r"$\sigma_w^2 = {}$",
     "sigma_b2": r"$\sigma_b^2 = {}$", "q0": r"$\hat q^0 = {}$", "c0": r"$c^0 = {}$",
     "scenario": "{}", "ansatz": "{}", "closure": "closure {}", "sampler": "{} sampler",
     "L": "$L = {}$", "layer": "$l = {}$", "N": "$N = {}$", "connectivity": "$c = {}$",

@@ -7,6 +7,7 @@ Imported on first use; nothing here is compiled.
 * `jacobian` - singular values of the input-output Jacobian; `Jacobian`, `Spectrum`
 * `wide_networks` - the same measured on networks of width M; `Networks`
 * `kernels` - Gaussian process and tangent kernels of inputs; `Kernels`, `Training`
+* `kernel_spectrum` - spectra of the kernels at width ~ number of inputs; `KernelSpectrum`
 * `Activation` - an activation of one's own; `activation` - a built-in one by its name
 """
 
@@ -30,6 +31,8 @@ _PUBLIC = {
     "kernels": "replicadnn.wide.tangent",
     "Kernels": "replicadnn.wide.tangent",
     "Training": "replicadnn.wide.training",
+    "kernel_spectrum": "replicadnn.wide.spectra",
+    "KernelSpectrum": "replicadnn.wide.spectra",
 }
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
     from replicadnn.wide.signals import propagation as propagation
     from replicadnn.wide.singular import Jacobian as Jacobian
     from replicadnn.wide.singular import jacobian as jacobian
+    from replicadnn.wide.spectra import KernelSpectrum as KernelSpectrum
+    from replicadnn.wide.spectra import kernel_spectrum as kernel_spectrum
     from replicadnn.wide.spectrum import Spectrum as Spectrum
     from replicadnn.wide.tangent import Kernels as Kernels
     from replicadnn.wide.tangent import kernels as kernels

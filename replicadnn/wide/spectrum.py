@@ -2,6 +2,7 @@
 
 The density is kept over ln x at nodes ln x_i = ln(edge) - tau_i^2, tau_i evenly spaced: square-root
 edges, and powers of x at a hard edge 0, are smooth there, and sums over the nodes are integrals.
+Between two edges (``angular``) the nodes are those of `by_angle`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Spectrum(ResultBase):
         Mass of continuous part and atoms minus 1.
     residual : float
         Largest violation of the equation that the density solves.
+    angular : bool
+        Nodes by angle between two edges.
     """
 
     log_x: FloatArray
@@ -48,6 +51,7 @@ class Spectrum(ResultBase):
     atoms: tuple[tuple[float, float], ...]
     mass_error: float
     residual: float
+    angular: bool = False
 
     @property
     def x(self) -> FloatArray:
@@ -91,6 +95,8 @@ class Spectrum(ResultBase):
             return 1.0
         if x <= self.edges[0]:
             return float(atoms + np.sum(self.weights))
+        if self.angular:
+            return float(atoms + _by_angle(self)(_angle(self, x)))
         tau = math.sqrt(math.log(self.edges[1] / x))
         return float(atoms + _cumulative(self)(min(tau, math.sqrt(self._depth))))
 
@@ -110,6 +116,12 @@ class Spectrum(ResultBase):
         if not self.log_x.size:
             return self.top
         rest = mass - sum(weight for place, weight in self.atoms if place >= self.edges[1])
+        if self.angular:
+            by = _by_angle(self)
+            if rest >= float(by(math.pi)):
+                return self.edges[0]
+            angle = brentq(lambda t: float(by(t)) - rest, 0.0, math.pi, xtol=1e-13)
+            return float(by_angle(np.array([angle]), self.edges)[0][0])
         total = _cumulative(self)
         deepest = math.sqrt(self._depth)
         if rest >= float(total(deepest)):
@@ -138,6 +150,47 @@ class Spectrum(ResultBase):
             {"x": x, "density": rho, "weight": w}
             for x, rho, w in zip(self.x, self.density, self.weights, strict=True)
         ] or [self._line()]
+
+
+def by_angle(t: FloatArray, edges: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    """x(t) between two edges, falling with t from 0 to pi, and -dx/dt.
+
+    x, or ln x where the edges are of different size, is middle + half cos t: square-root edges, and
+    an inverse square root at 0, are smooth in t.
+    """
+    low, high = edges
+    cosine = np.cos(0.5 * t) ** 2  # (1 + cos t)/2, without cancellation near pi
+    if _far_apart(edges):
+        span = math.log(high / low)
+        x = low * np.exp(span * cosine)
+        return np.asarray(x), np.asarray(0.5 * span * np.sin(t) * x)
+    return np.asarray(low + (high - low) * cosine), np.asarray(0.5 * (high - low) * np.sin(t))
+
+
+def _far_apart(edges: tuple[float, float]) -> bool:
+    return 0.0 < edges[0] < 0.1 * edges[1]
+
+
+def _angle(found: Spectrum, x: float) -> float:
+    """The angle of a point between the edges."""
+    low, high = found.edges
+    share = (x - low) / (high - low)
+    if _far_apart(found.edges):
+        share = math.log(x / low) / math.log(high / low)
+    return 2.0 * math.acos(math.sqrt(min(max(share, 0.0), 1.0)))
+
+
+def _by_angle(found: Spectrum) -> Callable[[float], float]:
+    """Continuous mass above x as a function of the angle t: the integral of a cosine series.
+
+    weights_i = f(t_i) pi/n, t_i = (i - 1/2) pi/n, and f is even about both edges.
+    """
+    n = found.weights.size
+    k = np.arange(float(n))
+    t = (k + 0.5) * math.pi / n
+    series = 2.0 / math.pi * np.cos(np.outer(k, t)) @ found.weights
+    rise = series[1:] / k[1:]
+    return lambda at: float(0.5 * series[0] * at + rise @ np.sin(k[1:] * at))
 
 
 def _cumulative(found: Spectrum) -> Callable[[float], float]:

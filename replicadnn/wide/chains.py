@@ -1,0 +1,134 @@
+"""Laws made step by step: z and G as functions of one parameter w (docs/wide.md, section 9).
+
+Each step takes the pair (z, G) of a law, G = E 1/(z - x), to that of the next one: sums with a
+number, free products with Wishart matrices, and with the squared slopes of an activation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+
+from replicadnn.types import FloatArray
+from replicadnn.wide.bands import ComplexArray, descend
+
+#: Points on which a turn of z(w) is sought, and how far from the start of the chain.
+_POINTS, _FAR, _CLOSE = 1200, 1e6, 1e-12
+
+
+class Pair(NamedTuple):
+    """z(w), G(w) and their derivatives by w."""
+
+    z: ComplexArray
+    dz: ComplexArray
+    G: ComplexArray
+    dG: ComplexArray
+
+
+#: A step of a chain.
+Step = Callable[[Pair], Pair]
+
+
+def start(w: ComplexArray | FloatArray, at: float) -> Pair:
+    """The law of one point, w = z."""
+    one: Any = np.asarray(w)
+    g = 1.0 / (one - at)
+    return Pair(one, np.ones_like(one), g, -g * g)
+
+
+def affine(shift: float, scale: float) -> Step:
+    """x -> shift + scale x."""
+    return lambda p: Pair(shift + scale * p.z, scale * p.dz, p.G / scale, p.dG / scale)
+
+
+def wishart(gamma: float) -> Step:
+    """X -> X^{1/2} G^T G X^{1/2}/d, G (d, n) Gaussian, gamma = n/d: z -> z (1 + gamma m)."""
+
+    def step(p: Pair) -> Pair:
+        m, dm = p.z * p.G - 1.0, p.dz * p.G + p.z * p.dG
+        k, dk = 1.0 + gamma * m, gamma * dm
+        return _times(p, m, dm, k, dk)
+
+    return step
+
+
+def projection(p: float) -> Step:
+    """X -> P X P, P a projection of trace p: z -> z - (1 - p)/G, zG fixed."""
+
+    def step(of: Pair) -> Pair:
+        z = of.z - (1.0 - p) / of.G
+        dz = of.dz + (1.0 - p) * of.dG / of.G**2
+        product, dproduct = of.z * of.G, of.dz * of.G + of.z * of.dG
+        return Pair(z, dz, product / z, (dproduct - product * dz / z) / z)
+
+    return step
+
+
+def _times(p: Pair, m: ComplexArray, dm: ComplexArray, k: ComplexArray, dk: ComplexArray) -> Pair:
+    """z -> z k(m), G -> (1 + m)/z."""
+    z, dz = p.z * k, p.dz * k + p.z * dk
+    return Pair(z, dz, (1.0 + m) / z, (dm - (1.0 + m) * dz / z) / z)
+
+
+class Chain(NamedTuple):
+    """Steps from a law of one point."""
+
+    at: float
+    steps: tuple[Step, ...]
+
+    def __call__(self, w: ComplexArray | FloatArray) -> Pair:
+        found = start(w, self.at)
+        for step in self.steps:
+            found = step(found)
+        return found
+
+    def turn(self, side: float) -> float | None:
+        """z at the first dz/dw = 0 from w = side inf; None: none before the start of the chain."""
+        away = self.at * np.geomspace(_FAR, _CLOSE, _POINTS)
+        w = self.at + side * away
+        with np.errstate(all="ignore"):  # atoms are poles of G
+            slope = np.real(self(w).dz)
+        down = np.flatnonzero(~(slope > 0.0))
+        if not down.size or down[0] == 0:
+            return None
+        before, after = math.log(away[down[0] - 1]), math.log(away[down[0]])
+
+        def at(t: float) -> Pair:
+            with np.errstate(all="ignore"):
+                return self(np.array([self.at + side * math.exp(t)]))
+
+        if not at(after).dz[0] <= 0.0:
+            return None
+        t = brentq(
+            lambda t: float(np.real(at(t).dz[0])),
+            after,
+            before,
+            xtol=1e-15,
+            rtol=1e-15,
+            maxiter=500,
+        )
+        return float(np.real(at(float(t)).z[0]))
+
+    def density(self, x: FloatArray, height: float) -> tuple[FloatArray, float]:
+        """rho = -Im G/pi at z(w) = x, and the largest relative residual."""
+
+        def solve(z: ComplexArray, w: ComplexArray | None) -> ComplexArray:
+            w = z if w is None else w
+            for _ in range(60):
+                p = self(w)
+                change = (p.z - z) / p.dz
+                size = np.abs(change)
+                reach = 0.5 * np.maximum(np.abs(w.imag), 1e-12)
+                w = w - change * np.minimum(1.0, reach / np.maximum(size, 1e-300))
+                if np.all(size <= 1e-14 * np.abs(w)):
+                    break
+            return w
+
+        w = descend(x, height, solve)
+        p = self(w)
+        wrong = np.abs(p.z - x) / np.abs(x)
+        return np.asarray(np.abs(p.G.imag) / math.pi), float(np.max(wrong))
