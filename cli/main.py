@@ -20,6 +20,7 @@ _COMMANDS = {
     "propagate": "random wide networks: signals and gradients by layer, fixed points",
     "phase-diagram": "random wide networks: ordered or chaotic, critical line, trainable depth",
     "jacobian": "random wide networks: singular values of the input-output Jacobian",
+    "fisher": "random wide networks: Fisher information, largest stable learning rates",
     "kernels": "random wide networks: Gaussian-process and tangent kernels (NNGP, NTK)",
     "kernel-spectrum": "random wide networks: spectra of the kernels at width ~ inputs",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",

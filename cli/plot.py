@@ -261,6 +261,15 @@ def jacobian(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_jacobian, [load_kind("jacobian", one) for one in file])
 
 
+@_subcommand("fisher", files=True)
+def fisher(file: tuple[str, ...], figure: Figure) -> int:
+    """Largest eigenvalues of the Fisher information against the width; several files in one."""
+    from replicadnn.plot import save_fisher
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_fisher, [load_kind("fisher", one) for one in file])
+
+
 @_subcommand("kernels", files=True)
 def kernels(file: tuple[str, ...], figure: Figure) -> int:
     """Kernels (NNGP, NTK) against the correlation of the inputs; several files in one."""

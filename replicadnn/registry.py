@@ -35,6 +35,7 @@ DATASETS = {
     "Kernels": "replicadnn.wide.tangent:dataset",
     "Training": "replicadnn.wide.training:dataset",
     "KernelSpectrum": "replicadnn.wide.spectra:dataset",
+    "Fisher": "replicadnn.wide.information:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -52,6 +53,7 @@ READERS = {
     "kernels": "replicadnn.wide.tangent:load_kernels",
     "training": "replicadnn.wide.training:load_training",
     "kernel-spectrum": "replicadnn.wide.spectra:load_kernel_spectrum",
+    "fisher": "replicadnn.wide.information:load_fisher",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

@@ -34,6 +34,7 @@ ORDER = {
     "wide.jacobian": ["activation"],
     "wide.wide_networks": ["activation"],
     "wide.kernels": ["activation"],
+    "wide.fisher": ["activation"],
     "wide.kernel_spectrum": ["activation"],
 }
 
@@ -115,6 +116,7 @@ COMMANDS = {
     "phase-diagram": "wide.phase_diagram",
     "jacobian": "wide.jacobian",
     "kernels": "wide.kernels",
+    "fisher": "wide.fisher",
     "kernel-spectrum": "wide.kernel_spectrum",
 }
 #: What stands for 4 where an option is required and is no number.

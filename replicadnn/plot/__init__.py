@@ -6,6 +6,7 @@ The modules of the solvers are imported where they are needed, so that a figure 
 from replicadnn.plot.capacity import capacity, save_capacity
 from replicadnn.plot.complexity import complexity, save_complexity
 from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
+from replicadnn.plot.fisher import fisher, fisher_eigenvalues, fisher_figure, save_fisher
 from replicadnn.plot.gaps import gaps, gaps_figure, save_gaps
 from replicadnn.plot.generalisation import (
     error_against_alpha,
@@ -50,6 +51,9 @@ __all__ = [
     "distribution_figure",
     "error_against_alpha",
     "error_against_depth",
+    "fisher",
+    "fisher_eigenvalues",
+    "fisher_figure",
     "gaps",
     "gaps_figure",
     "generalisation_figure",
@@ -75,6 +79,7 @@ __all__ = [
     "save_diagram",
     "save_distribution",
     "save_figure",
+    "save_fisher",
     "save_gaps",
     "save_generalisation",
     "save_jacobian",

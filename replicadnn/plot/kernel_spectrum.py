@@ -84,7 +84,7 @@ def _draw(ax: Axes, one: KernelSpectrum, marker: str, look: dict[str, Any]) -> N
         if edge > 0.0:
             ax.axvline(edge, color=look["color"], linestyle="--", linewidth=0.6)
     if one.networks:
-        cuts = np.geomspace(0.9 * _low(one), 1.1 * law.edges[1], _BINS + 1)
+        cuts = np.geomspace(_low(one), law.edges[1], _BINS + 1)
         counts = np.array([np.histogram(values, cuts)[0] for values in one.eigenvalues])
         height = counts / one.n / np.diff(np.log(cuts))
         error = height.std(axis=0, ddof=1) / np.sqrt(len(height)) if len(height) > 1 else 0.0

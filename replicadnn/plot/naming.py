@@ -23,6 +23,7 @@ _WORDS = {
     "activation": "{}", "kernel": "{} kernel", "gamma": r"$\gamma = {}$",
     "init": "{} weights", "sigma_w2": r"$\sigma_w^2 = {}$",
     "sigma_b2": r"$\sigma_b^2 = {}$", "q0": r"$\hat q^0 = {}$", "c0": r"$c^0 = {}$",
+    "C": "$C = {}$", "loss": "{} loss",
     "scenario": "{}", "ansatz": "{}", "closure": "closure {}", "sampler": "{} sampler",
     "L": "$L = {}$", "layer": "$l = {}$", "N": "$N = {}$", "connectivity": "$c = {}$",
     "alpha": r"$\alpha = {}$", "kappa": r"$\kappa = {}$", "beta": r"$\beta = {}$",
@@ -33,6 +34,7 @@ _WORDS = {
 _USUAL = {
     "closure": AVERAGED, "kappa": 0.0, "beta": math.inf, "branch": "continuous", "levels": 0,
     "noise": "none", "q0": 1.0, "graph": None, "connectivity": None, "potential": "count",
+    "loss": "squared",
 }  # fmt: skip
 #: Facts of the computation, named where nothing else tells two curves apart.
 _SPARE = ("levels",)

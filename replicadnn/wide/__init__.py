@@ -8,6 +8,7 @@ Imported on first use; nothing here is compiled.
 * `wide_networks` - the same measured on networks of width M; `Networks`
 * `kernels` - Gaussian process and tangent kernels of inputs; `Kernels`, `Training`
 * `kernel_spectrum` - spectra of the kernels at width ~ number of inputs; `KernelSpectrum`
+* `fisher` - eigenvalues of the Fisher information, stable learning rates; `Fisher`
 * `Activation` - an activation of one's own; `activation` - a built-in one by its name
 """
 
@@ -31,6 +32,8 @@ _PUBLIC = {
     "kernels": "replicadnn.wide.tangent",
     "Kernels": "replicadnn.wide.tangent",
     "Training": "replicadnn.wide.training",
+    "fisher": "replicadnn.wide.information",
+    "Fisher": "replicadnn.wide.information",
     "kernel_spectrum": "replicadnn.wide.spectra",
     "KernelSpectrum": "replicadnn.wide.spectra",
 }
@@ -38,6 +41,8 @@ _PUBLIC = {
 if TYPE_CHECKING:
     from replicadnn.wide.activations import Activation as Activation
     from replicadnn.wide.activations import activation as activation
+    from replicadnn.wide.information import Fisher as Fisher
+    from replicadnn.wide.information import fisher as fisher
     from replicadnn.wide.networks import Networks as Networks
     from replicadnn.wide.networks import wide_networks as wide_networks
     from replicadnn.wide.phases import PhaseDiagram as PhaseDiagram

@@ -45,6 +45,15 @@ class Kernel(enum.StrEnum):
     CONJUGATE = "conjugate"
 
 
+class Loss(enum.StrEnum):
+    """Losses with their Fisher information."""
+
+    #: Gaussian outputs.
+    SQUARED = "squared"
+    #: Softmax outputs.
+    CROSS_ENTROPY = "cross-entropy"
+
+
 def phase_of(chi_1: float) -> Phase:
     """By chi_1, critical within rounding (1e-12)."""
     if abs(chi_1 - 1.0) <= CRITICAL:
