@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @click.command(name="kernel-spectrum")
 @activation_option
 @click.option(
-    "--gamma", type=NumberList(), default="1,1", show_default=True,
-    help="Number of inputs over the width, of the inputs and of every hidden layer.",
+    "--gamma", type=NumberList(),
+    help="Number of inputs over the widths, inputs first, then hidden layers.  [default: 1,1]",
 )  # fmt: skip
 @click.option("--kernel", default="ntk", show_default=True, help="ntk or conjugate.")
 @click.option(

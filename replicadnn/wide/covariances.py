@@ -1,4 +1,4 @@
-"""NNGP and tangent kernels of pairs of inputs, layer by layer (docs/wide.md, eqs. 21 to 24)."""
+"""NNGP and tangent kernels of pairs of inputs, layer by layer (docs/wide.md, eqs. 21 to 23)."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Fisher(Answer, Labelled):
     loss : Loss
         "squared" or "cross-entropy".
     kappa_1, kappa_2 : float
-        Of one and of two inputs (docs/wide.md, eq. 26); kappa_2 = 0: a centred network.
+        Of one and of two inputs (docs/wide.md, eq. 25); kappa_2 = 0: a centred network.
     mean, second_moment : float
         Mean of the eigenvalues and of their squares over the parameters (nan: cross-entropy).
     lambda_max, lambda_max_biases : float

@@ -34,6 +34,8 @@ from replicadnn.wide.stored import read_spectrum, spectrum_attributes, spectrum_
 _ERROR = 1e-8
 #: An edge below this part of the upper one is 0.
 _HARD = 1e-12
+#: Ratios by default.
+_USUAL = (1.0, 1.0)
 _MAX_LAYERS, _MAX_INPUTS = 20, 5000
 _SCALARS = ("mean", "slope", "growth", "shift")
 
@@ -222,7 +224,7 @@ _activation = activation
 def kernel_spectrum(
     activation: str | Activation,
     *,
-    gamma: Number | Several = (1.0, 1.0),
+    gamma: Number | Several | None = None,
     kernel: str = "ntk",
     n: int = 400,
     networks: int = 0,
@@ -246,7 +248,7 @@ def kernel_spectrum(
     activation : str or Activation
         sign has the conjugate kernel only.
     gamma : array
-        n/d_l of the inputs and of 1..20 hidden layers, 0.01..100.
+        n/d_l of the inputs and of 1..20 hidden layers, 0.01..100; by default 1, 1.
     kernel : {"ntk", "conjugate"}
     n : int
         Inputs of drawn networks, 10..5000.
@@ -273,7 +275,7 @@ def kernel_spectrum(
     phi, kind = _activation(activation), choice(Kernel, "kernel", kernel)
     ratios = np.array([
         real("gamma", one, 0.01, 100.0, "numbers from 0.01 to 100")
-        for one in numbers("gamma", gamma)
+        for one in numbers("gamma", _USUAL if gamma is None else gamma)
     ])  # fmt: skip
     if not 2 <= ratios.size <= _MAX_LAYERS + 1:
         raise InputError("gamma", f"{ratios.size} numbers", f"2 to {_MAX_LAYERS + 1}, inputs first")
