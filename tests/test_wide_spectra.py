@@ -127,7 +127,7 @@ def test_bins_and_quantiles_of_angular_nodes() -> None:
     masses = law.mass_in(cuts)
     assert masses.sum() == pytest.approx(1.0, abs=1e-10)
     fine = bands.between(
-        0.0, law.edges[1], lambda x: (np.interp(x, law.x[::-1], law.density[::-1]), 0.0)
+        [(0.0, law.edges[1])], lambda x: (np.interp(x, law.x[::-1], law.density[::-1]), 0.0)
     )
     assert masses[2:] == pytest.approx(fine.mass_in(cuts)[2:], abs=2e-3)
     for part in (0.01, 0.5, 0.97):

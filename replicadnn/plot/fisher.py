@@ -110,7 +110,9 @@ def fisher_eigenvalues(
         shown = np.concatenate([v[np.isfinite(v) & (v > floor)] for v in every])
         cuts = np.geomspace(0.9 * shown.min(), 1.1 * shown.max(), _BINS + 1)
         base: dict[str, Any] = {"color": "0.15"}
-        for values, own in zip(every, ({}, {"color": "0.75", "fill": True, "zorder": 0.5}), strict=True):
+        for values, own in zip(
+            every, ({}, {"color": "0.75", "fill": True, "zorder": 0.5}), strict=True
+        ):
             if np.isfinite(values).all():
                 heights = np.histogram(values, cuts)[0] / found.networks
                 ax.stairs(heights, cuts, **base | look | own)

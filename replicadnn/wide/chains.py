@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from replicadnn.wide.bands import ComplexArray, descend
 
 #: Points on which a turn of z(w) is sought, and how far from the start of the chain.
 _POINTS, _FAR, _CLOSE = 1200, 1e6, 1e-12
+#: Points on which gaps between bands are sought, on either side of the start.
+_FINE = 6000
 
 
 class Pair(NamedTuple):
@@ -86,6 +89,38 @@ class Chain(NamedTuple):
             found = step(found)
         return found
 
+    def slope(self, w: FloatArray) -> FloatArray:
+        """The smallest dz/dw of all steps at real w; nan is 0.
+
+        Real w at which z rises at every step are those of points outside the spectrum.
+        """
+        with np.errstate(all="ignore"):  # atoms are poles of G
+            found = start(w, self.at)
+            least = np.ones(w.shape)
+            for step in self.steps:
+                found = step(found)
+                least = np.minimum(least, np.nan_to_num(np.real(found.dz), nan=0.0))
+        return least
+
+    def bands(self) -> list[tuple[float, float]]:
+        """Where the density lies, rising: what is between the images of the real w that rise."""
+        away = self.at * np.geomspace(_CLOSE, _FAR, _FINE)
+        w = np.concatenate([self.at - away[::-1], self.at + away])
+        rises = self.slope(w) > 0.0
+        change = np.flatnonzero(rises[1:] != rises[:-1])
+        good, bad = (
+            np.where(rises[change] == yes, w[change], w[change + 1]) for yes in (True, False)
+        )
+        for _ in range(120):
+            middle = 0.5 * (good + bad)
+            up = self.slope(middle) > 0.0
+            good, bad = np.where(up, middle, good), np.where(up, bad, middle)
+        with np.errstate(all="ignore"):
+            z = np.real(self(good).z)
+        ends = list(zip(z, np.where(rises[change], 1, -1), strict=True))  # 1: rising w ends here
+        ends.sort(key=lambda one: one[0])
+        return [(low, high) for (low, first), (high, last) in pairwise(ends) if first > 0 > last]
+
     def turn(self, side: float) -> float | None:
         """z at the first dz/dw = 0 from w = side inf; None: none before the start of the chain."""
         away = self.at * np.geomspace(_FAR, _CLOSE, _POINTS)
@@ -118,14 +153,18 @@ class Chain(NamedTuple):
 
         def solve(z: ComplexArray, w: ComplexArray | None) -> ComplexArray:
             w = z if w is None else w
+            close = 1e-14 if np.all(z.imag == 0.0) else 1e-6
+            last = math.inf
             for _ in range(60):
                 p = self(w)
                 change = (p.z - z) / p.dz
                 size = np.abs(change)
                 reach = 0.5 * np.maximum(np.abs(w.imag), 1e-12)
                 w = w - change * np.minimum(1.0, reach / np.maximum(size, 1e-300))
-                if np.all(size <= 1e-14 * np.abs(w)):
+                now = float(np.max(size / np.abs(w)))
+                if now <= close or (now < 1e-11 and now >= 0.5 * last):
                     break
+                last = now
             return w
 
         w = descend(x, height, solve)

@@ -105,7 +105,7 @@ class Layered:
     def spectrum(self) -> Spectrum:
         """Edges, and the density between them."""
         low, high = self.edge(-1.0), self.edge(1.0)
-        return between(low, high, lambda x: self._density(x, 20.0 * high))
+        return between([(low, high)], lambda x: self._density(x, 20.0 * high))
 
     def _density(self, x: FloatArray, height: float) -> tuple[FloatArray, float]:
         def solve(z: ComplexArray, s: ComplexArray | None) -> ComplexArray:

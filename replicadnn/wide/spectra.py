@@ -339,7 +339,7 @@ def _conjugate(gamma: FloatArray, b: float) -> Spectrum:
         low = 0.0
     rank = float(np.min(1.0 / gamma)) if b == 1.0 else 1.0 / float(gamma[-1])
     atoms = ((0.0, 1.0 - rank),) if rank < 1.0 else ()
-    return between(low, high, lambda x: chain.density(x, 20.0 * high), atoms)
+    return between([(low, high)], lambda x: chain.density(x, 20.0 * high), atoms)
 
 
 def _measured(

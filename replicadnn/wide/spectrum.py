@@ -2,7 +2,7 @@
 
 The density is kept over ln x at nodes ln x_i = ln(edge) - tau_i^2, tau_i evenly spaced: square-root
 edges, and powers of x at a hard edge 0, are smooth there, and sums over the nodes are integrals.
-Between two edges (``angular``) the nodes are those of `by_angle`.
+Between two edges (``angular``) the nodes are those of `by_angle`, as many in each band.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from replicadnn.validate import real
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Spectrum(ResultBase):
-    """Density of eigenvalues x >= 0 on one interval, and atoms.
+    """Density of eigenvalues x >= 0 on one interval, or on several bands, and atoms.
 
     Attributes
     ----------
@@ -42,6 +42,8 @@ class Spectrum(ResultBase):
         Largest violation of the equation that the density solves.
     angular : bool
         Nodes by angle between two edges.
+    gaps : tuple of (low, high)
+        Where there is no density between the ``edges`` (``angular`` alone), rising.
     """
 
     log_x: FloatArray
@@ -52,6 +54,13 @@ class Spectrum(ResultBase):
     mass_error: float
     residual: float
     angular: bool = False
+    gaps: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def bands(self) -> tuple[tuple[float, float], ...]:
+        """Where the density lies, the highest first."""
+        ends = [self.edges[0], *(end for gap in self.gaps for end in gap), self.edges[1]]
+        return tuple(zip(ends[::2], ends[1::2], strict=True))[::-1]
 
     @property
     def x(self) -> FloatArray:
@@ -96,7 +105,7 @@ class Spectrum(ResultBase):
         if x <= self.edges[0]:
             return float(atoms + np.sum(self.weights))
         if self.angular:
-            return float(atoms + _by_angle(self)(_angle(self, x)))
+            return float(atoms + _above_by_angle(self, x))
         tau = math.sqrt(math.log(self.edges[1] / x))
         return float(atoms + _cumulative(self)(min(tau, math.sqrt(self._depth))))
 
@@ -117,11 +126,10 @@ class Spectrum(ResultBase):
             return self.top
         rest = mass - sum(weight for place, weight in self.atoms if place >= self.edges[1])
         if self.angular:
-            by = _by_angle(self)
-            if rest >= float(by(math.pi)):
-                return self.edges[0]
-            angle = brentq(lambda t: float(by(t)) - rest, 0.0, math.pi, xtol=1e-13)
-            return float(by_angle(np.array([angle]), self.edges)[0][0])
+            low, high = self.edges
+            if self.above(math.nextafter(low, high)) <= mass:
+                return low
+            return float(brentq(lambda x: self.above(x) - mass, low, high, xtol=1e-300, rtol=1e-14))
         total = _cumulative(self)
         deepest = math.sqrt(self._depth)
         if rest >= float(total(deepest)):
@@ -171,26 +179,33 @@ def _far_apart(edges: tuple[float, float]) -> bool:
     return 0.0 < edges[0] < 0.1 * edges[1]
 
 
-def _angle(found: Spectrum, x: float) -> float:
-    """The angle of a point between the edges."""
-    low, high = found.edges
+def _angle(edges: tuple[float, float], x: float) -> float:
+    """The angle of a point between the edges, 0 above them and pi below."""
+    low, high = edges
     share = (x - low) / (high - low)
-    if _far_apart(found.edges):
+    if _far_apart(edges) and x > 0.0:
         share = math.log(x / low) / math.log(high / low)
     return 2.0 * math.acos(math.sqrt(min(max(share, 0.0), 1.0)))
 
 
-def _by_angle(found: Spectrum) -> Callable[[float], float]:
-    """Continuous mass above x as a function of the angle t: the integral of a cosine series.
+def _above_by_angle(found: Spectrum, x: float) -> float:
+    """Continuous mass above x: the integral of a cosine series in each band that reaches above x.
 
     weights_i = f(t_i) pi/n, t_i = (i - 1/2) pi/n, and f is even about both edges.
     """
-    n = found.weights.size
-    k = np.arange(float(n))
-    t = (k + 0.5) * math.pi / n
-    series = 2.0 / math.pi * np.cos(np.outer(k, t)) @ found.weights
-    rise = series[1:] / k[1:]
-    return lambda at: float(0.5 * series[0] * at + rise @ np.sin(k[1:] * at))
+    mass = 0.0
+    for edges, weights in zip(
+        found.bands, np.split(found.weights, len(found.gaps) + 1), strict=True
+    ):
+        if x <= edges[0]:
+            mass += float(np.sum(weights))
+        elif x < edges[1]:
+            n, at = weights.size, _angle(edges, x)
+            k = np.arange(1.0, n)
+            t = (np.arange(float(n)) + 0.5) * math.pi / n
+            series = 2.0 / math.pi * np.cos(np.outer(k, t)) @ weights
+            mass += float(np.sum(weights)) * at / math.pi + float(series / k @ np.sin(k * at))
+    return mass
 
 
 def _cumulative(found: Spectrum) -> Callable[[float], float]:

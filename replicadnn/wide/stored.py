@@ -22,7 +22,16 @@ def spectrum_tables(found: Spectrum, what: str) -> list[Table]:
         Column.of("x", x, what),
         Column.of("mass", mass, "fraction of them"),
     )
-    return [Table("density", nodes), Table("atoms", atoms)]
+    tables = [Table("density", nodes), Table("atoms", atoms)]
+    if found.gaps:
+        low, high = np.array(found.gaps).T
+        gaps = (
+            Column.of("gap", np.arange(low.size), "number of the row"),
+            Column.of("low", low, "where the density ends"),
+            Column.of("high", high, "where it begins again"),
+        )
+        tables.append(Table("gaps", gaps))
+    return tables
 
 
 def spectrum_attributes(found: Spectrum) -> dict[str, Plain]:
@@ -36,9 +45,12 @@ def spectrum_attributes(found: Spectrum) -> dict[str, Plain]:
 def read_spectrum(file: Tables) -> Spectrum:
     """What `spectrum_tables` and `spectrum_attributes` wrote."""
     a, nodes, atoms = file.attributes, file["density"], file["atoms"]
+    ends = ("low", "high")
+    gaps = [file["gaps"][end].tolist() for end in ends] if "gaps" in file.tables else [[], []]
     return Spectrum(
         nodes["log_x"], nodes["log_density"], nodes["weight"],
         (float(a["lower_edge"]), float(a["upper_edge"])),
         tuple(zip(atoms["x"].tolist(), atoms["mass"].tolist(), strict=True)),
         float(a["mass_error"]), float(a["residual"]), bool(a.get("angular", False)),
+        tuple(zip(*gaps, strict=True)),
     )  # fmt: skip
