@@ -21,6 +21,7 @@ _COMMANDS = {
     "phase-diagram": "random wide networks: ordered or chaotic, critical line, trainable depth",
     "jacobian": "random wide networks: singular values of the input-output Jacobian",
     "fisher": "random wide networks: Fisher information, largest stable learning rates",
+    "sample-fisher": "random wide networks: Fisher information of one sample, isometry",
     "kernels": "random wide networks: Gaussian-process and tangent kernels (NNGP, NTK)",
     "kernel-spectrum": "random wide networks: spectra of the kernels at width ~ inputs",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",

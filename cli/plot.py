@@ -270,6 +270,15 @@ def fisher(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_fisher, [load_kind("fisher", one) for one in file])
 
 
+@_subcommand("sample-fisher", files=True)
+def sample_fisher(file: tuple[str, ...], figure: Figure) -> int:
+    """Fisher information of one sample: fractions above lambda; several files in one."""
+    from replicadnn.plot import save_sample_fisher
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_sample_fisher, [load_kind("sample-fisher", one) for one in file])
+
+
 @_subcommand("kernels", files=True)
 def kernels(file: tuple[str, ...], figure: Figure) -> int:
     """Kernels (NNGP, NTK) against the correlation of the inputs; several files in one."""

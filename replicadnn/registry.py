@@ -36,6 +36,7 @@ DATASETS = {
     "Training": "replicadnn.wide.training:dataset",
     "KernelSpectrum": "replicadnn.wide.spectra:dataset",
     "Fisher": "replicadnn.wide.information:dataset",
+    "SampleFisher": "replicadnn.wide.one_sample:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -54,6 +55,7 @@ READERS = {
     "training": "replicadnn.wide.training:load_training",
     "kernel-spectrum": "replicadnn.wide.spectra:load_kernel_spectrum",
     "fisher": "replicadnn.wide.information:load_fisher",
+    "sample-fisher": "replicadnn.wide.one_sample:load_sample_fisher",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

@@ -35,6 +35,7 @@ ORDER = {
     "wide.wide_networks": ["activation"],
     "wide.kernels": ["activation"],
     "wide.fisher": ["activation"],
+    "wide.sample_fisher": ["activation"],
     "wide.kernel_spectrum": ["activation"],
 }
 
@@ -117,6 +118,7 @@ COMMANDS = {
     "jacobian": "wide.jacobian",
     "kernels": "wide.kernels",
     "fisher": "wide.fisher",
+    "sample-fisher": "wide.sample_fisher",
     "kernel-spectrum": "wide.kernel_spectrum",
 }
 #: What stands for 4 where an option is required and is no number.

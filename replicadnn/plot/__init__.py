@@ -35,6 +35,7 @@ from replicadnn.plot.relaxation import (
     save_overlaps,
     save_relaxation,
 )
+from replicadnn.plot.sample_fisher import sample_fisher, save_sample_fisher
 from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
 from replicadnn.plot.training import save_training, training
@@ -74,6 +75,7 @@ __all__ = [
     "relaxation",
     "relaxation_figure",
     "replicon",
+    "sample_fisher",
     "save_capacity",
     "save_complexity",
     "save_diagram",
@@ -91,6 +93,7 @@ __all__ = [
     "save_profile",
     "save_propagation",
     "save_relaxation",
+    "save_sample_fisher",
     "save_stability",
     "save_training",
     "save_transitions",

@@ -17,7 +17,8 @@ from replicadnn.plot.style import line_of, save_figure, sequence, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from replicadnn.wide import KernelSpectrum
+    from replicadnn.types import FloatArray
+    from replicadnn.wide import KernelSpectrum, Spectrum
 
 #: Bins of drawn networks, and the part of the upper edge below which nothing is drawn.
 _BINS, _LEAST = 24, 1e-3
@@ -60,10 +61,11 @@ def kernel_spectrum(
             base: dict[str, Any] = {
                 "color": colour, "linestyle": line_of(place), "label": names.label(place) or "_one",
             }  # fmt: skip
-            _draw(ax, results[place], marker, base | own[place])
+            one = results[place]
+            _draw_law(ax, one.spectrum, one.eigenvalues, marker, base | own[place])
         ax.set_xscale("log")
         top = max(one.spectrum.edges[1] for one in results)
-        ax.set_xlim(0.8 * min(_low(one) for one in results), 1.3 * top)
+        ax.set_xlim(0.8 * min(_low(one.spectrum) for one in results), 1.3 * top)
         ax.set_ylim(bottom=0.0)
         ax.set_xlabel(r"eigenvalue  $\lambda$")
         ax.set_ylabel(r"density of  $\ln \lambda$")
@@ -73,20 +75,25 @@ def kernel_spectrum(
     return ax
 
 
-def _low(one: KernelSpectrum) -> float:
-    return max(one.spectrum.edges[0], _LEAST * one.spectrum.edges[1])
+def _low(law: Spectrum) -> float:
+    return max(law.edges[0], _LEAST * law.edges[1])
 
 
-def _draw(ax: Axes, one: KernelSpectrum, marker: str, look: dict[str, Any]) -> None:
-    law = one.spectrum
-    ax.plot(law.x, law.log_density, **look)
-    for edge in law.edges:
-        if edge > 0.0:
-            ax.axvline(edge, color=look["color"], linestyle="--", linewidth=0.6)
-    if one.networks:
-        cuts = np.geomspace(_low(one), law.edges[1], _BINS + 1)
-        counts = np.array([np.histogram(values, cuts)[0] for values in one.eigenvalues])
-        height = counts / one.n / np.diff(np.log(cuts))
+def _draw_law(
+    ax: Axes, law: Spectrum, values: FloatArray, marker: str, look: dict[str, Any]
+) -> None:
+    """A law by density of ln(lambda), its edges, and eigenvalues (networks, n) in bins."""
+    for k, (low, high) in enumerate(law.bands):
+        inside = (law.x >= low) & (law.x <= high)
+        own = {"label": "_band"} if k else {}
+        ax.plot(law.x[inside], law.log_density[inside], **look | own)
+        for edge in (low, high):
+            if edge > 0.0:
+                ax.axvline(edge, color=look["color"], linestyle="--", linewidth=0.6)
+    if len(values):
+        cuts = np.geomspace(_low(law), law.edges[1], _BINS + 1)
+        counts = np.array([np.histogram(one, cuts)[0] for one in values])
+        height = counts / values.shape[1] / np.diff(np.log(cuts))
         error = height.std(axis=0, ddof=1) / np.sqrt(len(height)) if len(height) > 1 else 0.0
         middle, there = np.sqrt(cuts[1:] * cuts[:-1]), counts.sum(axis=0) > 0
         bars = np.broadcast_to(error, middle.shape)[there]

@@ -9,6 +9,7 @@ Imported on first use; nothing here is compiled.
 * `kernels` - Gaussian process and tangent kernels of inputs; `Kernels`, `Training`
 * `kernel_spectrum` - spectra of the kernels at width ~ number of inputs; `KernelSpectrum`
 * `fisher` - eigenvalues of the Fisher information, stable learning rates; `Fisher`
+* `sample_fisher` - the same of one sample, as many outputs as neurons; `SampleFisher`
 * `Activation` - an activation of one's own; `activation` - a built-in one by its name
 """
 
@@ -34,6 +35,8 @@ _PUBLIC = {
     "Training": "replicadnn.wide.training",
     "fisher": "replicadnn.wide.information",
     "Fisher": "replicadnn.wide.information",
+    "sample_fisher": "replicadnn.wide.one_sample",
+    "SampleFisher": "replicadnn.wide.one_sample",
     "kernel_spectrum": "replicadnn.wide.spectra",
     "KernelSpectrum": "replicadnn.wide.spectra",
 }
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
     from replicadnn.wide.information import fisher as fisher
     from replicadnn.wide.networks import Networks as Networks
     from replicadnn.wide.networks import wide_networks as wide_networks
+    from replicadnn.wide.one_sample import SampleFisher as SampleFisher
+    from replicadnn.wide.one_sample import sample_fisher as sample_fisher
     from replicadnn.wide.phases import PhaseDiagram as PhaseDiagram
     from replicadnn.wide.phases import phase_diagram as phase_diagram
     from replicadnn.wide.signals import Propagation as Propagation

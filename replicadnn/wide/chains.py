@@ -50,11 +50,17 @@ def affine(shift: float, scale: float) -> Step:
 
 def wishart(gamma: float) -> Step:
     """X -> X^{1/2} G^T G X^{1/2}/d, G (d, n) Gaussian, gamma = n/d: z -> z (1 + gamma m)."""
+    return multiply(lambda m: (1.0 + gamma * m, gamma + 0.0 * m))
+
+
+def multiply(factor: Callable[[Any], tuple[Any, Any]]) -> Step:
+    """A free product: z -> z k(m), G -> (1 + m)/z; ``factor``: m -> k = 1/S(m), dk/dm."""
 
     def step(p: Pair) -> Pair:
         m, dm = p.z * p.G - 1.0, p.dz * p.G + p.z * p.dG
-        k, dk = 1.0 + gamma * m, gamma * dm
-        return _times(p, m, dm, k, dk)
+        k, slope = factor(m)
+        z, dz = p.z * k, p.dz * k + p.z * slope * dm
+        return Pair(z, dz, (1.0 + m) / z, (dm - (1.0 + m) * dz / z) / z)
 
     return step
 
@@ -69,12 +75,6 @@ def projection(p: float) -> Step:
         return Pair(z, dz, product / z, (dproduct - product * dz / z) / z)
 
     return step
-
-
-def _times(p: Pair, m: ComplexArray, dm: ComplexArray, k: ComplexArray, dk: ComplexArray) -> Pair:
-    """z -> z k(m), G -> (1 + m)/z."""
-    z, dz = p.z * k, p.dz * k + p.z * dk
-    return Pair(z, dz, (1.0 + m) / z, (dm - (1.0 + m) * dz / z) / z)
 
 
 class Chain(NamedTuple):
@@ -121,9 +121,9 @@ class Chain(NamedTuple):
         ends.sort(key=lambda one: one[0])
         return [(low, high) for (low, first), (high, last) in pairwise(ends) if first > 0 > last]
 
-    def turn(self, side: float) -> float | None:
+    def turn(self, side: float, points: int = _POINTS) -> float | None:
         """z at the first dz/dw = 0 from w = side inf; None: none before the start of the chain."""
-        away = self.at * np.geomspace(_FAR, _CLOSE, _POINTS)
+        away = self.at * np.geomspace(_FAR, _CLOSE, points)
         w = self.at + side * away
         with np.errstate(all="ignore"):  # atoms are poles of G
             slope = np.real(self(w).dz)

@@ -383,7 +383,7 @@ def _theory(phi: Activation, asked: dict[str, Any]) -> Fisher:
 def _edges(
     phi: Activation, w: float, through: Kernel, tops: FloatArray, hats: FloatArray, ratio: float
 ) -> tuple[float, float]:
-    """Edges of the dual matrix of a centred network, over M/N (docs/wide.md, eq. 35)."""
+    """Edges of the dual matrix of a centred network, over M/N (docs/wide.md, eq. 36)."""
     q = through.nngp[:-1, 0]
     slopes = phi.slope_product(q, q, np.zeros(q.shape))  # (E phi')^2
     pairs = np.append(np.cumprod((w * slopes)[::-1])[::-1], 1.0)

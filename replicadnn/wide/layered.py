@@ -1,7 +1,7 @@
 """The law of r + sum_l q_l X_l^T X_l, X_l the layers of one random network of n inputs.
 
 Columns of X_l are phi of Gaussians whose covariance is (1 - b_l^2) + b_l^2 X_{l-1}^T X_{l-1}, rows
-are independent, gamma_l = n/d_l (Fan and Wang 2020, arXiv:2005.11879; docs/wide.md, eqs. 33 to 35).
+are independent, gamma_l = n/d_l (Fan and Wang 2020, arXiv:2005.11879; docs/wide.md, eqs. 34 to 36).
 With s_1..s_L unknown and, at level l, Z_l = r - z + sum_{k > l} (1 - b_k^2)/s_k and
 zeta_l = q_l + b_{l+1}^2/s_{l+1} (zeta_L = q_L),
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.fft import dct
 from scipy.optimize import brentq
 
 from replicadnn.results import ResultBase
@@ -202,8 +203,7 @@ def _above_by_angle(found: Spectrum, x: float) -> float:
         elif x < edges[1]:
             n, at = weights.size, _angle(edges, x)
             k = np.arange(1.0, n)
-            t = (np.arange(float(n)) + 0.5) * math.pi / n
-            series = 2.0 / math.pi * np.cos(np.outer(k, t)) @ weights
+            series = dct(weights)[1:] / math.pi
             mass += float(np.sum(weights)) * at / math.pi + float(series / k @ np.sin(k * at))
     return mass
 

@@ -110,7 +110,7 @@ class Kernels(Answer, Labelled):
 
             f_t = f_0 - Theta Theta_XX^{-1} (1 - (1 - eta Theta_XX/N)^t) (f_0 - y)
 
-        (docs/wide.md, eqs. 36 and 37) on the loss sum (f - y)^2/(2N) of the first N inputs, in the
+        (docs/wide.md, eqs. 37 and 38) on the loss sum (f - y)^2/(2N) of the first N inputs, in the
         limit of infinite width, where the kernel does not move.
 
         Parameters
@@ -148,7 +148,7 @@ class Kernels(Answer, Labelled):
         """Mean and variance of the outputs on the inputs behind the first N, after training.
 
         kernel="ntk": gradient descent of all layers to the end, over networks (docs/wide.md,
-        eq. 38); "nngp": Bayesian posterior, noise of variance ``ridge`` (eq. 39).
+        eq. 39); "nngp": Bayesian posterior, noise of variance ``ridge`` (eq. 40).
 
         Raises
         ------

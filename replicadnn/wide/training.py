@@ -1,7 +1,7 @@
 """Training in the regime of the tangent kernel: curves, and posteriors at their end.
 
 With Theta_XX = U diag(w) U^T of the N training inputs, everything follows from the matrices
-A_t = Theta_{.X} U diag(g_t) U^T, g_t = (1 - (1 - eta w/N)^t)/w (docs/wide.md, eqs. 36 to 39).
+A_t = Theta_{.X} U diag(g_t) U^T, g_t = (1 - (1 - eta w/N)^t)/w (docs/wide.md, eqs. 37 to 40).
 """
 
 from __future__ import annotations
