@@ -212,7 +212,7 @@ def sample_fisher(
     Those of the dual matrix, at the fixed point, for M -> infinity (docs/wide.md, section 8;
     Hayase and Karakida 2020, arXiv:2006.07814):
 
-        H_1 = q,    H_{l+1} = q + W^{l+1} D^l H_l D^l W^{l+1 T},    q = |x|^2/M
+        H_1 = q,    H_{l+1} = q + W^{l+1} D^l H_l D^l W^{l+1 T},    q = x.x/M
 
     Parameters
     ----------
