@@ -216,6 +216,8 @@ def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 MISTAKES = {
+    "--activation relu --L 1000 --sigma-w2 50": "L = 1000: at most 108 at these variances",
+    "--activation tanh --L 1000 --sigma-w2 20": "L = 1000: fewer layers at these variances",
     "--activation sign": "activation = 'sign': one with gradients",
     "--activation tanh --L 1": "L = 1: a whole number from 2 to 1000",
     "--activation tanh --loss hinge": "loss = 'hinge': one of squared, cross-entropy",

@@ -280,6 +280,7 @@ def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 MISTAKES = {
+    "--sigma-w2 0.01 --L 300": "L = 300: at most 75 at these variances: q leaves the floats",
     "--sigma-w2 0": "sigma_w2 = 0.0: a variance, above 0",
     "--sigma-w2 1 --c0 2": "c0 = 2.0: a correlation from -1 to 1",
     "--sigma-w2 1 --L 0": "L = 0: a whole number from 1 to 1000",
@@ -295,7 +296,13 @@ def test_mistakes_are_one_line(words: str, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_mistakes_in_python() -> None:
-    for inputs, c0 in (([[1.0], [0.0]], None), ([1.0, 2.0], None), ([[1.0]], 0.5), ("x", None)):
+    for inputs, c0 in (
+        ([[1.0], [0.0]], None),
+        ([[1e8], [1.0]], None),
+        ([1.0, 2.0], None),
+        ([[1.0]], 0.5),
+        ("x", None),
+    ):
         with pytest.raises(rd.InputError):
             rd.wide.kernels("relu", sigma_w2=2.0, inputs=inputs, c0=c0)
     pairs = rd.wide.kernels("relu", sigma_w2=2.0)

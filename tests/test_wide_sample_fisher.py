@@ -96,6 +96,18 @@ def test_two_layers_in_closed_form() -> None:
     assert law.density[inside] == pytest.approx(exact[inside], rel=1e-9)
 
 
+def test_two_atoms_and_deep_contraction() -> None:
+    """L = 2, orthogonal relu: V and 3 V, half each; sigma_w2 = 1/2: twenty layers, mass 1."""
+    found = rd.wide.sample_fisher("relu", L=2, init="orthogonal")
+    assert found.spectrum is not None
+    assert found.spectrum.atoms == ((0.5, 0.5), (1.5, 0.5))
+    assert found.spectrum.mass_error == 0.0
+    deep = rd.wide.sample_fisher("linear", sigma_w2=0.5, sigma_b2=0.1, L=20).spectrum
+    assert deep is not None
+    assert abs(deep.mass_error) < 1e-11
+    assert deep.mean == pytest.approx(0.4 * (1.0 - 0.5**20), rel=1e-11)
+
+
 def test_bands_are_those_of_a_projected_law() -> None:
     """P (q + w P' ) P by a large matrix: two bands' masses, and nothing in the gap."""
     p, norm, w = 0.9, 1.0, 1.0

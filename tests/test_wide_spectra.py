@@ -156,8 +156,23 @@ def test_drawn_networks_fill_the_bins(name: str, gamma: tuple[float, ...], kerne
     assert found.eigenvalues[:, -1].mean() == pytest.approx(law.edges[1], rel=0.08)
 
 
-def test_a_gap_inside_is_told() -> None:
-    """Fewer input entries than inputs: mass is missing, and the message says so."""
+def test_two_bands() -> None:
+    """n far above the input entries: 99 of 100 directions near 1 - b^2, the others near 100 b^2."""
+    found = rd.wide.kernel_spectrum("erf", gamma=[100.0, 0.01], kernel="conjugate")
+    law = found.spectrum
+    assert len(law.bands) == 2
+    (low, high), (_, end) = law.bands[0], law.bands[1]
+    assert end < 0.2 < 50.0 < low < high
+    assert law.above(1.0) == pytest.approx(0.01, abs=1e-12)
+    assert law.mean == pytest.approx(1.0, rel=1e-11)
+    variance = found.slope**2 * 100.0 + 0.01
+    assert law.variance == pytest.approx(variance, rel=1e-10)
+    assert law.quantile(0.005) > low
+    assert law.quantile(0.5) < end
+
+
+def test_missing_mass_is_told() -> None:
+    """Linear layers: the density has another power at 0, and the message says so."""
     found = rd.wide.kernel_spectrum("linear", gamma=[1.0, 1.0, 1.0], kernel="conjugate")
     assert not found.converged
     assert "another power than -1/2 at 0" in found.message
@@ -185,7 +200,7 @@ def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 MISTAKES = {
-    "--gamma 1": "gamma = '1 numbers': 2 to 21, inputs first",
+    "--gamma 1": "gamma = '1 numbers': 2 to 11, inputs first",
     "--gamma 1,0": "gamma = 0.0: numbers from 0.01 to 100",
     "--kernel nngp": "kernel = 'nngp': one of ntk, conjugate",
     "--activation sign": "kernel = 'ntk': conjugate for sign",

@@ -21,6 +21,8 @@ from replicadnn.wide.bands import ComplexArray, descend
 _POINTS, _FAR, _CLOSE = 1200, 1e6, 1e-12
 #: Points on which gaps between bands are sought, on either side of the start.
 _FINE = 6000
+#: How often dips of the slope are looked at more closely, and with how many points.
+_DIPS, _BETWEEN = 3, 40
 
 
 class Pair(NamedTuple):
@@ -89,6 +91,13 @@ class Chain(NamedTuple):
             found = step(found)
         return found
 
+    def far(self) -> tuple[float, float]:
+        """a and b of z = a + b w + O(1/w), far from the start."""
+        w = 1e9 * self.at * np.ones(1)
+        z, dz, _, _ = self(w)
+        b = float(np.real(dz[0]))
+        return float(np.real(z[0])) - b * float(w[0]), b
+
     def slope(self, w: FloatArray) -> FloatArray:
         """The smallest dz/dw of all steps at real w; nan is 0.
 
@@ -104,8 +113,19 @@ class Chain(NamedTuple):
 
     def bands(self) -> list[tuple[float, float]]:
         """Where the density lies, rising: what is between the images of the real w that rise."""
-        away = self.at * np.geomspace(_CLOSE, _FAR, _FINE)
+        away = self.at * np.geomspace(_CLOSE, _FAR / min(self.far()[1], 1.0), _FINE)
         w = np.concatenate([self.at - away[::-1], self.at + away])
+        for _ in range(_DIPS):  # narrow bands are seen as dips before they are resolved
+            least = self.slope(w)
+            middle = least[1:-1]
+            dips = (
+                np.flatnonzero(
+                    (middle > 0.0) & (middle < least[:-2]) & (middle < least[2:]) & (middle < 0.999)
+                )
+                + 1
+            )
+            inner = np.linspace(w[dips - 1], w[dips + 1], _BETWEEN, axis=1).ravel()
+            w = np.unique(np.concatenate([w, inner]))
         rises = self.slope(w) > 0.0
         change = np.flatnonzero(rises[1:] != rises[:-1])
         good, bad = (
@@ -117,13 +137,15 @@ class Chain(NamedTuple):
             good, bad = np.where(up, middle, good), np.where(up, bad, middle)
         with np.errstate(all="ignore"):
             z = np.real(self(good).z)
-        ends = list(zip(z, np.where(rises[change], 1, -1), strict=True))  # 1: rising w ends here
+        ends = list(
+            zip(z.tolist(), np.where(rises[change], 1, -1), strict=True)
+        )  # 1: rising w ends here
         ends.sort(key=lambda one: one[0])
         return [(low, high) for (low, first), (high, last) in pairwise(ends) if first > 0 > last]
 
     def turn(self, side: float, points: int = _POINTS) -> float | None:
         """z at the first dz/dw = 0 from w = side inf; None: none before the start of the chain."""
-        away = self.at * np.geomspace(_FAR, _CLOSE, points)
+        away = self.at * np.geomspace(_FAR / min(self.far()[1], 1.0), _CLOSE, points)
         w = self.at + side * away
         with np.errstate(all="ignore"):  # atoms are poles of G
             slope = np.real(self(w).dz)
@@ -149,10 +171,14 @@ class Chain(NamedTuple):
         return float(np.real(at(float(t)).z[0]))
 
     def density(self, x: FloatArray, height: float) -> tuple[FloatArray, float]:
-        """rho = -Im G/pi at z(w) = x, and the largest relative residual."""
+        """rho = -Im G/pi at z(w) = x, and the largest relative residual.
+
+        Followed down from z = x + i height, where w = (z - a)/b nearly.
+        """
+        a, b = self.far()
 
         def solve(z: ComplexArray, w: ComplexArray | None) -> ComplexArray:
-            w = z if w is None else w
+            w = (z - a) / b if w is None else w
             close = 1e-14 if np.all(z.imag == 0.0) else 1e-6
             last = math.inf
             for _ in range(60):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn import interrupt
+from replicadnn.errors import InputError
 from replicadnn.types import FloatArray
 from replicadnn.wide.activations import Activation
 
@@ -15,6 +16,8 @@ IntArray = NDArray[np.int_]
 
 #: Variances that agree to this are one: their pairs are followed by 1 - c.
 _ONE = 1e-13
+#: Variances that a float and its square can hold.
+_LEAST, _MOST = 1e-150, 1e150
 
 
 class Pairs(NamedTuple):
@@ -79,8 +82,10 @@ def follow(phi: Activation, sigma_w2: float, sigma_b2: float, L: int, pairs: Pai
     nngp, slopes = [k], []
     level = bool(np.all(qa == qb))
     gap = scale / qa if level else _gap(k, qa, qb, same)
-    for _ in range(L - 1):
+    for l in range(1, L):
         interrupt.check()
+        if not (np.min(qa) > _LEAST and np.max(qa) < _MOST and np.min(qb) > _LEAST):
+            raise InputError("L", L, f"at most {l} at these variances: q leaves the floats")
         slopes.append(_slopes(phi, sigma_w2, qa, qb, gap))
         if level:
             q = _single(phi, sigma_w2, sigma_b2, qa)

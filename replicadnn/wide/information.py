@@ -45,6 +45,8 @@ _SCALARS = {
 }
 #: What `Fisher.measured` knows.
 MEASURED = ("mean", "second_moment", "lambda_max", "bulk", "lower", "subtracted_max")
+#: Largest squared gradient whose square a float can hold.
+_FLOATS = 1e150
 #: kappa_2 below this part of kappa_1 is 0.
 _NOTHING = 1e-13
 _MAX_DEPTH, _MAX_OUTPUTS = 1000, 1000
@@ -352,7 +354,10 @@ def _theory(phi: Activation, asked: dict[str, Any]) -> Fisher:
     softmax = asked["loss"] is Loss.CROSS_ENTROPY
     through = follow(phi, w, b, L, Pairs(np.ones(2), np.ones(2), np.array([0.0, 1.0])))
     slopes = np.vstack([through.slopes, np.ones(2)])
-    tops: FloatArray = np.cumprod(slopes[::-1], axis=0, dtype=float)[::-1]
+    with np.errstate(over="ignore"):
+        tops: FloatArray = np.cumprod(slopes[::-1], axis=0, dtype=float)[::-1]
+    if not np.max(tops) < _FLOATS:
+        raise InputError("L", L, "fewer layers at these variances: gradients leave the floats")
     hats = (through.nngp - b) / w
     hats[0] = 1.0, 0.0
     alpha = L - 1

@@ -134,21 +134,15 @@ class Layered:
 
     def _jacobian(self, s: Array, z: Array, f: Array) -> Array:
         """d miss/ds by differences, (..., L, L); good enough for Newton's steps."""
-        columns = []
-        for k in range(self.L):
-            step = np.zeros_like(s)
-            step[..., k] = 1e-7 * np.abs(s[..., k])
-            columns.append((self.miss(s + step, z) - f) / step[..., k, None])
-        return np.stack(columns, axis=-1)
+        sizes = 1e-7 * np.abs(np.moveaxis(s, -1, 0))  # (L, ...)
+        unit = np.eye(self.L).reshape(self.L, *[1] * (s.ndim - 1), self.L)
+        rows = (self.miss(s + unit * sizes[..., None], z) - f) / sizes[..., None]
+        return np.moveaxis(rows, 0, -1)
 
     def _exact(self, s: FloatArray, z: float) -> FloatArray:
         """The same for real s and z outside the spectrum, to rounding."""
-        columns = []
-        for k in range(self.L):
-            step = np.zeros(self.L, complex)
-            step[k] = 1j * _SIDE
-            columns.append(self.miss(s + step, np.asarray(complex(z))).imag / _SIDE)
-        return np.stack(columns, axis=-1)
+        rows = self.miss(s + 1j * _SIDE * np.eye(self.L), np.asarray(complex(z)))
+        return np.asarray(rows.imag.T / _SIDE)
 
     def _outside(self, z: float, s: FloatArray) -> FloatArray | None:
         """Newton's solution at a real z outside the spectrum, near ``s``; None: there is none."""

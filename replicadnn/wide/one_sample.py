@@ -329,9 +329,9 @@ def _of_pieces(chain: Chain, p: float, top: float, L: int, init: Init) -> Spectr
     isometric = 1.0 - (L - 1) * (1.0 - p) if init is Init.ORTHOGONAL else 0.0
     both = ((chain.at, 1.0 - p), (top, isometric))
     atoms = tuple(one for one in both if one[1] > 0.0)
-    if p == 1.0 and isometric:
-        return Spectrum(*(np.empty(0),) * 3, (math.nan, math.nan), atoms, 0.0, 0.0)
     bands = chain.bands()
+    if not bands or (p == 1.0 and isometric):
+        return Spectrum(*(np.empty(0),) * 3, (math.nan, math.nan), atoms, 0.0, 0.0)
     height = 20.0 * bands[-1][1]
     return between(bands, lambda x: chain.density(x, height), atoms)
 

@@ -36,7 +36,7 @@ _ERROR = 1e-8
 _HARD = 1e-12
 #: Ratios by default.
 _USUAL = (1.0, 1.0)
-_MAX_LAYERS, _MAX_INPUTS = 20, 5000
+_MAX_LAYERS, _MAX_INPUTS = 10, 5000
 _SCALARS = ("mean", "slope", "growth", "shift")
 
 
@@ -121,7 +121,7 @@ class KernelSpectrum(Answer, Labelled):
         return (
             f"the density between the edges lacks a mass of {self.spectrum.mass_error:.1e} "
             f"(residual {self.spectrum.residual:.1e}): another power than -1/2 at 0, or a gap "
-            "inside; edges and mean are exact"
+            "that was not found; edges and mean are exact"
         )
 
     def _line(self) -> Mapping[str, object]:
@@ -140,6 +140,7 @@ class KernelSpectrum(Answer, Labelled):
             | {name: getattr(self, name) for name in _SCALARS}
             | {
                 "edges": s.edges,
+                "gaps": s.gaps,
                 "atoms": [{"x": x, "mass": mass} for x, mass in s.atoms],
                 "x": s.x,
                 "density": s.density,
@@ -248,7 +249,7 @@ def kernel_spectrum(
     activation : str or Activation
         sign has the conjugate kernel only.
     gamma : array
-        n/d_l of the inputs and of 1..20 hidden layers, 0.01..100; by default 1, 1.
+        n/d_l of the inputs and of 1..10 hidden layers, 0.01..100; by default 1, 1.
     kernel : {"ntk", "conjugate"}
     n : int
         Inputs of drawn networks, 10..5000.
@@ -333,13 +334,13 @@ def _conjugate(gamma: FloatArray, b: float) -> Spectrum:
     for one in gamma[1:]:
         steps += [affine(1.0 - b, b), wishart(float(one))]
     chain = Chain(1.0, tuple(steps))
-    high, low = chain.turn(1.0), chain.turn(-1.0)
-    assert high is not None  # the norm of a Wishart matrix is finite
-    if low is None or low < _HARD * high:
-        low = 0.0
+    bands = chain.bands()
+    high = bands[-1][1]
+    if bands[0][0] < _HARD * high:
+        bands[0] = (0.0, bands[0][1])
     rank = float(np.min(1.0 / gamma)) if b == 1.0 else 1.0 / float(gamma[-1])
     atoms = ((0.0, 1.0 - rank),) if rank < 1.0 else ()
-    return between([(low, high)], lambda x: chain.density(x, 20.0 * high), atoms)
+    return between(bands, lambda x: chain.density(x, 20.0 * high), atoms)
 
 
 def _measured(

@@ -35,6 +35,8 @@ from replicadnn.wide.training import Posterior, Training, posterior, train
 
 #: Correlations by default, and the largest depth.
 _USUAL, _MAX_DEPTH = np.linspace(-1.0, 1.0, 41), 1000
+#: Least and largest ``|x|^2/M_0`` of inputs.
+_NORMS = (1e-9, 1e4)
 _TEXTS = {
     "overlap": "x_a.x_b/M_0 of the two inputs",
     "nngp": "kernel of the Gaussian process: covariance of the outputs",
@@ -354,8 +356,12 @@ def _given(
     most = math.isqrt(MAX_GRAM)
     if x.ndim != 2 or not x.size or len(x) > most or not np.all(np.isfinite(x)):
         raise InputError("inputs", x.shape, f"finite numbers, (n, M_0), at most {most} inputs")
-    if not np.all(np.any(x != 0.0, axis=1)):
-        raise InputError("inputs", "a row of zeros", "inputs with a norm above 0")
+    norms = np.mean(x**2, axis=1)
+    if not np.all((norms >= _NORMS[0]) & (norms <= _NORMS[1])):
+        wrong = norms[np.argmax(np.abs(np.log(np.maximum(norms, 1e-300))))]
+        raise InputError(
+            "inputs", f"a row of |x|^2/M_0 = {wrong:.3g}", "from {:g} to {:g}".format(*_NORMS)
+        )
     return x, x @ x.T / x.shape[1], math.nan
 
 
