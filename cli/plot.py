@@ -261,6 +261,51 @@ def jacobian(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_jacobian, [load_kind("jacobian", one) for one in file])
 
 
+@_subcommand("fisher", files=True)
+def fisher(file: tuple[str, ...], figure: Figure) -> int:
+    """Largest eigenvalues of the Fisher information against the width; several files in one."""
+    from replicadnn.plot import save_fisher
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_fisher, [load_kind("fisher", one) for one in file])
+
+
+@_subcommand("sample-fisher", files=True)
+def sample_fisher(file: tuple[str, ...], figure: Figure) -> int:
+    """Fisher information of one sample: fractions above lambda; several files in one."""
+    from replicadnn.plot import save_sample_fisher
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_sample_fisher, [load_kind("sample-fisher", one) for one in file])
+
+
+@_subcommand("kernels", files=True)
+def kernels(file: tuple[str, ...], figure: Figure) -> int:
+    """Kernels (NNGP, NTK) against the correlation of the inputs; several files in one."""
+    from replicadnn.plot import save_kernels
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_kernels, [load_kind("kernels", one) for one in file])
+
+
+@_subcommand("kernel-spectrum", files=True)
+def kernel_spectrum(file: tuple[str, ...], figure: Figure) -> int:
+    """Eigenvalues of the kernels: law, edges, drawn networks; several files in one."""
+    from replicadnn.plot import save_kernel_spectrum
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_kernel_spectrum, [load_kind("kernel-spectrum", one) for one in file])
+
+
+@_subcommand("training", files=True)
+def training(file: tuple[str, ...], figure: Figure) -> int:
+    """Training and test loss in the regime of the tangent kernel; several files in one."""
+    from replicadnn.plot import save_training
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_training, [load_kind("training", one) for one in file])
+
+
 @_subcommand("natural-gradient")
 def natural_gradient(file: str, figure: Figure) -> int:
     """Training loss after the steps, and distance of the test outputs, against the width."""

@@ -33,6 +33,11 @@ DATASETS = {
     "Jacobian": "replicadnn.wide.singular:dataset",
     "NaturalGradient": "replicadnn.wide.natural:dataset",
     "Networks": "replicadnn.wide.networks:dataset",
+    "Kernels": "replicadnn.wide.tangent:dataset",
+    "Training": "replicadnn.wide.training:dataset",
+    "KernelSpectrum": "replicadnn.wide.spectra:dataset",
+    "Fisher": "replicadnn.wide.information:dataset",
+    "SampleFisher": "replicadnn.wide.one_sample:dataset",
     "LearningCurve": "replicadnn.curves.curve:dataset",
 }
 #: Kind of a file -> function (path) -> result.
@@ -49,6 +54,11 @@ READERS = {
     "jacobian": "replicadnn.wide.singular:load_jacobian",
     "natural-gradient": "replicadnn.wide.natural:load_natural_gradient",
     "wide-networks": "replicadnn.wide.networks:load_networks",
+    "kernels": "replicadnn.wide.tangent:load_kernels",
+    "training": "replicadnn.wide.training:load_training",
+    "kernel-spectrum": "replicadnn.wide.spectra:load_kernel_spectrum",
+    "fisher": "replicadnn.wide.information:load_fisher",
+    "sample-fisher": "replicadnn.wide.one_sample:load_sample_fisher",
     "learning-curve": "replicadnn.curves.curve:load_learning_curve",
 }
 #: What reads the store of a sweep, of whatever kind.

@@ -34,6 +34,10 @@ ORDER = {
     "wide.jacobian": ["activation"],
     "wide.natural_gradient": ["activation"],
     "wide.wide_networks": ["activation"],
+    "wide.kernels": ["activation"],
+    "wide.fisher": ["activation"],
+    "wide.sample_fisher": ["activation"],
+    "wide.kernel_spectrum": ["activation"],
     "curves.learning_curve": ["gamma"],
 }
 
@@ -114,6 +118,10 @@ COMMANDS = {
     "propagate": "wide.propagation",
     "phase-diagram": "wide.phase_diagram",
     "jacobian": "wide.jacobian",
+    "kernels": "wide.kernels",
+    "fisher": "wide.fisher",
+    "sample-fisher": "wide.sample_fisher",
+    "kernel-spectrum": "wide.kernel_spectrum",
     "natural-gradient": "wide.natural_gradient",
     "learning-curve": "curves.learning_curve",
 }

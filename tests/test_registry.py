@@ -34,6 +34,11 @@ RESULTS: dict[str, Callable[[], Any]] = {
         "erf", sigma_w2=2.0, N=3, M0=4, M=[5, 9], T=2, networks=2
     ),
     "Networks": lambda: rd.wide.wide_networks("sign", sigma_w2=1.0, L=2, M=9, networks=2),
+    "Kernels": lambda: rd.wide.kernels("relu", sigma_w2=2.0, inputs=[[1, 0], [1, 1]], networks=2),
+    "Training": lambda: rd.wide.kernels("erf", sigma_w2=2.0, inputs=[[1, 0], [1, 1]]).train(1, t=1),
+    "KernelSpectrum": lambda: rd.wide.kernel_spectrum("erf", n=10, networks=2),
+    "SampleFisher": lambda: rd.wide.sample_fisher("relu", L=2, M=9, networks=2),
+    "Fisher": lambda: rd.wide.fisher("relu", sigma_w2=2.0, M=9, N=5, C=2, networks=2),
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
 }
 

@@ -6,6 +6,7 @@ The modules of the solvers are imported where they are needed, so that a figure 
 from replicadnn.plot.capacity import capacity, save_capacity
 from replicadnn.plot.complexity import complexity, save_complexity
 from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
+from replicadnn.plot.fisher import fisher, fisher_eigenvalues, fisher_figure, save_fisher
 from replicadnn.plot.gaps import gaps, gaps_figure, save_gaps
 from replicadnn.plot.generalisation import (
     error_against_alpha,
@@ -14,6 +15,8 @@ from replicadnn.plot.generalisation import (
     save_generalisation,
 )
 from replicadnn.plot.jacobian import jacobian, save_jacobian
+from replicadnn.plot.kernel_spectrum import kernel_spectrum, save_kernel_spectrum
+from replicadnn.plot.kernels import kernels, kernels_figure, save_kernels
 from replicadnn.plot.learning_curve import (
     learning_curve,
     learning_curve_figure,
@@ -42,8 +45,10 @@ from replicadnn.plot.relaxation import (
     save_overlaps,
     save_relaxation,
 )
+from replicadnn.plot.sample_fisher import sample_fisher, save_sample_fisher
 from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.training import save_training, training
 from replicadnn.plot.transitions import save_transitions, thickness, transitions, transitions_figure
 from replicadnn.plot.tree import save_tree, tree, tree_figure
 
@@ -57,10 +62,16 @@ __all__ = [
     "distribution_figure",
     "error_against_alpha",
     "error_against_depth",
+    "fisher",
+    "fisher_eigenvalues",
+    "fisher_figure",
     "gaps",
     "gaps_figure",
     "generalisation_figure",
     "jacobian",
+    "kernel_spectrum",
+    "kernels",
+    "kernels_figure",
     "learning_curve",
     "learning_curve_figure",
     "natural_gradient",
@@ -78,14 +89,18 @@ __all__ = [
     "relaxation",
     "relaxation_figure",
     "replicon",
+    "sample_fisher",
     "save_capacity",
     "save_complexity",
     "save_diagram",
     "save_distribution",
     "save_figure",
+    "save_fisher",
     "save_gaps",
     "save_generalisation",
     "save_jacobian",
+    "save_kernel_spectrum",
+    "save_kernels",
     "save_learning_curve",
     "save_natural_gradient",
     "save_overlaps",
@@ -94,11 +109,14 @@ __all__ = [
     "save_profile",
     "save_propagation",
     "save_relaxation",
+    "save_sample_fisher",
     "save_stability",
+    "save_training",
     "save_transitions",
     "save_tree",
     "style",
     "thickness",
+    "training",
     "transitions",
     "transitions_figure",
     "tree",

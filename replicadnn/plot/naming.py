@@ -20,21 +20,24 @@ Facts: TypeAlias = Mapping[str, Any]
 
 #: How a fact is written, in the order of titles and labels.
 _WORDS = {
-    "activation": "{}", "init": "{} weights", "sigma_w2": r"$\sigma_w^2 = {}$",
+    "activation": "{}", "kernel": "{} kernel", "gamma": r"$\gamma = {}$",
+    "init": "{} weights", "sigma_w2": r"$\sigma_w^2 = {}$",
     "sigma_b2": r"$\sigma_b^2 = {}$", "q0": r"$\hat q^0 = {}$", "c0": r"$c^0 = {}$",
+    "C": "$C = {}$", "loss": "{} loss",
     "scenario": "{}", "ansatz": "{}", "closure": "closure {}", "sampler": "{} sampler",
     "L": "$L = {}$", "layer": "$l = {}$", "N": "$N = {}$", "connectivity": "$c = {}$",
     "alpha": r"$\alpha = {}$", "kappa": r"$\kappa = {}$", "beta": r"$\beta = {}$",
     "graph": "{} graph", "potential": "{} potential", "noise": "noise: {}", "start": "{} start",
     "asked": "branch {}", "branch": "{} branch", "levels": "{} levels",
     "covariance": "{} covariance", "b2": r"$|b|^2 = {}$", "sigma2": r"$\sigma^2 = {}$",
-    "features": "{} features", "teacher": "{} teacher", "loss": "{} loss", "n_over_d": "$n/d = {}$",
+    "features": "{} features", "teacher": "{} teacher", "n_over_d": "$n/d = {}$",
     "ridge": "ridge {}",
 }  # fmt: skip
 #: What a title does not say where all curves have it.
 _USUAL = {
     "closure": AVERAGED, "kappa": 0.0, "beta": math.inf, "branch": "continuous", "levels": 0,
     "noise": "none", "q0": 1.0, "graph": None, "connectivity": None, "potential": "count",
+    "loss": "squared",
 }  # fmt: skip
 #: Facts of the computation, named where nothing else tells two curves apart.
 _SPARE = ("levels",)

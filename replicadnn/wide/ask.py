@@ -36,6 +36,24 @@ class Phase(enum.StrEnum):
     CHAOTIC = "chaotic"
 
 
+class Kernel(enum.StrEnum):
+    """Kernels of one network of finite width."""
+
+    #: Gram matrix of the gradients.
+    NTK = "ntk"
+    #: Gram matrix of the last hidden layer.
+    CONJUGATE = "conjugate"
+
+
+class Loss(enum.StrEnum):
+    """Losses with their Fisher information."""
+
+    #: Gaussian outputs.
+    SQUARED = "squared"
+    #: Softmax outputs.
+    CROSS_ENTROPY = "cross-entropy"
+
+
 def phase_of(chi_1: float) -> Phase:
     """By chi_1, critical within rounding (1e-12)."""
     if abs(chi_1 - 1.0) <= CRITICAL:

@@ -260,7 +260,7 @@ def natural_gradient(
         theta -> theta - eta G^{-1} J^T (f - y)/N,    A = J G^{-1} J^T/N,
         A = alpha 1:    f_t - y = (1 - alpha eta)^t (f_0 - y)
 
-    so that eta = 1/alpha needs one step, whichever the metric G (docs/wide.md, eqs. G1 to G9;
+    so that eta = 1/alpha needs one step, whichever the metric G (docs/wide.md, eqs. G1 to G8;
     Karakida and Osawa 2020, arXiv:2010.00879): exact, block-diagonal and block-tridiagonal in
     layers, k-fac, unit-wise.  Test outputs differ.
 

@@ -336,7 +336,7 @@ def _one(
     q, c = np.empty(L), np.empty(L)
     for l in range(L):
         interrupt.check()
-        weights.append(w * _weights(rng, M, asked["init"]))
+        weights.append(w * square_weights(rng, M, asked["init"]))
         bias = math.sqrt(asked["sigma_b2"]) * rng.standard_normal(M)
         h = weights[l] @ x + bias[:, None]
         fields.append(h)
@@ -358,7 +358,7 @@ def _inputs(rng: np.random.Generator, M: int, q0: float, c0: float) -> FloatArra
     return np.asarray(math.sqrt(M * q0) * np.column_stack([frame[:, 0], other]))
 
 
-def _weights(rng: np.random.Generator, M: int, init: Init) -> FloatArray:
+def square_weights(rng: np.random.Generator, M: int, init: Init) -> FloatArray:
     """M x M: Gaussian of variance 1/M, or uniformly random orthogonal."""
     g = rng.standard_normal((M, M))
     if init is Init.GAUSSIAN:

@@ -1,7 +1,7 @@
 """Natural gradient at infinite width: the factor alpha of every metric, predictions, conditions.
 
 Where the kernel A = J G^{-1} J^T/N of a metric is alpha times the identity, f - y falls by
-1 - alpha eta a step and eta = 1/alpha needs one step (docs/wide.md, eqs. G1 to G9).
+1 - alpha eta a step and eta = 1/alpha needs one step (docs/wide.md, eqs. G1 to G8).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from replicadnn.progress import Progress
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Checkpoint, origin
 from replicadnn.results import Labelled, extra
-from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
+from replicadnn.storage.tables import Plain, Table, Tables, plain
 from replicadnn.validate import choice, whole
 from replicadnn.wide.activations import Activation, activation
 from replicadnn.wide.ask import (
@@ -33,6 +33,7 @@ from replicadnn.wide.maps import fixed_variance
 from replicadnn.wide.networks import Networks, drawn_attributes, drawn_tables, wide_networks
 from replicadnn.wide.phases import critical_point
 from replicadnn.wide.spectrum import Spectrum
+from replicadnn.wide.stored import read_spectrum, spectrum_attributes, spectrum_tables
 
 #: Mass that the density may lack, and residual that it may have.
 _ERROR = 1e-8
@@ -149,29 +150,14 @@ class Jacobian(Answer, Labelled):
 
     def tables(self) -> list[Table]:
         """Nodes of the density, atoms; drawn networks, if there are any."""
-        s = self.spectrum
-        nodes = (
-            Column.of("node", np.arange(s.log_x.size), "number of the row"),
-            Column.of("log_x", s.log_x, "ln of the squared singular value"),
-            Column.of("log_density", s.log_density, "density of ln x"),
-            Column.of("weight", s.weights, "weight of the node in integrals"),
-        )
-        x, mass = np.array(s.atoms, float).reshape(-1, 2).T
-        atoms = (
-            Column.of("atom", np.arange(x.size), "number of the row"),
-            Column.of("x", x, "squared singular value"),
-            Column.of("mass", mass, "fraction of them"),
-        )
         drawn = [] if self.measured is None else drawn_tables(self.measured)
-        return [Table("density", nodes), Table("atoms", atoms), *drawn]
+        return [*spectrum_tables(self.spectrum, "squared singular value"), *drawn]
 
     def attributes(self) -> dict[str, Plain]:
         """What was asked, and the scalars."""
         names = ("activation", "L", "sigma_w2", "sigma_b2", *_SCALARS)
         found = {name: getattr(self, name) for name in names}
-        found |= {"init": str(self.init), "M": self.M, "lower_edge": self.spectrum.edges[0]}
-        found |= {"upper_edge": self.spectrum.edges[1], "residual": self.spectrum.residual}
-        found |= {"mass_error": self.spectrum.mass_error}
+        found |= {"init": str(self.init), "M": self.M} | spectrum_attributes(self.spectrum)
         if self.measured is not None:
             found |= {"q0": self.measured.q0, "c0": self.measured.c0}
             found |= drawn_attributes(self.measured)
@@ -180,20 +166,14 @@ class Jacobian(Answer, Labelled):
     @classmethod
     def read(cls, file: Tables) -> Jacobian:
         """What a file holds."""
-        a, nodes, atoms = file.attributes, file["density"], file["atoms"]
-        spectrum = Spectrum(
-            nodes["log_x"], nodes["log_density"], nodes["weight"],
-            (float(a["lower_edge"]), float(a["upper_edge"])),
-            tuple(zip(atoms["x"].tolist(), atoms["mass"].tolist(), strict=True)),
-            float(a["mass_error"]), float(a["residual"]),
-        )  # fmt: skip
+        a = file.attributes
         numbers: dict[str, Any] = {n: float(a[n]) for n in ("sigma_w2", "sigma_b2", *_SCALARS)}
         return cls(
             activation=str(a["activation"]),
             L=int(a["L"]),
             init=choice(Init, "init", a["init"]),
             M=int(a["M"]),
-            spectrum=spectrum,
+            spectrum=read_spectrum(file),
             measured=Networks.read(file) if "networks" in file.tables else None,
             **numbers,
             **origin(file),

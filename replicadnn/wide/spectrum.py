@@ -2,6 +2,7 @@
 
 The density is kept over ln x at nodes ln x_i = ln(edge) - tau_i^2, tau_i evenly spaced: square-root
 edges, and powers of x at a hard edge 0, are smooth there, and sums over the nodes are integrals.
+Between two edges (``angular``) the nodes are those of `by_angle`, as many in each band.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.fft import dct
 from scipy.optimize import brentq
 
 from replicadnn.results import ResultBase
@@ -22,7 +24,7 @@ from replicadnn.validate import real
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Spectrum(ResultBase):
-    """Density of eigenvalues x >= 0 on one interval, and atoms.
+    """Density of eigenvalues x >= 0 on one interval, or on several bands, and atoms.
 
     Attributes
     ----------
@@ -39,6 +41,10 @@ class Spectrum(ResultBase):
         Mass of continuous part and atoms minus 1.
     residual : float
         Largest violation of the equation that the density solves.
+    angular : bool
+        Nodes by angle between two edges.
+    gaps : tuple of (low, high)
+        Where there is no density between the ``edges`` (``angular`` alone), rising.
     """
 
     log_x: FloatArray
@@ -48,6 +54,14 @@ class Spectrum(ResultBase):
     atoms: tuple[tuple[float, float], ...]
     mass_error: float
     residual: float
+    angular: bool = False
+    gaps: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def bands(self) -> tuple[tuple[float, float], ...]:
+        """Where the density lies, the highest first."""
+        ends = [self.edges[0], *(end for gap in self.gaps for end in gap), self.edges[1]]
+        return tuple(zip(ends[::2], ends[1::2], strict=True))[::-1]
 
     @property
     def x(self) -> FloatArray:
@@ -91,6 +105,8 @@ class Spectrum(ResultBase):
             return 1.0
         if x <= self.edges[0]:
             return float(atoms + np.sum(self.weights))
+        if self.angular:
+            return float(atoms + _above_by_angle(self, x))
         tau = math.sqrt(math.log(self.edges[1] / x))
         return float(atoms + _cumulative(self)(min(tau, math.sqrt(self._depth))))
 
@@ -110,6 +126,11 @@ class Spectrum(ResultBase):
         if not self.log_x.size:
             return self.top
         rest = mass - sum(weight for place, weight in self.atoms if place >= self.edges[1])
+        if self.angular:
+            low, high = self.edges
+            if self.above(math.nextafter(low, high)) <= mass:
+                return low
+            return float(brentq(lambda x: self.above(x) - mass, low, high, xtol=1e-300, rtol=1e-14))
         total = _cumulative(self)
         deepest = math.sqrt(self._depth)
         if rest >= float(total(deepest)):
@@ -138,6 +159,53 @@ class Spectrum(ResultBase):
             {"x": x, "density": rho, "weight": w}
             for x, rho, w in zip(self.x, self.density, self.weights, strict=True)
         ] or [self._line()]
+
+
+def by_angle(t: FloatArray, edges: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    """x(t) between two edges, falling with t from 0 to pi, and -dx/dt.
+
+    x, or ln x where the edges are of different size, is middle + half cos t: square-root edges, and
+    an inverse square root at 0, are smooth in t.
+    """
+    low, high = edges
+    cosine = np.cos(0.5 * t) ** 2  # (1 + cos t)/2, without cancellation near pi
+    if _far_apart(edges):
+        span = math.log(high / low)
+        x = low * np.exp(span * cosine)
+        return np.asarray(x), np.asarray(0.5 * span * np.sin(t) * x)
+    return np.asarray(low + (high - low) * cosine), np.asarray(0.5 * (high - low) * np.sin(t))
+
+
+def _far_apart(edges: tuple[float, float]) -> bool:
+    return 0.0 < edges[0] < 0.1 * edges[1]
+
+
+def _angle(edges: tuple[float, float], x: float) -> float:
+    """The angle of a point between the edges, 0 above them and pi below."""
+    low, high = edges
+    share = (x - low) / (high - low)
+    if _far_apart(edges) and x > 0.0:
+        share = math.log(x / low) / math.log(high / low)
+    return 2.0 * math.acos(math.sqrt(min(max(share, 0.0), 1.0)))
+
+
+def _above_by_angle(found: Spectrum, x: float) -> float:
+    """Continuous mass above x: the integral of a cosine series in each band that reaches above x.
+
+    weights_i = f(t_i) pi/n, t_i = (i - 1/2) pi/n, and f is even about both edges.
+    """
+    mass = 0.0
+    for edges, weights in zip(
+        found.bands, np.split(found.weights, len(found.gaps) + 1), strict=True
+    ):
+        if x <= edges[0]:
+            mass += float(np.sum(weights))
+        elif x < edges[1]:
+            n, at = weights.size, _angle(edges, x)
+            k = np.arange(1.0, n)
+            series = dct(weights)[1:] / math.pi
+            mass += float(np.sum(weights)) * at / math.pi + float(series / k @ np.sin(k * at))
+    return mass
 
 
 def _cumulative(found: Spectrum) -> Callable[[float], float]:
