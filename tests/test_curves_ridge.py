@@ -242,6 +242,18 @@ def test_search_finds_the_closed_form_where_b_is_isotropic() -> None:
     np.testing.assert_allclose(found.optimal_ridge, [0.09, 2.1], rtol=1e-14)
 
 
+def test_the_optimal_ridge_of_eigenvalues_far_apart() -> None:
+    """Beside an eigenvalue of 1e10 that is always learned: that of the small one alone."""
+    law = Covariance([1e10, 1e-8], signal=[0, 1])
+    found = learning_curve([0.5, 3.0], covariance=law, sigma2=1e-9, ridge="optimal")
+    assert found.ridge[0] == pytest.approx(0.25e-9, rel=1e-6)  # (7) with the small features alone
+    assert found.risk[1] == pytest.approx(1e-8, rel=1e-6)  # more large features than patterns
+    for k, gamma in enumerate((0.5, 3.0)):
+        for lam in np.geomspace(1e-13, 1e3, 60):
+            at = learning_curve(gamma, covariance=law, sigma2=1e-9, ridge=lam)
+            assert at.risk[0] >= found.risk[k] * (1 - 1e-12)
+
+
 def test_the_optimal_ridge_may_be_negative() -> None:
     """The 980 flat directions of benign overfitting are a ridge that is too large."""
     law = Covariance([1.0, 100.0 / 980.0], weights=[20, 980], signal=[1, 0])

@@ -24,7 +24,7 @@ from replicadnn.curves.covariance import Covariance
 from replicadnn.curves.features import TOLERANCE, Features
 from replicadnn.curves.least_squares import LeastSquares
 from replicadnn.curves.samples import Plan, Samples, samples_asked
-from replicadnn.progress import Progress
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, same_settings, settings
 from replicadnn.questions.schema import Answer, Checkpoint, origin
 from replicadnn.results import Labelled, extra
@@ -221,7 +221,8 @@ def learning_curve(
     checkpoint : callable, optional
         Called after every data set with a function that returns the result so far.
     progress : True or callable, optional
-        True for a bar, or a function called with (data sets done, data sets in all).
+        True for a bar, or a function called with (data sets done, data sets in all); without data
+        sets, of points.
 
     Raises
     ------
@@ -248,10 +249,9 @@ def learning_curve(
     axis, lam = gammas(gamma), ridge_of(ridge, kind)
     count, word = samples_asked(samples), OPTIMAL if lam is None else lam
     asked = settings(model=str(kind), gamma=axis.tolist(), **problem.settings(), ridge=word)
-    rows = [row_of(problem, float(one), lam) for one in axis]
+    columns = _columns(problem, axis, lam, None if count else progress)
     theory = LearningCurve(
-        kind, problem, word, axis,
-        {name: np.array([row[name] for row in rows]) for name in problem.COLUMNS},
+        kind, problem, word, axis, columns,
         timings={"theory": time.perf_counter() - began}, provenance=provenance(asked=asked),
     )  # fmt: skip
     before = None
@@ -275,3 +275,15 @@ def learning_curve(
 
     found: LearningCurve = plan.draw(count, before, beside, checkpoint, progress)
     return found
+
+
+def _columns(
+    problem: LeastSquares | Features, axis: FloatArray, ridge: float | None, progress: Progress
+) -> dict[str, FloatArray]:
+    """The numbers of every gamma, by name."""
+    rows: list[dict[str, float]] = []
+    with reporting(progress, "point") as report:
+        for one in axis:
+            rows.append(row_of(problem, float(one), ridge))
+            report(len(rows), axis.size)
+    return {name: np.array([row[name] for row in rows]) for name in problem.COLUMNS}
