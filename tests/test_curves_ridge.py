@@ -275,6 +275,17 @@ def test_without_noise() -> None:
     np.testing.assert_allclose(found.ridge, [0.0, 0.0], atol=1e-7)
 
 
+@pytest.mark.parametrize("modes", [1, 7, 400])
+def test_at_the_threshold_the_risk_is_infinite(modes: int) -> None:
+    """Weights that add up to 1 within rounding; with a rank of 3/4 it lies at 4/3."""
+    found = learning_curve([1.0], covariance="power-law", modes=modes)
+    assert (found.risk[0], found.bias[0], found.training_error[0]) == (math.inf, 0.0, 0.0)
+    assert found.optimal_risk[0] < 1.0
+    law = Covariance([1.0, 1.0, 2.0, 0.0])
+    assert learning_curve(4 / 3, covariance=law).risk[0] == math.inf
+    assert math.isfinite(learning_curve(1.0, covariance=law).risk[0])
+
+
 def test_near_the_threshold_no_digits_are_lost() -> None:
     """1 - df1 and 1 - df2 are sums of positive terms: against 40 digits."""
     mpmath = pytest.importorskip("mpmath")
