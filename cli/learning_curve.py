@@ -96,7 +96,8 @@ def command(covariance: str | None, target: Target, **options: Any) -> int:
     if covariance is not None and Path(covariance).is_file():
         law = read_covariance(covariance)
     compute = partial(learning_curve, covariance=law, **options)
-    return target.finish(compute, "data set", _print, "learning-curve")
+    unit = "data set" if options["samples"] > 0 else "point"
+    return target.finish(compute, unit, _print, "learning-curve")
 
 
 def _print(found: LearningCurve) -> None:

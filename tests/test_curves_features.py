@@ -210,6 +210,31 @@ def test_double_descent_is_there_and_the_optimal_ridge_removes_it() -> None:
     assert np.all(best.training_error < best.test_error)
 
 
+def test_what_has_not_converged_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the separability threshold with hardly any ridge: exit code 3, residual above 1e-8."""
+    words = [
+        "learning-curve",
+        "--model",
+        "features",
+        "--activation",
+        "sign",
+        "--teacher",
+        "sign",
+        "--gamma",
+        "0.5",
+        "--loss",
+        "logistic",
+        "--n-over-d",
+        "0.05",
+        "--sigma2",
+        "1",
+    ]
+    assert run([*words, "--ridge", "1e-9", "--json"]) == 3
+    (point,) = json.loads(capsys.readouterr().out)["points"]
+    assert 1e-8 < point["residual"] < 1e-3
+    assert run([*words, "--ridge", "1e-2", "--json"]) == 0
+
+
 # --- data sets -----------------------------------------------------------------------------------
 
 

@@ -242,6 +242,18 @@ def test_search_finds_the_closed_form_where_b_is_isotropic() -> None:
     np.testing.assert_allclose(found.optimal_ridge, [0.09, 2.1], rtol=1e-14)
 
 
+def test_the_optimal_ridge_of_eigenvalues_far_apart() -> None:
+    """Beside an eigenvalue of 1e10 that is always learned: that of the small one alone."""
+    law = Covariance([1e10, 1e-8], signal=[0, 1])
+    found = learning_curve([0.5, 3.0], covariance=law, sigma2=1e-9, ridge="optimal")
+    assert found.ridge[0] == pytest.approx(0.25e-9, rel=1e-6)  # (7) with the small features alone
+    assert found.risk[1] == pytest.approx(1e-8, rel=1e-6)  # more large features than patterns
+    for k, gamma in enumerate((0.5, 3.0)):
+        for lam in np.geomspace(1e-13, 1e3, 60):
+            at = learning_curve(gamma, covariance=law, sigma2=1e-9, ridge=lam)
+            assert at.risk[0] >= found.risk[k] * (1 - 1e-12)
+
+
 def test_the_optimal_ridge_may_be_negative() -> None:
     """The 980 flat directions of benign overfitting are a ridge that is too large."""
     law = Covariance([1.0, 100.0 / 980.0], weights=[20, 980], signal=[1, 0])
@@ -261,6 +273,17 @@ def test_without_noise() -> None:
     found = learning_curve([0.5, 1.0], covariance=law, sigma2=0.0, ridge="optimal")
     np.testing.assert_allclose(found.risk, [0.0, 0.0], atol=1e-12)
     np.testing.assert_allclose(found.ridge, [0.0, 0.0], atol=1e-7)
+
+
+@pytest.mark.parametrize("modes", [1, 7, 400])
+def test_at_the_threshold_the_risk_is_infinite(modes: int) -> None:
+    """Weights that add up to 1 within rounding; with a rank of 3/4 it lies at 4/3."""
+    found = learning_curve([1.0], covariance="power-law", modes=modes)
+    assert (found.risk[0], found.bias[0], found.training_error[0]) == (math.inf, 0.0, 0.0)
+    assert found.optimal_risk[0] < 1.0
+    law = Covariance([1.0, 1.0, 2.0, 0.0])
+    assert learning_curve(4 / 3, covariance=law).risk[0] == math.inf
+    assert math.isfinite(learning_curve(1.0, covariance=law).risk[0])
 
 
 def test_near_the_threshold_no_digits_are_lost() -> None:

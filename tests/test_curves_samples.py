@@ -122,6 +122,17 @@ def test_ctrl_c_keeps_the_data_sets_that_are_done() -> None:
     assert learning_curve(samples=4, known=partial, **at) == learning_curve(samples=4, **at)
 
 
+def test_progress_counts_data_sets_or_points() -> None:
+    told: list[tuple[int, int]] = []
+    learning_curve([0.5, 2.0, 3.0], progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    told.clear()
+    learning_curve(
+        [0.5, 2.0, 3.0], samples=2, p=12, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(1, 2), (2, 2)]
+
+
 def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, picture = tmp_path / "a.h5", tmp_path / "a.png"
     words = ["learning-curve", "--gamma", "0.5,1,2", "--samples", "3", "--p", "40"]
@@ -219,6 +230,7 @@ def test_mistakes_are_one_line(words: str, capsys: pytest.CaptureFixture[str]) -
 WRONG: dict[str, tuple[dict[str, object], str]] = {
     "empty": ({"eigenvalues": []}, "eigenvalues = []: at least one number"),
     "negative": ({"eigenvalues": [-1.0]}, "eigenvalues = -1.0: numbers from 0 to 1e+12"),
+    "tiny": ({"eigenvalues": [1.0, 1e-200]}, "eigenvalues = [1.0, 1e-200]: 0, or 1e-100 and more"),
     "nothing": ({"eigenvalues": [0.0]}, "eigenvalues = [0.0]: one number at least above 0"),
     "shapes": ({"eigenvalues": [1, 2], "weights": [1]}, "weights = '1 numbers': 2, one an"),
     "no feature": (

@@ -17,8 +17,8 @@ from replicadnn.validate import numbers, real, whole
 
 #: Names of built-in laws.
 ISOTROPIC, POWER_LAW = "isotropic", "power-law"
-#: Most eigenvalues, and the largest one.
-MAX_MODES, LARGEST = 100_000, 1e12
+#: Most eigenvalues, the largest one, and the smallest that is not 0.
+MAX_MODES, LARGEST, SMALLEST = 100_000, 1e12, 1e-100
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
@@ -67,6 +67,8 @@ class Covariance(ResultBase):
         b = w if signal is None else _column("signal", signal, s.size)
         if s.size > MAX_MODES:
             raise InputError("eigenvalues", f"{s.size} of them", f"at most {MAX_MODES}")
+        if np.any((s > 0.0) & (s < SMALLEST)):
+            raise InputError("eigenvalues", s.tolist(), f"0, or {SMALLEST:g} and more")
         if not np.any(w[s > 0.0] > 0.0):
             raise InputError("weights", w.tolist(), "some at an eigenvalue above 0")
         if not np.any(b[s > 0.0] > 0.0):

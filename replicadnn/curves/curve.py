@@ -24,7 +24,7 @@ from replicadnn.curves.covariance import Covariance
 from replicadnn.curves.features import TOLERANCE, Features
 from replicadnn.curves.least_squares import LeastSquares
 from replicadnn.curves.samples import Plan, Samples, samples_asked
-from replicadnn.progress import Progress
+from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, same_settings, settings
 from replicadnn.questions.schema import Answer, Checkpoint, origin
 from replicadnn.results import Labelled, extra
@@ -217,6 +217,7 @@ def learning_curve(
     seed : int
         Each data set has its own child of it: more of them later have the bits of one run.
     known, checkpoint, progress : after every data set
+        Without data sets, progress is of points.
 
     Raises
     ------
@@ -243,10 +244,9 @@ def learning_curve(
     axis, lam = gammas(gamma), ridge_of(ridge, kind)
     count, word = samples_asked(samples), OPTIMAL if lam is None else lam
     asked = settings(model=str(kind), gamma=axis.tolist(), **problem.settings(), ridge=word)
-    rows = [row_of(problem, float(one), lam) for one in axis]
+    columns = _columns(problem, axis, lam, None if count else progress)
     theory = LearningCurve(
-        kind, problem, word, axis,
-        {name: np.array([row[name] for row in rows]) for name in problem.COLUMNS},
+        kind, problem, word, axis, columns,
         timings={"theory": time.perf_counter() - began}, provenance=provenance(asked=asked),
     )  # fmt: skip
     before = None
@@ -270,3 +270,15 @@ def learning_curve(
 
     found: LearningCurve = plan.draw(count, before, beside, checkpoint, progress)
     return found
+
+
+def _columns(
+    problem: LeastSquares | Features, axis: FloatArray, ridge: float | None, progress: Progress
+) -> dict[str, FloatArray]:
+    """The numbers of every gamma, by name."""
+    rows: list[dict[str, float]] = []
+    with reporting(progress, "point") as report:
+        for one in axis:
+            rows.append(row_of(problem, float(one), ridge))
+            report(len(rows), axis.size)
+    return {name: np.array([row[name] for row in rows]) for name in problem.COLUMNS}

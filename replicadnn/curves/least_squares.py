@@ -248,17 +248,20 @@ class AtGamma:
         k = k[:, 0]
         flat = -self.surplus + k * (((1.0 + r) / (self.s + k[:, None])) @ self.gw)
         bias = k**2 * ((r / (self.s + k[:, None])) @ self.b2)
-        return np.asarray((bias + self.sigma2 * (r**2 @ self.gw)) / flat)
+        there = flat > 0.0  # beside `lowest` rounding may hide it
+        parts = bias + self.sigma2 * (r**2 @ self.gw)
+        return np.asarray(np.divide(parts, flat, out=np.full(k.shape, math.inf), where=there))
 
     def optimal_kappa(self) -> float:
         """kappa of the smallest risk: the best of a grid, then the root of `slope` beside it."""
         low = self.lowest
-        scale = float(self.s.max()) * max(1.0, float(self.gw.sum()))
-        far = max(1.0, self.sigma2 / float(self.b2 @ self.s))
-        step = np.logspace(-12.0, 6.0 + math.log10(far), 400)
-        grid = low + scale * step
+        signal = float(self.b2 @ self.s)
+        # for large kappa the slope vanishes at this one
+        last = float(self.gw @ self.s**2) * (self.sigma2 + signal) / float(self.b2 @ self.s**2)
+        top = 10.0 * max(last, float(self.s.max()) * max(1.0, float(self.gw.sum())))
+        grid = low + np.geomspace(1e-6 * min(float(self.s.min()), abs(low) or math.inf), top, 400)
         best = int(np.argmin(self.risk(grid)))
-        left, right = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
-        if float(self.slope(left)) >= 0.0:  # falls towards the lowest kappa
+        left, right = grid[best - 1] if best else low, grid[min(best + 1, grid.size - 1)]
+        if float(self.slope(np.asarray(left))) >= 0.0:  # falls towards the lowest kappa
             return low
         return rising_root(lambda k: float(self.slope(np.asarray(k))), left, right)
