@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from replicadnn.errors import InputError
 from replicadnn.kernels.theory import exact as kernels
 from replicadnn.kernels.theory import exact_averages, symmetric
+from replicadnn.kernels.theory import exact_known as known
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.common import iterate
@@ -357,12 +358,58 @@ def test_crystal_keeps_relative_accuracy() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("beta", [3.0, math.inf])
-def test_slopes_of_all_layers(scenario: str, beta: float) -> None:
-    """The batch is the single layer, layer by layer."""
+def test_all_layers_are_the_single_layer(scenario: str, beta: float) -> None:
+    """Layer 1 is liquid, layer 2 has no signal from below."""
     case = problem(scenario, beta)
-    lam, eps = np.array([0.2, 0.0, 0.8, 0.7]), np.array([0.3, 0.2, 8.0, math.inf])
-    found = Sites(case).slopes(lam, 1.0 - lam, eps)
+    q, Q = np.array([1.0, 0.0, 0.5, 0.5, 1.0]), np.array([0.0, 0.0, 0.4, 0.9])
+    sites = Sites(case)
+    found, linear = sites.linear(q, 1.0 - q, Q, 1.0 - Q)
+    values = sites.backward(q, 1.0 - q, Q, 1.0 - Q)
     for l in range(4):
-        expected = slopes(case, lam[l], eps[l])
-        row = [found.q_eps[l], found.q_lam[l], found.G_lam[l]]
-        assert [*row, found.f_uu[l], found.f_uw[l], found.f_ww[l]] == list(expected)
+        at = found.lam[l], found.eps[l]
+        row = linear.q_eps, linear.q_lam, linear.G_lam, linear.f_uu, linear.f_uw, linear.f_ww
+        assert [x[l] for x in row] == list(slopes(case, *at, mu=found.mu[l]))
+        want = site(case, *at, mu=found.mu[l]) if l else (0.0, 1.0, 0.0)
+        for one in (found, values):
+            assert [one.q[l], math.exp(one.log_rest[l]), one.G[l]] == list(want)
+
+
+def close_to_known(
+    case: Problem, lam: float, mu: float, eps: float, by: tuple[float, float]
+) -> float:
+    """Relative change of a layer whose lam and eps differ by ``by``; nan if it does not follow."""
+    arguments, table = np.array([[lam], [mu], [eps]]), np.empty((9, 1))
+    table[:3, 0] = kernels.site(*Sites(case).parameters, lam, mu, eps, 1)
+    table[3:, 0] = kernels.site_slopes(*Sites(case).parameters, lam, mu, eps, 1)
+    at = lam + by[0], mu - by[0], eps + by[1]
+    if known.find(arguments, case.kappa, *at) < 0:
+        return math.nan
+    follows = known.following(arguments, table, 0, *at)
+    want = kernels.site(*Sites(case).parameters, *at, 1)
+    assert follows[0] == pytest.approx(want[0], rel=2e-15)
+    assert follows[2] == pytest.approx(want[2], rel=2e-14)
+    return abs(follows[1] - want[1])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("beta", [3.0, math.inf])
+def test_layers_that_are_nearly_alike_follow(scenario: str, beta: float) -> None:
+    """By the slopes, where lam or mu and eps differ by less than 1e-9 of themselves."""
+    case = problem(scenario, beta)
+    for lam, mu, eps in ((0.3, 0.7, 0.5), (1e-6, 1.0 - 1e-6, 1e-3), (1.0 - 2e-4, 2e-4, 6.0)):
+        small = min(lam, mu)
+        assert close_to_known(case, lam, mu, eps, (0.0, 0.0)) == 0.0
+        for by in ((9e-10 * small, 0.0), (-9e-10 * small, 9e-10 * min(eps, 1.0))):
+            assert close_to_known(case, lam, mu, eps, by) < 2e-14
+        for by in ((1.2e-9 * small, 0.0), (0.0, 1.2e-9 * min(eps, 1.0))):
+            assert math.isnan(close_to_known(case, lam, mu, eps, by))
+    assert math.isnan(close_to_known(case, 0.5, 0.5, 2.0, (0.0, math.inf)))
+    assert close_to_known(case, 0.9, 0.1, math.inf, (0.0, 0.0)) != 0.0  # 1 - q = 0 in both
+
+
+def test_with_a_margin_layers_have_to_be_more_alike() -> None:
+    """kappa = 0.5, mu = 1e-6: a margin of 500 standard deviations."""
+    case = problem(RANDOM, math.inf, 0.5)
+    for part, follows in ((1.9e-12, True), (2.1e-12, False)):
+        by = part * 1e-6, 0.0
+        assert math.isnan(close_to_known(case, 1.0 - 1e-6, 1e-6, 3.0, by)) is not follows

@@ -48,6 +48,7 @@ from replicadnn.kernels.theory.exact_averages import (
     side,
     side_curvature,
 )
+from replicadnn.kernels.theory.exact_known import close, differences, find
 
 _HALF_FULL = 0.6  # 1 - q below which q is taken from it, not from tau^2
 
@@ -217,13 +218,26 @@ def site_mass_error(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
 
 # -- all layers of a network --------------------------------------------------------------------
 @jit_strict
-def layer_potentials(teacher, kappa, beta, drop, b, lam, mu, eps, values, fine):
-    """`potential` of every layer into ``values`` (L); equal neighbours are computed once."""
-    for l in range(lam.size):
-        if l > 0 and mu[l] == mu[l - 1] and eps[l] == eps[l - 1] and lam[l] == lam[l - 1]:
+def layer_potentials(constants, known, arguments, values, fine):
+    """`potential` of every layer into ``values`` (L); ``arguments`` (3, L): lam, mu, eps.
+
+    The pair ``known`` : arguments (3, n) of other layers, and F, dF/dlam, dF/dln eps in the first
+    rows of a table.  A layer `close` to one of them follows from it; equal neighbours are computed
+    once.
+    """
+    teacher, kappa, beta, drop, b = constants
+    for l in range(values.size):
+        lam, mu, eps = arguments[0, l], arguments[1, l], arguments[2, l]
+        k = find(known[0], kappa, lam, mu, eps)
+        if k >= 0:
+            by_lam, by_eps = differences(known[0], k, lam, mu, eps)
+            values[l] = known[1][0, k] + known[1][1, k] * by_lam
+            if by_eps != 0.0:
+                values[l] += known[1][2, k] * by_eps / eps
+        elif l > 0 and close(arguments, l - 1, kappa, lam, mu, eps, 0.0):
             values[l] = values[l - 1]
         else:
-            values[l] = potential(teacher, kappa, beta, drop, b, lam[l], mu[l], eps[l], fine)
+            values[l] = potential(teacher, kappa, beta, drop, b, lam, mu, eps, fine)
 
 
 @jit_strict

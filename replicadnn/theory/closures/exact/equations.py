@@ -80,17 +80,30 @@ class Equations:
         L = self.problem.L
         if not self.problem.teacher or L > FRONT:
             return
-        met = self._from_the_output(smallest, largest, fall)
+
+        def fall_from(start: State) -> State | None:
+            found = fall(start)
+            if found is not None:
+                self._remember(found)
+            return found
+
+        for state in (smallest, largest):
+            self._remember(state)
+        met = self._from_the_output(smallest, largest, fall_from)
         if met is None or distance(met, largest) > SAME:
             for k in range(1, L - 1):
-                found = fall(_joined(smallest, largest, k, L - k))
+                found = fall_from(_joined(smallest, largest, k, L - k))
                 if _same(found, met):
                     break
         solid = 1 + np.flatnonzero(smallest.q[1:-1] > 0.0)
         first = int(solid[0]) if solid.size else L
         for k in range(max(first - 1, 2), L):
-            if _same(fall(_joined(largest, smallest, k, 0)), largest):
+            if _same(fall_from(_joined(largest, smallest, k, 0)), largest):
                 break
+
+    def _remember(self, state: State) -> None:
+        """Layers of other states that are like those of this one will follow from them."""
+        self.sites = self.sites.remembering(state.q, state.p, state.Q, state.P)
 
     def _from_the_output(self, smallest: State, largest: State, fall: Fall) -> State | None:
         """Layers of the largest solution at the output, each above what was found without it.
@@ -109,13 +122,14 @@ class Equations:
         """Averages of every layer at ``state``."""
         return self.sites.backward(state.q, state.p, state.Q, state.P)
 
-    def slopes(self, at: Pass) -> Slopes:
-        """Their derivatives."""
-        return self.sites.slopes(at.lam, at.mu, at.eps)
+    def linear(self, state: State) -> tuple[Pass, Slopes]:
+        """The same with their derivatives."""
+        return self.sites.linear(state.q, state.p, state.Q, state.P)
 
     def sweep(self, state: State, pairs: int) -> float:
         """``pairs`` backward-and-forward Gauss-Seidel passes in place; last relative change."""
         G = self.layers(state).G
+        known = self.sites.known.arguments, self.sites.known.averages
         moves = np.full(state.q.size, np.inf)
         moves[0] = 0.0
         change = 0.0
@@ -125,7 +139,7 @@ class Equations:
             change = 0.0
             for forward in (False, True):
                 moved = kernels.sweep(
-                    self.sites.parameters, self.problem.alpha, self.c0, self.w2,
+                    self.sites.parameters, known, self.problem.alpha, self.c0, self.w2,
                     state.q, state.p, state.Q, state.P, G, moves, rest_below, LIQUID_FLOOR, forward,
                 )  # fmt: skip
                 change = max(change, moved)
@@ -136,8 +150,7 @@ class Equations:
     def linearise(self, state: State, active: BoolArray) -> tuple[FloatArray, FloatArray]:
         """F(y) - y and the bands of 1 - dF/dy, as wide as G(l) depends on the layers above."""
         interrupt.check()
-        at = self.layers(state)
-        slopes = self.slopes(at)
+        at, slopes = self.linear(state)
         size = active.size
         width = min(2 * kernels.reach(state.Q, at.G, slopes.q_lam) + 2, max(size - 1, 1))
         values, bands = np.empty(size), np.empty((2 * width + 1, size))
@@ -193,8 +206,8 @@ class Equations:
         """rho; None in very deep networks (L > 500)."""
         if self.problem.L > replicon.MAX_DEPTH:
             return None
-        at = self.layers(state)
-        return replicon.replicon(self.problem, state, at.G, self.slopes(at))
+        at, slopes = self.linear(state)
+        return replicon.replicon(self.problem, state, at.G, slopes)
 
 
 def _same(one: State | None, other: State | None) -> bool:
