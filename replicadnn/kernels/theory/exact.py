@@ -18,8 +18,8 @@ In the teacher-student scenario (kappa = 0) averages carry the planted weight, m
 e^(-eps/2) D,  D = cosh u + t sinh u = cosh(u + v)/cosh v.
 
 Quadrature.  f is even under (omega, u) -> (-omega, -u): half the axis of y = omega/sqrt(mu).  The
-trapezoidal rule in y where the zeros of Phi limit analyticity (hard constraint), graded
-Gauss-Legendre panels where ln w has more sharp places (finite beta, margin).  Over u: up to
+trapezoidal rule in y where the zeros of Phi or of exp(-beta) + b Phi limit analyticity, graded
+Gauss-Legendre panels where ln w has more sharp places (large finite beta, margin).  Over u: up to
 ``NARROW`` a grid of u, on which all terms are positive and every limit is exact; above it a grid
 of x = u + v, on which rho and its like are tables, and what does not decay in x is a Gaussian
 average in closed form.  ``fine`` (1 or 2) divides every step: the difference is the error.
@@ -62,7 +62,7 @@ def site(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     """
     root = math.sqrt(mu)
     k = kappa / root
-    y, weight, beyond = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
+    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     near, output = eps <= NARROW, math.isinf(eps)
     up, down, sinh, message = message_grid(teacher, eps if near else 0.0, fine)
     gauss = far_grid(1.0 if near or output else eps)
@@ -88,7 +88,7 @@ def site(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
         rest += weight[i] * c
         G += weight[i] * g
     if near:
-        return (q + beyond if rest > _HALF_FULL else 1.0 - rest), math.log(rest), G / mu
+        return (q if rest > _HALF_FULL else 1.0 - rest), math.log(rest), G / mu
     if output:
         return 1.0, -math.inf, G / mu
     log_rest = math.log(rest) - (0.5 * eps if teacher else 0.0)
@@ -135,7 +135,7 @@ def site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     """
     root = math.sqrt(mu)
     k = kappa / root
-    y, weight, _ = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, FOURTH)
+    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, FOURTH)
     near = eps <= NARROW
     up, down, sinh, message = message_grid(teacher, eps if near else 0.0, fine)
     gauss = far_grid(1.0 if near or math.isinf(eps) else eps)
@@ -176,7 +176,7 @@ def potential(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     dF/dlam = -G/2 (random), G/2 (teacher);  dF/deps = (1 - q)/2 (random), -(1 - q)/2 (teacher).
     """
     k = kappa / math.sqrt(mu)
-    y, weight, _ = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
+    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     near, output = eps <= NARROW, math.isinf(eps)
     up, down, _, message = message_grid(teacher, eps if near else 0.0, fine)
     gauss = far_grid(1.0 if near or output else eps)
@@ -207,7 +207,7 @@ def site_mass_error(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     1 - t^2 of the hard constraint; over u see `message_mass`.
     """
     k = kappa / math.sqrt(mu)
-    y, weight, _ = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
+    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     total = 0.0
     for i in range(y.size):
         missing = math.erfc(y[i] * math.sqrt(0.5))

@@ -23,6 +23,8 @@ _GAUSS_STEP = 0.42  # in standard deviations of a Gaussian
 _EXPONENT = 42.0  # terms below exp(-42) are dropped
 _SIGMAS = 9.2
 _Y_STEP = 0.5  # zeros of Phi at 1.9 + 2.8 i
+_SOFT_STEP = 0.54  # those of exp(-beta) + b Phi, at least pi/sqrt(1 + 2 beta) from the real axis
+_LEAST_STEP = 0.08  # below it panels
 _ANALYTIC = 36.0
 SQUARES, FOURTH = 2.0, 4.0  # ``power`` of squares of f' and f'' in `field_grid`
 _TINY = 1e-290
@@ -174,33 +176,38 @@ def field_panels(end, width, k, drop, fine):
 
 @jit_strict
 def field_grid(teacher, k, beta, drop, lam, mu, eps, fine, power):
-    """Points y >= 0 and weights of omega = sqrt(mu) y ~ N(0, lam), and the weight beyond them.
+    """Points y >= 0 and weights of omega = sqrt(mu) y ~ N(0, lam).
 
-    eps = inf: the output layer.  A hidden neuron follows omega there (`reach`): tau^2 = 1.
+    eps = inf: the output layer.  Far out integrands are constant, since W is (finite beta) or since
+    a hidden neuron follows omega (`reach`): one point there has the weight that is left of 1.
 
     Integrands grow like exp(power eta^2) along the imaginary axis, the Gaussian like
     exp(eta^2/(2 width^2)): the step leaves an error of exp(-_ANALYTIC).
     """
     if lam == 0.0:
-        return np.zeros(1), np.ones(1), 0.0
+        return np.zeros(1), np.ones(1)
     width = math.sqrt(lam / mu)
-    end = _SIGMAS * width
-    local = teacher or eps < math.inf
-    if local:
+    whole = _SIGMAS * width
+    end = min(whole, abs(k) + math.sqrt(2.0 * (beta + _EXPONENT)))
+    strip = _Y_STEP
+    local = False
+    if teacher or eps < math.inf:
         limit = reach(teacher, eps)
         local = 0.5 * beta > limit
         if local:
             end = min(end, abs(k) + 2.0 * math.sqrt(limit))
-    beyond = math.erfc(end / width * _SQRT_HALF)
-    if k == 0.0 and (local or math.isinf(beta)):
+    cut = end < whole
+    if not local and beta < math.inf:
+        strip = _SOFT_STEP / math.sqrt(1.0 + 2.0 * beta)
+    if k == 0.0 and strip > _LEAST_STEP:
         growth = power + 0.5 / width**2
-        step = min(_Y_STEP, math.pi / math.sqrt(_ANALYTIC * growth)) / fine
+        step = min(strip, math.pi / math.sqrt(_ANALYTIC * growth)) / fine
         bent = end > _UNIFORM
         if bent:
             step = _SINH_STEP / fine
             end = math.asinh(end / _SINH)
         n = int(end / step) + 2
-        y, weight = np.empty(n), np.empty(n)
+        y, weight = np.empty(n + 1), np.empty(n + 1)
         for i in range(n):
             x = i * step
             y[i] = _SINH * math.sinh(x) if bent else x
@@ -209,15 +216,20 @@ def field_grid(teacher, k, beta, drop, lam, mu, eps, fine, power):
     else:
         edges = field_panels(end, width, k, drop, fine)
         n = (edges.size - 1) * _NODES.size
-        y, weight = np.empty(n), np.empty(n)
+        y, weight = np.empty(n + 1), np.empty(n + 1)
         for i in range(edges.size - 1):
             half = 0.5 * (edges[i + 1] - edges[i])
             for j in range(_NODES.size):
                 y[i * _NODES.size + j] = edges[i] + half * (1.0 + _NODES[j])
                 weight[i * _NODES.size + j] = half * _WEIGHTS[j]
+    left = 1.0
     for i in range(n):
         weight[i] *= 2.0 * math.exp(-0.5 * (y[i] / width) ** 2) / (_SQRT_2PI * width)
-    return y, weight, beyond
+        left -= weight[i]
+    if not cut:
+        return y[:n], weight[:n]
+    y[n], weight[n] = 2.0 * y[n - 1], left
+    return y, weight
 
 
 @jit_strict
