@@ -26,6 +26,8 @@ from replicadnn.types import BoolArray, FloatArray
 
 #: Layers that moved by less than this part of the largest change are left alone in a pass.
 _REST = 1e-3
+#: Passes of two layers by which the start above all solutions comes nearer to them.
+_PASSES = 8
 #: Depth beyond which a deeper network has the same order next to the output: a new layer becomes
 #: solid for every factor 1/c0^2 >= 2.47 of alpha.
 FRONT = 40
@@ -67,9 +69,27 @@ class Equations:
         return Equations(replace(self.problem, L=min(self.problem.L, FRONT)))
 
     def starts_above(self) -> Sequence[State]:
-        """Teacher-student: full order; random: q = 0.9."""
-        L, full = self.problem.L, full_order(self.problem)
-        return [full] if self.problem.teacher else [State.uniform(L, 0.1, 0.01)]
+        """Teacher-student: above the largest solution; random: q = 0.9, Q = 0.99."""
+        return [self._above() if self.problem.teacher else State.uniform(self.problem.L, 0.1, 0.01)]
+
+    def _above(self) -> State:
+        """Order above that of any solution, a few passes below full order.
+
+        In a network of two layers neurons have data on both sides.  Data order more than neurons
+        do, so that its overlaps bound those of a deeper network, inner couplings as layer 1 and as
+        layer 2.
+        """
+        L = self.problem.L
+        if L < 3:
+            return full_order(self.problem)
+        pair = Equations(replace(self.problem, L=2))
+        top = full_order(pair.problem)
+        pair.sweep(top, _PASSES)
+        inner = int(np.argmin(top.Q))
+        couplings = np.full(L, inner)
+        couplings[0], couplings[-1] = 0, 1
+        neurons = np.concatenate([[0], np.ones(L - 1, dtype=int), [2]])
+        return State(top.q[neurons], top.p[neurons], top.Q[couplings], top.P[couplings])
 
     def search_between(self, smallest: State, largest: State, fall: Fall) -> None:
         """Teacher-student, up to 40 layers: partly ordered networks (docs/theory.md, section 8.12).
@@ -80,30 +100,23 @@ class Equations:
         L = self.problem.L
         if not self.problem.teacher or L > FRONT:
             return
-
-        def fall_from(start: State) -> State | None:
-            found = fall(start)
-            if found is not None:
-                self._remember(found)
-            return found
-
         for state in (smallest, largest):
             self._remember(state)
-        met = self._from_the_output(smallest, largest, fall_from)
+        met = self._from_the_output(smallest, largest, fall)
         if met is None or distance(met, largest) > SAME:
-            for k in range(1, L - 1):
-                found = fall_from(_joined(smallest, largest, k, L - k))
-                if _same(found, met):
-                    break
+            self._above_a_network(smallest, largest, fall, met)
         solid = 1 + np.flatnonzero(smallest.q[1:-1] > 0.0)
         first = int(solid[0]) if solid.size else L
         for k in range(max(first - 1, 2), L):
-            if _same(fall_from(_joined(largest, smallest, k, 0)), largest):
+            found = fall(_joined(largest, smallest, k, 0))
+            if _same(found, largest):
                 break
+            self._remember(found)
 
-    def _remember(self, state: State) -> None:
-        """Layers of other states that are like those of this one will follow from them."""
-        self.sites = self.sites.remembering(state.q, state.p, state.Q, state.P)
+    def _remember(self, state: State | None) -> None:
+        """Layers of other states that are like those of this solution will follow from them."""
+        if state is not None:
+            self.sites = self.sites.remembering(state.q, state.p, state.Q, state.P)
 
     def _from_the_output(self, smallest: State, largest: State, fall: Fall) -> State | None:
         """Layers of the largest solution at the output, each above what was found without it.
@@ -116,7 +129,27 @@ class Equations:
         while last is not None and not any(_same(last, one) for one in seen):
             seen.append(last)
             last = fall(_joined(last, largest, self.problem.L - 1, 1))
+            self._remember(last)
         return last
+
+    def _above_a_network(
+        self, smallest: State, largest: State, fall: Fall, met: State | None
+    ) -> None:
+        """Layers of the largest solution above networks of 1, 2, ... layers.
+
+        Where layer 1 melts, what is left is fed from the output alone: the series that ended with
+        ``met`` has found it, and it bounds the rest of this one.
+        """
+        L = self.problem.L
+
+        def melts(state: State) -> bool:
+            return met is not None and bool(state.q[1] == 0.0)
+
+        for k in range(1, L - 1):
+            found = fall(_joined(smallest, largest, k, L - k), melts)
+            if found is not None and (melts(found) or _same(found, met)):
+                break
+            self._remember(found)
 
     def layers(self, state: State) -> Pass:
         """Averages of every layer at ``state``."""
