@@ -174,23 +174,24 @@ def starts_between(
 
 
 def test_a_series_of_starts_ends_where_one_bounds_the_rest() -> None:
-    """L = 6, layers 1..3 liquid: (a) n = 1, 2, ..., (b) k = 1..4, (c) k = 3, 4, 5."""
+    """L = 6, layers 1..3 liquid: (a) n = 1, 2, ..., (b) k = 1..4, (c) k = 4, then 3, 5."""
     low, high = State.liquid(6), full_order(Problem(alpha=100.0, L=6))
     low.q[4:6], low.p[4:6], low.Q[4:], low.P[4:] = 0.5, 0.5, 0.5, 0.5
     one, two, fed = low.copy(), low.copy(), low.copy()
     one.q[5] = two.q[5] = two.q[4] = 1.0
     fed.q[1:4], fed.Q[:4] = 0.5, 0.5
     for found, a, b, c in (
-        ([low], 1, 1, 3),  # all other starts lead to low
-        ([None], 1, 4, 3),  # the search has failed: nothing bounds (b)
-        ([high], 1, 0, 3),  # the crystal: so do the starts of (b), which lie above
-        ([one, low], 2, 1, 3),
-        ([one, one], 2, 1, 3),  # not where (a) has ended, but layer 1 is liquid
-        ([one, two, high], 3, 0, 3),
-        ([low, high, fed, None, one], 1, 4, 3),
-        ([fed, fed, high, fed], 2, 2, 3),  # where (a) has ended, layer 1 solid
-        ([low, low, high], 1, 1, 1),  # (c) has come to the crystal
-        ([low, low, low, None, one], 1, 1, 3),
+        ([low], 1, 1, 2),  # all other starts lead to low
+        ([None], 1, 4, 2),  # the search has failed: nothing bounds (b)
+        ([high], 1, 0, 2),  # the crystal: so do the starts of (b), which lie above
+        ([one, low], 2, 1, 2),
+        ([one, one], 2, 1, 2),  # not where (a) has ended, but layer 1 is liquid
+        ([one, two, high], 3, 0, 2),
+        ([low, high, fed, None, one], 1, 4, 2),
+        ([fed, fed, high, fed], 2, 2, 2),  # where (a) has ended, layer 1 solid
+        ([low, low, high], 1, 1, 2),  # 4 to the crystal: so does 5, and 3 is between
+        ([low, low, None], 1, 1, 3),  # 4 failed: nothing bounds the others
+        ([low, low, fed], 1, 1, 3),
     ):
         assert starts_between(equations(6, 100.0), low, high, found) == a + b + c
 

@@ -107,11 +107,17 @@ class Equations:
             self._above_a_network(smallest, largest, fall, met)
         solid = 1 + np.flatnonzero(smallest.q[1:-1] > 0.0)
         first = int(solid[0]) if solid.size else L
-        for k in range(max(first - 1, 2), L):
-            found = fall(_joined(largest, smallest, k, 0))
-            if _same(found, largest):
-                break
-            self._remember(found)
+
+        def below_the_front(low: int, high: int, lower: State | None, upper: State | None) -> None:
+            """Starts ``low`` < k < ``high``; those two lead to ``lower`` and ``upper``."""
+            if high - low > 1 and not _same(lower, upper):
+                k = (low + high) // 2
+                found = fall(_joined(largest, smallest, k, 0))
+                self._remember(found)
+                below_the_front(low, k, lower, found)
+                below_the_front(k, high, found, upper)
+
+        below_the_front(max(first - 1, 2) - 1, L, smallest, largest)
 
     def _remember(self, state: State | None) -> None:
         """Layers of other states that are like those of this solution will follow from them."""

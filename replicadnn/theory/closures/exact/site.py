@@ -172,18 +172,19 @@ class Sites:
 
     def _differences(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> FloatArray:
         """`potential_slopes` of layers that are not known."""
+        if lam.size == 0:
+            return np.empty((3, 0))
+        offset, weight = np.array(STENCIL).T
+        none = np.zeros_like(offset)
         step = RELATIVE_STEP * np.minimum(lam, mu)
-        out = np.zeros((3, lam.size))
-        slope, in_log_eps, size = out
-        for offset, weight in STENCIL:
-            values = self.potentials(lam + offset * step, mu - offset * step, eps)
-            slope += weight * values
-            np.maximum(size, ROUNDING * np.abs(values), out=size)
-            in_log_eps += weight * self.potentials(lam, mu, eps * (1.0 + offset * RELATIVE_STEP))
+        moves = np.outer([*offset, *none], step)
+        factors = 1.0 + RELATIVE_STEP * np.array([*none, *offset])
+        at = lam + moves, mu - moves, eps * factors[:, None]
+        F = self.potentials(*(x.ravel() for x in at)).reshape(2, offset.size, lam.size)
+        by_lam, by_eps = np.tensordot(F, weight, axes=(1, 0))
         with np.errstate(invalid="ignore", divide="ignore"):
-            slope[:] = np.where(lam > 0.0, slope / step, 0.0)
-        in_log_eps /= RELATIVE_STEP
-        return out
+            by_lam = np.where(lam > 0.0, by_lam / step, 0.0)
+        return np.array([by_lam, by_eps / RELATIVE_STEP, ROUNDING * np.abs(F[0]).max(axis=0)])
 
     def mass_error(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> float:
         """Largest error of averages that are known exactly on the grids in use."""
