@@ -40,7 +40,7 @@ def site(case: Problem, lam: float, eps: float, *, mu: float | None = None, fine
 def slopes(case: Problem, lam: float, eps: float, *, mu: float | None = None, fine: int = 1):
     parameters = Sites(case).parameters
     mu = 1.0 - lam if mu is None else mu
-    return np.array(kernels.site_slopes(*parameters, lam, mu, eps, fine))
+    return np.array(kernels.site_and_slopes(*parameters, lam, mu, eps, fine)[3:])
 
 
 def potential(case: Problem, lam: float, eps: float) -> float:
@@ -366,12 +366,25 @@ def test_all_layers_are_the_single_layer(scenario: str, beta: float) -> None:
     found, linear = sites.linear(q, 1.0 - q, Q, 1.0 - Q)
     values = sites.backward(q, 1.0 - q, Q, 1.0 - Q)
     for l in range(4):
-        at = found.lam[l], found.eps[l]
+        at = (*sites.parameters, found.lam[l], found.mu[l], found.eps[l], 1)
         row = linear.q_eps, linear.q_lam, linear.G_lam, linear.f_uu, linear.f_uw, linear.f_ww
-        assert [x[l] for x in row] == list(slopes(case, *at, mu=found.mu[l]))
-        want = site(case, *at, mu=found.mu[l]) if l else (0.0, 1.0, 0.0)
-        for one in (found, values):
-            assert [one.q[l], math.exp(one.log_rest[l]), one.G[l]] == list(want)
+        assert tuple(x[l] for x in row) == kernels.site_and_slopes(*at)[3:]
+        for one, kernel in ((found, kernels.site_and_slopes), (values, kernels.site)):
+            want = kernel(*at)[:3] if l else (0.0, 0.0, 0.0)
+            assert (one.q[l], one.log_rest[l], one.G[l]) == want
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("beta", "kappa"), [(3.0, 0.0), (math.inf, 0.0), (2.0, 0.5)])
+def test_values_do_not_depend_on_whether_slopes_are_asked_for(
+    scenario: str, beta: float, kappa: float
+) -> None:
+    """Two grids; one form of the averages over u with slopes and one without."""
+    case = problem(scenario, beta, kappa)
+    for lam, mu in ((0.3, 0.7), (1.0 - 1e-3, 1e-3)):
+        for eps in (1e-6, 0.4, 1.5, 1.6, 30.0, math.inf):
+            at = (*Sites(case).parameters, lam, mu, eps, 1)
+            assert kernels.site_and_slopes(*at)[:3] == pytest.approx(kernels.site(*at), rel=1e-12)
 
 
 def close_to_known(
@@ -379,13 +392,12 @@ def close_to_known(
 ) -> float:
     """Relative change of a layer whose lam and eps differ by ``by``; nan if it does not follow."""
     arguments, table = np.array([[lam], [mu], [eps]]), np.empty((9, 1))
-    table[:3, 0] = kernels.site(*Sites(case).parameters, lam, mu, eps, 1)
-    table[3:, 0] = kernels.site_slopes(*Sites(case).parameters, lam, mu, eps, 1)
+    table[:, 0] = kernels.site_and_slopes(*Sites(case).parameters, lam, mu, eps, 1)
     at = lam + by[0], mu - by[0], eps + by[1]
     if known.find(arguments, case.kappa, *at) < 0:
         return math.nan
     follows = known.following(arguments, table, 0, *at)
-    want = kernels.site(*Sites(case).parameters, *at, 1)
+    want = kernels.site_and_slopes(*Sites(case).parameters, *at, 1)
     assert follows[0] == pytest.approx(want[0], rel=2e-15)
     assert follows[2] == pytest.approx(want[2], rel=2e-14)
     return abs(follows[1] - want[1])

@@ -29,6 +29,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from replicadnn.kernels._jit import jit_strict
 from replicadnn.kernels.theory.exact_averages import (
     FOURTH,
@@ -65,7 +67,7 @@ def site(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     near, output = eps <= NARROW, math.isinf(eps)
     up, down, sinh, message = message_grid(teacher, eps if near else 0.0, fine)
-    gauss = far_grid(1.0 if near or output else eps)
+    gauss = far_grid(teacher, eps, fine)
     planted = math.exp(-0.5 * eps) if teacher and not near else 1.0
     q = rest = G = 0.0
     for i in range(y.size):
@@ -87,47 +89,56 @@ def site(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
             g -= planted * c * slope * slope
         rest += weight[i] * c
         G += weight[i] * g
-    if near:
-        return (q if rest > _HALF_FULL else 1.0 - rest), math.log(rest), G / mu
-    if output:
-        return 1.0, -math.inf, G / mu
+    return values(teacher, eps, q, rest, G / mu)
+
+
+@jit_strict
+def values(teacher, eps, q, rest, G):
+    """q, ln(1 - q), G of a layer; for eps > NARROW ``rest`` without a teacher's e^(-eps/2)."""
+    if eps <= NARROW:
+        return (q if rest > _HALF_FULL else 1.0 - rest), math.log(rest), G
+    if math.isinf(eps):
+        return 1.0, -math.inf, G
     log_rest = math.log(rest) - (0.5 * eps if teacher else 0.0)
-    return -math.expm1(log_rest), log_rest, G / mu
+    return -math.expm1(log_rest), log_rest, G
 
 
 @jit_strict
 def far_slopes(teacher, eps, v, minus, r_up, r_down, curved_up, curved_down, gauss, fine):
-    """The six averages of `site_slopes` over u at one omega, for eps > NARROW.
+    """What `near_slopes` finds, for eps > NARROW; <rho> without a teacher's e^(-eps/2).
 
     f_ww = mean + half tau + B^2 rho with mean +- half = (ln W)''(+-omega), f_w = A + B tau; what
     is left without rho is the output layer.
     """
-    rest = square = odd = bulge = lean = skew = 0.0
+    full = square = odd = bulge = lean = skew = 0.0
     away = 1.0  # <1 - tau>
     if eps < math.inf:
-        rest, away = far_rest(teacher, eps, v, gauss, fine)
-        square, odd, bulge, lean, skew = far_sums(teacher, eps, v, gauss, fine)
+        full, away, square, odd, bulge, lean, skew = far_sums(teacher, eps, v, gauss, fine)
+    rest = full
     if teacher:
         planted = math.exp(-0.5 * eps)
-        away, rest, square, odd = 2.0 * minus, planted * rest, planted * square, planted * odd
+        away, rest, square, odd = 2.0 * minus, planted * full, planted * square, planted * odd
     toward, away = 1.0 - 0.5 * away, 0.5 * away
     A, B = 0.5 * (r_up - r_down), 0.5 * (r_up + r_down)
     mean, half = 0.5 * (curved_up + curved_down), 0.5 * (curved_up - curved_down)
+    G = toward * r_up * r_up + away * r_down * r_down - rest * B * B
     uw = B * B * square
     ww = toward * curved_up * curved_up + away * curved_down * curved_down
     ww += rest * (2.0 * mean * B * B - half * half) + 2.0 * half * B * B * odd + B**4 * square
     if teacher:
-        return square, uw, ww, square, uw, ww
+        return 1.0 - rest, full, G, square, uw, ww, square, uw, ww
     along = toward * r_up * r_up * curved_up + away * r_down * r_down * curved_down
     along += B * B * ((A * A - mean + B * B) * rest - half * odd - B * B * square)
     along += 2.0 * A * B * (B * B * odd - half * rest)
     q_lam = B * (A * lean + B * skew) / eps
-    return 0.5 * bulge / eps, q_lam, ww - 2.0 * along, square, uw, ww
+    return (
+        1.0 - rest, full, G, 0.5 * bulge / eps, q_lam, ww - 2.0 * along, square, uw, ww,
+    )  # fmt: skip
 
 
 @jit_strict
-def site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
-    """dq/deps, dq/dlam = dG/deps, dG/dlam, and <f_uu^2>, <f_uw^2>, <f_ww^2> of one layer.
+def site_and_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
+    """`site`, dq/deps, dq/dlam = dG/deps, dG/dlam, and <f_uu^2>, <f_uw^2>, <f_ww^2> of one layer.
 
     Random: dq/deps = <f_uu^2 - 2 f_u^2 f_uu>, dG/deps = <f_uw^2 - 2 f_u f_w f_uw>,
     dG/dlam = <f_ww^2 - 2 f_w^2 f_ww>; for eps > NARROW, where the terms of the first two cancel,
@@ -138,8 +149,8 @@ def site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, FOURTH)
     near = eps <= NARROW
     up, down, sinh, message = message_grid(teacher, eps if near else 0.0, fine)
-    gauss = far_grid(1.0 if near or math.isinf(eps) else eps)
-    q_eps = q_lam = G_lam = uu = uw = ww = 0.0
+    gauss = far_grid(teacher, eps, fine)
+    sums = np.zeros(9)
     for i in range(y.size):
         r_up, r_down, v, t, minus, plus = neuron_field(y[i], k, beta, b)
         curved_up = curved_down = math.nan
@@ -148,25 +159,20 @@ def site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
             curved_down = side_curvature(-y[i] - k, r_down, beta, b)
         if near:
             g0 = gauge_slope(y[i], k, r_up, r_down, plus, minus)
-            a, c, e, d_a, d_c, d_e = near_slopes(
+            found = near_slopes(
                 teacher, y[i], plus, minus, t, g0, 0.5 * (r_up + r_down), curved_up, curved_down,
                 up, down, sinh, message,
             )  # fmt: skip
-            if teacher:
-                d_a = d_c = d_e = 0.0
-            d_a, d_c, d_e = a - 2.0 * d_a, c - 2.0 * d_c, e - 2.0 * d_e
         else:
-            d_a, d_c, d_e, a, c, e = far_slopes(
+            found = far_slopes(
                 teacher, eps, v, minus, r_up, r_down, curved_up, curved_down, gauss, fine
             )
-        q_eps += weight[i] * d_a
-        q_lam += weight[i] * d_c
-        G_lam += weight[i] * d_e
-        uu += weight[i] * a
-        uw += weight[i] * c
-        ww += weight[i] * e
+        for j in range(9):
+            sums[j] += weight[i] * found[j]
+    q, log_rest, G = values(teacher, eps, sums[0], sums[1], sums[2] / mu)
     # mu^2 underflows below mu = 1e-162
-    return q_eps, q_lam / mu, G_lam / mu / mu, uu, uw / mu, ww / mu / mu
+    q_lam, G_lam, uw, ww = sums[4] / mu, sums[5] / mu / mu, sums[7] / mu, sums[8] / mu / mu
+    return q, log_rest, G, sums[3], q_lam, G_lam, sums[6], uw, ww
 
 
 @jit_strict
@@ -179,7 +185,7 @@ def potential(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     near, output = eps <= NARROW, math.isinf(eps)
     up, down, _, message = message_grid(teacher, eps if near else 0.0, fine)
-    gauss = far_grid(1.0 if near or output else eps)
+    gauss = far_grid(teacher, eps, fine)
     total = 0.0
     for i in range(y.size):
         _, _, v, _, minus, plus = neuron_field(y[i], k, beta, b)

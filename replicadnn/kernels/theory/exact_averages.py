@@ -243,20 +243,26 @@ def message_grid(teacher, eps, fine):
     n = 2 * half + 1
     up, down, sinh, weight = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     shift = 0.5 * eps if teacher else 0.0
-    for i in range(n):
-        u = (i - half) * step
-        up[i] = math.exp(u)
-        down[i] = math.exp(-u)
-        sinh[i] = math.sinh(u)
-        weight[i] = step / (_SQRT_2PI * root) * math.exp(-0.5 * u * u / eps - shift)
+    for i in range(half + 1):
+        u = i * step
+        above, below = half + i, half - i
+        up[above] = down[below] = math.exp(u)
+        down[above] = up[below] = math.exp(-u)
+        sinh[above] = math.sinh(u)
+        sinh[below] = -sinh[above]
+        weight[above] = step / (_SQRT_2PI * root) * math.exp(-0.5 * u * u / eps - shift)
+        weight[below] = weight[above]
     return up, down, sinh, weight
 
 
 @jit_strict
-def far_grid(eps):
-    """exp(-x^2/(2 eps)) at the tabulated x."""
-    gauss = np.empty(_X.size)
-    for i in range(_X.size):
+def far_grid(teacher, eps, fine):
+    """exp(-x^2/(2 eps)) at the tabulated x in use (`far_end`); none up to NARROW, at the output."""
+    if eps <= NARROW or math.isinf(eps):
+        return np.empty(0)
+    end = reach(teacher, eps) if teacher else 0.5 * _EXPONENT
+    gauss = np.empty(min(int(end / _TABLE_STEP) + 1, _X.size))
+    for i in range(0, gauss.size, 2 // fine):
         gauss[i] = math.exp(-0.5 * _X[i] * _X[i] / eps)
     return gauss
 
@@ -300,12 +306,13 @@ def near_sums(teacher, plus, minus, t, g0, slope, up, down, sinh, weight):
 def near_slopes(
     teacher, y, plus, minus, t, g0, slope, curved_up, curved_down, up, down, sinh, weight
 ):
-    """<f_uu^2>, <f_uw^2>, <f_ww^2>, <f_u^2 f_uu>, <f_u f_w f_uw>, <f_w^2 f_ww> on a grid of u.
+    """`near_sums`, the slopes over u, and <f_uu^2>, <f_uw^2>, <f_ww^2>, at one omega.
 
+    Slopes: these three less, without a teacher, 2 <f_u^2 f_uu>, 2 <f_u f_w f_uw>, 2 <f_w^2 f_ww>.
     Without a margin f_ww = delta (-y B - B^2 delta), delta = tau - t, which keeps its accuracy
     as u -> 0.
     """
-    uu = uw = ww = luu = luw = lww = 0.0
+    q = rest = G = uu = uw = ww = luu = luw = lww = 0.0
     spread = 4.0 * plus * minus
     even = curved_up != curved_up  # no curvatures given: kappa = 0
     for i in range(up.size):
@@ -322,13 +329,20 @@ def near_slopes(
             fww = (plus * up[i] * curved_up + minus * down[i] * curved_down) * inverse
             fww += slope * fuw
         w = weight[i] * D if teacher else weight[i]
+        q += w * tau * tau
+        rest += w * fuu
+        G += w * fw * fw
         uu += w * fuu * fuu
         uw += w * fuw * fuw
         ww += w * fww * fww
         luu += w * tau * tau * fuu
         luw += w * tau * fw * fuw
         lww += w * fw * fw * fww
-    return uu, uw, ww, luu, luw, lww
+    if teacher:
+        luu = luw = lww = 0.0
+    return (
+        q, rest, G, uu - 2.0 * luu, uw - 2.0 * luw, ww - 2.0 * lww, uu, uw, ww,
+    )  # fmt: skip
 
 
 @jit_strict
@@ -351,7 +365,7 @@ def far_rest(teacher, eps, v, gauss, fine):
     step = stride * _TABLE_STEP
     rest = soft = 0.0
     if end >= 0.0:
-        n = min(int(end / _TABLE_STEP) + 1, _X.size)
+        n = min(int(end / _TABLE_STEP) + 1, gauss.size)
         growth, decay = math.exp(step * v / eps), math.exp(-step * v / eps)
         rising = falling = 1.0
         for i in range(0, n, stride):
@@ -372,36 +386,38 @@ def far_rest(teacher, eps, v, gauss, fine):
 
 @jit_strict
 def far_sums(teacher, eps, v, gauss, fine):
-    """<rho^2>, <tau rho> and, for random data, <(1 - u^2/eps) rho>, <u rho>, <u tau rho>."""
+    """`far_rest`, <rho^2>, <tau rho>; random data: <(1 - u^2/eps) rho>, <u rho>, <u tau rho>."""
     end = far_end(teacher, eps, v)
+    away = math.erfc(v / math.sqrt(1.0 + 2.0 * eps))
     if end < 0.0:
-        return 0.0, 0.0, 0.0, 0.0, 0.0
+        return 0.0, away, 0.0, 0.0, 0.0, 0.0, 0.0
     stride = 2 // fine
     step = stride * _TABLE_STEP
-    n = min(int(end / _TABLE_STEP) + 1, _X.size)
+    n = min(int(end / _TABLE_STEP) + 1, gauss.size)
     growth, decay = math.exp(step * v / eps), math.exp(-step * v / eps)
     rising = falling = 1.0
-    square = odd = 0.0
-    flat = first = second = skew = 0.0  # <rho>, <x rho>, <x^2 rho>, <x tau rho>
+    rest = square = odd = 0.0
+    soft = first = second = skew = 0.0  # <tau - erf x>, <x rho>, <x^2 rho>, <x tau rho>
     for i in range(0, n, stride):
         p, m = rising * gauss[i], falling * gauss[i]
         if i == 0:
             p = m = 0.5 * gauss[0]
         r = _SECH[i] if teacher else _RHO[i]
+        rest += (p + m) * r
         square += (p + m) * r * _RHO[i]
         odd += (p - m) * r * _TAU[i]
         if not teacher:
-            flat += (p + m) * r
+            soft += (p - m) * _SOFT_SIGN[i]
             first += (p - m) * _X[i] * r
             second += (p + m) * _X[i] * _X[i] * r
             skew += (p + m) * _X[i] * _TAU[i] * r
         rising *= growth
         falling *= decay
     factor = step * far_weight(teacher, eps, v)
-    bulge = flat - (second - v * (2.0 * first - v * flat)) / eps
+    bulge = rest - (second - v * (2.0 * first - v * rest)) / eps
     return (
-        factor * square, factor * odd, factor * bulge, factor * (first - v * flat),
-        factor * (skew - v * odd),
+        factor * rest, away - factor * soft, factor * square, factor * odd,
+        factor * bulge, factor * (first - v * rest), factor * (skew - v * odd),
     )  # fmt: skip
 
 
@@ -413,7 +429,7 @@ def far_potential(teacher, eps, v, gauss, fine):
     step = stride * _TABLE_STEP
     total = 0.0
     if end >= 0.0:
-        n = min(int(end / _TABLE_STEP) + 1, _X.size)
+        n = min(int(end / _TABLE_STEP) + 1, gauss.size)
         growth, decay = math.exp(step * v / eps), math.exp(-step * v / eps)
         rising = falling = 1.0
         for i in range(0, n, stride):
@@ -441,7 +457,7 @@ def message_mass(teacher, eps, fine):
         for i in range(up.size):
             total += message[i] * (0.5 * (up[i] + down[i]) if teacher else 1.0)
         return total
-    gauss, stride = far_grid(eps), 2 // fine
-    for i in range(0, _X.size, stride):
+    gauss, stride = far_grid(teacher, eps, fine), 2 // fine
+    for i in range(0, gauss.size, stride):
         total += (1.0 if i == 0 else 2.0) * gauss[i] * math.exp(-0.5 * _X[i] * _X[i])
     return total * stride * _TABLE_STEP * math.sqrt((1.0 + eps) / (2.0 * math.pi * eps))

@@ -5,8 +5,8 @@ them.  Where the arguments (lam, mu = 1 - lam, eps) of two layers differ by a sm
 themselves, the averages of one are those of the other and their slopes times the difference; what
 is left out is of second order, below rounding.
 
-A table (9, n) holds what `kernels.theory.exact` finds for n layers: q, ln(1 - q), G of `site`, then
-the six of `site_slopes`; its arguments (3, n) are lam, mu, eps.
+A table (9, n) holds what `kernels.theory.exact.site_and_slopes` finds for n layers: q, ln(1 - q), G
+and their slopes first; its arguments (3, n) are lam, mu, eps.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from replicadnn.kernels._jit import jit_strict
-from replicadnn.kernels.theory.exact import site, site_slopes
+from replicadnn.kernels.theory.exact import site, site_and_slopes
 from replicadnn.kernels.theory.exact_known import CLOSE, close, find, following
 from replicadnn.kernels.theory.symmetric import ONSET, relative_change, response
 
@@ -149,7 +149,7 @@ def sweep(constants, known, alpha, c0, w2, q, p, Q, P, G, moves, rest_below, flo
 
 @jit_strict
 def averages(constants, known, q, p, Q, P, arguments, table, linear, fine):
-    """`site` of every layer from the overlaps, output first, and `site_slopes` if ``linear``.
+    """`site` of every layer from the overlaps, output first, or `site_and_slopes` if ``linear``.
 
     ``arguments`` (3, L), ``table`` (9, L) and the pair ``known`` of such as in `exact_known`: a
     layer close to a known one or to the last that was computed follows from it.
@@ -174,12 +174,15 @@ def averages(constants, known, q, p, Q, P, arguments, table, linear, fine):
         else:
             last = l
             first = 0.0, 0.0, 0.0
-            if lam > 0.0 or eps > 0.0:
-                first = site(teacher, kappa, beta, drop, b, lam, mu, eps, fine)
             if linear:
-                slopes = site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine)
-                for j in range(6):
-                    table[3 + j, l] = slopes[j]
+                found = site_and_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine)
+                first = found[:3]
+                for j in range(3, 9):
+                    table[j, l] = found[j]
+            elif lam > 0.0 or eps > 0.0:
+                first = site(teacher, kappa, beta, drop, b, lam, mu, eps, fine)
+            if lam == 0.0 and eps == 0.0:
+                first = 0.0, 0.0, 0.0
         table[0, l], table[1, l], table[2, l] = first
 
 
