@@ -33,16 +33,12 @@ import numpy as np
 
 from replicadnn.kernels._jit import jit_strict
 from replicadnn.kernels.theory.exact_averages import (
-    FOURTH,
     NARROW,
-    SQUARES,
     far_grid,
     far_potential,
     far_rest,
     far_sums,
-    field_grid,
     gauge_slope,
-    message_grid,
     message_mass,
     near_slopes,
     near_sums,
@@ -50,6 +46,7 @@ from replicadnn.kernels.theory.exact_averages import (
     side,
     side_curvature,
 )
+from replicadnn.kernels.theory.exact_grids import FOURTH, SQUARES, field_grid, message_grid
 from replicadnn.kernels.theory.exact_known import close, differences, find
 
 _HALF_FULL = 0.6  # 1 - q below which q is taken from it, not from tau^2
