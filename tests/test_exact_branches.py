@@ -242,6 +242,30 @@ def test_the_equilibrium_is_never_partly_saturated() -> None:
         assert all(b < a for a, b in zip([front, *partly], partly, strict=False))
 
 
+def test_layers_of_a_solution_are_remembered_once() -> None:
+    """The crystal of 20 layers at alpha = 100: all layers but the output are alike, also in 15."""
+    deep, shallow = equations(20, 100.0), equations(15, 100.0)
+    sites = deep.sites
+    for here, new in ((deep, 2), (shallow, 0)):
+        state = settle(here, full_order(here.problem), side=-1, max_sweeps=100).state
+        at = state.q, state.p, state.Q, state.P
+        before = sites.known.arguments.shape[1]
+        sites = sites.remembering(*at)
+        assert sites.known.arguments.shape[1] == before + new
+        layers, slopes = here.sites.linear(*at)
+        again, same = sites.linear(*at)
+        for name in ("q", "log_rest", "G", "eps"):
+            np.testing.assert_allclose(getattr(again, name), getattr(layers, name), rtol=2e-14)
+        np.testing.assert_allclose(same.q_eps, slopes.q_eps, rtol=1e-7)
+        arguments = layers.lam, layers.mu, layers.eps
+        F, again_F = here.sites.potentials(*arguments), sites.potentials(*arguments)
+        np.testing.assert_allclose(again_F, F, rtol=1e-14, atol=1e-16)
+        for row, want in zip(
+            sites.potential_slopes(*arguments), here.sites.potential_slopes(*arguments), strict=True
+        ):
+            np.testing.assert_allclose(row, want, rtol=1e-8, atol=1e-12)
+
+
 def test_newton_is_believed_from_either_side_where_it_is_quadratic() -> None:
     """The crystal above a network of one layer at beta = 3: layer 1 climbs, layer 2 falls."""
     solution = branches(10, 100.0, beta=3.0)["partly saturated 8"]
