@@ -17,11 +17,13 @@ from replicadnn.questions.transitions.path import SolutionPath, ordering_path
 from replicadnn.solution import Solution
 from replicadnn.theory.closures import symmetric_equations
 from replicadnn.theory.closures.exact.equations import Equations
-from replicadnn.theory.contract import SymmetricEquations
+from replicadnn.theory.contract import Leave, SymmetricEquations
 from replicadnn.theory.symmetric.branches import find_branches
 from replicadnn.theory.symmetric.curve import Curve, Point
-from replicadnn.theory.symmetric.search import settle
+from replicadnn.theory.symmetric.newton import newton
+from replicadnn.theory.symmetric.search import Stop, settle
 from replicadnn.theory.symmetric.state import State, distance, full_order, neuron_logit
+from replicadnn.types import FloatArray
 
 
 def equations(L: int, alpha: float) -> Equations:
@@ -148,14 +150,23 @@ def test_where_nothing_is_searched_between() -> None:
 
 
 def starts_between(
-    here: SymmetricEquations, low: State, high: State, found: list[State | None]
+    here: SymmetricEquations,
+    low: State,
+    high: State,
+    found: list[State | None],
+    left: list[bool] | None = None,
 ) -> int:
-    """Number of starts when they lead to the states of ``found``, then to ``low``."""
+    """Number of starts when they lead to the states of ``found``, then to ``low``.
+
+    ``left`` : whether each search would be left at ``low``.
+    """
     begun = 0
 
-    def fall(start: State) -> State | None:
+    def fall(start: State, leave: Leave | None = None) -> State | None:
         nonlocal begun
         begun += 1
+        if left is not None:
+            left.append(leave is not None and leave(low))
         return found[begun - 1] if begun <= len(found) else low
 
     here.search_between(low, high, fall)
@@ -163,24 +174,45 @@ def starts_between(
 
 
 def test_a_series_of_starts_ends_where_one_bounds_the_rest() -> None:
-    """L = 6, layers 1..3 liquid: (a) n = 1, 2, ..., (b) k = 1..4, (c) k = 3, 4, 5."""
+    """L = 6, layers 1..3 liquid: (a) n = 1, 2, ..., (b) k = 1..4, (c) k = 4, then 3, 5."""
     low, high = State.liquid(6), full_order(Problem(alpha=100.0, L=6))
-    low.q[4:6], low.p[4:6] = 0.5, 0.5
-    one, two = low.copy(), low.copy()
+    low.q[4:6], low.p[4:6], low.Q[4:], low.P[4:] = 0.5, 0.5, 0.5, 0.5
+    one, two, fed = low.copy(), low.copy(), low.copy()
     one.q[5] = two.q[5] = two.q[4] = 1.0
+    fed.q[1:4], fed.Q[:4] = 0.5, 0.5
     for found, a, b, c in (
-        ([low], 1, 1, 3),  # all other starts lead to low
-        ([None], 1, 4, 3),  # the search has failed: nothing bounds (b)
-        ([high], 1, 0, 3),  # the crystal: so do the starts of (b), which lie above
-        ([one, low], 2, 1, 3),
-        ([one, one], 2, 4, 3),
-        ([one, two, high], 3, 0, 3),
-        ([one, two, one], 3, 4, 3),
-        ([low, high, one, low], 1, 3, 3),
-        ([low, low, high], 1, 1, 1),  # (c) has come to the crystal
-        ([low, low, low, None, one], 1, 1, 3),
+        ([low], 1, 1, 2),  # all other starts lead to low
+        ([None], 1, 4, 2),  # the search has failed: nothing bounds (b)
+        ([high], 1, 0, 2),  # the crystal: so do the starts of (b), which lie above
+        ([one, low], 2, 1, 2),
+        ([one, one], 2, 1, 2),  # not where (a) has ended, but layer 1 is liquid
+        ([one, two, high], 3, 0, 2),
+        ([low, high, fed, None, one], 1, 4, 2),
+        ([fed, fed, high, fed], 2, 2, 2),  # where (a) has ended, layer 1 solid
+        ([low, low, high], 1, 1, 2),  # 4 to the crystal: so does 5, and 3 is between
+        ([low, low, None], 1, 1, 3),  # 4 failed: nothing bounds the others
+        ([low, low, fed], 1, 1, 3),
     ):
         assert starts_between(equations(6, 100.0), low, high, found) == a + b + c
+
+
+def test_a_network_whose_first_layer_melts_is_left() -> None:
+    """In (b) alone, and if (a) has found what is fed from the output."""
+    low, high = State.liquid(6), full_order(Problem(alpha=100.0, L=6))
+    for found, left in (
+        ([low, high], [False, True, True, False]),
+        ([None, high, high], [False] * 6),
+    ):
+        asked: list[bool] = []
+        starts_between(equations(6, 100.0), low, high, found, asked)
+        assert asked == left
+    here = equations(20, 27.99)
+    settled = settle(
+        here, full_order(here.problem), side=-1, max_sweeps=20, leave=lambda state: state.q[1] < 1.0
+    )  # fmt: skip
+    assert settled.stop is Stop.LEFT
+    assert settled.sweeps == 2
+    assert not settled.found
 
 
 def test_networks_ordered_but_for_the_inputs_at_finite_beta() -> None:
@@ -208,6 +240,50 @@ def test_the_equilibrium_is_never_partly_saturated() -> None:
         partly = [s.free_entropy for name, s in found.items() if name.startswith("partly")]
         assert partly
         assert all(b < a for a, b in zip([front, *partly], partly, strict=False))
+
+
+def test_layers_of_a_solution_are_remembered_once() -> None:
+    """The crystal of 20 layers at alpha = 100: all layers but the output are alike, also in 15."""
+    deep, shallow = equations(20, 100.0), equations(15, 100.0)
+    sites = deep.sites
+    for here, new in ((deep, 2), (shallow, 0)):
+        state = settle(here, full_order(here.problem), side=-1, max_sweeps=100).state
+        at = state.q, state.p, state.Q, state.P
+        before = sites.known.arguments.shape[1]
+        sites = sites.remembering(*at)
+        assert sites.known.arguments.shape[1] == before + new
+        layers, slopes = here.sites.linear(*at)
+        again, same = sites.linear(*at)
+        for name in ("q", "log_rest", "G", "eps"):
+            np.testing.assert_allclose(getattr(again, name), getattr(layers, name), rtol=2e-14)
+        np.testing.assert_allclose(same.q_eps, slopes.q_eps, rtol=1e-7)
+        arguments = layers.lam, layers.mu, layers.eps
+        F, again_F = here.sites.potentials(*arguments), sites.potentials(*arguments)
+        np.testing.assert_allclose(again_F, F, rtol=1e-14, atol=1e-16)
+        for row, want in zip(
+            sites.potential_slopes(*arguments), here.sites.potential_slopes(*arguments), strict=True
+        ):
+            np.testing.assert_allclose(row, want, rtol=1e-8, atol=1e-12)
+
+
+def test_newton_is_believed_from_either_side_where_it_is_quadratic() -> None:
+    """The crystal above a network of one layer at beta = 3: layer 1 climbs, layer 2 falls."""
+    solution = branches(10, 100.0, beta=3.0)["partly saturated 8"]
+    np.testing.assert_allclose(solution.q_ea[1:3], [0.8964201, 0.9999989], atol=1e-7)
+    assert solution.iterations["sweeps"] <= 6  # 17 until no overlap moves by 1e-6
+
+
+def test_steps_of_newton() -> None:
+    """y^2 = 2 from 2: steps -1/2 and -1/12; from 1/4 the first one, 31/8, is cut."""
+
+    def evaluate(y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return 2.0 - y * y, 2.0 * y[None, :]
+
+    for start, shrink in ((2.0, 1.0 / 6.0), (math.sqrt(2.0), 0.0), (0.25, math.inf)):
+        found = newton(evaluate, np.array([start]), tol=1e-10, cap=1.0, max_iter=30)
+        assert found.converged
+        assert found.y[0] == pytest.approx(math.sqrt(2.0), rel=1e-15)
+        assert found.shrink == pytest.approx(shrink, rel=1e-12)
 
 
 # --- a margin: order from the inputs as well -------------------------------------------------

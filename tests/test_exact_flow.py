@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from replicadnn.kernels.theory.exact import site_and_slopes
 from replicadnn.problem import Problem, Scenario
 from replicadnn.theory.broken.state import FlowError
 from replicadnn.theory.closures.exact import plane_twin
@@ -67,12 +68,11 @@ def test_without_levels_it_is_replica_symmetric() -> None:
     lam, eps = np.array([0.4]), np.array([0.6])
     sites = Sites(Problem(alpha=1.0, L=2, scenario=Scenario.RANDOM, closure="exact"))
     found = plane_flow(np.zeros(1), lam, eps, 0.0, INF, 5.0)
-    slopes = sites.slopes(lam, 1.0 - lam, eps)
+    slopes = site_and_slopes(*sites.parameters, lam[0], 1.0 - lam[0], eps[0], 1)[3:]
     assert found.free_energy == pytest.approx(sites.potentials(lam, 1.0 - lam, eps)[0], abs=1e-13)
-    squares = [slopes.f_uu[0], slopes.f_uw[0], slopes.f_ww[0]]
-    np.testing.assert_allclose(found.squares[:, 0], squares, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.squares[:, 0], slopes[3:], rtol=0, atol=1e-12)
     response = plane_response(found).by_variance[:, 0, :, 0]
-    want = [[slopes.q_eps[0], slopes.q_lam[0]], [slopes.q_lam[0], slopes.G_lam[0]]]
+    want = [slopes[:2], slopes[1:3]]
     np.testing.assert_allclose(response, want, rtol=0, atol=1e-9)
     assert found.rest == pytest.approx(1.0 - found.q[0], abs=1e-14)
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from replicadnn.errors import InputError
 from replicadnn.kernels.theory import exact as kernels
-from replicadnn.kernels.theory import exact_averages, symmetric
+from replicadnn.kernels.theory import exact_grids, symmetric
+from replicadnn.kernels.theory import exact_known as known
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged.equations import Equations
 from replicadnn.theory.closures.common import iterate
@@ -39,7 +40,7 @@ def site(case: Problem, lam: float, eps: float, *, mu: float | None = None, fine
 def slopes(case: Problem, lam: float, eps: float, *, mu: float | None = None, fine: int = 1):
     parameters = Sites(case).parameters
     mu = 1.0 - lam if mu is None else mu
-    return np.array(kernels.site_slopes(*parameters, lam, mu, eps, fine))
+    return np.array(kernels.site_and_slopes(*parameters, lam, mu, eps, fine)[3:])
 
 
 def potential(case: Problem, lam: float, eps: float) -> float:
@@ -157,7 +158,7 @@ def test_panels_end_where_numbers_are_coarser_than_the_step(mu: float, kappa: fl
         case = problem(RANDOM, beta, kappa)
         drop = Sites(case).parameters[3]
         for fine in (1, 2):
-            edges = exact_averages.field_panels(9.2 / root, 1.0 / root, kappa / root, drop, fine)
+            edges = exact_grids.field_panels(9.2 / root, 1.0 / root, kappa / root, drop, fine)
             assert np.all(np.diff(edges) > 0.0)
             assert edges[-1] == 9.2 / root
             assert edges.size < 1500
@@ -289,9 +290,9 @@ def test_mass_error_sees_a_bad_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (*Sites(problem(TEACHER)).parameters, 0.6, 0.4)
     for eps in (0.3, 1.4, 5.0, 1e3, math.inf):
         assert kernels.site_mass_error(*arguments, eps, 1) < 1e-13
-    monkeypatch.setattr(kernels, "field_grid", exact_averages.field_grid.py_func)
-    monkeypatch.setattr(exact_averages, "_ANALYTIC", 9.0)
-    monkeypatch.setattr(exact_averages, "_Y_STEP", 1.0)
+    monkeypatch.setattr(kernels, "field_grid", exact_grids.field_grid.py_func)
+    monkeypatch.setattr(exact_grids, "_ANALYTIC", 9.0)
+    monkeypatch.setattr(exact_grids, "_Y_STEP", 1.0)
     assert kernels.site_mass_error.py_func(*arguments, math.inf, 1) > 1e-9
 
 
@@ -357,12 +358,70 @@ def test_crystal_keeps_relative_accuracy() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("beta", [3.0, math.inf])
-def test_slopes_of_all_layers(scenario: str, beta: float) -> None:
-    """The batch is the single layer, layer by layer."""
+def test_all_layers_are_the_single_layer(scenario: str, beta: float) -> None:
+    """Layer 1 is liquid, layer 2 has no signal from below."""
     case = problem(scenario, beta)
-    lam, eps = np.array([0.2, 0.0, 0.8, 0.7]), np.array([0.3, 0.2, 8.0, math.inf])
-    found = Sites(case).slopes(lam, 1.0 - lam, eps)
+    q, Q = np.array([1.0, 0.0, 0.5, 0.5, 1.0]), np.array([0.0, 0.0, 0.4, 0.9])
+    sites = Sites(case)
+    found, linear = sites.linear(q, 1.0 - q, Q, 1.0 - Q)
+    values = sites.backward(q, 1.0 - q, Q, 1.0 - Q)
     for l in range(4):
-        expected = slopes(case, lam[l], eps[l])
-        row = [found.q_eps[l], found.q_lam[l], found.G_lam[l]]
-        assert [*row, found.f_uu[l], found.f_uw[l], found.f_ww[l]] == list(expected)
+        at = (*sites.parameters, found.lam[l], found.mu[l], found.eps[l], 1)
+        row = linear.q_eps, linear.q_lam, linear.G_lam, linear.f_uu, linear.f_uw, linear.f_ww
+        assert [x[l] for x in row] == pytest.approx(kernels.site_and_slopes(*at)[3:], rel=1e-14)
+        for one, kernel in ((found, kernels.site_and_slopes), (values, kernels.site)):
+            want = kernel(*at)[:3] if l else (0.0, 0.0, 0.0)
+            assert (one.q[l], one.log_rest[l], one.G[l]) == pytest.approx(want, rel=1e-14)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("beta", "kappa"), [(3.0, 0.0), (math.inf, 0.0), (2.0, 0.5)])
+def test_values_do_not_depend_on_whether_slopes_are_asked_for(
+    scenario: str, beta: float, kappa: float
+) -> None:
+    """Two grids; one form of the averages over u with slopes and one without."""
+    case = problem(scenario, beta, kappa)
+    for lam, mu in ((0.3, 0.7), (1.0 - 1e-3, 1e-3)):
+        for eps in (1e-6, 0.4, 1.5, 1.6, 30.0, math.inf):
+            at = (*Sites(case).parameters, lam, mu, eps, 1)
+            assert kernels.site_and_slopes(*at)[:3] == pytest.approx(kernels.site(*at), rel=1e-12)
+
+
+def close_to_known(
+    case: Problem, lam: float, mu: float, eps: float, by: tuple[float, float]
+) -> float:
+    """Relative change of a layer whose lam and eps differ by ``by``; nan if it does not follow."""
+    arguments, table = np.array([[lam], [mu], [eps]]), np.empty((9, 1))
+    table[:, 0] = kernels.site_and_slopes(*Sites(case).parameters, lam, mu, eps, 1)
+    at = lam + by[0], mu - by[0], eps + by[1]
+    if known.find(arguments, case.kappa, *at) < 0:
+        return math.nan
+    follows = known.following(arguments, table, 0, *at)
+    want = kernels.site_and_slopes(*Sites(case).parameters, *at, 1)
+    assert follows[0] == pytest.approx(want[0], rel=2e-15)
+    assert follows[2] == pytest.approx(want[2], rel=2e-14)
+    return abs(follows[1] - want[1])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("beta", [3.0, math.inf])
+def test_layers_that_are_nearly_alike_follow(scenario: str, beta: float) -> None:
+    """By the slopes, where lam or mu and eps differ by less than 1e-9 of themselves."""
+    case = problem(scenario, beta)
+    for lam, mu, eps in ((0.3, 0.7, 0.5), (1e-6, 1.0 - 1e-6, 1e-3), (1.0 - 2e-4, 2e-4, 6.0)):
+        small = min(lam, mu)
+        assert close_to_known(case, lam, mu, eps, (0.0, 0.0)) == 0.0
+        for by in ((9e-10 * small, 0.0), (-9e-10 * small, 9e-10 * min(eps, 1.0))):
+            assert close_to_known(case, lam, mu, eps, by) < 2e-14
+        for by in ((1.2e-9 * small, 0.0), (0.0, 1.2e-9 * min(eps, 1.0))):
+            assert math.isnan(close_to_known(case, lam, mu, eps, by))
+    assert math.isnan(close_to_known(case, 0.5, 0.5, 2.0, (0.0, math.inf)))
+    assert close_to_known(case, 0.9, 0.1, math.inf, (0.0, 0.0)) != 0.0  # 1 - q = 0 in both
+
+
+def test_with_a_margin_layers_have_to_be_more_alike() -> None:
+    """kappa = 0.5, mu = 1e-6: a margin of 500 standard deviations."""
+    case = problem(RANDOM, math.inf, 0.5)
+    for part, follows in ((1.9e-12, True), (2.1e-12, False)):
+        by = part * 1e-6, 0.0
+        assert math.isnan(close_to_known(case, 1.0 - 1e-6, 1e-6, 3.0, by)) is not follows

@@ -26,7 +26,7 @@ from replicadnn.theory.counting import largest
 from replicadnn.theory.symmetric.branches import Candidate, select
 from replicadnn.theory.symmetric.curve import Curve, Point
 from replicadnn.theory.symmetric.search import Settled, Stop, settle
-from replicadnn.theory.symmetric.state import State
+from replicadnn.theory.symmetric.state import State, full_order
 
 TS, RANDOM = "teacher-student", "random"
 inf = math.inf
@@ -216,7 +216,7 @@ def test_teacher_student_map_is_monotone_and_random_is_not() -> None:
         slopes = []
         for _ in range(200):
             state = State.uniform(3, 0.5).with_logits(np.ones(5, bool), rng.normal(1.0, 3.0, 5))
-            found = equations.slopes(equations.layers(state))
+            _, found = equations.linear(state)
             slopes.append(min(found.q_eps[:-1].min(), found.q_lam.min(), found.G_lam.min()))
         lowest[scenario] = min(slopes)
         assert equations.monotone == (scenario == TS)
@@ -461,10 +461,24 @@ def test_control_goes_to_the_logit_that_changes_most(
 
 
 def test_starts_of_the_search() -> None:
-    """From below the liquid; from above full order with a teacher, q = 0.9, Q = 0.99 without."""
-    (full,) = symmetric_equations(Problem(alpha=3.0, L=3, closure="exact")).starts_above()
+    """From above: with a teacher L = 2 bounds deeper networks; without q = 0.9, Q = 0.99."""
+    (full,) = symmetric_equations(Problem(alpha=3.0, L=2, closure="exact")).starts_above()
     np.testing.assert_array_equal(full.p[1:-1], 0.0)
     np.testing.assert_allclose(full.P, 1e-4 / 16.0)
+    for alpha, beta in ((4.0, inf), (14.9, inf), (80.0, inf), (20.0, 3.0)):
+        here = symmetric_equations(Problem(alpha=alpha, L=4, beta=beta, closure="exact"))
+        (start,) = here.starts_above()
+        image, top = start.copy(), full_order(here.problem)
+        here.sweep(image, 1)
+        here.sweep(top, 100)
+        pair = solve(TS, 2, alpha, beta=beta, branch="equilibrium")
+        for x in (image, top):
+            assert np.all(start.p <= x.p)
+            assert np.all(start.P <= x.P)
+        # already near the solution of two layers
+        np.testing.assert_allclose(start.q[1:-1], pair.q_ea[1], rtol=0.05)
+        np.testing.assert_allclose(start.Q[[0, 3]], pair.Q_ea, rtol=0.05)
+        np.testing.assert_allclose(start.Q[1:3], pair.Q_ea.min(), rtol=0.05)
     problem = Problem(alpha=3.0, L=3, scenario=Scenario.RANDOM, closure="exact")
     (start,) = symmetric_equations(problem).starts_above()
     np.testing.assert_allclose(start.q[1:-1], 0.9)

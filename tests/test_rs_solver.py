@@ -541,10 +541,10 @@ def test_a_start_within_two_hundredths_of_the_known_solution_joins_it_if_it_appr
     equations = symmetric_equations(Problem(alpha=5.0, L=3))
     known = [_state_at(0.5)]
     for q, stop in ((0.521, None), (0.519, Stop.JOINS_KNOWN)):
-        one = search._Search(equations, _state_at(0.9), -1, 10, known, math.inf, _state_at(q))
+        one = search._Search(equations, -1, 10, known, None, _state_at(q))
         ended = one._stopped()
         assert (ended.stop if ended else None) is stop
-    one = search._Search(equations, _state_at(0.9), -1, 10, known, math.inf, _state_at(0.525))
+    one = search._Search(equations, -1, 10, known, None, _state_at(0.525))
     assert one._stopped() is None
     for q in (0.519, 0.518):  # less than three tenths closer than before: it may pass by
         one.state = _state_at(q)
@@ -560,13 +560,29 @@ def test_newton_joins_the_known_solution_it_leads_to_within_two_hundredths(closu
         start.q[2] -= shift
         start.p[2] += shift
         for known in ((State.liquid(3), solution), (State.liquid(3),)):
-            one = search._Search(equations, start.copy(), -1, 10, known, math.inf, start.copy())
+            one = search._Search(equations, -1, 10, known, None, start.copy())
             ended = one._newton(0.05)
-            # a fall refuses a solution above it, unless it is known
-            assert (ended is not None) is (joins and len(known) == 2)
-            if ended is not None:
-                assert ended.stop is Stop.JOINS_KNOWN
-                assert ended.state is solution
+            assert ended is not None
+            known_one = joins and len(known) == 2
+            assert ended.stop is (Stop.JOINS_KNOWN if known_one else Stop.FOUND)
+            assert (ended.state is solution) is known_one
+            assert distance(ended.state, solution) < 1e-9
+
+
+@pytest.mark.parametrize("closure", ["averaged", "exact"])
+def test_a_fall_refuses_a_distant_solution_above_it(
+    closure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near it Newton's second step is below a twentieth of the first, and passes go there too."""
+    equations = symmetric_equations(Problem(alpha=12.0, L=3, closure=closure))
+    solution = settle(equations, State.liquid(3), side=+1, max_sweeps=1000).state
+    start = solution.copy()
+    start.q[1:3] -= 0.02
+    start.p[1:3] += 0.02
+    for limit, refused in ((1.0, False), (0.0, True)):
+        monkeypatch.setattr(search, "QUADRATIC", limit)
+        one = search._Search(equations, -1, 10, (), None, start.copy())
+        assert (one._newton(0.05) is None) is refused
 
 
 @pytest.mark.parametrize("closure", ["averaged", "exact"])
@@ -598,7 +614,7 @@ def test_the_volume_is_empty_where_its_rest_falls_below_1e_12(
 ) -> None:
     equations = symmetric_equations(Problem(alpha=5.0, L=3, scenario=Scenario(scenario), beta=beta))
     here = _state_at(0.5, rest)
-    ended = search._Search(equations, here, 1, 10, None, math.inf, here.copy())._stopped()
+    ended = search._Search(equations, 1, 10, (), None, here.copy())._stopped()
     assert (ended is not None and ended.stop is Stop.UNSAT) is empty
 
 

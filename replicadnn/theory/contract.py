@@ -19,8 +19,15 @@ from replicadnn.theory.broken.state import State as BrokenState
 from replicadnn.theory.symmetric.state import State
 from replicadnn.types import BoolArray, FloatArray
 
-#: The solution that a start above it falls to, None where none is found.
-Fall = Callable[[State], State | None]
+#: Whether a search may be left at a state: what it leads to is known.
+Leave = Callable[[State], bool]
+
+
+class Fall(Protocol):
+    """A search from above."""
+
+    def __call__(self, start: State, leave: Leave | None = None) -> State | None:
+        """The solution that ``start`` falls to, or where it is left; None: none is found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ In the teacher-student scenario (kappa = 0) averages carry the planted weight, m
 e^(-eps/2) D,  D = cosh u + t sinh u = cosh(u + v)/cosh v.
 
 Quadrature.  f is even under (omega, u) -> (-omega, -u): half the axis of y = omega/sqrt(mu).  The
-trapezoidal rule in y where the zeros of Phi limit analyticity (hard constraint), graded
-Gauss-Legendre panels where ln w has more sharp places (finite beta, margin).  Over u: up to
+trapezoidal rule in y where the zeros of Phi or of exp(-beta) + b Phi limit analyticity, graded
+Gauss-Legendre panels where ln w has more sharp places (large finite beta, margin).  Over u: up to
 ``NARROW`` a grid of u, on which all terms are positive and every limit is exact; above it a grid
 of x = u + v, on which rho and its like are tables, and what does not decay in x is a Gaussian
 average in closed form.  ``fine`` (1 or 2) divides every step: the difference is the error.
@@ -29,18 +29,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from replicadnn.kernels._jit import jit_strict
 from replicadnn.kernels.theory.exact_averages import (
-    FOURTH,
     NARROW,
-    SQUARES,
     far_grid,
     far_potential,
     far_rest,
     far_sums,
-    field_grid,
     gauge_slope,
-    message_grid,
     message_mass,
     near_slopes,
     near_sums,
@@ -48,6 +46,8 @@ from replicadnn.kernels.theory.exact_averages import (
     side,
     side_curvature,
 )
+from replicadnn.kernels.theory.exact_grids import FOURTH, SQUARES, field_grid, message_grid
+from replicadnn.kernels.theory.exact_known import close, differences, find
 
 _HALF_FULL = 0.6  # 1 - q below which q is taken from it, not from tau^2
 
@@ -61,10 +61,10 @@ def site(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     """
     root = math.sqrt(mu)
     k = kappa / root
-    y, weight, beyond = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
+    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     near, output = eps <= NARROW, math.isinf(eps)
     up, down, sinh, message = message_grid(teacher, eps if near else 0.0, fine)
-    gauss = far_grid(1.0 if near or output else eps)
+    gauss = far_grid(teacher, eps, fine)
     planted = math.exp(-0.5 * eps) if teacher and not near else 1.0
     q = rest = G = 0.0
     for i in range(y.size):
@@ -86,47 +86,56 @@ def site(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
             g -= planted * c * slope * slope
         rest += weight[i] * c
         G += weight[i] * g
-    if near:
-        return (q + beyond if rest > _HALF_FULL else 1.0 - rest), math.log(rest), G / mu
-    if output:
-        return 1.0, -math.inf, G / mu
+    return values(teacher, eps, q, rest, G / mu)
+
+
+@jit_strict
+def values(teacher, eps, q, rest, G):
+    """q, ln(1 - q), G of a layer; for eps > NARROW ``rest`` without a teacher's e^(-eps/2)."""
+    if eps <= NARROW:
+        return (q if rest > _HALF_FULL else 1.0 - rest), math.log(rest), G
+    if math.isinf(eps):
+        return 1.0, -math.inf, G
     log_rest = math.log(rest) - (0.5 * eps if teacher else 0.0)
-    return -math.expm1(log_rest), log_rest, G / mu
+    return -math.expm1(log_rest), log_rest, G
 
 
 @jit_strict
 def far_slopes(teacher, eps, v, minus, r_up, r_down, curved_up, curved_down, gauss, fine):
-    """The six averages of `site_slopes` over u at one omega, for eps > NARROW.
+    """What `near_slopes` finds, for eps > NARROW; <rho> without a teacher's e^(-eps/2).
 
     f_ww = mean + half tau + B^2 rho with mean +- half = (ln W)''(+-omega), f_w = A + B tau; what
     is left without rho is the output layer.
     """
-    rest = square = odd = bulge = lean = skew = 0.0
+    full = square = odd = bulge = lean = skew = 0.0
     away = 1.0  # <1 - tau>
     if eps < math.inf:
-        rest, away = far_rest(teacher, eps, v, gauss, fine)
-        square, odd, bulge, lean, skew = far_sums(teacher, eps, v, gauss, fine)
+        full, away, square, odd, bulge, lean, skew = far_sums(teacher, eps, v, gauss, fine)
+    rest = full
     if teacher:
         planted = math.exp(-0.5 * eps)
-        away, rest, square, odd = 2.0 * minus, planted * rest, planted * square, planted * odd
+        away, rest, square, odd = 2.0 * minus, planted * full, planted * square, planted * odd
     toward, away = 1.0 - 0.5 * away, 0.5 * away
     A, B = 0.5 * (r_up - r_down), 0.5 * (r_up + r_down)
     mean, half = 0.5 * (curved_up + curved_down), 0.5 * (curved_up - curved_down)
+    G = toward * r_up * r_up + away * r_down * r_down - rest * B * B
     uw = B * B * square
     ww = toward * curved_up * curved_up + away * curved_down * curved_down
     ww += rest * (2.0 * mean * B * B - half * half) + 2.0 * half * B * B * odd + B**4 * square
     if teacher:
-        return square, uw, ww, square, uw, ww
+        return 1.0 - rest, full, G, square, uw, ww, square, uw, ww
     along = toward * r_up * r_up * curved_up + away * r_down * r_down * curved_down
     along += B * B * ((A * A - mean + B * B) * rest - half * odd - B * B * square)
     along += 2.0 * A * B * (B * B * odd - half * rest)
     q_lam = B * (A * lean + B * skew) / eps
-    return 0.5 * bulge / eps, q_lam, ww - 2.0 * along, square, uw, ww
+    return (
+        1.0 - rest, full, G, 0.5 * bulge / eps, q_lam, ww - 2.0 * along, square, uw, ww,
+    )  # fmt: skip
 
 
 @jit_strict
-def site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
-    """dq/deps, dq/dlam = dG/deps, dG/dlam, and <f_uu^2>, <f_uw^2>, <f_ww^2> of one layer.
+def site_and_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
+    """`site`, dq/deps, dq/dlam = dG/deps, dG/dlam, and <f_uu^2>, <f_uw^2>, <f_ww^2> of one layer.
 
     Random: dq/deps = <f_uu^2 - 2 f_u^2 f_uu>, dG/deps = <f_uw^2 - 2 f_u f_w f_uw>,
     dG/dlam = <f_ww^2 - 2 f_w^2 f_ww>; for eps > NARROW, where the terms of the first two cancel,
@@ -134,11 +143,11 @@ def site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     """
     root = math.sqrt(mu)
     k = kappa / root
-    y, weight, _ = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, FOURTH)
+    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, FOURTH)
     near = eps <= NARROW
     up, down, sinh, message = message_grid(teacher, eps if near else 0.0, fine)
-    gauss = far_grid(1.0 if near or math.isinf(eps) else eps)
-    q_eps = q_lam = G_lam = uu = uw = ww = 0.0
+    gauss = far_grid(teacher, eps, fine)
+    sums = np.zeros(9)
     for i in range(y.size):
         r_up, r_down, v, t, minus, plus = neuron_field(y[i], k, beta, b)
         curved_up = curved_down = math.nan
@@ -147,25 +156,20 @@ def site_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
             curved_down = side_curvature(-y[i] - k, r_down, beta, b)
         if near:
             g0 = gauge_slope(y[i], k, r_up, r_down, plus, minus)
-            a, c, e, d_a, d_c, d_e = near_slopes(
+            found = near_slopes(
                 teacher, y[i], plus, minus, t, g0, 0.5 * (r_up + r_down), curved_up, curved_down,
                 up, down, sinh, message,
             )  # fmt: skip
-            if teacher:
-                d_a = d_c = d_e = 0.0
-            d_a, d_c, d_e = a - 2.0 * d_a, c - 2.0 * d_c, e - 2.0 * d_e
         else:
-            d_a, d_c, d_e, a, c, e = far_slopes(
+            found = far_slopes(
                 teacher, eps, v, minus, r_up, r_down, curved_up, curved_down, gauss, fine
             )
-        q_eps += weight[i] * d_a
-        q_lam += weight[i] * d_c
-        G_lam += weight[i] * d_e
-        uu += weight[i] * a
-        uw += weight[i] * c
-        ww += weight[i] * e
+        for j in range(9):
+            sums[j] += weight[i] * found[j]
+    q, log_rest, G = values(teacher, eps, sums[0], sums[1], sums[2] / mu)
     # mu^2 underflows below mu = 1e-162
-    return q_eps, q_lam / mu, G_lam / mu / mu, uu, uw / mu, ww / mu / mu
+    q_lam, G_lam, uw, ww = sums[4] / mu, sums[5] / mu / mu, sums[7] / mu, sums[8] / mu / mu
+    return q, log_rest, G, sums[3], q_lam, G_lam, sums[6], uw, ww
 
 
 @jit_strict
@@ -175,10 +179,10 @@ def potential(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     dF/dlam = -G/2 (random), G/2 (teacher);  dF/deps = (1 - q)/2 (random), -(1 - q)/2 (teacher).
     """
     k = kappa / math.sqrt(mu)
-    y, weight, _ = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
+    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     near, output = eps <= NARROW, math.isinf(eps)
     up, down, _, message = message_grid(teacher, eps if near else 0.0, fine)
-    gauss = far_grid(1.0 if near or output else eps)
+    gauss = far_grid(teacher, eps, fine)
     total = 0.0
     for i in range(y.size):
         _, _, v, _, minus, plus = neuron_field(y[i], k, beta, b)
@@ -206,7 +210,7 @@ def site_mass_error(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
     1 - t^2 of the hard constraint; over u see `message_mass`.
     """
     k = kappa / math.sqrt(mu)
-    y, weight, _ = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
+    y, weight = field_grid(teacher, k, beta, drop, lam, mu, eps, fine, SQUARES)
     total = 0.0
     for i in range(y.size):
         missing = math.erfc(y[i] * math.sqrt(0.5))
@@ -217,13 +221,26 @@ def site_mass_error(teacher, kappa, beta, drop, b, lam, mu, eps, fine):
 
 # -- all layers of a network --------------------------------------------------------------------
 @jit_strict
-def layer_potentials(teacher, kappa, beta, drop, b, lam, mu, eps, values, fine):
-    """`potential` of every layer into ``values`` (L); equal neighbours are computed once."""
-    for l in range(lam.size):
-        if l > 0 and mu[l] == mu[l - 1] and eps[l] == eps[l - 1] and lam[l] == lam[l - 1]:
+def layer_potentials(constants, known, arguments, values, fine):
+    """`potential` of every layer into ``values`` (L); ``arguments`` (3, L): lam, mu, eps.
+
+    The pair ``known`` : arguments (3, n) of other layers, and F, dF/dlam, dF/dln eps in the first
+    rows of a table.  A layer `close` to one of them follows from it; equal neighbours are computed
+    once.
+    """
+    teacher, kappa, beta, drop, b = constants
+    for l in range(values.size):
+        lam, mu, eps = arguments[0, l], arguments[1, l], arguments[2, l]
+        k = find(known[0], kappa, lam, mu, eps)
+        if k >= 0:
+            by_lam, by_eps = differences(known[0], k, lam, mu, eps)
+            values[l] = known[1][0, k] + known[1][1, k] * by_lam
+            if by_eps != 0.0:
+                values[l] += known[1][2, k] * by_eps / eps
+        elif l > 0 and close(arguments, l - 1, kappa, lam, mu, eps, 0.0):
             values[l] = values[l - 1]
         else:
-            values[l] = potential(teacher, kappa, beta, drop, b, lam[l], mu[l], eps[l], fine)
+            values[l] = potential(teacher, kappa, beta, drop, b, lam, mu, eps, fine)
 
 
 @jit_strict

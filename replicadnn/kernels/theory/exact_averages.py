@@ -1,4 +1,4 @@
-"""Exact neurons: the field v of one omega, the grids of omega and u, and averages over u.
+"""Exact neurons: the field v of one omega, and averages over u.
 
 Notation and the choice of grids: `kernels.theory.exact`, which sums these over omega.
 """
@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import erf as _erf
 
 from replicadnn.kernels._jit import jit, jit_strict
+from replicadnn.kernels.theory.exact_grids import EXPONENT, message_grid, reach
 from replicadnn.kernels.theory.special import erfcx
 
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
@@ -18,21 +19,8 @@ _SQRT_HALF = math.sqrt(0.5)
 _SQRT_PI = math.sqrt(math.pi)
 
 NARROW = 1.5  # eps up to which u has its own grid
-_U_STEP = 0.21  # poles of tanh at i pi/2
-_GAUSS_STEP = 0.42  # in standard deviations of a Gaussian
-_EXPONENT = 42.0  # terms below exp(-42) are dropped
-_SIGMAS = 9.2
-_Y_STEP = 0.5  # zeros of Phi at 1.9 + 2.8 i
-_ANALYTIC = 36.0
-SQUARES, FOURTH = 2.0, 4.0  # ``power`` of squares of f' and f'' in `field_grid`
 _TINY = 1e-290
-_UNIFORM = 20.0  # trapezoid: equidistant up to here, y = 6 sinh x beyond
-_SINH, _SINH_STEP = 6.0, 0.07
-_PANEL = 5.0  # longest panel, in standard deviations
-_GRADING = 3.2
-_FINEST = 1e-14
 _NEAR_ZERO = 0.25  # t by quadrature of its density: W(omega) - W(-omega) cancels
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _FEW_NODES, _FEW_WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 # Tables over x = k _TABLE_STEP, k = 0, 1, ...; what is even or odd in x is said by `far_sums`.
@@ -132,132 +120,28 @@ def gauge_slope(y, k, up, down, plus, minus):
     return minus * down * math.expm1(2.0 * k * y)
 
 
-# -- grids ------------------------------------------------------------------------------------
+# -- grid of x ---------------------------------------------------------------------------------
 @jit_strict
-def reach(teacher, eps):
-    """v beyond which a hidden neuron follows omega whatever u is, up to exp(-_EXPONENT)."""
-    if teacher:
-        if eps < 2.0 / 3.0 * _EXPONENT:
-            return 0.5 * _EXPONENT + 0.25 * eps
-        return 2.0 * _EXPONENT / (1.0 + math.sqrt(1.0 + 2.0 * _EXPONENT / eps))
-    if 2.0 * eps <= math.sqrt(2.0 * _EXPONENT * eps):
-        return eps + 0.5 * _EXPONENT
-    return math.sqrt(2.0 * _EXPONENT * eps)
-
-
-@jit_strict
-def field_panels(end, width, k, drop, fine):
-    """Edges of panels on [0, end], short near the sharp places of ln W(+-omega).
-
-    A panel without a number strictly between its edges is not halved: at k > 1e16 neighbouring
-    numbers are further apart than the sharp place is wide.
-    """
-    bend, step = abs(k), abs(k - drop)
-    grading = _GRADING if k == 0.0 else 0.5 * _GRADING  # sharp places within the range
-    edges = [0.0]
-    ends = [end]
-    while len(ends) > 0:
-        lo, hi = edges[-1], ends[-1]
-        size = hi - lo
-        near = 1.0 / (1.0 + max(0.0, k)) + lo
-        near = min(near, 1.0 + max(0.0, lo - bend, bend - hi))
-        if drop < math.inf:
-            near = min(near, 2.0 / (2.0 + drop) + max(0.0, lo - step, step - hi))
-        middle = 0.5 * (lo + hi)
-        long = size * fine > _PANEL * width or (size * fine > grading * near and size > _FINEST)
-        if long and lo < middle < hi:
-            ends.append(middle)
-        else:
-            edges.append(ends.pop())
-    return np.array(edges)
-
-
-@jit_strict
-def field_grid(teacher, k, beta, drop, lam, mu, eps, fine, power):
-    """Points y >= 0 and weights of omega = sqrt(mu) y ~ N(0, lam), and the weight beyond them.
-
-    eps = inf: the output layer.  A hidden neuron follows omega there (`reach`): tau^2 = 1.
-
-    Integrands grow like exp(power eta^2) along the imaginary axis, the Gaussian like
-    exp(eta^2/(2 width^2)): the step leaves an error of exp(-_ANALYTIC).
-    """
-    if lam == 0.0:
-        return np.zeros(1), np.ones(1), 0.0
-    width = math.sqrt(lam / mu)
-    end = _SIGMAS * width
-    local = teacher or eps < math.inf
-    if local:
-        limit = reach(teacher, eps)
-        local = 0.5 * beta > limit
-        if local:
-            end = min(end, abs(k) + 2.0 * math.sqrt(limit))
-    beyond = math.erfc(end / width * _SQRT_HALF)
-    if k == 0.0 and (local or math.isinf(beta)):
-        growth = power + 0.5 / width**2
-        step = min(_Y_STEP, math.pi / math.sqrt(_ANALYTIC * growth)) / fine
-        bent = end > _UNIFORM
-        if bent:
-            step = _SINH_STEP / fine
-            end = math.asinh(end / _SINH)
-        n = int(end / step) + 2
-        y, weight = np.empty(n), np.empty(n)
-        for i in range(n):
-            x = i * step
-            y[i] = _SINH * math.sinh(x) if bent else x
-            weight[i] = (_SINH * math.cosh(x) if bent else 1.0) * step
-        weight[0] *= 0.5
-    else:
-        edges = field_panels(end, width, k, drop, fine)
-        n = (edges.size - 1) * _NODES.size
-        y, weight = np.empty(n), np.empty(n)
-        for i in range(edges.size - 1):
-            half = 0.5 * (edges[i + 1] - edges[i])
-            for j in range(_NODES.size):
-                y[i * _NODES.size + j] = edges[i] + half * (1.0 + _NODES[j])
-                weight[i * _NODES.size + j] = half * _WEIGHTS[j]
-    for i in range(n):
-        weight[i] *= 2.0 * math.exp(-0.5 * (y[i] / width) ** 2) / (_SQRT_2PI * width)
-    return y, weight, beyond
-
-
-@jit_strict
-def message_grid(teacher, eps, fine):
-    """e^u, e^-u, sinh u and weights of u ~ N(0, eps), times e^(-eps/2) for a teacher."""
-    if eps == 0.0:
-        return np.ones(1), np.ones(1), np.zeros(1), np.ones(1)
-    root = math.sqrt(eps)
-    step = min(_U_STEP, _GAUSS_STEP * root) / fine
-    half = int((_SIGMAS * root + (eps if teacher else 0.0)) / step) + 1
-    n = 2 * half + 1
-    up, down, sinh, weight = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    shift = 0.5 * eps if teacher else 0.0
-    for i in range(n):
-        u = (i - half) * step
-        up[i] = math.exp(u)
-        down[i] = math.exp(-u)
-        sinh[i] = math.sinh(u)
-        weight[i] = step / (_SQRT_2PI * root) * math.exp(-0.5 * u * u / eps - shift)
-    return up, down, sinh, weight
-
-
-@jit_strict
-def far_grid(eps):
-    """exp(-x^2/(2 eps)) at the tabulated x."""
-    gauss = np.empty(_X.size)
-    for i in range(_X.size):
+def far_grid(teacher, eps, fine):
+    """exp(-x^2/(2 eps)) at the tabulated x in use (`far_end`); none up to NARROW, at the output."""
+    if eps <= NARROW or math.isinf(eps):
+        return np.empty(0)
+    end = reach(teacher, eps) if teacher else 0.5 * EXPONENT
+    gauss = np.empty(min(int(end / _TABLE_STEP) + 1, _X.size))
+    for i in range(0, gauss.size, 2 // fine):
         gauss[i] = math.exp(-0.5 * _X[i] * _X[i] / eps)
     return gauss
 
 
 @jit_strict
 def far_end(teacher, eps, v):
-    """Largest x with a term above exp(-_EXPONENT) in `far_sums`, negative if there is none."""
+    """Largest x with a term above exp(-EXPONENT) in `far_sums`, negative if there is none."""
     if teacher:
-        inside = eps * (eps - 4.0 * v + 2.0 * _EXPONENT)
-        behind, top = eps - v, 2.0 * eps * (_EXPONENT - v) - v * v
+        inside = eps * (eps - 4.0 * v + 2.0 * EXPONENT)
+        behind, top = eps - v, 2.0 * eps * (EXPONENT - v) - v * v
     else:
-        inside = 4.0 * eps * (eps - v + 0.5 * _EXPONENT)
-        behind, top = 2.0 * eps - v, 2.0 * eps * _EXPONENT - v * v
+        inside = 4.0 * eps * (eps - v + 0.5 * EXPONENT)
+        behind, top = 2.0 * eps - v, 2.0 * eps * EXPONENT - v * v
     if inside < 0.0:
         return -1.0
     if behind > 0.0:
@@ -288,12 +172,13 @@ def near_sums(teacher, plus, minus, t, g0, slope, up, down, sinh, weight):
 def near_slopes(
     teacher, y, plus, minus, t, g0, slope, curved_up, curved_down, up, down, sinh, weight
 ):
-    """<f_uu^2>, <f_uw^2>, <f_ww^2>, <f_u^2 f_uu>, <f_u f_w f_uw>, <f_w^2 f_ww> on a grid of u.
+    """`near_sums`, the slopes over u, and <f_uu^2>, <f_uw^2>, <f_ww^2>, at one omega.
 
+    Slopes: these three less, without a teacher, 2 <f_u^2 f_uu>, 2 <f_u f_w f_uw>, 2 <f_w^2 f_ww>.
     Without a margin f_ww = delta (-y B - B^2 delta), delta = tau - t, which keeps its accuracy
     as u -> 0.
     """
-    uu = uw = ww = luu = luw = lww = 0.0
+    q = rest = G = uu = uw = ww = luu = luw = lww = 0.0
     spread = 4.0 * plus * minus
     even = curved_up != curved_up  # no curvatures given: kappa = 0
     for i in range(up.size):
@@ -310,13 +195,20 @@ def near_slopes(
             fww = (plus * up[i] * curved_up + minus * down[i] * curved_down) * inverse
             fww += slope * fuw
         w = weight[i] * D if teacher else weight[i]
+        q += w * tau * tau
+        rest += w * fuu
+        G += w * fw * fw
         uu += w * fuu * fuu
         uw += w * fuw * fuw
         ww += w * fww * fww
         luu += w * tau * tau * fuu
         luw += w * tau * fw * fuw
         lww += w * fw * fw * fww
-    return uu, uw, ww, luu, luw, lww
+    if teacher:
+        luu = luw = lww = 0.0
+    return (
+        q, rest, G, uu - 2.0 * luu, uw - 2.0 * luw, ww - 2.0 * lww, uu, uw, ww,
+    )  # fmt: skip
 
 
 @jit_strict
@@ -339,7 +231,7 @@ def far_rest(teacher, eps, v, gauss, fine):
     step = stride * _TABLE_STEP
     rest = soft = 0.0
     if end >= 0.0:
-        n = min(int(end / _TABLE_STEP) + 1, _X.size)
+        n = min(int(end / _TABLE_STEP) + 1, gauss.size)
         growth, decay = math.exp(step * v / eps), math.exp(-step * v / eps)
         rising = falling = 1.0
         for i in range(0, n, stride):
@@ -360,36 +252,38 @@ def far_rest(teacher, eps, v, gauss, fine):
 
 @jit_strict
 def far_sums(teacher, eps, v, gauss, fine):
-    """<rho^2>, <tau rho> and, for random data, <(1 - u^2/eps) rho>, <u rho>, <u tau rho>."""
+    """`far_rest`, <rho^2>, <tau rho>; random data: <(1 - u^2/eps) rho>, <u rho>, <u tau rho>."""
     end = far_end(teacher, eps, v)
+    away = math.erfc(v / math.sqrt(1.0 + 2.0 * eps))
     if end < 0.0:
-        return 0.0, 0.0, 0.0, 0.0, 0.0
+        return 0.0, away, 0.0, 0.0, 0.0, 0.0, 0.0
     stride = 2 // fine
     step = stride * _TABLE_STEP
-    n = min(int(end / _TABLE_STEP) + 1, _X.size)
+    n = min(int(end / _TABLE_STEP) + 1, gauss.size)
     growth, decay = math.exp(step * v / eps), math.exp(-step * v / eps)
     rising = falling = 1.0
-    square = odd = 0.0
-    flat = first = second = skew = 0.0  # <rho>, <x rho>, <x^2 rho>, <x tau rho>
+    rest = square = odd = 0.0
+    soft = first = second = skew = 0.0  # <tau - erf x>, <x rho>, <x^2 rho>, <x tau rho>
     for i in range(0, n, stride):
         p, m = rising * gauss[i], falling * gauss[i]
         if i == 0:
             p = m = 0.5 * gauss[0]
         r = _SECH[i] if teacher else _RHO[i]
+        rest += (p + m) * r
         square += (p + m) * r * _RHO[i]
         odd += (p - m) * r * _TAU[i]
         if not teacher:
-            flat += (p + m) * r
+            soft += (p - m) * _SOFT_SIGN[i]
             first += (p - m) * _X[i] * r
             second += (p + m) * _X[i] * _X[i] * r
             skew += (p + m) * _X[i] * _TAU[i] * r
         rising *= growth
         falling *= decay
     factor = step * far_weight(teacher, eps, v)
-    bulge = flat - (second - v * (2.0 * first - v * flat)) / eps
+    bulge = rest - (second - v * (2.0 * first - v * rest)) / eps
     return (
-        factor * square, factor * odd, factor * bulge, factor * (first - v * flat),
-        factor * (skew - v * odd),
+        factor * rest, away - factor * soft, factor * square, factor * odd,
+        factor * bulge, factor * (first - v * rest), factor * (skew - v * odd),
     )  # fmt: skip
 
 
@@ -401,7 +295,7 @@ def far_potential(teacher, eps, v, gauss, fine):
     step = stride * _TABLE_STEP
     total = 0.0
     if end >= 0.0:
-        n = min(int(end / _TABLE_STEP) + 1, _X.size)
+        n = min(int(end / _TABLE_STEP) + 1, gauss.size)
         growth, decay = math.exp(step * v / eps), math.exp(-step * v / eps)
         rising = falling = 1.0
         for i in range(0, n, stride):
@@ -429,7 +323,7 @@ def message_mass(teacher, eps, fine):
         for i in range(up.size):
             total += message[i] * (0.5 * (up[i] + down[i]) if teacher else 1.0)
         return total
-    gauss, stride = far_grid(eps), 2 // fine
-    for i in range(0, _X.size, stride):
+    gauss, stride = far_grid(teacher, eps, fine), 2 // fine
+    for i in range(0, gauss.size, stride):
         total += (1.0 if i == 0 else 2.0) * gauss[i] * math.exp(-0.5 * _X[i] * _X[i])
     return total * stride * _TABLE_STEP * math.sqrt((1.0 + eps) / (2.0 * math.pi * eps))

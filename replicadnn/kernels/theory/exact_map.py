@@ -12,7 +12,8 @@ import math
 import numpy as np
 
 from replicadnn.kernels._jit import jit_strict
-from replicadnn.kernels.theory.exact import site, site_slopes
+from replicadnn.kernels.theory.exact import site, site_and_slopes
+from replicadnn.kernels.theory.exact_known import CLOSE, close, find, following
 from replicadnn.kernels.theory.symmetric import ONSET, relative_change, response
 
 _SEED = 0.05  # q of a layer that wakes, in units of its growth minus 1; at most _LARGEST
@@ -56,13 +57,17 @@ def field_above(Q, G, l):
 
 
 @jit_strict
-def update(constants, alpha, q, p, Q, P, G, l):
+def update(constants, known, alpha, q, p, Q, P, G, l):
     """Site and couplings of the layer at index ``l`` from their neighbours; relative change."""
     teacher, kappa, beta, drop, b = constants
     L = Q.size
     lam, mu = overlap_below(q, p, Q, P, l)
     eps = field_above(Q, G, l)
-    full, log_rest, G[l] = site(teacher, kappa, beta, drop, b, lam, mu, eps, 1)
+    k = find(known[0], kappa, lam, mu, eps)
+    if k >= 0:
+        full, log_rest, G[l] = following(known[0], known[1], k, lam, mu, eps)
+    else:
+        full, log_rest, G[l] = site(teacher, kappa, beta, drop, b, lam, mu, eps, 1)
     change = 0.0
     if l < L - 1:
         rest = math.exp(log_rest)
@@ -102,7 +107,7 @@ def wake(constants, alpha, c0, w2, factor, q, p, Q, P, G, n):
 
 
 @jit_strict
-def sweep(constants, alpha, c0, w2, q, p, Q, P, G, moves, rest_below, floor, forward):
+def sweep(constants, known, alpha, c0, w2, q, p, Q, P, G, moves, rest_below, floor, forward):
     """One Gauss-Seidel pass over the layers, in place; returns the largest relative change.
 
     A liquid layer that is unstable (`growth`) is seeded; a layer below ``floor`` that is not is set
@@ -129,7 +134,7 @@ def sweep(constants, alpha, c0, w2, q, p, Q, P, G, moves, rest_below, floor, for
                 change = math.inf
         moved = 0.0
         for repeat in range(_REPEATS):
-            moved = update(constants, alpha, q, p, Q, P, G, l)
+            moved = update(constants, known, alpha, q, p, Q, P, G, l)
             if n < L:
                 old, old_rest = Q[n], P[n]
                 Q[n], P[n] = response(teacher, alpha * q[n] * G[n])
@@ -143,37 +148,42 @@ def sweep(constants, alpha, c0, w2, q, p, Q, P, G, moves, rest_below, floor, for
 
 
 @jit_strict
-def averages(constants, q, p, Q, P, lam, mu, eps, new_q, log_rest, G, fine):
-    """q, ln(1 - q), G and eps of every layer from the overlaps, output first; (L) each."""
+def averages(constants, known, q, p, Q, P, arguments, table, linear, fine):
+    """`site` of every layer from the overlaps, output first, or `site_and_slopes` if ``linear``.
+
+    ``arguments`` (3, L), ``table`` (9, L) and the pair ``known`` of such as in `exact_known`: a
+    layer close to a known one or to the last that was computed follows from it.
+    """
     teacher, kappa, beta, drop, b = constants
+    part = CLOSE if linear else 0.0
     L = Q.size
+    last = L
     for l in range(L - 1, -1, -1):
-        lam[l], mu[l] = overlap_below(q, p, Q, P, l)
-        eps[l] = field_above(Q, G, l)
-        if lam[l] == 0.0 and eps[l] == 0.0:
-            new_q[l], log_rest[l], G[l] = 0.0, 0.0, 0.0
-        elif l < L - 1 and mu[l] == mu[l + 1] and eps[l] == eps[l + 1]:
-            new_q[l], log_rest[l], G[l] = new_q[l + 1], log_rest[l + 1], G[l + 1]
+        lam, mu = overlap_below(q, p, Q, P, l)
+        eps = field_above(Q, table[2], l)
+        arguments[0, l], arguments[1, l], arguments[2, l] = lam, mu, eps
+        k = find(known[0], kappa, lam, mu, eps)
+        if k >= 0:
+            first = following(known[0], known[1], k, lam, mu, eps)
+            for j in range(3, 9):
+                table[j, l] = known[1][j, k]
+        elif last < L and close(arguments, last, kappa, lam, mu, eps, part):
+            first = following(arguments, table, last, lam, mu, eps)
+            for j in range(3, 9):
+                table[j, l] = table[j, last]
         else:
-            new_q[l], log_rest[l], G[l] = site(
-                teacher, kappa, beta, drop, b, lam[l], mu[l], eps[l], fine
-            )
-
-
-@jit_strict
-def slopes_of_layers(constants, lam, mu, eps, slopes, fine):
-    """`site_slopes` of every layer into ``slopes`` (L, 6); equal neighbours are computed once."""
-    teacher, kappa, beta, drop, b = constants
-    L = lam.size
-    for l in range(L - 1, -1, -1):
-        if l < L - 1 and mu[l] == mu[l + 1] and eps[l] == eps[l + 1]:
-            slopes[l] = slopes[l + 1]
-        else:
-            a, c, e, uu, uw, ww = site_slopes(
-                teacher, kappa, beta, drop, b, lam[l], mu[l], eps[l], fine
-            )
-            slopes[l, 0], slopes[l, 1], slopes[l, 2] = a, c, e
-            slopes[l, 3], slopes[l, 4], slopes[l, 5] = uu, uw, ww
+            last = l
+            first = 0.0, 0.0, 0.0
+            if linear:
+                found = site_and_slopes(teacher, kappa, beta, drop, b, lam, mu, eps, fine)
+                first = found[:3]
+                for j in range(3, 9):
+                    table[j, l] = found[j]
+            elif lam > 0.0 or eps > 0.0:
+                first = site(teacher, kappa, beta, drop, b, lam, mu, eps, fine)
+            if lam == 0.0 and eps == 0.0:
+                first = 0.0, 0.0, 0.0
+        table[0, l], table[1, l], table[2, l] = first
 
 
 @jit_strict
@@ -226,7 +236,7 @@ def newton_system(
 ):  # fmt: skip
     """F(y) - y and the bands (2 w + 1, 2L-1) of 1 - dF/dy on the ``active`` logits; unit elsewhere.
 
-    ``new_q``, ``log_rest``, ``G`` of `averages`; q_eps = dq/deps, q_lam = dq/dlam = dG/deps, G_lam.
+    ``new_q``, ``log_rest``, ``G`` and dq/deps, dq/dlam = dG/deps, dG/dlam of `averages`.
     """
     L = Q.size
     n = 2 * L - 1

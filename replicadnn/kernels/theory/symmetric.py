@@ -38,6 +38,19 @@ def response(teacher, field):
 
 
 @jit_strict
+def largest_difference(a, b):
+    """max |a - b| of two short arrays (n,); nan if one of their numbers is."""
+    largest = 0.0
+    for i in range(a.size):
+        difference = abs(a[i] - b[i])
+        if difference > largest or math.isnan(difference):
+            largest = difference
+        if math.isnan(largest):
+            break
+    return largest
+
+
+@jit_strict
 def gap_below_one(p1, p2, p3):
     """1 - (1-p1)(1-p2)(1-p3) without cancellation."""
     s = p1 + p2 - p1 * p2

@@ -11,9 +11,9 @@ import numpy as np
 
 from replicadnn.problem import BranchChoice
 from replicadnn.status import Branch, BranchKind
-from replicadnn.theory.contract import Entropy, SymmetricEquations
+from replicadnn.theory.contract import Entropy, Leave, SymmetricEquations
 from replicadnn.theory.symmetric.connected import connected_to_liquid
-from replicadnn.theory.symmetric.search import Settled, settle
+from replicadnn.theory.symmetric.search import Settled, Stop, settle
 from replicadnn.theory.symmetric.state import SAME, SATURATED, State, distance
 from replicadnn.types import BoolArray
 
@@ -70,12 +70,14 @@ def find_branches(
     lowest = settle(equations, liquid, side=+1, max_sweeps=max_sweeps)
     found = [lowest]
 
-    def fall(start: State) -> State | None:
+    def fall(start: State, leave: Leave | None = None) -> State | None:
         known = [one.state for one in found if one.found] if lowest.found else []
-        settled = settle(equations, start, side=-1, max_sweeps=max_sweeps, known=known)
+        settled = settle(
+            equations, start, side=-1, max_sweeps=max_sweeps, known=known, leave=leave
+        )  # fmt: skip
         if _is_new(settled, found):
             found.append(settled)
-        return settled.state if settled.found else None
+        return settled.state if settled.found or settled.stop is Stop.LEFT else None
 
     for top in equations.starts_above():
         fall(top)

@@ -16,13 +16,17 @@ Evaluate = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 @dataclass(frozen=True, slots=True)
 class NewtonResult:
-    """Last iterate, its residual max|F(y) - y|, whether that is below ``tol``, and the bands."""
+    """Last iterate, its residual max|F(y) - y|, whether that is below ``tol``, and the bands.
+
+    ``shrink`` : the second step as a part of the first; inf if the first was cut short.
+    """
 
     y: FloatArray
     residual: float
     converged: bool
     iterations: int
     bands: FloatArray
+    shrink: float
 
 
 def bandwidth(bands: FloatArray) -> int:
@@ -64,24 +68,29 @@ def newton(
     (one number, or one a component).
     """
     best = np.inf
+    lengths: list[float] = []
     residual, bands = evaluate(y)
     size = float(np.max(np.abs(residual), initial=0.0))
-    for iteration in range(max_iter):
+    for _ in range(max_iter):
         if not np.isfinite(size) or size == 0.0 or (size <= tol and size > 0.5 * best):
-            return NewtonResult(y, size, bool(size <= tol), iteration, bands)
+            break
         best = min(best, size)
         step = solve_bands(bands, residual)
         if step is None:
-            return NewtonResult(y, size, bool(size <= tol), iteration, bands)
+            break
         trial = y + np.clip(step, -cap, cap)
         if not np.all(trial > floor):
-            return NewtonResult(y, size, bool(size <= tol), iteration, bands)
+            break
         new_residual, new_bands = evaluate(trial)
         new_size = float(np.max(np.abs(new_residual), initial=0.0))
         if size <= tol and not new_size < size:
-            return NewtonResult(y, size, True, iteration, bands)
+            break
+        lengths.append(float(np.max(np.abs(step))))
         y, residual, bands, size = trial, new_residual, new_bands, new_size
-    return NewtonResult(y, size, bool(size <= tol), max_iter, bands)
+    shrink = lengths[1] / lengths[0] if len(lengths) > 1 else 0.0
+    if lengths and lengths[0] > cap:
+        shrink = np.inf
+    return NewtonResult(y, size, bool(size <= tol), len(lengths), bands, shrink)
 
 
 def growth(bands: FloatArray) -> float:

@@ -113,7 +113,9 @@ def _solution(
 
 def _others(found: Sequence[Candidate], own: Candidate) -> tuple[OtherBranch, ...]:
     return tuple(
-        OtherBranch(b.name, b.free_entropy) for b in found if b is not own and b.settled.found
+        OtherBranch(b.name, b.entropy.total)
+        for b in found
+        if b is not own and b.entropy is not None
     )
 
 

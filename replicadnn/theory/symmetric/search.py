@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from replicadnn.problem import Problem
-from replicadnn.theory.contract import SymmetricEquations
+from replicadnn.theory.contract import Leave, SymmetricEquations
 from replicadnn.theory.symmetric.newton import NewtonResult, contraction, growth, newton
 from replicadnn.theory.symmetric.state import LIQUID_FLOOR, SAME, State, distance
 from replicadnn.types import FloatArray
@@ -32,6 +32,9 @@ CAP = 2.0
 TRUST = 0.1
 #: A pass with less change than this factor is close to a solution: Newton may take its time.
 _CLOSE = 0.02
+#: A second step of Newton's method below this part of the first: F' hardly changes on the way, so
+#: that passes come to the same solution if they contract there, from whichever side.
+QUADRATIC = 0.05
 #: 1 - Q below this for random data and hard constraints: the volume closes (no solution).
 COLLAPSED = 1e-12
 #: A start this close to a known solution, and approaching it, is taken to join it.
@@ -47,8 +50,8 @@ class Stop(enum.Enum):
     JOINS_KNOWN = enum.auto()
     #: 1 - Q closes to 0: the volume is empty.
     UNSAT = enum.auto()
-    #: An overlap moved further from the start than was allowed.
-    LEFT_START = enum.auto()
+    #: Left where the caller asked for it.
+    LEFT = enum.auto()
     #: The passes that were allowed are used up.
     LIMIT = enum.auto()
 
@@ -57,7 +60,7 @@ _WORDS = {
     Stop.FOUND: "",
     Stop.JOINS_KNOWN: "joins the known solution",
     Stop.UNSAT: "UNSAT: 1 - Q closes to 0, the volume is empty at this alpha",
-    Stop.LEFT_START: "left the start",
+    Stop.LEFT: "left on the way",
     Stop.LIMIT: "no fixed point within {sweeps} passes",
 }
 
@@ -92,7 +95,7 @@ def settle(
     side: int,
     max_sweeps: int,
     known: Sequence[State] = (),
-    leash: float = math.inf,
+    leave: Leave | None = None,
 ) -> Settled:
     """Relax ``start`` to the solution next to it.
 
@@ -100,9 +103,9 @@ def settle(
     the current state, or one at which the map does not contract, is refused and the
     passes go on.  With ``known`` (solutions, the first of them below ``start``) the search stops as
     soon as the state is squeezed against the first, or next to one that Newton's method leads to;
-    with ``leash`` as soon as an overlap has moved further than that.
+    with ``leave`` as soon as that says so of the state that passes have come to.
     """
-    return _Search(equations, start, side, max_sweeps, known, leash, start.copy()).run()
+    return _Search(equations, side, max_sweeps, known, leave, start.copy()).run()
 
 
 @dataclass(slots=True)
@@ -110,11 +113,10 @@ class _Search:
     """Passes and Newton's method by turns, from one start."""
 
     equations: SymmetricEquations
-    start: State
     side: int
     max_sweeps: int
     known: Sequence[State]
-    leash: float
+    leave: Leave | None
     state: State
     sweeps: int = field(default=0, init=False)
     steps: int = field(default=0, init=False)
@@ -150,8 +152,8 @@ class _Search:
         """Ends that a look at the state alone tells."""
         if _may_close(self.equations.problem) and float(np.min(self.state.P)) < COLLAPSED:
             return self._end(Stop.UNSAT)
-        if distance(self.state, self.start) > self.leash:
-            return self._end(Stop.LEFT_START)
+        if self.leave is not None and self.leave(self.state):
+            return self._end(Stop.LEFT)
         if self.known:
             last, self.gap = self.gap, distance(self.state, self.known[0])
             if self.gap < min(SQUEEZED, 0.7 * last):
@@ -181,13 +183,13 @@ class _Search:
         if math.isnan(self.radius):
             self.radius = growth(trial.bands)
         ordered = self.side * (moved.logits[active] - self.state.logits[active]) >= -1e-6
-        near = change < (1e-6 if self.equations.monotone else _CLOSE)
+        near = change < _CLOSE
+        if self.equations.monotone:
+            near = change < 1e-6 or trial.shrink < QUADRATIC
         if self.radius >= 1.0 or not (near or np.all(ordered)):
             return None
         if self.equations.unstable_liquid_layers(moved):
             self.state = moved
-            return None
-        if distance(moved, self.start) > self.leash:
             return None
         return self._end(Stop.FOUND, moved, trial.residual, self.radius)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from replicadnn.kernels.theory.symmetric import largest_difference
 from replicadnn.problem import Problem
 from replicadnn.types import BoolArray, FloatArray
 
@@ -119,4 +120,4 @@ def full_order(problem: Problem) -> State:
 
 def distance(a: State, b: State) -> float:
     """Largest difference of two states in any overlap."""
-    return float(max(np.abs(a.q - b.q).max(), np.abs(a.Q - b.Q).max()))
+    return max(float(largest_difference(a.q, b.q)), float(largest_difference(a.Q, b.Q)))

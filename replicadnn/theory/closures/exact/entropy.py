@@ -11,14 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from replicadnn.theory.closures.common import (
-    RELATIVE_STEP,
-    ROUNDING,
-    STENCIL,
-    cancel,
-    coupling_entropies,
-    coupling_slopes,
-)
+from replicadnn.theory.closures.common import cancel, coupling_entropies, coupling_slopes
 from replicadnn.theory.closures.exact.site import Sites
 from replicadnn.theory.contract import Entropy
 from replicadnn.theory.symmetric.state import State
@@ -45,29 +38,18 @@ def gradient(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """ds/d(logit q) (L-1), ds/d(logit Q) (L), ds/d(ln eps) (L-1), the others held fixed.
 
-    Derivatives of F are five-point differences.  Where the terms that cancel exceed 1 their sum
-    is given relative to them, where F is large relative to its rounding.
+    Where the terms that cancel exceed 1 their sum is given relative to them, where F is large
+    relative to its rounding.
     """
-    lam, mu = _overlaps(state)
     sign = 1.0 if sites.problem.teacher else -1.0
-    step = RELATIVE_STEP * np.minimum(lam, mu)
-    slope, size = np.zeros_like(lam), np.zeros_like(lam)
-    in_log_eps = np.zeros(eps.size - 1)
-    for offset, weight in STENCIL:
-        values = sites.potentials(lam + offset * step, mu - offset * step, eps)
-        slope += weight * values
-        size = np.maximum(size, ROUNDING * np.abs(values))
-        moved = eps * (1.0 + offset * RELATIVE_STEP)
-        in_log_eps += weight * sites.potentials(lam, mu, moved)[:-1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        slope = np.where(lam > 0.0, slope / step, 0.0)
+    slope, in_log_eps, size = sites.potential_slopes(*_overlaps(state), eps)
     hidden, rest = state.q[1:-1], state.p[1:-1]
     conjugate = 0.5 * sign * eps[:-1] * rest
-    in_log_eps = cancel(in_log_eps / RELATIVE_STEP, conjugate, size[:-1])
+    in_eps = cancel(in_log_eps[:-1], conjugate, size[:-1])
     in_q = cancel(
         hidden * rest * slope[1:] * state.Q[1:], -0.5 * sign * eps[:-1] * hidden * rest, size[1:]
     )
     in_Q = cancel(
         state.Q * state.P * state.q[:-1] * slope, coupling_slopes(sites.problem, state), size
     )
-    return in_q, in_Q, in_log_eps
+    return in_q, in_Q, in_eps

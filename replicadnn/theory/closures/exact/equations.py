@@ -26,6 +26,8 @@ from replicadnn.types import BoolArray, FloatArray
 
 #: Layers that moved by less than this part of the largest change are left alone in a pass.
 _REST = 1e-3
+#: Passes of two layers by which the start above all solutions comes nearer to them.
+_PASSES = 8
 #: Depth beyond which a deeper network has the same order next to the output: a new layer becomes
 #: solid for every factor 1/c0^2 >= 2.47 of alpha.
 FRONT = 40
@@ -67,9 +69,27 @@ class Equations:
         return Equations(replace(self.problem, L=min(self.problem.L, FRONT)))
 
     def starts_above(self) -> Sequence[State]:
-        """Teacher-student: full order; random: q = 0.9."""
-        L, full = self.problem.L, full_order(self.problem)
-        return [full] if self.problem.teacher else [State.uniform(L, 0.1, 0.01)]
+        """Teacher-student: above the largest solution; random: q = 0.9, Q = 0.99."""
+        return [self._above() if self.problem.teacher else State.uniform(self.problem.L, 0.1, 0.01)]
+
+    def _above(self) -> State:
+        """Order above that of any solution, a few passes below full order.
+
+        In a network of two layers neurons have data on both sides.  Data order more than neurons
+        do, so that its overlaps bound those of a deeper network, inner couplings as layer 1 and as
+        layer 2.
+        """
+        L = self.problem.L
+        if L < 3:
+            return full_order(self.problem)
+        pair = Equations(replace(self.problem, L=2))
+        top = full_order(pair.problem)
+        pair.sweep(top, _PASSES)
+        inner = int(np.argmin(top.Q))
+        couplings = np.full(L, inner)
+        couplings[0], couplings[-1] = 0, 1
+        neurons = np.concatenate([[0], np.ones(L - 1, dtype=int), [2]])
+        return State(top.q[neurons], top.p[neurons], top.Q[couplings], top.P[couplings])
 
     def search_between(self, smallest: State, largest: State, fall: Fall) -> None:
         """Teacher-student, up to 40 layers: partly ordered networks (docs/theory.md, section 8.12).
@@ -80,17 +100,29 @@ class Equations:
         L = self.problem.L
         if not self.problem.teacher or L > FRONT:
             return
+        for state in (smallest, largest):
+            self._remember(state)
         met = self._from_the_output(smallest, largest, fall)
         if met is None or distance(met, largest) > SAME:
-            for k in range(1, L - 1):
-                found = fall(_joined(smallest, largest, k, L - k))
-                if _same(found, met):
-                    break
+            self._above_a_network(smallest, largest, fall, met)
         solid = 1 + np.flatnonzero(smallest.q[1:-1] > 0.0)
         first = int(solid[0]) if solid.size else L
-        for k in range(max(first - 1, 2), L):
-            if _same(fall(_joined(largest, smallest, k, 0)), largest):
-                break
+
+        def below_the_front(low: int, high: int, lower: State | None, upper: State | None) -> None:
+            """Starts ``low`` < k < ``high``; those two lead to ``lower`` and ``upper``."""
+            if high - low > 1 and not _same(lower, upper):
+                k = (low + high) // 2
+                found = fall(_joined(largest, smallest, k, 0))
+                self._remember(found)
+                below_the_front(low, k, lower, found)
+                below_the_front(k, high, found, upper)
+
+        below_the_front(max(first - 1, 2) - 1, L, smallest, largest)
+
+    def _remember(self, state: State | None) -> None:
+        """Layers of other states that are like those of this solution will follow from them."""
+        if state is not None:
+            self.sites = self.sites.remembering(state.q, state.p, state.Q, state.P)
 
     def _from_the_output(self, smallest: State, largest: State, fall: Fall) -> State | None:
         """Layers of the largest solution at the output, each above what was found without it.
@@ -103,19 +135,40 @@ class Equations:
         while last is not None and not any(_same(last, one) for one in seen):
             seen.append(last)
             last = fall(_joined(last, largest, self.problem.L - 1, 1))
+            self._remember(last)
         return last
+
+    def _above_a_network(
+        self, smallest: State, largest: State, fall: Fall, met: State | None
+    ) -> None:
+        """Layers of the largest solution above networks of 1, 2, ... layers.
+
+        Where layer 1 melts, what is left is fed from the output alone: the series that ended with
+        ``met`` has found it, and it bounds the rest of this one.
+        """
+        L = self.problem.L
+
+        def melts(state: State) -> bool:
+            return met is not None and bool(state.q[1] == 0.0)
+
+        for k in range(1, L - 1):
+            found = fall(_joined(smallest, largest, k, L - k), melts)
+            if found is not None and (melts(found) or _same(found, met)):
+                break
+            self._remember(found)
 
     def layers(self, state: State) -> Pass:
         """Averages of every layer at ``state``."""
         return self.sites.backward(state.q, state.p, state.Q, state.P)
 
-    def slopes(self, at: Pass) -> Slopes:
-        """Their derivatives."""
-        return self.sites.slopes(at.lam, at.mu, at.eps)
+    def linear(self, state: State) -> tuple[Pass, Slopes]:
+        """The same with their derivatives."""
+        return self.sites.linear(state.q, state.p, state.Q, state.P)
 
     def sweep(self, state: State, pairs: int) -> float:
         """``pairs`` backward-and-forward Gauss-Seidel passes in place; last relative change."""
         G = self.layers(state).G
+        known = self.sites.known.arguments, self.sites.known.averages
         moves = np.full(state.q.size, np.inf)
         moves[0] = 0.0
         change = 0.0
@@ -125,7 +178,7 @@ class Equations:
             change = 0.0
             for forward in (False, True):
                 moved = kernels.sweep(
-                    self.sites.parameters, self.problem.alpha, self.c0, self.w2,
+                    self.sites.parameters, known, self.problem.alpha, self.c0, self.w2,
                     state.q, state.p, state.Q, state.P, G, moves, rest_below, LIQUID_FLOOR, forward,
                 )  # fmt: skip
                 change = max(change, moved)
@@ -136,8 +189,7 @@ class Equations:
     def linearise(self, state: State, active: BoolArray) -> tuple[FloatArray, FloatArray]:
         """F(y) - y and the bands of 1 - dF/dy, as wide as G(l) depends on the layers above."""
         interrupt.check()
-        at = self.layers(state)
-        slopes = self.slopes(at)
+        at, slopes = self.linear(state)
         size = active.size
         width = min(2 * kernels.reach(state.Q, at.G, slopes.q_lam) + 2, max(size - 1, 1))
         values, bands = np.empty(size), np.empty((2 * width + 1, size))
@@ -193,8 +245,8 @@ class Equations:
         """rho; None in very deep networks (L > 500)."""
         if self.problem.L > replicon.MAX_DEPTH:
             return None
-        at = self.layers(state)
-        return replicon.replicon(self.problem, state, at.G, self.slopes(at))
+        at, slopes = self.linear(state)
+        return replicon.replicon(self.problem, state, at.G, slopes)
 
 
 def _same(one: State | None, other: State | None) -> bool:

@@ -36,9 +36,13 @@ class GeneralSites(Sites):
                 log_rest[l] = np.log(at.rest) if at.q > 0.5 else np.log1p(-at.q)
         return Pass(lam, mu, eps, new_q, log_rest, G)
 
-    def slopes(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> Slopes:
-        """Derivatives of q and G, and the averages of the replicon."""
-        return Slopes(*np.array([at[3:9] for at in self._each(lam, mu, eps)]).T.copy())
+    def linear(
+        self, q: FloatArray, p: FloatArray, Q: FloatArray, P: FloatArray
+    ) -> tuple[Pass, Slopes]:
+        """The same, the derivatives of q and G, and the averages of the replicon."""
+        at = self.backward(q, p, Q, P)
+        each = self._each(at.lam, at.mu, at.eps)
+        return at, Slopes(*np.array([one[3:9] for one in each]).T.copy())
 
     def potentials(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> FloatArray:
         """F(l) = <f>."""

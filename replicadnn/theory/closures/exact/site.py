@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from replicadnn.errors import InputError
 from replicadnn.kernels.theory import exact as kernels
 from replicadnn.kernels.theory import exact_map as layers
+from replicadnn.kernels.theory.exact_known import find_all, mark_new
 from replicadnn.problem import Problem
 from replicadnn.theory.closures.averaged.weight import floor_distance
+from replicadnn.theory.closures.common import RELATIVE_STEP, ROUNDING, STENCIL
 from replicadnn.types import FloatArray
 
 
@@ -55,6 +57,29 @@ class Slopes:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """Layers computed before, each at its own arguments; the layers `close` to them follow.
+
+    Attributes
+    ----------
+    arguments : ndarray, (3, n)
+        lam, mu, eps.
+    averages : ndarray, (9, n)
+        As in `replicadnn.kernels.theory.exact_known`.
+    potentials : ndarray, (4, n)
+        F and what `Sites.potential_slopes` finds.
+    """
+
+    arguments: FloatArray
+    averages: FloatArray
+    potentials: FloatArray
+
+    @classmethod
+    def nothing(cls) -> Known:
+        return cls(np.empty((3, 0)), np.empty((9, 0)), np.empty((4, 0)))
+
+
+@dataclass(frozen=True, slots=True)
 class Sites:
     """Site averages of the layers of one `Problem` (exact neurons, replica symmetric).
 
@@ -70,6 +95,7 @@ class Sites:
 
     problem: Problem
     fine: int = 1
+    known: Known = field(default_factory=Known.nothing)
     #: teacher, kappa, beta, drop, b of `replicadnn.kernels.theory.exact`
     parameters: tuple[bool, float, float, float, float] = field(init=False)
 
@@ -85,18 +111,15 @@ class Sites:
 
     def backward(self, q: FloatArray, p: FloatArray, Q: FloatArray, P: FloatArray) -> Pass:
         """New q(l), eps(l), G(l) of the overlaps q(0..L), Q(1..L) and p = 1 - q, P = 1 - Q."""
-        out = Pass(*np.empty((6, Q.size)))
-        layers.averages(
-            self.parameters, q, p, Q, P,
-            out.lam, out.mu, out.eps, out.q, out.log_rest, out.G, self.fine,
-        )  # fmt: skip
-        return out
+        arguments, table = self._layers(q, p, Q, P, linear=False)
+        return Pass(*arguments, *table[:3])
 
-    def slopes(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> Slopes:
-        """Derivatives of q and G in eps and lam; all (L,), eps = inf for an output layer."""
-        out = np.empty((lam.size, 6))
-        layers.slopes_of_layers(self.parameters, lam, mu, eps, out, self.fine)
-        return Slopes(*out.T.copy())
+    def linear(
+        self, q: FloatArray, p: FloatArray, Q: FloatArray, P: FloatArray
+    ) -> tuple[Pass, Slopes]:
+        """The same, and the derivatives of q and G in eps and lam."""
+        arguments, table = self._layers(q, p, Q, P, linear=True)
+        return Pass(*arguments, *table[:3]), Slopes(*table[3:])
 
     def potentials(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> FloatArray:
         """F(l) = <f>, less eps with a teacher; <ln W> where eps = inf (L).
@@ -104,8 +127,64 @@ class Sites:
         dF/dlam = G/2 (teacher), -G/2 (random); dF/deps = -(1-q)/2 (teacher), (1-q)/2 (random).
         """
         out = np.empty(lam.size)
-        kernels.layer_potentials(*self.parameters, lam, mu, eps, out, self.fine)
+        known = self.known.arguments, self.known.potentials
+        kernels.layer_potentials(
+            self.parameters, known, np.array([lam, mu, eps]), out, self.fine
+        )  # fmt: skip
         return out
+
+    def potential_slopes(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> FloatArray:
+        """dF/dlam, dF/dln eps by five-point differences, and what these cannot resolve; (3, L)."""
+        at = np.array([lam, mu, eps])
+        where = np.empty(lam.size, dtype=np.int64)
+        find_all(self.known.arguments, self.problem.kappa, at, where)
+        old = where >= 0
+        out = np.empty((3, lam.size))
+        out[:, old] = self.known.potentials[1:, where[old]]
+        out[:, ~old] = self._differences(*at[:, ~old])
+        return out
+
+    def remembering(self, q: FloatArray, p: FloatArray, Q: FloatArray, P: FloatArray) -> Sites:
+        """The same, with the layers of one more state `known`."""
+        arguments, table = self._layers(q, p, Q, P, linear=True)
+        new = np.empty(Q.size, dtype=np.bool_)
+        mark_new(self.known.arguments, self.problem.kappa, arguments, new)
+        arguments, table = arguments[:, new], table[:, new]
+        potentials = np.vstack([self.potentials(*arguments), self._differences(*arguments)])
+        old = self.known
+        known = Known(
+            np.hstack([old.arguments, arguments]),
+            np.hstack([old.averages, table]),
+            np.hstack([old.potentials, potentials]),
+        )
+        return replace(self, known=known)
+
+    def _layers(
+        self, q: FloatArray, p: FloatArray, Q: FloatArray, P: FloatArray, *, linear: bool
+    ) -> tuple[FloatArray, FloatArray]:
+        """Arguments (3, L) and averages (9, L) of the layers, those of `Slopes` if ``linear``."""
+        arguments, table = np.empty((3, Q.size)), np.zeros((9, Q.size))
+        known = self.known.arguments, self.known.averages
+        layers.averages(
+            self.parameters, known, q, p, Q, P, arguments, table, linear, self.fine
+        )  # fmt: skip
+        return arguments, table
+
+    def _differences(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> FloatArray:
+        """`potential_slopes` of layers that are not known."""
+        if lam.size == 0:
+            return np.empty((3, 0))
+        offset, weight = np.array(STENCIL).T
+        none = np.zeros_like(offset)
+        step = RELATIVE_STEP * np.minimum(lam, mu)
+        moves = np.outer([*offset, *none], step)
+        factors = 1.0 + RELATIVE_STEP * np.array([*none, *offset])
+        at = lam + moves, mu - moves, eps * factors[:, None]
+        F = self.potentials(*(x.ravel() for x in at)).reshape(2, offset.size, lam.size)
+        by_lam, by_eps = np.tensordot(F, weight, axes=(1, 0))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            by_lam = np.where(lam > 0.0, by_lam / step, 0.0)
+        return np.array([by_lam, by_eps / RELATIVE_STEP, ROUNDING * np.abs(F[0]).max(axis=0)])
 
     def mass_error(self, lam: FloatArray, mu: FloatArray, eps: FloatArray) -> float:
         """Largest error of averages that are known exactly on the grids in use."""
