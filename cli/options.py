@@ -192,13 +192,18 @@ def in_options(message: str) -> str:
     """A message of the library in the words of the command line.
 
     The library names keywords of Python: ``overwrite=True`` is --overwrite here, ``branch="all"``
-    --branch all, and ``alpha=[1, 2]`` --alpha 1,2.
+    --branch all, and ``alpha=[1, 2]`` --alpha 1,2; ``alpha_max = 5`` is --alpha-max 5 in a command
+    that has this option.
     """
 
     def option(found: re.Match[str]) -> str:
         name, value = found["name"].replace("_", "-"), found["value"]
         return f"--{name}" + ("" if value == "True" else " " + re.sub(r'["\[\] ]', "", value))
 
+    context = click.get_current_context(silent=True)
+    for one in context.command.params if context is not None else ():
+        if one.name and "_" in one.name and one.opts[0].startswith("--"):
+            message = message.replace(f"{one.name} = ", f"{one.opts[0]} ")
     return _KEYWORD.sub(option, message)
 
 

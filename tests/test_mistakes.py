@@ -5,6 +5,7 @@ Mistakes of single questions stand with their tests; here are those of the comma
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -163,6 +164,15 @@ def test_every_option_acts_or_is_refused(name: str) -> None:
     names = {p.name for p in command.params if p.name is not None}
     assert names <= known
     assert set(ALWAYS[name].split()) <= names
+
+
+def test_what_is_missing_is_told_in_options(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["transitions", "--L", "4", "--alpha-max", "1"]
+    assert run(asked) == 3
+    assert "layers 1..2 stay liquid up to --alpha-max 1\n" in capsys.readouterr().err
+    assert run([*asked, "--json"]) == 3
+    document = json.loads(capsys.readouterr().out)
+    assert document["message"] == "layers 1..2 stay liquid up to alpha_max = 1"
 
 
 def test_options_with_an_effect_are_not_refused(tmp_path: Path) -> None:
