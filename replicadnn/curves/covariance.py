@@ -18,7 +18,7 @@ from replicadnn.validate import numbers, real, whole
 #: Names of built-in laws.
 ISOTROPIC, POWER_LAW = "isotropic", "power-law"
 #: Most eigenvalues, the largest one, and the smallest that is not 0.
-MAX_MODES, LARGEST, SMALLEST = 100_000, 1e12, 1e-100
+MAX_MODES, LARGEST, SMALLEST = 10_000, 1e12, 1e-100
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
@@ -147,7 +147,7 @@ def power_law(exponent: float = 1.5, modes: int = 400, signal_exponent: float = 
     exponent : float
         From 0 to 10.
     modes : int
-        1..100000, each with the same number of features.
+        1..10000, each with the same number of features.
     signal_exponent : float
         From -10 to 10; 0: an isotropic b.
 

@@ -262,6 +262,4 @@ class AtGamma:
         grid = low + np.geomspace(1e-6 * min(float(self.s.min()), abs(low) or math.inf), top, 400)
         best = int(np.argmin(self.risk(grid)))
         left, right = grid[best - 1] if best else low, grid[min(best + 1, grid.size - 1)]
-        if float(self.slope(np.asarray(left))) >= 0.0:  # falls towards the lowest kappa
-            return low
         return rising_root(lambda k: float(self.slope(np.asarray(k))), left, right)
