@@ -57,6 +57,10 @@ def test_centred_networks_have_no_large_eigenvalue(L: int, kappa: float) -> None
     assert (found.kappa_1, found.kappa_2) == pytest.approx((kappa, 0.0), rel=1e-12)
     assert found.outliers == 0
     assert found.lower < found.bulk < found.lambda_max < 10.0
+    mine = rd.wide.Activation("mine", np.tanh, lambda x: 1.0 / np.cosh(x) ** 2)
+    other = rd.wide.fisher(mine, sigma_w2=1.0, L=L)
+    assert (other.kappa_2, other.outliers) == (0.0, 0)
+    assert other.lambda_max == pytest.approx(found.lambda_max, rel=1e-9)
 
 
 def test_edges_of_centred_networks() -> None:

@@ -125,6 +125,34 @@ def test_near_inputs_keep_their_digits() -> None:
     assert theta[0] - theta[1] == pytest.approx(2.0 * math.sqrt(2e-12) / math.pi, rel=1e-3)
 
 
+@pytest.mark.parametrize("name", ["hard-tanh", "relu", "tanh", "erf1", "linear"])
+def test_an_input_with_itself(name: str) -> None:
+    """K = q and F' = D to the last digits, where rounding of c would cost eight."""
+    phi, w, b = activation(name), 1.3, 0.1
+    q = theta = w * 1.7 + b
+    for _ in range(5):
+        slope = w * float(phi.slope_square(q))
+        q = w * float(phi.square(q)) + b
+        theta = q + slope * theta
+    found = rd.wide.kernels(name, sigma_w2=w, sigma_b2=b, L=6, c0=[0.2, 1.0], q0=1.7)
+    assert (found.nngp[1], found.ntk[1]) == pytest.approx((q, theta), rel=1e-13)
+    x = np.array([[1.3, 0.2], [0.1, -2.0]])
+    gram_of = rd.wide.kernels(name, sigma_w2=w, sigma_b2=b, L=6, inputs=x)
+    alone = rd.wide.kernels(name, sigma_w2=w, sigma_b2=b, L=6, inputs=x[:1])
+    assert gram_of.ntk[0, 0] == pytest.approx(alone.ntk[0, 0], rel=1e-13)
+
+
+def test_chaos_from_a_difference_of_1e_13() -> None:
+    """1 - c grows from its own digits: the map of correlations of `propagation`, layer by layer."""
+    gap = 1e-13
+    found = follow(activation("tanh"), 4.0, 0.05, 60, Pairs(*np.array([[1.0], [1.0], [gap]])))
+    wanted = rd.wide.propagation("tanh", sigma_w2=4.0, sigma_b2=0.05, L=60, c0=1.0 - gap)
+    rest = found.nngp[:, 0] / wanted.q
+    assert wanted.one_minus_c[40] < 1e-5
+    ratio = wanted.one_minus_c[0] / (4.0 * gap / wanted.q[0])
+    assert 1.0 - rest[40] == pytest.approx(wanted.one_minus_c[40] / ratio, rel=1e-6)
+
+
 def test_layers_add_up() -> None:
     q = np.ones(3)
     found = follow(activation("erf"), 2.0, 0.1, 4, Pairs(q, q, np.array([0.0, 0.4, 1.3])))

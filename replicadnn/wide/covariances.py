@@ -123,6 +123,8 @@ def _level(
     far = ~near
     k[far] = w * phi.product(qa[far], qa[far], 1.0 - gap[far]) + b
     new[far] = 1.0 - k[far] / q[far]
+    same = gap == 0.0
+    k[same], new[same] = q[same], 0.0
     return k, np.clip(new, 0.0, 2.0)
 
 

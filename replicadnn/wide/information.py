@@ -69,7 +69,8 @@ class Fisher(Answer, Labelled):
         Mean of the eigenvalues and of their squares over the parameters (nan: cross-entropy).
     lambda_max, lambda_max_biases : float
         The ``outliers`` large eigenvalues, their mean for the cross-entropy; the second with
-        the parameters of biases counted.  Of a centred network the upper edge of its law.
+        the parameters of biases counted.  Of a centred network the upper edge of its law (nan:
+        cross-entropy).
     bulk : float
         Mean of the other eigenvalues of the dual matrix (nan: cross-entropy).
     lower : float

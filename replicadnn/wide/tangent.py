@@ -140,7 +140,7 @@ class Kernels(Answer, Labelled):
         >>> x = np.eye(3)
         >>> found = rd.wide.kernels("relu", inputs=x, sigma_w2=2.0, L=2).train([1.0, 0.0], t=np.inf)
         >>> found.mean.round(6)[0].tolist()
-        [1.0, 0.0, 0.137235]
+        [1.0, 0.0, 0.137303]
         """
         return train(self, targets, t, eta, test_targets, initial)
 
