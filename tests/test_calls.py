@@ -154,7 +154,8 @@ UNITS = {
     "complexity": "breakpoint", "transitions": "layer", "capacity": "point",
     "wide.propagation": "network", "wide.phase_diagram": "row", "wide.jacobian": "network",
     "wide.wide_networks": "network", "wide.natural_gradient": "network",
-    "curves.learning_curve": "data set",
+    "wide.kernels": "network", "wide.fisher": "network", "wide.sample_fisher": "network",
+    "wide.kernel_spectrum": "network", "curves.learning_curve": "data set",
 }  # fmt: skip
 
 

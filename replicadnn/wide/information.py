@@ -296,7 +296,7 @@ def fisher(
     networks, seed : int
         Draw that many networks and compute the eigenvalues of their dual matrices (N C x N C);
         every network has its own child of the seed.
-    known, checkpoint, progress : as in `propagation`
+    known, checkpoint, progress : after every network
 
     Raises
     ------

@@ -229,7 +229,7 @@ def sample_fisher(
         Width, 2..5000.
     networks, seed : int
         Draw that many networks and compute their eigenvalues.
-    known, checkpoint, progress : as in `propagation`
+    known, checkpoint, progress : after every network
 
     Raises
     ------

@@ -256,7 +256,7 @@ def kernel_spectrum(
     networks, seed : int
         Draw that many networks and compute their eigenvalues; every network has its own child of
         the seed.
-    known, checkpoint, progress : as in `propagation`
+    known, checkpoint, progress : after every network
 
     Raises
     ------

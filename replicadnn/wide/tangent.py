@@ -282,7 +282,7 @@ def kernels(
     M, networks, seed : int
         Draw that many networks of width M and measure both kernels on them; every network has its
         own child of the seed.  Inputs of pairs have M entries.
-    known, checkpoint, progress : as in `propagation`
+    known, checkpoint, progress : after every network
 
     Raises
     ------
