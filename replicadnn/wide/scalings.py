@@ -18,6 +18,7 @@ from replicadnn.errors import InputError
 from replicadnn.types import FloatArray
 from replicadnn.wide.activations import Activation
 from replicadnn.wide.averages import Panels
+from replicadnn.wide.covariances import follow, pairs_of_gram
 from replicadnn.wide.preconditioners import Metric, tridiagonal
 
 #: Kernels of a least eigenvalue below this share of the mean are singular.
@@ -111,23 +112,24 @@ class Limits:
         cls, phi: Activation, variances: tuple[float, float], L: int, x: FloatArray, N: int
     ) -> Limits:
         """Of these inputs, one a row."""
-        w, b = variances
-        K, slopes = [w * (x @ x.T) / x.shape[1] + b], []
-        for l in range(L - 1):
-            q = np.diag(K[-1])
+        pairs, at = pairs_of_gram(x @ x.T / x.shape[1])
+        through = follow(phi, *variances, L, pairs)
+        for l, q in enumerate(through.nngp[:-1, at[0] == at[1]], start=1):
             if not _RANGE[0] < np.min(q) <= np.max(q) < _RANGE[1]:
                 raise InputError(
-                    "sigma_w2", w, f"one at which variances stay finite and above 0: they are "
-                    f"{np.min(q):.3g} in layer {l + 1}",
+                    "sigma_w2", variances[0], "one at which variances stay finite and above 0: "
+                    f"they are {np.min(q):.3g} in layer {l}",
                 )  # fmt: skip
-            qa, qb = np.broadcast_arrays(q[:, None], q[None, :])
-            c = np.clip(K[-1] / np.sqrt(qa * qb), -1.0, 1.0)
-            np.fill_diagonal(c, 1.0)
-            K.append(w * phi.product(qa, qb, c) + b)
-            slopes.append(w * phi.slope_product(qa, qb, c))
+
+        def square(values: FloatArray) -> FloatArray:
+            out = np.empty((len(x), len(x)))
+            out[at], out.T[at] = values, values
+            return out
+
+        K = [square(one) for one in through.nngp]
         B = [np.ones_like(K[0])]
-        for one in slopes[::-1]:
-            B.insert(0, B[0] * one)
+        for one in through.slopes[::-1]:
+            B.insert(0, B[0] * square(one))
         return cls(N, K, B)
 
     @property
