@@ -36,7 +36,11 @@ def test_one_perceptron_has_an_overlap_at_x_0() -> None:
 
 @pytest.mark.parametrize(
     ("alpha", "L", "kappa", "beta", "levels"),
-    [(4.0, 2, 0.0, math.inf, 2), (13.5, 3, 0.037, 6.0, 2), (5.0, 3, 0.3, 9.0, 1)],
+    [
+        pytest.param(4.0, 2, 0.0, math.inf, 2, marks=pytest.mark.slow),
+        (13.5, 3, 0.037, 6.0, 2),
+        (5.0, 3, 0.3, 9.0, 1),
+    ],
 )
 def test_the_package_finds_the_same(
     alpha: float, L: int, kappa: float, beta: float, levels: int

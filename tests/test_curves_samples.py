@@ -195,7 +195,7 @@ MISTAKES = {
     "--model features --teacher relu": "teacher = 'relu': one of linear, sign",
     "--model features --activation relu": "activation = 'relu': one of mean 0",
     "--model features --ridge 0": "ridge = 0.0: above 0 at gamma = 0.1",
-    "--model features --n-over-d 0": "n_over_d = 0.0: a number from 0.001",
+    "--model features --n-over-d 0": "n-over-d = 0.0: a number from 0.001",
     "--model features --samples 1 --n 1": "n = 1: a whole number from 2",
     "--model features --samples 1 --n 2 --gamma 0.1": "n = 2: at least 1/gamma = 10: one feature",
     "--ridge best": "ridge = 'best': a number or optimal",

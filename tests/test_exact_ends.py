@@ -205,6 +205,7 @@ def one_level_at(
     raise AssertionError("the passes do not settle")
 
 
+@pytest.mark.slow
 def test_full_equations_by_plain_sums() -> None:
     """One level at alpha = 8: the breakpoint is that of the solver, 0.24355614."""
     here = equations(8.0)

@@ -309,7 +309,7 @@ def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 MISTAKES = {
     "--sigma-w2 0.01 --L 300": "L = 300: at most 75 at these variances: q leaves the floats",
-    "--sigma-w2 0": "sigma_w2 = 0.0: a variance, above 0",
+    "--sigma-w2 0": "sigma-w2 = 0.0: a variance, above 0",
     "--sigma-w2 1 --c0 2": "c0 = 2.0: a correlation from -1 to 1",
     "--sigma-w2 1 --L 0": "L = 0: a whole number from 1 to 1000",
     "--sigma-w2 1 --inputs nowhere.txt": "nowhere.txt: No such file or directory",

@@ -186,9 +186,9 @@ def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixtu
 MISTAKES = {
     "--activation sign": "activation = 'sign': one with gradients",
     "--activation tanh --L 1": "L = 1: a whole number from 2 to 100",
-    "--activation tanh": "sigma_w2 = 1.0: another one for tanh with sigma_b2 = 0: q* = 0",
-    "--activation relu --sigma-b2 0.1": "sigma_b2 = 0.1: 0 for relu, or give sigma_w2",
-    "--activation relu --sigma-w2 3": "sigma_w2 = 3.0: another one for relu",
+    "--activation tanh": "sigma-w2 = 1.0: another one for tanh with sigma_b2 = 0: q* = 0",
+    "--activation relu --sigma-b2 0.1": "sigma-b2 = 0.1: 0 for relu, or give sigma_w2",
+    "--activation relu --sigma-w2 3": "sigma-w2 = 3.0: another one for relu",
     "--activation relu --init haar": "init = 'haar': one of gaussian, orthogonal",
 }
 
