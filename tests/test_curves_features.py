@@ -264,7 +264,9 @@ def test_training_finds_the_least_loss(loss: Loss) -> None:
         ({"model": "features", "activation": "erf", "sigma2": 0.1}, [0.3, 2.5], 30),
         ({"loss": "square", "ridge": 0.5, **SIGNS}, [0.5, 2.0], 30),
         ({"loss": "logistic", "ridge": 0.05, **SIGNS}, [0.5, 2.0], 30),
-        ({"loss": "hinge", "ridge": 0.1, **SIGNS}, [0.5, 2.0], 30),
+        pytest.param(
+            {"loss": "hinge", "ridge": 0.1, **SIGNS}, [0.5, 2.0], 30, marks=pytest.mark.slow
+        ),
         ({"loss": "logistic", "ridge": 0.05, **SIGNS, "sigma2": 0.3}, [1.0], 30),
     ],
 )

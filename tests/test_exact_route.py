@@ -94,7 +94,9 @@ def sampled(L: int, alpha: float, beta: float, planted: bool) -> tuple[Array, Ar
     ("L", "alpha", "beta", "planted", "expected"),
     [
         (2, 4.0, np.inf, True, [0.6244886588, 0.6038934730, 0.6905650262]),
-        (3, 10.0, 3.0, True, [0.0, 0.2611980158, 0.0, 0.0, 0.5973660532]),
+        pytest.param(
+            3, 10.0, 3.0, True, [0.0, 0.2611980158, 0.0, 0.0, 0.5973660532], marks=pytest.mark.slow
+        ),
         (2, 8.0, 3.0, False, [0.3156567552, 0.3977693578, 0.4692124277]),
     ],
 )

@@ -48,6 +48,7 @@ def test_hard_constraint_against_enumeration():
     assert abs(mean[1] - exact["product"][0]) < 3.0 * error[1] < 0.05
 
 
+@pytest.mark.slow
 def test_hard_constraint_against_sampling_of_the_cone():
     """L = 1, N = 20, alpha = 2: R by two routes that share nothing, and above the dense limit.
 

@@ -91,6 +91,7 @@ def test_error_of_the_number_of_levels() -> None:
     assert found.errors.s > -1.0812386354 + 1.0812411131
 
 
+@pytest.mark.slow
 def test_end_of_one_level() -> None:
     """m and 1 - Q vanish together, as in the limit: at 4.700139 with (1 - Q)/m = 0.05442."""
     last = state([0.0063], [0.151, 5e-4])
@@ -104,7 +105,9 @@ def test_end_of_one_level() -> None:
     assert np.polyval(np.polyfit(m, rest / m, 2), 0.0) == pytest.approx(0.05442, abs=5e-4)
 
 
-@pytest.mark.parametrize("alpha", [pytest.param(4.72, marks=pytest.mark.slow), 4.75, 5.0])
+@pytest.mark.parametrize(
+    "alpha", [*(pytest.param(alpha, marks=pytest.mark.slow) for alpha in (4.72, 4.75)), 5.0]
+)
 def test_no_solution_beyond_the_end(alpha: float) -> None:
     """The symmetric one, which exists to 4.770, is not taken for an answer."""
     assert branch_at(alpha, 1, kappa=-0.5, levels=4).stop is StopReason.COLLAPSE
