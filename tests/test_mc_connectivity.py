@@ -118,6 +118,7 @@ def test_overlaps_of_pairs_without_a_table_of_them(monkeypatch: pytest.MonkeyPat
 # --- command line ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_widths_and_connectivities(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = str(tmp_path / "a.h5")
     words = (*WORDS, "--N", "6,7,8", "--connectivity", "3,5", "--sweeps", "60", "--output", path)

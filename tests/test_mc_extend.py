@@ -148,6 +148,7 @@ def test_a_simulation_continues_and_refuses_fewer_sweeps_than_are_made() -> None
         Simulation(make_spec(**arguments, sweeps=59), sim.arrays())  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_finished_file_of_several_widths_goes_on(tmp_path: Path) -> None:
     """Also where it is cut off between the widths; the others keep their states meanwhile."""
 
