@@ -23,12 +23,12 @@ DODGE = 0.03
 
 def shown(runs: list[Run]) -> list[tuple[Panel, list[Run]]]:
     """Panels, one an overlap that has a limit: in the form gauge where it has one there."""
-    found: dict[tuple[object, ...], tuple[Panel, list[Run]]] = {}
+    found: dict[tuple[int, float, float, int], tuple[Panel, list[Run]]] = {}
     for (L, beta, alpha, _), members in sorted(places(runs).items()):
         for k, panel in enumerate(panels(L)):
             if (L, beta, alpha, k) not in found and "value" in limit(members, *panel):
                 found[L, beta, alpha, k] = panel, members
-    return [found[key] for key in sorted(found)]  # type: ignore[type-var]
+    return [found[key] for key in sorted(found)]
 
 
 def ratio(run: Run) -> float:

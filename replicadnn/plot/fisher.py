@@ -17,7 +17,7 @@ from replicadnn.plot.canvas import (
     panels,
     place_legend,
 )
-from replicadnn.plot.naming import Names, tell_apart
+from replicadnn.plot.naming import Names, several, tell_apart
 from replicadnn.plot.style import save_figure, sequence, style
 
 if TYPE_CHECKING:
@@ -140,11 +140,7 @@ def _facts(one: Fisher) -> dict[str, Any]:
 
 def _groups(found: Fisher | Iterable[Fisher]) -> tuple[list[list[Fisher]], Names]:
     """Results that differ in M and N alone, by rising M."""
-    from replicadnn.wide import Fisher
-
-    results = [found] if isinstance(found, Fisher) else list(found)
-    if not results:
-        raise InputError("found", "nothing", "at least one result")
+    results = several(found)
     groups: dict[tuple[Any, ...], list[Fisher]] = {}
     for one in results:
         groups.setdefault(tuple(_facts(one).values()), []).append(one)

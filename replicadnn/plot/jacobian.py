@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from replicadnn.calls import of_kind
-from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
 from replicadnn.plot.curves import asked
-from replicadnn.plot.naming import Names, tell_apart
+from replicadnn.plot.naming import Names, several, tell_apart
 from replicadnn.plot.style import line_of, save_figure, sequence, style
 
 if TYPE_CHECKING:
@@ -52,11 +51,7 @@ def jacobian(
     InputError
         Nothing to draw, or two results that cannot be told apart.
     """
-    from replicadnn.wide import Jacobian
-
-    results = [found] if isinstance(found, Jacobian) else list(found)
-    if not results:
-        raise InputError("found", "nothing", "at least one result")
+    results = several(found)
     names = _names(results)
     own = asked(look, len(results))
     with drawing(ax) as ax:

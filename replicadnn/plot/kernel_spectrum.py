@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
 from replicadnn.plot.curves import asked
-from replicadnn.plot.naming import Names, tell_apart
+from replicadnn.plot.naming import Names, several, tell_apart
 from replicadnn.plot.style import line_of, save_figure, sequence, style
 
 if TYPE_CHECKING:
@@ -49,11 +48,7 @@ def kernel_spectrum(
     InputError
         Nothing to draw, or two results that cannot be told apart.
     """
-    from replicadnn.wide import KernelSpectrum
-
-    results = [found] if isinstance(found, KernelSpectrum) else list(found)
-    if not results:
-        raise InputError("found", "nothing", "at least one result")
+    results = several(found)
     names = _names(results)
     own = asked(look, len(results))
     with drawing(ax) as ax:

@@ -11,7 +11,7 @@ import numpy as np
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
 from replicadnn.plot.curves import asked
-from replicadnn.plot.naming import Names, tell_apart
+from replicadnn.plot.naming import Names, several, tell_apart
 from replicadnn.plot.style import line_of, save_figure, sequence, style
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def kernels(
     InputError
         Nothing to draw, or two results that cannot be told apart.
     """
-    results = _several(found)
+    results = several(found)
     if quantity not in _KERNELS:
         raise InputError("quantity", quantity, "one of " + ", ".join(_KERNELS))
     names = _names(results)
@@ -69,15 +69,6 @@ def kernels(
             entitle(ax, names.title(), _notes(results))
             place_legend(ax)
     return ax
-
-
-def _several(found: Kernels | Iterable[Kernels]) -> list[Kernels]:
-    from replicadnn.wide import Kernels
-
-    results = [found] if isinstance(found, Kernels) else list(found)
-    if not results:
-        raise InputError("found", "nothing", "at least one result")
-    return results
 
 
 def _draw(ax: Axes, one: Kernels, quantity: str, marker: str, look: dict[str, Any]) -> None:
@@ -113,7 +104,7 @@ def _notes(results: list[Kernels]) -> list[str]:
 
 def kernels_figure(found: Kernels | Iterable[Kernels], *, width: float | None = None) -> Figure:
     """Both kernels of one or several results, side by side (of sign networks the first alone)."""
-    results = _several(found)
+    results = several(found)
     shown = ["nngp", "ntk"] if any(np.isfinite(one.ntk).any() for one in results) else ["nngp"]
     with style():
         figure, axes = panels(len(shown), width)

@@ -19,7 +19,7 @@ from replicadnn.plot.canvas import (
     place_legend,
 )
 from replicadnn.plot.curves import asked
-from replicadnn.plot.naming import Names, tell_apart
+from replicadnn.plot.naming import Names, several, tell_apart
 from replicadnn.plot.style import line_of, save_figure, sequence, style
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def learning_curve(
     """
     if quantity not in _LABELS:
         raise InputError("quantity", quantity, "one of " + ", ".join(_LABELS))
-    results = _several(found)
+    results = several(found)
     lacking = [one for one in results if quantity not in one.columns]
     if lacking:
         known = ", ".join(name for name in _LABELS if name in lacking[0].columns)
@@ -133,7 +133,7 @@ def learning_curve_figure(
     found: LearningCurve | Iterable[LearningCurve], *, width: float | None = None, **look: Any
 ) -> Figure:
     """Excess risk (random features: test error) beside the training error; see `learning_curve`."""
-    results = _several(found)
+    results = several(found)
     first = "risk" if all("risk" in one.columns for one in results) else "test_error"
     with style():
         figure, axes = panels(2, width)
@@ -157,15 +157,6 @@ def save_learning_curve(
 ) -> Path:
     """Write `learning_curve_figure` to ``path`` (.png, .pdf or .svg); ``width`` in inches."""
     return save_figure(learning_curve_figure(found, width=width, **look), path, overwrite=overwrite)
-
-
-def _several(found: LearningCurve | Iterable[LearningCurve]) -> list[LearningCurve]:
-    from replicadnn.curves import LearningCurve
-
-    results = [found] if isinstance(found, LearningCurve) else list(found)
-    if not results:
-        raise InputError("found", "nothing", "at least one result")
-    return results
 
 
 def _names(results: list[LearningCurve]) -> Names:

@@ -6,17 +6,19 @@ A curve is described by facts, name -> value; every figure names its curves thro
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from replicadnn.errors import InputError
 from replicadnn.problem import AVERAGED
+from replicadnn.results import Shown
 
 if TYPE_CHECKING:
     from replicadnn.solution import Solution
 
 Facts: TypeAlias = Mapping[str, Any]
+Kind = TypeVar("Kind", bound=Shown)
 
 #: How a fact is written, in the order of titles and labels.
 _WORDS = {
@@ -82,6 +84,20 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+
+
+def several(found: Kind | Iterable[Kind]) -> list[Kind]:
+    """One result or an iterable of them, as a list.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    results = [found] if isinstance(found, Shown) else list(found)
+    if not results:
+        raise InputError("found", "nothing", "at least one result")
+    return results
 
 
 def tell_apart(facts: Sequence[Facts], what: str, *, refuse: bool = True) -> Names:

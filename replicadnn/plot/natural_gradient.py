@@ -63,15 +63,14 @@ def natural_gradient(
     M, metrics = np.array(found.M, float), [str(one) for one in Metric]
     with drawing(ax) as ax:
         ax.set_xscale("log")
-        ax.set_yscale("log")
+        ax.set_yscale("log", nonpositive="clip")
         for place, (colour, marker) in enumerate(sequence(len(metrics))):
             metric = metrics[place]
             mean, error = found.mean(quantity, metric), found.error(quantity, metric)
             shown = mean > 1e-12
             if not shown.any():
                 continue
-            error = np.nan_to_num(error)
-            bars = np.array([np.minimum(error, 0.8 * np.nan_to_num(mean)), error])[:, shown]
+            bars = np.nan_to_num(error)[shown]  # one network has none
             ax.errorbar(
                 M[shown] * _BESIDE ** (place - 2), mean[shown], bars, marker=marker, markersize=4.0,
                 capsize=1.5, linestyle="none", color=colour, label=metric.replace("k-fac", "K-FAC"),

@@ -12,7 +12,7 @@ from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
 from replicadnn.plot.curves import asked
-from replicadnn.plot.naming import Names, tell_apart
+from replicadnn.plot.naming import Names, several, tell_apart
 from replicadnn.plot.style import line_of, save_figure, sequence, style
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def propagation(
     """
     if quantity not in _LABELS:
         raise InputError("quantity", quantity, "one of " + ", ".join(_LABELS))
-    results = _several(found)
+    results = several(found)
     names = _names(results)
     own = asked(look, len(results))
     with drawing(ax) as ax:
@@ -96,7 +96,7 @@ def propagation_figure(
     found: Propagation | Iterable[Propagation], *, width: float | None = None, **look: Any
 ) -> Figure:
     """c^l beside ``ln |df/dh^l|^2``; see `propagation`."""
-    results = _several(found)
+    results = several(found)
     with style():
         figure, axes = panels(2, width)
         for letter, ax, quantity in zip("ab", axes, ("c", "log_gradient"), strict=True):
@@ -121,15 +121,6 @@ def save_propagation(
 ) -> Path:
     """Write `propagation_figure` to ``path`` (.png, .pdf or .svg); ``width`` in inches."""
     return save_figure(propagation_figure(found, width=width, **look), path, overwrite=overwrite)
-
-
-def _several(found: Propagation | Iterable[Propagation]) -> list[Propagation]:
-    from replicadnn.wide import Propagation
-
-    results = [found] if isinstance(found, Propagation) else list(found)
-    if not results:
-        raise InputError("found", "nothing", "at least one result")
-    return results
 
 
 def _names(results: list[Propagation]) -> Names:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from replicadnn.errors import InputError
 from replicadnn.plot.canvas import drawing, panels, place_legend
 from replicadnn.plot.curves import asked
+from replicadnn.plot.naming import several
 from replicadnn.plot.style import save_figure, sequence, style
 
 if TYPE_CHECKING:
@@ -42,11 +42,7 @@ def training(
     InputError
         Nothing to draw.
     """
-    from replicadnn.wide import Training
-
-    results = [found] if isinstance(found, Training) else list(found)
-    if not results:
-        raise InputError("found", "nothing", "at least one result")
+    results = several(found)
     own = asked(look, len(results))
     with drawing(ax) as ax:
         for place, (colour, _) in enumerate(sequence(len(results))):

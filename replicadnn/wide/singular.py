@@ -16,7 +16,7 @@ from replicadnn.errors import InputError
 from replicadnn.progress import Progress
 from replicadnn.provenance import provenance
 from replicadnn.questions.schema import Answer, Checkpoint, origin
-from replicadnn.results import Labelled, extra
+from replicadnn.results import Labelled
 from replicadnn.storage.tables import Plain, Table, Tables, plain
 from replicadnn.validate import choice, whole
 from replicadnn.wide.activations import Activation, activation
@@ -33,7 +33,7 @@ from replicadnn.wide.maps import fixed_variance
 from replicadnn.wide.networks import Networks, drawn_attributes, drawn_tables, wide_networks
 from replicadnn.wide.phases import critical_point
 from replicadnn.wide.spectrum import Spectrum
-from replicadnn.wide.stored import read_spectrum, spectrum_attributes, spectrum_tables
+from replicadnn.wide.stored import law_dataset, read_spectrum, spectrum_attributes, spectrum_tables
 
 #: Mass that the density may lack, and residual that it may have.
 _ERROR = 1e-8
@@ -185,15 +185,7 @@ load_jacobian = Jacobian.load
 
 def dataset(found: Jacobian) -> Any:
     """The density of ln x at its nodes, with the weights of integrals, as an xarray Dataset."""
-    s = found.spectrum
-    return extra("xarray").Dataset(
-        {
-            "log_density": (("log_x",), s.log_density, {"long_name": "density of ln x"}),
-            "weight": (("log_x",), s.weights, {"long_name": "weight of the node in integrals"}),
-        },
-        {"log_x": s.log_x},
-        found.attributes(),
-    )
+    return law_dataset(found.spectrum, found.attributes())
 
 
 _activation = activation

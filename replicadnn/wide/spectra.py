@@ -16,7 +16,7 @@ from replicadnn.progress import Progress
 from replicadnn.provenance import provenance
 from replicadnn.quadrature import on_panels
 from replicadnn.questions.schema import Answer, Checkpoint, origin
-from replicadnn.results import Labelled, extra
+from replicadnn.results import Labelled
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
 from replicadnn.types import FloatArray, Number, Several
 from replicadnn.validate import choice, numbers, real, whole
@@ -28,7 +28,7 @@ from replicadnn.wide.chains import Chain, affine, wishart
 from replicadnn.wide.draws import check_size, draw_all, generator
 from replicadnn.wide.layered import Layered
 from replicadnn.wide.spectrum import Spectrum
-from replicadnn.wide.stored import read_spectrum, spectrum_attributes, spectrum_tables
+from replicadnn.wide.stored import law_dataset, read_spectrum, spectrum_attributes, spectrum_tables
 
 #: Mass and residual of a density that is right.
 _ERROR = 1e-8
@@ -207,15 +207,7 @@ def eigenvalue_table(values: FloatArray) -> Table:
 
 def dataset(found: KernelSpectrum) -> Any:
     """The density of ln x at its nodes, with the weights of integrals, as an xarray Dataset."""
-    s = found.spectrum
-    return extra("xarray").Dataset(
-        {
-            "log_density": (("log_x",), s.log_density, {"long_name": "density of ln x"}),
-            "weight": (("log_x",), s.weights, {"long_name": "weight of the node in integrals"}),
-        },
-        {"log_x": s.log_x},
-        found.attributes(),
-    )
+    return law_dataset(found.spectrum, found.attributes())
 
 
 _activation = activation

@@ -1,9 +1,13 @@
-"""A `Spectrum` in a file: its tables and attributes, written and read."""
+"""A `Spectrum` in a file, and for xarray: its tables and attributes, written and read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+from replicadnn.results import extra
 from replicadnn.storage.tables import Column, Plain, Table, Tables
 from replicadnn.wide.spectrum import Spectrum
 
@@ -32,6 +36,18 @@ def spectrum_tables(found: Spectrum, what: str) -> list[Table]:
         )
         tables.append(Table("gaps", gaps))
     return tables
+
+
+def law_dataset(found: Spectrum, attributes: Mapping[str, Plain]) -> Any:
+    """The density of ln x at its nodes, with the weights of integrals, as an xarray Dataset."""
+    return extra("xarray").Dataset(
+        {
+            "log_density": (("log_x",), found.log_density, {"long_name": "density of ln x"}),
+            "weight": (("log_x",), found.weights, {"long_name": "weight of the node in integrals"}),
+        },
+        {"log_x": found.log_x},
+        attributes,
+    )
 
 
 def spectrum_attributes(found: Spectrum) -> dict[str, Plain]:
