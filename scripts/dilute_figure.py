@@ -83,8 +83,9 @@ def against_alpha(panel: Panel, runs: list[Run], looks: Looks, ax: Axes) -> None
     lines = solutions(runs[0]["L"], runs[0]["beta"], grid)
     for k, name in enumerate(CLOSURES):
         ax.plot(grid, lines[name][letter][:, layer - 1], color="black", ls=line_of(k))
-    for k, (key, members) in enumerate(grouped(runs, looks).items()):
-        x = shifted(lambda run: run["alpha"], k, len(looks), (grid[0], grid[-1]), False)
+    groups = grouped(runs, looks)
+    for k, (key, members) in enumerate(groups.items()):
+        x = shifted(lambda run: run["alpha"], k, len(groups), (grid[0], grid[-1]), False)
         markers(ax, members, panel, x, **looks[key])
     ax.set(xlabel=r"patterns per coupling  $\alpha$", xlim=(grid[0], grid[-1]))
     name_overlap(ax, panel)

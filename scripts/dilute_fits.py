@@ -9,8 +9,33 @@ import numpy as np
 
 Run = dict[str, Any]
 
-#: Connectivities that a line in 1/c needs.
+#: Connectivities that a line in 1/c needs, and data sets that two bounds need.
 FEWEST = 3
+#: Bounds closer than this are an estimate (the distance at which two starts agree).
+CLOSEST = 0.03
+#: The form in which an overlap without order falls as 1 / c: of couplings "gauge" ("rms" keeps
+#: (2 / (pi c))^1/2), of neurons the mean square of "rms" ("gauge" keeps 0.51 c^-1/2).
+LAW = {"R": "gauge", "r": "rms"}
+
+
+def estimate(run: Run, letter: str, layer: int) -> tuple[float, float] | None:
+    """Value and error of an overlap, None where it is not known.
+
+    Where the starts have not met but both are bounds, of three data sets or more and less than
+    0.03 apart, the middle and half their distance: no standard error, it holds the two of each.
+    """
+    if not run[letter]:
+        return None
+    value, err, upper, lower = (
+        run[letter][key][layer - 1] for key in ("value", "err", "upper", "lower")
+    )
+    if value is not None:
+        return value, err
+    if upper is None or lower is None or run["samples"] < FEWEST:
+        return None
+    if not abs(upper - lower) < CLOSEST:
+        return None
+    return 0.5 * (upper + lower), 0.5 * abs(upper - lower)
 
 
 def straight_line(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
@@ -35,7 +60,7 @@ def straight_line(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
 
 
 def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
-    """N >> c >> 1: weighted least squares y = a + b / c + d alpha c / N over what has met.
+    """N >> c >> 1: weighted least squares y = a + b / c + d alpha c / N over every `estimate`.
 
     Networks of one (L, beta, alpha, form).  y is the overlap; of r and q in the form rms its
     square, the mean square that was measured; the value is a^1/2 (0 for a < 0), its upper bound the
@@ -45,7 +70,7 @@ def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
     {"c", "value", "err", "upper", "a", "slope": b, "loops": d, "chi2", "dof", "squared"} or
     {"c", "none": why not}.
     """
-    known = [run for run in runs if run[letter] and run[letter]["value"][layer - 1] is not None]
+    known = [run for run in runs if estimate(run, letter, layer)]
     c = sorted({run["c"] for run in known})
     weights = {round(run["alpha"] * run["c"] / run["N"], 9) for run in known}
     if len(c) < FEWEST or len(weights) < 2 or len(known) < 4:
@@ -63,8 +88,11 @@ def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
 
 
 def less_loops(run: Run, letter: str, layer: int, found: dict[str, Any]) -> tuple[float, float]:
-    """Value and error of a network with d alpha c / N of its `limit` taken off, for figures."""
-    y, error = (run[letter][key][layer - 1] for key in ("value", "err"))
+    """`estimate` of a network with d alpha c / N of its `limit` taken off, for figures."""
+    known = estimate(run, letter, layer)
+    if known is None:
+        raise ValueError("a network without an estimate")
+    y, error = known
     loops = found["loops"] * run["alpha"] * run["c"] / run["N"]
     if not _squared(run, letter):
         return y - loops, error
@@ -86,7 +114,7 @@ def _plane(
     known: list[Run], letter: str, layer: int, curved: bool = False
 ) -> tuple[list[float], float, float]:
     """(a, b, d) and with ``curved`` that of 1 / c^2, the error of a and chi^2 of `limit`."""
-    y, error = (np.array([run[letter][k][layer - 1] for run in known]) for k in ("value", "err"))
+    y, error = np.array([estimate(run, letter, layer) for run in known], float).T
     if _squared(known[0], letter):
         y, error = y**2, 2.0 * y * error
     design = np.array([[1.0, 1.0 / r["c"], r["alpha"] * r["c"] / r["N"]] for r in known])
@@ -110,12 +138,13 @@ def places(runs: list[Run]) -> dict[tuple[Any, ...], list[Run]]:
 
 
 def limits(runs: list[Run]) -> list[dict[str, Any]]:
-    """`limit` of every place, overlap and layer."""
+    """`limit` of every place, overlap and layer, in the form of its `LAW`."""
     return [
         {"L": L, "beta": beta, "alpha": alpha, "form": form, "overlap": letter, "layer": layer}
         | limit(members, letter, layer)
         for (L, beta, alpha, form), members in places(runs).items()
         for letter, layer in panels(L)
+        if form == LAW[letter]
     ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from dilute_figure import Panel, handle, horizontal, name_overlap
-from dilute_fits import Run, less_loops, limit, line, panels, places
+from dilute_fits import LAW, Run, estimate, less_loops, limit, line, panels, places
 from dilute_study import CLOSURES, solutions
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,12 +22,13 @@ DODGE = 0.03
 
 
 def shown(runs: list[Run]) -> list[tuple[Panel, list[Run]]]:
-    """Panels, one an overlap that has a limit: in the form gauge where it has one there."""
-    found: dict[tuple[int, float, float, int], tuple[Panel, list[Run]]] = {}
-    for (L, beta, alpha, _), members in sorted(places(runs).items()):
-        for k, panel in enumerate(panels(L)):
-            if (L, beta, alpha, k) not in found and "value" in limit(members, *panel):
-                found[L, beta, alpha, k] = panel, members
+    """Panels, one an overlap that has a limit in the form of its `LAW`: by place, R before r."""
+    found = {
+        (*place, k): (panel, members)
+        for (*place, form), members in places(runs).items()
+        for k, panel in enumerate(panels(place[0]))
+        if form == LAW[panel[0]] and "value" in limit(members, *panel)
+    }
     return [found[key] for key in sorted(found)]
 
 
@@ -42,18 +43,19 @@ def against_c(ax: Axes, panel: Panel, runs: list[Run], ratios: list[float]) -> N
     found = limit(runs, letter, layer)
     horizontal(ax, solutions(runs[0]["L"], runs[0]["beta"], [runs[0]["alpha"]]), panel, "black")
     for k, (value, (colour, marker)) in enumerate(zip(ratios, sequence(len(ratios)), strict=True)):
-        known = [
-            run for run in runs
-            if ratio(run) == value and run[letter] and run[letter]["value"][layer - 1] is not None
-        ]  # fmt: skip
+        known = [run for run in runs if ratio(run) == value and estimate(run, letter, layer)]
         if known:
             x = np.array([(1.0 + DODGE * (k - 0.5 * (len(ratios) - 1))) / r["c"] for r in known])
             y, error = np.array([less_loops(run, letter, layer, found) for run in known]).T
-            judged_points(ax, x, y, error, color=colour, marker=marker)
+            met = [run[letter]["value"][layer - 1] is not None for run in known]
+            judged_points(
+                ax, x, np.where(met, y, np.nan), error, raw=y, color=colour, marker=marker
+            )
     ends = np.linspace(0.0, 1.0 / min(found["c"]), 64)
     ax.plot(ends, line(found, ends), color=LIMIT["color"], ls="--")
-    ax.errorbar([0.0], [found["value"]], [found["err"]], capsize=3, clip_on=False, zorder=5,
-                **LIMIT)  # fmt: skip
+    down = min(found["err"], found["value"]) if found["squared"] else found["err"]
+    ax.errorbar([0.0], [found["value"]], [[down], [found["err"]]], capsize=3, clip_on=False,
+                zorder=5, **LIMIT)  # fmt: skip
     ax.set(xlabel="$1/c$", xlim=(0.0, 1.15 / min(found["c"])))
     ax.set_ylim(min(0.0, ax.get_ylim()[0]), ax.get_ylim()[1])
     name_overlap(ax, panel)
@@ -95,7 +97,7 @@ def draw(runs: list[Run]) -> Figure:
         canvas.figure_legend(figure, entries)
         canvas.entitle(figure, names.title(), [
             r"fit $a + b/c + d\,\alpha c/N$, shown without the loops $d\,\alpha c/N$ (dashed)",
-            "planted and random start agree in every point",
+            "filled: planted and random start agree; open: middle of their bounds, bars to these",
         ])  # fmt: skip
     return figure
 

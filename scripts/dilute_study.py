@@ -324,17 +324,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", metavar="FILE.png")
 
 
-def main(options: argparse.Namespace) -> None:
-    """Make or read the runs, write the document, draw the figure."""
-    if options.output is None and options.plot is None:
-        raise InputError("output", None, "--output FILE.json or --plot FILE.png")
-    runs = read(options.source) if options.source else simulate(options)
-    if options.output is not None:
-        write(options.output, runs)
+def say(runs: list[Run]) -> None:
+    """A line for each extrapolation and each limit."""
+    place = "L = {L}, beta = {beta:g}, alpha = {alpha:g}, "
     for one in extrapolations(runs):
-        where = "L = {L}, alpha = {alpha:g}, N/c = {ratio:g}, {form}: {overlap}({layer})".format(
-            **one
-        )
+        where = (place + "N/c = {ratio:g}, {form}: {overlap}({layer})").format(**one)
         if "none" in one:
             print(f"{where}: no extrapolation: {one['none']}")
         else:
@@ -342,9 +336,18 @@ def main(options: argparse.Namespace) -> None:
                   f"of {one['dof']}, c = {one['c']}")  # fmt: skip
     for one in limits(runs):
         if "value" in one:
-            print("L = {L}, alpha = {alpha:g}, {form}: {overlap}({layer}) -> {value:.4f} "
-                  "+- {err:.4f} for N >> c >> 1, chi2 {chi2:.1f} of {dof}, c = {c}"
-                  .format(**one))  # fmt: skip
+            print((place + "{form}: {overlap}({layer}) -> {value:.4f} +- {err:.4f} for "
+                   "N >> c >> 1, chi2 {chi2:.1f} of {dof}, c = {c}").format(**one))  # fmt: skip
+
+
+def main(options: argparse.Namespace) -> None:
+    """Make or read the runs, write the document, draw the figure."""
+    if options.output is None and options.plot is None:
+        raise InputError("output", None, "--output FILE.json or --plot FILE.png")
+    runs = read(options.source) if options.source else simulate(options)
+    if options.output is not None:
+        write(options.output, runs)
+    say(runs)
     if options.plot is not None and options.limit:
         import dilute_limit_figure
 

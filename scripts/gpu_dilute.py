@@ -7,9 +7,9 @@ Teacher-student, kappa = 0, regular graph (fan-in = fan-out = c; c = N: fully co
 data set has ``--replicas`` chains from its planted state and as many from a random one; all chains
 of all data sets move at once.  A plan is a list of networks, each an object of the options that
 differ from those given; they share the GPU, each in a stream of its own, and each writes
-FOLDER/L.._a.._c.._N...json at every octave.  Needs an NVIDIA GPU and cupy, which the package does
-not; nothing else needs this script.  Only the graph, the model, the times of the records and the
-overlaps' definitions are shared with the package.
+FOLDER/L.._b.._a.._c.._N...json at every octave.  Needs an NVIDIA GPU and cupy, which the package
+does not; nothing else needs this script.  Only the graph, the model, the times of the records and
+the overlaps' definitions are shared with the package.
 
 The moves are those of docs/sampler.md: c rotations of a pair of couplings in every perceptron, then
 one flip attempt of every hidden neuron for every pattern, layer by layer.  Times are counted in
@@ -375,7 +375,7 @@ class Run:
 
     def write(self) -> None:
         chains, a = self.chains, self.a
-        name = f"L{a.L}_a{a.alpha:g}_c{a.c}_N{a.N}"
+        name = f"L{a.L}_b{a.beta:g}_a{a.alpha:g}_c{a.c}_N{a.N}"
         total = max(chains.done * chains.J.size, 1)
         params = vars(a) | {"output": None, "plan": None, "M": chains.M, "step": chains.step}
         document = {"params": params, "rows": self.rows}
