@@ -253,9 +253,7 @@ def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """Teacher, a margin in deep networks, gaps, capacity with a margin: one line each."""
-    with pytest.raises(rd.InputError, match="more than two layers"):
-        solve(3, 4.0, 1, kappa=0.2)
+    """Teacher, gaps, capacity with a margin: one line each."""
     with pytest.raises(rd.InputError, match="ansatz"):
         rd.solve(4.0, 2, closure="exact", ansatz="rsb")
     with pytest.raises(rd.InputError, match="gaps of the exact closure"):

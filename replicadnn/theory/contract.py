@@ -298,6 +298,13 @@ class BrokenEquations(Protocol):
     def first_layers(self) -> tuple[int, ...]:
         """Hidden layers that become solid first as alpha grows."""
 
+    @property
+    def solid_without_field(self) -> bool:
+        """Whether couplings alone may hold the neurons above them: Q(l) > 0, q(l) > 0, eps(l) = 0.
+
+        Then eps_i(l) is positive exactly where Q_i(l+1) is; otherwise exactly where q_i(l) is.
+        """
+
     def saturated_layers(self, depth: int) -> tuple[int, ...]:
         """Hidden layers with q = 1 on the branch of this depth; empty where q = 1 is impossible."""
 

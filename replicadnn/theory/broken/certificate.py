@@ -9,7 +9,7 @@ import numpy as np
 from replicadnn.certificate import Certificate
 from replicadnn.theory.broken.accuracy import OverlapUnits
 from replicadnn.theory.broken.layout import gather
-from replicadnn.theory.broken.state import Evaluation, FlowError
+from replicadnn.theory.broken.state import Evaluation, FlowError, zero_levels
 from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.theory.contract import BrokenEquations
 
@@ -48,7 +48,7 @@ def _growing_zeros(
     equations: BrokenEquations, ev: Evaluation
 ) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
     """Liquid layers, and (layer, level) with overlap zero in solid ones, where it would grow."""
-    growth = equations.zero_level_growth(ev)
+    growth, zeros = equations.zero_level_growth(ev), zero_levels(ev.state)
     liquid: list[int] = []
     levels: list[tuple[int, int]] = []
     for layer in range(1, ev.state.L):
@@ -56,7 +56,7 @@ def _growing_zeros(
             if growth[layer, -1] > 1.0 + TUNING.grows:
                 liquid.append(layer)
             continue
-        zero = np.flatnonzero(ev.state.eps[layer, : ev.state.top[layer]] <= 0.0)
+        zero = np.flatnonzero(zeros[layer, : ev.state.top[layer]])
         if ev.state.K > 0:  # at x = 0 it is the sign gauge that makes it zero
             zero = zero[zero > 0]
         levels += [(layer, int(i)) for i in zero[growth[layer, zero] > 1.0 + TUNING.grows]]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from replicadnn.theory.broken.accuracy import residual
+from replicadnn.theory.broken.active import match_couplings
 from replicadnn.theory.broken.climb import Climb, Effort, climb, leaps, settle
 from replicadnn.theory.broken.curve import BranchPath, follow_branch
 from replicadnn.theory.broken.guess import first_guess, relaxed_guess
@@ -146,6 +147,9 @@ def few_level_curve(
     later = np.ones(guess.eps.shape[0], dtype=bool)
     later[list(equations.first_layers)] = False
     guess.eps[later] = 0.0
+    if equations.solid_without_field:
+        guess.Q[later[1:]] = 0.0
+        guess = match_couplings(start, guess)
     guess = relaxed_guess(
         start, guess, TUNING.threshold_passes, deadline=effort.deadline, mapper=effort.mapper
     )

@@ -24,7 +24,14 @@ from replicadnn.theory.broken.active import active_levels, adjust_levels
 from replicadnn.theory.broken.descent import natural_units
 from replicadnn.theory.broken.layout import Layout, Units, apply_step, step_size
 from replicadnn.theory.broken.minimise import Minimum, minimise
-from replicadnn.theory.broken.state import Evaluation, FlowError, Mapper, State, serial
+from replicadnn.theory.broken.state import (
+    Evaluation,
+    FlowError,
+    Mapper,
+    State,
+    serial,
+    zero_levels,
+)
 from replicadnn.theory.broken.stop import StopReason
 from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.theory.contract import BrokenEquations
@@ -151,7 +158,7 @@ class _Linear:
         ev = self.evaluation
         values = np.linalg.eigvalsh(self.hessian * self.scale[:, None] * self.scale)
         growth = self.equations.zero_level_growth(ev)
-        zero = ev.state.eps[1:-1] <= 0.0
+        zero = zero_levels(ev.state)[1:-1]
         zero[:, 0] = zero[:, 0] & (ev.state.K == 0)
         return BranchPoint(
             self.equations.problem.alpha, ev, slope, float(values[0]), int(np.sum(values < 0.0)),

@@ -79,8 +79,12 @@ def relaxed_guess(
     deadline: float = np.inf,
     mapper: Mapper = serial,
 ) -> State:
-    """Damped iteration of a guess; fields below a thousandth of the largest are set to zero."""
+    """Damped iteration of a guess; fields below a thousandth of the largest are set to zero.
+
+    Overlaps of couplings too, where these may hold neurons without a field.
+    """
     state = relax(equations, guess, steps, deadline=deadline, mapper=mapper)
-    eps = state.eps.copy()
-    eps[eps < max(TUNING.guess_dead * eps.max(), TUNING.guess_zero)] = 0.0
-    return match_couplings(equations, state.with_values(eps=eps))
+    eps, Q = state.eps.copy(), state.Q.copy()
+    for table in (eps, Q) if equations.solid_without_field else (eps,):
+        table[table < max(TUNING.guess_dead * table.max(), TUNING.guess_zero)] = 0.0
+    return match_couplings(equations, state.with_values(eps=eps, Q=Q))

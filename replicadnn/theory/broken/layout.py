@@ -14,7 +14,7 @@ import numpy as np
 
 from replicadnn.kernels.theory import newton
 from replicadnn.kernels.theory.levels import largest_ratio, slide_blocks, widths
-from replicadnn.theory.broken.state import State, first_levels
+from replicadnn.theory.broken.state import State, first_fields, first_levels
 from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.types import BoolArray, FloatArray, IntArray
 
@@ -73,7 +73,7 @@ def number_unknowns(state: State, couplings: Images, neurons: Images, bound: flo
         Upper bound of eps, 0 for none.
     """
     L, K1 = state.L, state.m.size
-    start = first_levels(state)
+    start, fields = first_levels(state), first_fields(state)
     eps = np.full((L + 1, K1), NONE, dtype=np.int64)
     Q = np.full((L, K1), NONE, dtype=np.int64)
     offsets: list[int] = [0]
@@ -98,7 +98,7 @@ def number_unknowns(state: State, couplings: Images, neurons: Images, bound: flo
             add(Q, [image - 1 for image in coupling], low, K1, 1.0)
         if neuron is not None:
             layer = neuron[0]
-            add(eps, list(neuron), int(start[layer]), int(state.top[layer]), bound)
+            add(eps, list(neuron), int(fields[layer]), int(state.top[layer]), bound)
     return Layout(
         offsets[-1], np.array(weights), Places.of(Q), Places.of(eps), np.array(offsets),
         np.array(first, dtype=np.int64), np.array(bounds),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from replicadnn.kernels.theory.levels import widths
-from replicadnn.types import FloatArray, IntArray
+from replicadnn.types import BoolArray, FloatArray, IntArray
 
 #: Runs independent tasks: the builtin ``map`` or `theory.threads.Threads`.
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
@@ -32,10 +32,12 @@ def serial(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any
 class State:
     """m (K+1) with m[0] = 0, fields eps (L+1, K+1), overlaps Q (L, K+1); row l-1 of Q is layer l.
 
-    eps(l) is what the flow of neuron layer l takes (averaged closure: variances of its field) and
-    is positive exactly where q(l) is; rows 0 and L, the data, are unused.  ``top[l]`` is the number
-    of free levels of hidden layer l: q_i(l) = 1 for i >= top[l] (saturated), where eps is unused;
-    K+1 elsewhere.
+    eps(l) is what the flow of neuron layer l takes (averaged closure: variances of its field);
+    rows 0 and L, the data, are unused.  q_i(l) is positive exactly where eps_i(l) is, or Q_i(l)
+    of the couplings below, which may hold neurons by themselves
+    (`theory.contract.BrokenEquations.solid_without_field`).  ``top[l]`` is the number of free
+    levels of hidden layer l: q_i(l) = 1 for i >= top[l] (saturated), where eps is unused; K+1
+    elsewhere.
     """
 
     m: FloatArray
@@ -92,9 +94,24 @@ def liquid(L: int) -> State:
     return make_state(np.zeros(1), np.zeros((L + 1, 1)), np.zeros((L, 1)))
 
 
+def zero_levels(state: State) -> BoolArray:
+    """Where q_i(l) = 0, (L+1, K+1): no field and no couplings below; data rows unused."""
+    zero = state.eps <= 0.0
+    zero[1:] &= state.Q <= 0.0
+    return np.asarray(zero)
+
+
 def first_levels(state: State) -> IntArray:
+    """First level with q_i(l) > 0 for each hidden l (K+1 if none); 0 for the data layers."""
+    return _first(state, ~zero_levels(state))
+
+
+def first_fields(state: State) -> IntArray:
     """First level with eps_i(l) > 0 for each hidden l (K+1 if none); 0 for the data layers."""
-    positive = state.eps > 0.0
+    return _first(state, state.eps > 0.0)
+
+
+def _first(state: State, positive: BoolArray) -> IntArray:
     first = np.where(positive.any(1), positive.argmax(1), state.m.size).astype(np.int64)
     first[0] = first[-1] = 0
     return np.minimum(first, state.top)

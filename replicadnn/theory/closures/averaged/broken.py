@@ -104,6 +104,11 @@ class LevelEquations:
         """Those beside the data."""
         return tuple({1, self.problem.L - 1}) if self.problem.L > 1 else ()
 
+    @property
+    def solid_without_field(self) -> bool:
+        """Q(l) follows from lam(l) = q(l-1) Q(l) q(l): without q(l) there is none."""
+        return False
+
     def saturated_layers(self, depth: int) -> tuple[int, ...]:
         """The first ``depth`` layers from either boundary."""
         L = self.problem.L

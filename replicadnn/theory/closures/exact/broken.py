@@ -26,9 +26,10 @@ from replicadnn.theory.closures.exact import (
     closing_levels,
 )
 from replicadnn.theory.closures.exact.broken_flows import Blocks, Pass, liquid_potential
-from replicadnn.theory.closures.exact.fronts import Fronts
+from replicadnn.theory.closures.exact.fronts import Fronts, TwoFronts
 from replicadnn.theory.closures.exact.plane import PlaneFlow
 from replicadnn.theory.contract import Entropy
+from replicadnn.theory.symmetric.state import State as SymmetricState
 from replicadnn.types import FloatArray
 
 #: Grid points for each width of a boundary function.
@@ -73,8 +74,20 @@ class LevelEquations:
 
     @property
     def first_layers(self) -> tuple[int, ...]:
-        """The one beside the output."""
-        return (self.problem.L - 1,) if self.problem.L > 1 else ()
+        """The one beside the output, with a margin that of the front that comes first."""
+        L = self.problem.L
+        if self.solid_without_field:
+            growth = TwoFronts(self.problem).log_growth(SymmetricState.liquid(L), 0.0)
+            return (1 + int(growth.argmax()),)
+        return (L - 1,) if L > 1 else ()
+
+    @property
+    def solid_without_field(self) -> bool:
+        """With a margin, below a liquid layer: sum_S w(S h) depends on |h| (section 8.9).
+
+        L = 2: the couplings of the output, solid wherever its inputs are, give every field.
+        """
+        return self.problem.kappa != 0.0 and self.problem.L > 2
 
     def saturated_layers(self, depth: int) -> tuple[int, ...]:
         """q = 1 with Q < 1 is impossible: it needs infinite fields, hence V(l+1) = 0."""
@@ -95,6 +108,8 @@ class LevelEquations:
 
     def first_threshold(self) -> float:
         """alpha at which the liquid becomes unstable, docs/theory.md, section 8.9."""
+        if self.solid_without_field:
+            return TwoFronts(self.problem).first_threshold
         return Fronts(self.problem).first_threshold
 
     def liquid_entropy(self) -> float:
@@ -108,7 +123,7 @@ class LevelEquations:
     ) -> Evaluation:
         """One pass from the inputs to the output; ``mapper`` gets the second derivatives."""
         interrupt.check()
-        run = Pass(self.problem, self.points_per_width, state, state.eps)
+        run = Pass(self.problem, self.points_per_width, state, self.solid_without_field)
         blocks = run.blocks()
         if derivatives:
             for _ in mapper(_call, run.tasks(blocks)):

@@ -42,7 +42,7 @@ class OutputFlow:
 class HiddenCurvature:
     """Second derivatives of one hidden layer over (q, lam, m), eps eliminated by q = T(lam, eps).
 
-    Levels of q from the first active one on; ``inverse`` = (dT/deps)^-1, ``by_lam`` = dT/dlam and
+    Levels of q from the first with a field on; ``inverse`` = (dT/deps)^-1, ``by_lam`` = dT/dlam and
     ``by_m`` = dT/dm on them.
     """
 
@@ -66,7 +66,7 @@ def eliminate(m: FloatArray, eps: FloatArray, flow: PlaneFlow, r: PlaneResponse)
     """
     K = m.size - 1
     half = 0.5 * np.diff(np.append(m, 1.0))
-    low = int(np.argmax(eps > 0.0))
+    low = int(np.count_nonzero(eps <= 0.0))
     inverse: FloatArray = np.asarray(np.linalg.inv(r.by_variance[U, low:, U, low:]), np.float64)
     by_lam, by_m = r.by_variance[U, low:, W], r.by_step[U, low:, 1:]
     G_eps = r.by_variance[W, :, U, low:] @ inverse
@@ -100,15 +100,17 @@ class Pass:
         By hidden layer 1..L-1 (index l - 1); None: liquid.
     """
 
-    def __init__(self, problem: Problem, points: float, state: State, eps: FloatArray) -> None:
-        self.problem, self.points, self.state, self.eps = problem, points, state, eps
+    def __init__(self, problem: Problem, points: float, state: State, alone: bool) -> None:
+        """``alone``: whether couplings may hold a layer without a field."""
+        self.problem, self.points, self.state, self.alone = problem, points, state, alone
+        self.eps = state.eps
         L, K1 = problem.L, state.m.size
         self.q, self.lam, self.G = np.zeros((L + 1, K1)), np.zeros((L, K1)), np.zeros((L, K1))
         self.q[0] = self.q[L] = 1.0
         self.hidden: list[PlaneFlow | None] = [None] * (L - 1)
         for layer in range(1, L):
             self.lam[layer - 1] = self.q[layer - 1] * state.Q[layer - 1]
-            flow = self.hidden[layer - 1] = self.neuron(layer, eps[layer])
+            flow = self.hidden[layer - 1] = self.neuron(layer, self.eps[layer])
             if flow is not None:
                 self.q[layer], self.G[layer - 1] = flow.q, flow.G
         self.lam[L - 1] = self.q[L - 1] * state.Q[L - 1]
@@ -118,7 +120,7 @@ class Pass:
     def neuron(self, layer: int, eps: FloatArray) -> PlaneFlow | None:
         """The flow of a hidden layer at other fields; None: it is liquid."""
         lam = self.lam[layer - 1]
-        if eps[-1] <= 0.0:
+        if eps[-1] <= 0.0 and not (self.alone and lam[-1] > 0.0):
             return None
         if not (np.isfinite(eps).all() and np.isfinite(lam).all() and lam[-1] < CONTACT):
             raise FlowError("the fields of a hidden layer are out of range")

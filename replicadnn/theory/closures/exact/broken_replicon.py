@@ -40,7 +40,8 @@ def zero_level_growth(run: Pass) -> FloatArray:
         alpha D(l+1)^2 G(l+1)^2 [ <f_uu^2> + <f_uw^2>^2 k/(1 - <f_ww^2> k) ],
         k = alpha D(l)^2 q(l-1)^2                                      (docs/theory.md, eq. 58)
 
-    inf where the last denominator is not positive.  Meaningful where q_i(l) = 0:
+    or <f_ww^2> k, growth of the couplings below by themselves, if that is larger; inf where the
+    last denominator is not positive and a field comes from above.  Meaningful where q_i(l) = 0:
     there P_i is a delta at 0.  In a liquid layer, at the top level, it is docs/theory.md, eq. 48.
     """
     state, problem = run.state, run.problem
@@ -49,10 +50,10 @@ def zero_level_growth(run: Pass) -> FloatArray:
     for layer in range(1, problem.L):
         uu, uw, ww = squares(run, layer)
         k = problem.alpha * (D[layer - 1] * run.q[layer - 1]) ** 2
-        left = 1.0 - ww * k
+        left, above = 1.0 - ww * k, problem.alpha * (D[layer] * run.G[layer]) ** 2
         safe = np.where(left > 0.0, left, 1.0)
-        growth = problem.alpha * (D[layer] * run.G[layer]) ** 2 * (uu + uw**2 * k / safe)
-        out[layer] = np.where(left > 0.0, growth, np.inf)
+        growth = np.where(left > 0.0, above * (uu + uw**2 * k / safe), np.inf)
+        out[layer] = np.maximum(np.where(above > 0.0, growth, 0.0), ww * k)
     return out
 
 

@@ -26,18 +26,12 @@ class Exact:
     name: str = EXACT
 
     def check(self, problem: Problem) -> None:
-        """Refuses a margin with a teacher, and broken symmetry with one in deep networks."""
+        """Refuses a margin with a teacher."""
         if problem.teacher and problem.kappa != 0.0:
             raise InputError(
                 "kappa", problem.kappa,
                 "0 for a teacher with the exact closure: with a margin the sum over the outputs of "
                 "a perceptron depends on its field, and planting is not exact",
-            )  # fmt: skip
-        if problem.ansatz is not Ansatz.RS and problem.kappa != 0.0 and problem.L > 2:
-            raise InputError(
-                "kappa", problem.kappa,
-                "0 for broken symmetry with the exact closure and more than two layers (with a "
-                "margin a second front comes from the inputs)",
             )  # fmt: skip
 
     def symmetric(self, problem: Problem) -> Equations:

@@ -60,8 +60,10 @@ class Grid:
         reach = REACH * math.sqrt(eps[-1]) + float(np.sum(m[1:] * np.diff(eps)))
         rises = np.diff(eps, prepend=0.0)
         narrowest = math.sqrt(float(rises[rises > 0.0].min(initial=math.inf)))
-        wider = min(max(PER_WIDTH * narrowest / FIELD, 1.0), WIDEST)
-        h_u = min(wider * FIELD / points, max(reach, 1e-3) / LEAST)
+        wider = min(max(PER_WIDTH * narrowest / FIELD, 1.0), WIDEST) if reach > 0.0 else 1.0
+        h_u = wider * FIELD / points
+        if reach > 0.0:  # without a field u = 0, the rest only serves derivatives
+            h_u = min(h_u, max(reach, 1e-3) / LEAST)
         n_u = math.ceil(reach / h_u) + 1
         if max(n_omega, n_u) > MAX_POINTS:
             raise FlowError("the fields of a neuron need too large a grid")
