@@ -268,8 +268,10 @@ class TemperingResult(RunResult):
         return out | {"rounds_done": self.rounds_done, "verdict": str(self.verdict)}
 
 
-def _answers(verdicts: NDArray[np.float64]) -> list[bool | None]:
+def _answers(verdicts: NDArray[np.float64]) -> list[Any]:
     """True for 1, False for 0, None for nan."""
+    if verdicts.ndim > 1:
+        return [_answers(one) for one in verdicts]
     return [None if math.isnan(one) else bool(one) for one in verdicts.tolist()]
 
 
