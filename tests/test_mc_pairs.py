@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from mc_exact import batch_error, hidden_states
+from replicadnn.cli.main import run as command
 
 import replicadnn as rd
 from replicadnn.errors import InputError
@@ -332,3 +333,82 @@ def test_states_without_counts_are_refused():
     older = {n: a for n, a in job.arrays().items() if not n.startswith("pairs/")}
     with pytest.raises(InputError, match="state = 'of an earlier version'"):
         Tempering(spec, Exchange((0.5, 1.0), 8, 2), older)
+
+
+# --- figures ---------------------------------------------------------------------------------
+
+
+def test_figure_is_what_was_counted(run):
+    """Densities with bars over data sets; deltas of theory at their weights, on an own axis."""
+    theory = rd.solve(3.0, 2, scenario="random", ansatz="rsb", levels=2, beta=1.2)
+    ax = rd.plot.overlap_distribution(run, quantity="Q", layer=2, theory=[theory])
+    counts = run.values["counts.Q"][:, -1, 1]
+    density = counts.mean(axis=0) / (120 * 0.02)
+    error = (counts / 2.4).std(axis=0, ddof=1) / 2.0
+    seen = np.flatnonzero(density)
+    part = slice(seen[0], seen[-1] + 1)
+    (bars,) = ax.containers
+    _, _, (segments,) = bars.lines
+    ends = np.array(segments.get_segments())
+    np.testing.assert_allclose(ends[:, 0, 0], run.overlap[part], rtol=1e-12)
+    np.testing.assert_allclose(ends[:, :, 1].mean(axis=1), density[part], rtol=1e-9)
+    np.testing.assert_allclose(np.ptp(ends[:, :, 1], axis=1), 2 * error[part], atol=1e-12)
+    histogram = ax.patches[-1].get_data()
+    np.testing.assert_allclose(histogram.values, density[part], rtol=1e-12)
+    assert ax.patches[-1].get_linestyle() == ("-" if run.relaxed["P_Q"][-1, 1] else ":")
+    weights = next(one for one in ax.figure.axes if one is not ax)
+    deltas = theory.overlap_distribution(2, "Q").deltas
+    drawn = weights.get_lines()[0].get_xydata()
+    np.testing.assert_allclose(drawn, [(one.value, one.weight) for one in deltas])
+    assert weights.get_ylim()[1] == pytest.approx(1.03)
+    figure = rd.plot.overlap_distribution_figure(run, beta=0.9)
+    assert len(figure.axes) == 3
+    assert r"\beta = 0.9" in figure.get_suptitle()
+
+
+def test_what_cannot_be_drawn(run):
+    one = temper(3.0, 2, N=4, betas=(0.6, 1.2), rounds=8, samples=2, scenario="random")
+    plain = rd.simulate(3.0, 2, N=4, beta=1.0, sweeps=8, samples=2)
+    for runs in (one, [run, one], [run, plain], []):
+        with pytest.raises(InputError, match="two ladders a data set"):
+            rd.plot.overlap_distribution(runs)
+    theory = rd.solve(3.0, 2, scenario="random", ansatz="rs", beta=1.2)
+    other = temper(3.0, 2, N=4, betas=(0.6, 1.3), rounds=8, samples=2, start="random", **RANDOM)
+    with pytest.raises(InputError, match="runs of one beta"):
+        rd.plot.overlap_distribution([run, other], theory=theory)
+    for words, named in (
+        ({"quantity": "R"}, "one of q, Q"),
+        ({"layer": 2}, "1..1"),
+        ({"layer": 0}, "1..1"),
+        ({"quantity": "Q", "layer": 3}, "1..2"),
+        ({"beta": 1.0}, "one of 0.6, 0.9, 1.2"),
+    ):
+        with pytest.raises(InputError, match=named):
+            rd.plot.overlap_distribution(run, **words)
+
+
+def test_figures_from_the_command_line(run, tmp_path, capsys):
+    path = str(run.save(tmp_path / "a.h5"))
+    assert command(["plot", "overlap-distribution", path]) == 0
+    assert (tmp_path / "a_overlap-distribution.png").read_bytes().startswith(b"\x89PNG")
+    image = str(tmp_path / "b.svg")
+    words = ["plot", "overlap-distribution", path, "-o", image]
+    assert command([*words, "--beta", "0.9", "--theory", "exact,averaged"]) == 0
+    capsys.readouterr()
+    for change, named in (
+        (["--beta", "1"], "beta = 1.0: one of 0.6, 0.9, 1.2"),
+        (["--theory", "exakt"], "a comma list of averaged, exact"),
+    ):
+        assert command([*words, "--overwrite", *change]) == 2
+        err = capsys.readouterr().err
+        assert named in err
+        assert err.count("\n") == 1
+    picture = tmp_path / "c.png"
+    asked = ["mc-simulate", "--L", "2", "--N", "4", "--alpha", "2", "--scenario", "random"]
+    asked += ["--tempering", "0.5,1", "--sweeps", "40", "--samples", "2", "--plot", str(picture)]
+    assert command(asked) == 2
+    assert (
+        "no figure: it needs runs of replica exchange with two ladders" in capsys.readouterr().err
+    )
+    assert command([*asked, "--replicas", "2"]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")

@@ -237,6 +237,12 @@ class TemperingResult(RunResult):
     layers), averages over samples and over the blocks of rounds that end at ``series_times``
     (sweeps), entry 0 the start; samples: name -> (samples, layers), for `equilibrium.compare`.
 
+    Two ladders on every rung, second half of the run, nan where not relaxed (docs/sampler.md,
+    Overlap distributions), each with _err over samples: P_q (K, L-1, bins), P_Q (K, L, bins),
+    densities on the bins centred at ``overlap``; q_by_beta, q2_by_beta, Q_by_beta, Q2_by_beta (K,
+    layers), means and mean squares.  counts.q, counts.Q (samples, K, layers, bins) of
+    ``values``: rounds by overlap, relaxed or not.
+
     All of them, with axes, meaning and units: `table`.
     """
 
