@@ -99,7 +99,8 @@ _NOT_MEASURED = (
 )  # fmt: skip
 @click.option("--time-limit", type=float, default=None, help="Stop cleanly after these seconds.")
 @target_options(
-    "curves and state, also on the way", "tau(l) and C(l, t); of replica exchange the overlaps"
+    "curves and state, also on the way",
+    "tau(l) and C(l, t); of replica exchange the distribution of overlaps of two ladders",
 )
 def command(
     *,
@@ -153,7 +154,7 @@ def command(
     if target.figure is not None and not interrupted:
         from replicadnn import plot
 
-        target.draw(plot.save_overlaps if tempering else plot.save_relaxation, runs)
+        target.draw(plot.save_overlap_distribution if tempering else plot.save_relaxation, runs)
     if target.as_json:
         click.echo(json.dumps(_document(runs, len(jobs)), allow_nan=False))
     else:

@@ -21,7 +21,6 @@ from replicadnn.cli.selection import (
 
 if TYPE_CHECKING:
     from replicadnn.solution import Solution
-    from replicadnn.storage.runs import Runs
 
 
 @click.group(name="plot")
@@ -81,21 +80,27 @@ def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]]
     return decorate
 
 
-def _theory(runs: Runs, closures: str) -> list[Solution]:
-    """The replica solutions of a comma list of closures, at the point of Monte Carlo runs."""
+def _theory(run: Any, closures: str, beta: float | None = None) -> list[Solution]:
+    """The replica solutions of a comma list of closures, at the point of a Monte Carlo run.
+
+    With levels for random labels; ``beta``: of a rung, that of the run by default.
+    """
     from replicadnn.errors import InputError
     from replicadnn.theory.closures import names
     from replicadnn.theory.solve import solve
 
-    run = runs[0].params
-    if run["scenario"] != "teacher-student" or run["sampler"] != "gap":
-        raise InputError("theory", closures, "only teacher-student runs of the gap sampler")
+    told = run.params
+    if told["sampler"] != "gap":
+        raise InputError("theory", closures, "only runs of the gap sampler")
     chosen = list(dict.fromkeys(name.strip() for name in closures.split(",")))
     for name in chosen:
         if name not in names():
             raise InputError("theory", name, "a comma list of " + ", ".join(names()))
-    at = {"L": run["L"], "beta": float(run["beta"]), "kappa": run["kappa"]}
-    return [solve([run["alpha"]], closure=name, **at)[0] for name in chosen]
+    at = {"L": told["L"], "beta": float(told["beta"]), "kappa": told["kappa"]}
+    at |= {"scenario": told["scenario"]} | ({} if beta is None else {"beta": beta})
+    if told["scenario"] == "random":
+        at["ansatz"] = "rsb"
+    return [solve([told["alpha"]], closure=name, **at)[0] for name in chosen]
 
 
 @_subcommand("profile", files=True)
@@ -159,7 +164,33 @@ def overlaps(
         if given is not None:
             raise InputError(option, given, "only for solve files")
     runs = load_runs(file)
-    return figure.write(save_overlaps, runs, theory=() if theory is None else _theory(runs, theory))
+    found: list[Solution] = []
+    if theory is not None:
+        if runs[0].params["scenario"] != "teacher-student":
+            raise InputError("theory", theory, "only teacher-student runs of the gap sampler")
+        found = _theory(runs[0], theory)
+    return figure.write(save_overlaps, runs, theory=found)
+
+
+@_subcommand("overlap-distribution", files=True)
+@click.option("--beta", type=float, help="Which rung of the ladder.  [default: the largest]")
+@click.option(
+    "--theory", is_flag=False, flag_value="averaged", metavar="[CLOSURE,...]",
+    help="Draw P(q) of these closures (exact, averaged; alone: averaged).",
+)  # fmt: skip
+def overlap_distribution(
+    file: tuple[str, ...], figure: Figure, beta: float | None, theory: str | None
+) -> int:
+    """Distribution of the overlap of two ladders of replica exchange by layer, beside P(q).
+
+    Monte Carlo files of --tempering with --replicas 2; several in one figure.
+    """
+    from replicadnn.plot import save_overlap_distribution
+    from replicadnn.storage.readers import load_runs
+
+    runs = [run for one in file for run in load_runs(one)]
+    found = [] if theory is None else _theory(runs[0], theory, beta)
+    return figure.write(save_overlap_distribution, runs, beta=beta, theory=found)
 
 
 @_subcommand("parisi")

@@ -30,7 +30,9 @@ def arcs(kappa):
 
 
 def perceptron_table(kappa, beta, M):
-    """For inputs x (M patterns, index 0..3 each) and outputs y: weight, <H>, <J_1 J_2>.
+    """For inputs x (M patterns, index 0..3 each) and outputs y: weight, <H>, <J_1 J_2>, <J>.
+
+    <J> (2,); and at last <(J_1^2 - J_2^2)/2>.
 
     Returns a dict keyed by (x tuple, y tuple).
     """
@@ -38,7 +40,12 @@ def perceptron_table(kappa, beta, M):
     edges_lo, edges_hi = phi - np.pi * length, phi + np.pi * length
     h = INPUTS @ np.stack([np.cos(phi), np.sin(phi)])  # (4, arcs)
     # average over an arc of J_1 J_2 = 2 cos sin = sin 2 phi
-    product = (np.cos(2 * edges_lo) - np.cos(2 * edges_hi)) / 2 / (edges_hi - edges_lo)
+    width = edges_hi - edges_lo
+    product = (np.cos(2 * edges_lo) - np.cos(2 * edges_hi)) / 2 / width
+    # likewise of J_1, J_2 and of (J_1^2 - J_2^2)/2 = cos 2 phi
+    J = np.sqrt(2.0) / width
+    J = J * np.array([np.sin(edges_hi) - np.sin(edges_lo), np.cos(edges_lo) - np.cos(edges_hi)])
+    difference = (np.sin(2 * edges_hi) - np.sin(2 * edges_lo)) / 2 / width
     table = {}
     for x in itertools.product(range(4), repeat=M):
         for y in itertools.product((1, -1), repeat=M):
@@ -46,7 +53,8 @@ def perceptron_table(kappa, beta, M):
             w = length * (np.exp(-beta * v) if np.isfinite(beta) else (v == 0))
             z = w.sum()
             if z > 0:
-                table[x, y] = z, (w @ v) / z, (w @ product) / z
+                means = ((w @ one) / z for one in (v, product, J.T, difference))
+                table[x, y] = z, *means
     return table
 
 
@@ -93,6 +101,48 @@ def enumerate_gap(S0, SL, L, beta, kappa, inputs=None):
         "correlation": correlation / total,
         "product": product / total,
     }
+
+
+def hidden_states(S0, SL, beta, inputs=None):
+    """Exact distribution of the hidden layer of the gap ensemble, L = 2, c = 2, kappa = 0.
+
+    inputs : (2, N, 2), who reads whom; None: N = 2, all.
+
+    Returns states (n, N, M), probabilities (n,) and the mean squares Q2 (2,) of the overlap of the
+    couplings of two independent draws, as `gauge.coupling_square` measures them: of layer 1 the
+    mean of 2 cos^2(phi_a - phi_b) - 1, of layer 2 that of J_i^a J_j^a J_i^b J_j^b over pairs of
+    perceptrons i, j that read one neuron.
+    """
+    N, M = S0.shape
+    inputs = every_neuron(2, N) if inputs is None else inputs
+    table = perceptron_table(0.0, beta, M)
+    index = {tuple(x): i for i, x in enumerate(INPUTS)}
+    states = np.array(list(itertools.product((1, -1), repeat=N * M))).reshape(-1, N, M)
+    pairs = [
+        (one, other)
+        for one, other in itertools.combinations(np.ndindex(N, 2), 2)
+        if inputs[1][one] == inputs[1][other]
+    ]
+    weights, angles, products = np.ones(len(states)), [], []
+    for k, hidden in enumerate(states):
+        S = [S0, hidden, SL]
+        found = [
+            [
+                table[
+                    tuple(index[tuple(x)] for x in S[l][inputs[l, i]].T),
+                    tuple(map(int, S[l + 1][i])),
+                ]
+                for i in range(N)
+            ]
+            for l in range(2)
+        ]
+        weights[k] = np.prod([one[0] for layer in found for one in layer])
+        angles.append([(one[2], one[4]) for one in found[0]])
+        products.append([found[1][i][3][a] * found[1][j][3][b] for (i, a), (j, b) in pairs])
+    weights /= weights.sum()
+    angles, products = weights @ np.array(angles).reshape(len(states), -1), weights @ products
+    Q2 = [np.square(angles).sum() / N, np.square(products).mean()]
+    return states, weights, np.array(Q2)
 
 
 def batch_error(values):

@@ -40,7 +40,9 @@ TEMPERING = """params status message equilibrium verdict rounds_done betas steps
     round_trips energy R_matched R_matched_err r_matched r_matched_err test_error test_error_err
     Q_matched Q_matched_err q_matched q_matched_err Q_self Q_self_err q_self q_self_err
     spin_correlation collapsed timings relaxed bound_sides R_matched_bound r_matched_bound
-    test_error_bound Q_matched_bound q_matched_bound"""
+    test_error_bound Q_matched_bound q_matched_bound overlap P_Q P_Q_err P_q P_q_err
+    Q_by_beta Q_by_beta_err q_by_beta q_by_beta_err Q2_by_beta Q2_by_beta_err q2_by_beta
+    q2_by_beta_err"""
 
 
 def magnetisation(moment: Moment) -> np.ndarray:

@@ -28,6 +28,11 @@ from replicadnn.plot.natural_gradient import (
     natural_gradient_figure,
     save_natural_gradient,
 )
+from replicadnn.plot.overlap_distribution import (
+    overlap_distribution,
+    overlap_distribution_figure,
+    save_overlap_distribution,
+)
 from replicadnn.plot.parisi import parisi, parisi_figure, save_parisi
 from replicadnn.plot.phase_diagram import (
     phase_diagram,
@@ -76,6 +81,8 @@ __all__ = [
     "learning_curve_figure",
     "natural_gradient",
     "natural_gradient_figure",
+    "overlap_distribution",
+    "overlap_distribution_figure",
     "overlaps",
     "overlaps_figure",
     "parisi",
@@ -103,6 +110,7 @@ __all__ = [
     "save_kernels",
     "save_learning_curve",
     "save_natural_gradient",
+    "save_overlap_distribution",
     "save_overlaps",
     "save_parisi",
     "save_phase_diagram",

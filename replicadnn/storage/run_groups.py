@@ -23,6 +23,8 @@ Result = MonteCarloResult | TemperingResult
 
 #: Axes along which other tools may append.
 _GROWING = ("times", "series_times")
+#: Arrays of more bytes that do not grow are compressed: counts, of which most are 0.
+PACKED = 8192
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -60,7 +62,8 @@ def _create(
     """Dataset that can be made longer along its time axes (a dataset without numbers cannot)."""
     growing = tuple(None if d in _GROWING else n for d, n in zip(dims, values.shape, strict=True))
     if 0 in values.shape or None not in growing:
-        return group.create_dataset(name, data=values)
+        packed = {"compression": "gzip"} if values.nbytes > PACKED else {}
+        return group.create_dataset(name, data=values, **packed)
     return group.create_dataset(name, data=values, maxshape=growing, chunks=values.shape)
 
 

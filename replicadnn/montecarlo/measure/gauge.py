@@ -21,9 +21,21 @@ are the overlaps themselves.  In between a wrong sign costs: |m_i|/M below about
 below about 1/sqrt(c).  Two liquid layers whose neurons follow their couplings do agree, or
 disagree, neuron by neuron, by (2/pi) times the overlap of two random perceptrons:
 q = (2/pi)^(3/2) / sqrt(c) = 0.51/sqrt(c) for M >> c >> 1.
+
+Squares need no sign.  They are 0 on average for unrelated networks and 1 for equal ones (l = L: on
+average), and nothing is read low:
+
+    q2(l) = (1/(N M (M-1))) sum_i sum_{mu != nu} s_mu s_nu = (1/N) sum_i (m_i^2 - M)/(M (M-1))
+    Q2(l) = (1/N) sum_i (P_i^2/c - 1)/(c - 1),                                 l < L, or l = L = 1
+    Q2(L) = the mean of p p' over pairs of couplings that read the same neuron of layer L-1
+
+Two random vectors on the sphere have P^2/c = 1 on average.  Only for 1 < l < L the signs of the
+neurons read have to be taken from their products, sgn(m), sgn(0) = 1.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +68,39 @@ def coupling_overlap(a: Network, b: Network) -> Array:
     Q: Array = (np.sign(others) * p).mean(axis=(1, 2))
     Q[L - 1] = p[L - 1].mean()
     return Q
+
+
+def neuron_square(a: Network, b: Network) -> Array:
+    """q2(l) for l = 1..L-1, shape (L-1,); nan for a single pattern."""
+    M = a.S.shape[2]
+    if M < 2:
+        return np.full(len(a.S) - 2, np.nan)
+    q2: Array = ((_products(a, b) ** 2 - M) / (M * (M - 1.0))).mean(axis=1)
+    return q2
+
+
+def coupling_square(a: Network, b: Network) -> Array:
+    """Q2(l) for l = 1..L, shape (L,); nan where no neuron is read twice."""
+    L, N, c = a.J.shape
+    p = a.J.astype(np.float64) * b.J
+    signs = np.where(_products(a, b) < 0, -1, 1)  # a tie has one of the two, as others do
+    for layer in range(2, L):
+        below = signs[layer - 2]
+        p[layer - 1] *= below if a.inputs is None else below[a.inputs[layer - 1]]
+    Q2: Array = (np.square(p.sum(axis=2)) / c - 1.0).mean(axis=1) / (c - 1.0)
+    if L > 1:
+        read = np.tile(np.arange(N), N) if a.inputs is None else a.inputs[L - 1].ravel()
+        Q2[L - 1] = _mean_of_pairs(p[L - 1].ravel(), read, N)
+    return Q2
+
+
+def _mean_of_pairs(p: Array, group: NDArray[np.integer[Any]], groups: int) -> float:
+    """Mean of p p' over all pairs of one group."""
+    sums, squares, sizes = (
+        np.bincount(group, weights, groups) for weights in (p, p * p, np.ones_like(p))
+    )
+    pairs = float((sizes * (sizes - 1.0)).sum())
+    return float((sums * sums - squares).sum()) / pairs if pairs else float("nan")
 
 
 def _products(a: Network, b: Network) -> NDArray[np.int64]:

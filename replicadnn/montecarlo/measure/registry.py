@@ -1,8 +1,9 @@
 """The registry: one row an observable.  To add one, add its row and its measuring function.
 
-`RECORDED` along a run at one temperature, `CURVES` and `TIMES` of its relaxation, and `LADDER` on
-the highest rung of replica exchange.  `relaxation_table` and `ladder_table` are all arrays of a
-result, with their axes, meaning and units: what files and JSON documents hold.
+`RECORDED` along a run at one temperature, `CURVES` and `TIMES` of its relaxation, `LADDER` on the
+highest rung of replica exchange and `PAIRS`, of two ladders, on every rung.  `relaxation_table` and
+`ladder_table` are all arrays of a result, with their axes, meaning and units: what files and JSON
+documents hold.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from replicadnn.montecarlo import network
 from replicadnn.montecarlo.measure import gauge, overlaps, relaxation
+from replicadnn.montecarlo.measure.distribution import Distribution
 from replicadnn.montecarlo.measure.observable import (
     FALLING,
     LIKENESS,
@@ -46,6 +48,25 @@ def error_on_fresh_inputs(moment: Moment) -> Array:
     """`overlaps.disagreement` of teacher and student on fresh inputs."""
     student = moment.net if moment.own_labels else moment.matched
     return overlaps.disagreement(moment.teacher, student, moment.fresh_inputs())
+
+
+def free_overlap(moment: Moment, couplings: bool) -> Array:
+    """Overlap with the partner that no relabelling of hidden neurons changes.
+
+    Whatever the signs of neurons in a diluted network, neurons matched in a fully connected one.
+    """
+    if moment.spec.reads.dense:
+        one, other = moment.net, moment.partner_matched
+        return (overlaps.coupling_overlap if couplings else overlaps.neuron_overlap)(one, other)
+    one, other = moment.net, moment.partner
+    return (gauge.coupling_overlap if couplings else gauge.neuron_overlap)(one, other)
+
+
+def free_square(moment: Moment, couplings: bool) -> Array:
+    """Its square without what unrelated networks have (fully connected: neurons matched)."""
+    partner = moment.partner_matched if moment.spec.reads.dense else moment.partner
+    measure = gauge.coupling_square if couplings else gauge.neuron_square
+    return measure(moment.net, partner)
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -150,6 +171,17 @@ LADDER: tuple[Recorded, ...] = (
     _SPIN_CORRELATION,
 )  # fmt: skip
 
+PAIRS: tuple[Distribution, ...] = (
+    Distribution(
+        "Q", J, "overlap of the couplings of two ladders of one data set, any labels of neurons",
+        lambda m: free_overlap(m, couplings=True), lambda m: free_square(m, couplings=True),
+    ),
+    Distribution(
+        "q", S, "overlap of the neurons of two ladders of one data set, whatever their labels",
+        lambda m: free_overlap(m, couplings=False), lambda m: free_square(m, couplings=False),
+    ),
+)  # fmt: skip
+
 CURVES: tuple[Curve, ...] = (
     Curve("J", J, "autocorrelation of the couplings of layer l after t sweeps", lambda net: net.J),
     Curve("S", S, "autocorrelation of the neurons of layer l after t sweeps",
@@ -244,4 +276,8 @@ def ladder_table() -> dict[str, Dataset]:
     }
     for row in LADDER:
         table |= row.datasets(", largest beta")
+    centre = "centre of the bin of overlaps, which are 0.02 wide; none where there is one ladder"
+    table["overlap"] = Dataset(("overlap",), centre)
+    for pair in PAIRS:
+        table |= pair.datasets()
     return table

@@ -18,6 +18,7 @@ from replicadnn.montecarlo.chains.start import starting_state
 from replicadnn.montecarlo.chains.state import part
 from replicadnn.montecarlo.connectivity import Inputs, Signs
 from replicadnn.montecarlo.measure import registry
+from replicadnn.montecarlo.measure.distribution import QUARTERS, Pairs
 from replicadnn.montecarlo.measure.observable import Moment
 from replicadnn.montecarlo.network import Network
 from replicadnn.montecarlo.spec import Exchange, Spec
@@ -35,7 +36,8 @@ class LadderSample:
     sums[name] (B + 1, layers), counts[name] (B + 1,): sums over the measurements of a block, and
     their number, entry 0 the start; sums["rungs"] (B + 1, K, L): energy of every rung.  J0, S0:
     states of the highest rungs in the middle of the run, with which Q_self, q_self compare those
-    of its last quarter.
+    of its last quarter.  pairs: distributions of the overlaps of the first two ladders, None where
+    there is one.
     """
 
     spec: Spec
@@ -47,6 +49,7 @@ class LadderSample:
     fresh: NDArray[np.uint64]
     sums: dict[str, Array]
     counts: dict[str, NDArray[np.int64]]
+    pairs: Pairs | None
     round: int = 0
 
     @classmethod
@@ -77,6 +80,7 @@ class LadderSample:
             fresh=seed_generator(fresh_seed),
             sums=sums,
             counts={name: np.zeros(blocks, np.int64) for name in sums},
+            pairs=Pairs(registry.PAIRS, len(exchange.betas), spec.L) if spec.replicas > 1 else None,
         )
         sample.measure(0, last=True)
         return sample
@@ -89,6 +93,7 @@ class LadderSample:
             block, following = (self._block(k) for k in (self.round, self.round + 1))
             late = 4 * self.round >= 3 * self.rounds
             self.measure(block, last=following != block, late=late)
+            self._compare(QUARTERS * self.round // self.rounds)
             if self.round == self.rounds // 2:
                 self._keep()
             self.round += 1
@@ -132,6 +137,23 @@ class LadderSample:
                 if moment.has(row.needs):
                     self._add(row.name, block, row.measure(moment))
 
+    def _compare(self, quarter: int) -> None:
+        """The overlaps of the first two ladders, on every rung."""
+        if self.pairs is None:
+            return
+        gaps = self.spec.N * self.spec.M
+        first, second = ([one.chains[c] for c in np.argsort(one.place)] for one in self.ladders[:2])
+        for ladder, chains in enumerate((first, second)):
+            energy = np.array([chain.violations() for chain in chains]) / gaps
+            self.pairs.measure_energy(quarter, ladder, energy)
+        self.pairs.measure(
+            quarter,
+            [
+                Moment(self.spec, chain, chain.network(), partner=other.network())
+                for chain, other in zip(first, second, strict=True)
+            ],
+        )
+
     def _fresh_inputs(self) -> Signs:
         return drawn_signs((self.spec.N, self.spec.test_patterns), self.fresh)
 
@@ -166,6 +188,8 @@ class LadderSample:
             out["inputs"] = self.teacher.inputs
         out |= {f"sums/{name}": values for name, values in self.sums.items()}
         out |= {f"counts/{name}": values for name, values in self.counts.items()}
+        if self.pairs is not None:
+            out |= {f"pairs/{name}": values for name, values in self.pairs.arrays.items()}
         ladders = [ladder.arrays() for ladder in self.ladders]
         return out | {f"ladder/{n}": np.stack([a[n] for a in ladders]) for n in ladders[0]}
 

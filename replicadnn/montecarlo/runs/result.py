@@ -237,6 +237,12 @@ class TemperingResult(RunResult):
     layers), averages over samples and over the blocks of rounds that end at ``series_times``
     (sweeps), entry 0 the start; samples: name -> (samples, layers), for `equilibrium.compare`.
 
+    Two ladders on every rung, second half of the run, nan where not relaxed (docs/sampler.md,
+    Overlap distributions), each with _err over samples: P_q (K, L-1, bins), P_Q (K, L, bins),
+    densities on the bins centred at ``overlap``; q_by_beta, q2_by_beta, Q_by_beta, Q2_by_beta (K,
+    layers), means and mean squares.  counts.q, counts.Q (samples, K, layers, bins) of
+    ``values``: rounds by overlap, relaxed or not.
+
     All of them, with axes, meaning and units: `table`.
     """
 
@@ -268,8 +274,10 @@ class TemperingResult(RunResult):
         return out | {"rounds_done": self.rounds_done, "verdict": str(self.verdict)}
 
 
-def _answers(verdicts: NDArray[np.float64]) -> list[bool | None]:
+def _answers(verdicts: NDArray[np.float64]) -> list[Any]:
     """True for 1, False for 0, None for nan."""
+    if verdicts.ndim > 1:
+        return [_answers(one) for one in verdicts]
     return [None if math.isnan(one) else bool(one) for one in verdicts.tolist()]
 
 

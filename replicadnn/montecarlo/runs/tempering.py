@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn import interrupt
+from replicadnn.errors import InputError
 from replicadnn.montecarlo.chains.start import pilot_step
 from replicadnn.montecarlo.chains.state import check_state, saved_graphs
-from replicadnn.montecarlo.measure import registry
+from replicadnn.montecarlo.measure import distribution, registry
 from replicadnn.montecarlo.measure.equilibrium import Verdict
 from replicadnn.montecarlo.measure.observable import Records, Values
 from replicadnn.montecarlo.runs import statement
@@ -54,6 +55,9 @@ class Tempering:
         graphs = zip(seeds, saved_graphs(spec, arrays), strict=True)
         self.samples = [LadderSample.start(spec, exchange, steps, s, g) for s, g in graphs]
         if arrays is not None:
+            if spec.replicas > 1 and "pairs/rounds" not in arrays:
+                what = "begun by this one (it kept no distributions of overlaps)"
+                raise InputError("state", "of an earlier version", what)
             check_state(self.arrays(), arrays)
             for k, sample in enumerate(self.samples):
                 sample.restore({n: a[k] for n, a in arrays.items() if n != "steps"})
@@ -104,6 +108,7 @@ class Tempering:
             series = records[row.name]
             found = Records(series, np.arange(blocks), made, self.spec.start, shown)
             values |= row.averages(found, late[row.name])
+        values |= self._of_pairs(shown, values["round_trips"])
         collapsed = statement.has_collapsed(self.spec, late["spin_correlation"])
         if collapsed:
             why += "; a layer has collapsed (copies of one neuron)"
@@ -135,6 +140,21 @@ class Tempering:
             "round_trips": trips.min(axis=1),
             "energy": np.mean([s.late("rungs") for s in self.samples], axis=0),
         }
+
+    def _of_pairs(self, shown: bool, trips: NDArray[np.int64]) -> Values:
+        """Distributions of the overlaps of two ladders, on every rung."""
+        pairs = [sample.pairs for sample in self.samples if sample.pairs is not None]
+        rungs = len(self.exchange.betas)
+        if not pairs:
+            out: Values = {"overlap": np.empty(0)}
+            for row in registry.PAIRS:
+                out |= row.nothing(self.spec.samples, rungs, self.spec.L)
+            return out
+        out = {"overlap": distribution.bin_centres()}
+        trusted = distribution.energies_agree(pairs) & (trips.min() >= statement.MIN_ROUND_TRIPS)
+        for row in registry.PAIRS:
+            out |= row.averages(pairs, trusted, shown)
+        return out
 
 
 def rung_steps(
