@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from replicadnn import interrupt
-from replicadnn.curves.evolution.problem import Problem
+from replicadnn.curves.evolution.problem import Functions, Problem
 from replicadnn.curves.evolution.responses import Responses
 from replicadnn.curves.evolution.theory import root, scrambled
 from replicadnn.types import FloatArray
@@ -21,14 +21,17 @@ def inputs(problem: Problem, n: int) -> int:
     return max(1, round(n / problem.n_over_d))
 
 
-def descend(problem: Problem, steps: int, n: int, rng: np.random.Generator) -> FloatArray:
+def descend(
+    problem: Problem, functions: Functions, steps: int, n: int, rng: np.random.Generator
+) -> FloatArray:
     """Test, training and estimated error of steps 0..``steps``: array (3, steps + 1).
 
     Inputs are Gaussian.  W^1 and mu start with exactly the Gram matrix of the problem.  Fields of
     fresh patterns are Gaussian given W^1, so that the test error is an average over `_FRESH`
     points of one scramble of Sobol's sequence.
     """
-    M, d, net, teacher = problem.M, inputs(problem, n), problem.network, problem.taught
+    M, d = problem.M, inputs(problem, n)
+    net, teacher = functions.network, functions.teacher
     frame, _ = np.linalg.qr(rng.standard_normal((d, M + 1)))
     first = math.sqrt(d) * frame @ root(problem.gram).T  # columns: rows of W^1, mu
     x = rng.standard_normal((n, d)) / math.sqrt(d)

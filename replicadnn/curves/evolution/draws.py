@@ -10,7 +10,7 @@ import numpy as np
 
 from replicadnn import interrupt
 from replicadnn.curves.evolution.drawn import descend, inputs
-from replicadnn.curves.evolution.problem import MAX_L, Problem
+from replicadnn.curves.evolution.problem import MAX_L, Functions, Problem
 from replicadnn.curves.evolution.responses import MAX_KEPT, kept
 from replicadnn.curves.evolution.steps import Steps
 from replicadnn.curves.evolution.theory import Linear, Sampled, evolve, scrambled
@@ -52,12 +52,13 @@ class Plan:
     """The draws of one problem."""
 
     problem: Problem
+    functions: Functions
     steps: int
     asked: Asked
     d: int
 
     @classmethod
-    def of(cls, problem: Problem, steps: Any, asked: Asked) -> Plan:
+    def of(cls, problem: Problem, functions: Functions, steps: Any, asked: Asked) -> Plan:
         """With the sizes checked."""
         last = whole("steps", steps, 1, MAX_STEPS)
         size = max(asked.points or 3 + last, asked.n if asked.samples else 0)
@@ -70,7 +71,7 @@ class Plan:
             raise InputError("n", asked.n, f"more: d = n/(n/d) = {d} is below M + 1")
         if asked.samples and asked.n * d > _MAX_ENTRIES:
             raise InputError("n", asked.n, f"n d at most {_MAX_ENTRIES:g} (d = {d})")
-        return cls(problem, last, asked, d)
+        return cls(problem, functions, last, asked, d)
 
     @property
     def scrambles(self) -> int:
@@ -146,9 +147,11 @@ class Plan:
             rng = self._generator(1, number)
             ensemble = Sampled(problem, self.steps, scrambled(self.asked.points, dimensions, rng))
         with np.errstate(over="ignore", invalid="ignore"):
-            return evolve(problem, self.steps, ensemble)
+            return evolve(problem, self.functions, self.steps, ensemble)
 
     def _data_set(self, number: int) -> FloatArray:
         """Errors of descent on the data set of this number."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return descend(self.problem, self.steps, self.n, self._generator(2, number))
+            return descend(
+                self.problem, self.functions, self.steps, self.n, self._generator(2, number)
+            )

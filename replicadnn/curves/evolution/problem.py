@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,14 @@ class Teacher:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """What computes: a result and its file hold the names alone."""
+
+    network: Network
+    teacher: Teacher
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
     """Gradient descent on all layers; see `replicadnn.curves.descent`.
@@ -83,25 +91,11 @@ class Problem:
     eta: float
     gram: FloatArray
     weights: tuple[FloatArray, ...]
-    #: What computes; a file does not hold it.
-    functions: tuple[Network, Teacher] | None = field(default=None, repr=False, compare=False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Problem) and same(self, other)
 
     __hash__ = None  # type: ignore[assignment]
-
-    @property
-    def network(self) -> Network:
-        """The student."""
-        assert self.functions is not None  # only of results from files, which compute nothing
-        return self.functions[0]
-
-    @property
-    def taught(self) -> Teacher:
-        """The teacher."""
-        assert self.functions is not None
-        return self.functions[1]
 
     def attributes(self) -> dict[str, Plain]:
         """For titles, documents and files."""
@@ -152,8 +146,8 @@ class Problem:
         )  # fmt: skip
 
 
-def problem_of(given: dict[str, Any], rng: np.random.Generator) -> Problem:
-    """The problem that the arguments of `replicadnn.curves.descent` state; rng draws weights."""
+def problem_of(given: dict[str, Any], rng: np.random.Generator) -> tuple[Problem, Functions]:
+    """What the arguments of `replicadnn.curves.descent` state; rng draws weights."""
     L = whole("L", given["L"], 1, MAX_L)
     if L == 1 and given["M"] is not None:
         raise InputError("M", given["M"], "only with L from 2: L = 1 has no hidden layer")
@@ -166,11 +160,11 @@ def problem_of(given: dict[str, Any], rng: np.random.Generator) -> Problem:
     scale = real("sigma_w2", given["sigma_w2"], 0.0, _LARGEST, "a variance, 0 or more")
     network = Network.of(L, phi)
     teach = Teacher.seen_linearly if L == 1 else Teacher.of
-    return Problem(
+    problem = Problem(
         L, M, phi.name if L > 1 else "linear", taught.name, amplitude, sigma2, ratio, eta,
         _gram(given["gram"], M, scale), _weights(given["weights"], L, M, scale, rng),
-        (network, teach(taught, amplitude, sigma2)),
     )  # fmt: skip
+    return problem, Functions(network, teach(taught, amplitude, sigma2))
 
 
 def _teacher(value: Any) -> Activation:

@@ -289,12 +289,12 @@ def descent(
     began = time.perf_counter()
     asked = limits(L, points, scrambles, samples, n, seed)
     start = np.random.default_rng(np.random.SeedSequence(asked.seed, spawn_key=(0,)))
-    problem = problem_of({
+    problem, functions = problem_of({
         "L": L, "M": M, "activation": activation, "teacher": teacher, "amplitude": amplitude,
         "sigma2": sigma2, "n_over_d": n_over_d, "eta": eta, "sigma_w2": sigma_w2, "gram": gram,
         "weights": weights,
     }, start)  # fmt: skip
-    plan = Plan.of(problem, steps, asked)
+    plan = Plan.of(problem, functions, steps, asked)
     words = settings(**problem.settings(), steps=plan.steps, points=asked.points, seed=asked.seed)
     came = provenance(asked=words, seed=asked.seed)
     theory: list[FloatArray] = []

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from replicadnn import interrupt
-from replicadnn.curves.evolution.problem import Problem
+from replicadnn.curves.evolution.problem import Functions, Problem
 from replicadnn.curves.evolution.responses import Responses
 from replicadnn.types import FloatArray
 
@@ -95,9 +95,11 @@ class Linear:
         return np.eye(1, self.size, place)
 
 
-def evolve(problem: Problem, steps: int, ensemble: Sampled | Linear) -> FloatArray:
+def evolve(
+    problem: Problem, functions: Functions, steps: int, ensemble: Sampled | Linear
+) -> FloatArray:
     """Test and training error of steps 0..``steps``: array (2, steps + 1)."""
-    M, net, teacher = problem.M, problem.network, problem.taught
+    M, net, teacher = problem.M, functions.network, functions.teacher
     eta, ratio, average = problem.eta, 1.0 / problem.n_over_d, ensemble.product
     u, weights = ensemble.start[M], problem.weights
     clean = teacher.function(u)
