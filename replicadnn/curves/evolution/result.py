@@ -75,7 +75,7 @@ class Descent(Answer, Labelled):
         it, or a scramble is not finite.
         """
         mean, error = self.theory.mean("test_error"), self.theory.error("test_error")
-        unsure = (error > TRUSTED * mean) | ~np.isfinite(mean)
+        unsure = ~np.isfinite(mean) | (error > TRUSTED * mean)
         return int(np.argmax(unsure)) if unsure.any() else mean.size
 
     def _known(self, values: FloatArray) -> FloatArray:

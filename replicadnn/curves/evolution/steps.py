@@ -57,14 +57,17 @@ class Steps(ResultBase):
     def mean(self, name: str) -> FloatArray:
         """Mean of one of ``values`` over draws, array (T + 1,); nan for none."""
         values = self.values[name]
-        return np.full(self.steps + 1, math.nan) if not len(values) else np.asarray(values.mean(0))
+        with np.errstate(over="ignore", invalid="ignore"):  # a descent may diverge
+            mean = values.mean(axis=0) if len(values) else np.full(self.steps + 1, math.nan)
+        return np.asarray(mean)
 
     def error(self, name: str) -> FloatArray:
         """Standard error of `mean`; nan for one draw, 0 where ``exact``."""
         values = self.values[name]
         if self.exact or len(values) < 2:
             return np.full(self.steps + 1, 0.0 if self.exact else math.nan)
-        return np.asarray(values.std(axis=0, ddof=1) / math.sqrt(len(values)))
+        with np.errstate(over="ignore", invalid="ignore"):  # a descent may diverge
+            return np.asarray(values.std(axis=0, ddof=1) / math.sqrt(len(values)))
 
     def rows(self) -> list[FloatArray]:
         """An array (names, T + 1) of every draw."""
