@@ -355,6 +355,15 @@ def learning_curve(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_learning_curve, [load_kind("learning-curve", one) for one in file])
 
 
+@_subcommand("descent", files=True)
+def descent(file: tuple[str, ...], figure: Figure) -> int:
+    """Test, training and estimated error by step of gradient descent; several files in one."""
+    from replicadnn.plot import save_descent
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_descent, [load_kind("descent", one) for one in file])
+
+
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""

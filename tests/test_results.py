@@ -61,8 +61,10 @@ MADE: dict[str, Callable[[], Any]] = {
     "SampleFisher": lambda: rd.wide.sample_fisher("relu", L=2, M=9, networks=2),
     "Fisher": lambda: rd.wide.fisher("relu", sigma_w2=2.0, M=9, N=5, C=2, networks=2),
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
+    "Descent": lambda: rd.curves.descent(3, steps=2, points=64, scrambles=2, samples=2, n=12),
     "Spectrum": lambda: rd.wide.jacobian("linear").spectrum,
     "Samples": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6).measured,
+    "Steps": lambda: rd.curves.descent(1, steps=2, samples=2, n=12).measured,
     "Covariance": lambda: rd.curves.power_law(1.0, 3),
     "OverlapDistribution": lambda: rd.solve(25.0, 20).overlap_distribution(2),
 }

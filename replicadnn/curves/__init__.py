@@ -1,4 +1,4 @@
-"""Learning curves: how good is what is learned, against features per pattern.
+"""Learning curves: how good is what is learned, against features per pattern, or by step.
 
 Imported on first use; nothing here is compiled.
 
@@ -6,6 +6,7 @@ Imported on first use; nothing here is compiled.
   `LearningCurve`
 * `Covariance` - a covariance of one's own, `power_law`, `read_covariance` from a file
 * `Samples` - the same measured on drawn data sets
+* `descent` - gradient descent on all layers of a network, errors by step; `Descent`, `Steps`
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ _PUBLIC = {
     "power_law": "replicadnn.curves.covariance",
     "read_covariance": "replicadnn.curves.covariance",
     "Samples": "replicadnn.curves.samples",
+    "descent": "replicadnn.curves.evolution.result",
+    "Descent": "replicadnn.curves.evolution.result",
+    "Steps": "replicadnn.curves.evolution.steps",
 }
 
 if TYPE_CHECKING:
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
     from replicadnn.curves.covariance import read_covariance as read_covariance
     from replicadnn.curves.curve import LearningCurve as LearningCurve
     from replicadnn.curves.curve import learning_curve as learning_curve
+    from replicadnn.curves.evolution.result import Descent as Descent
+    from replicadnn.curves.evolution.result import descent as descent
+    from replicadnn.curves.evolution.steps import Steps as Steps
     from replicadnn.curves.samples import Samples as Samples
 
 __all__ = [*_PUBLIC]

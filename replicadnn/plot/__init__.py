@@ -5,6 +5,7 @@ The modules of the solvers are imported where they are needed, so that a figure 
 
 from replicadnn.plot.capacity import capacity, save_capacity
 from replicadnn.plot.complexity import complexity, save_complexity
+from replicadnn.plot.descent import descent, descent_figure, save_descent
 from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
 from replicadnn.plot.fisher import fisher, fisher_eigenvalues, fisher_figure, save_fisher
 from replicadnn.plot.gaps import gaps, gaps_figure, save_gaps
@@ -62,6 +63,8 @@ __all__ = [
     "capacity",
     "complexity",
     "correlation",
+    "descent",
+    "descent_figure",
     "diagram",
     "distribution",
     "distribution_figure",
@@ -99,6 +102,7 @@ __all__ = [
     "sample_fisher",
     "save_capacity",
     "save_complexity",
+    "save_descent",
     "save_diagram",
     "save_distribution",
     "save_figure",
