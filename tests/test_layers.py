@@ -35,7 +35,9 @@ MAY_IMPORT = {
     "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels"},
     "wide": TOOLS | {"storage", "questions"},
     "curves": TOOLS | {"storage", "questions", "wide"},
-    "plot": RESULT | {"theory", "montecarlo", "storage", "questions", "sweeps", "wide", "curves"},
+    "experiments": TOOLS | {"kernels", "montecarlo", "storage", "questions", "wide"},
+    "plot": RESULT
+    | {"theory", "montecarlo", "storage", "questions", "sweeps", "wide", "curves", "experiments"},
 }
 MAY_IMPORT["explore"] = RESULT | {"theory", "plot"}  # a page above the figures
 MAY_IMPORT["__init__"] = RESULT | MAY_IMPORT.keys()  # the public names
