@@ -55,7 +55,7 @@ def test_output_of_a_small_network_by_hand() -> None:
     # u = (1 + 2 + 0.5, -1 + 3 - 0.5) = (3.5, 1.5); f = 7 - 1.5 + 0.25
     assert net.output(theta, np.array([[1.0, 1.0]])).tolist() == [[5.75]]
     assert net.size == 9
-    assert net.layers == 1
+    assert net.hidden == 1
 
 
 def test_losses_by_hand() -> None:

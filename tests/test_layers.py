@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels"},
     "wide": TOOLS | {"storage", "questions"},
     "curves": TOOLS | {"storage", "questions", "wide"},
-    "experiments": TOOLS | {"kernels", "montecarlo", "storage", "questions", "wide"},
+    "experiments": TOOLS | {"theory", "kernels", "montecarlo", "storage", "questions", "wide"},
     "plot": RESULT
     | {"theory", "montecarlo", "storage", "questions", "sweeps", "wide", "curves", "experiments"},
 }

@@ -47,7 +47,7 @@ class Loss(enum.StrEnum):
 
 
 class Forward(NamedTuple):
-    """What the layers l = 1..L+1 of a network are given and make of it."""
+    """What the layers l = 1..L of a network are given and make of it."""
 
     #: h_{l-1}, each (patterns, width of layer l - 1).
     inputs: list[FloatArray]
@@ -59,10 +59,10 @@ class Forward(NamedTuple):
 class Network:
     """A multilayer perceptron; its parameters are one flat vector, so that a step is one line.
 
-        h_0 = x,   h_l = phi(h_{l-1} W_l + b_l),   f = h_L W_{L+1} + b_{L+1}
+        h_0 = x,   h_l = phi(h_{l-1} W_l + b_l),  l = 1..L-1,   f = h_{L-1} W_L + b_L
 
-    with L hidden layers.  Entries of W_l are drawn with variance gain/(width of layer l - 1), those
-    of W_{L+1} with 1/(width of layer L); biases start at 0.
+    with L layers of couplings, L - 1 of them hidden.  Entries of W_l are drawn with variance
+    gain/(width of layer l - 1), those of W_L without the gain; biases start at 0.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ class Network:
             object.__setattr__(self, name, value)
 
     @property
-    def layers(self) -> int:
-        """L, the number of hidden layers."""
+    def hidden(self) -> int:
+        """Number of hidden layers, one less than L, the layers of couplings."""
         return len(self.widths) - 2
 
     @property
@@ -131,12 +131,12 @@ class Network:
         """Parameters (size,) of a network before training."""
         theta = np.zeros(self.size, dtype)
         for place, (weights, _) in enumerate(self.matrices(theta)):
-            gain = self.gain if place < self.layers else 1.0
+            gain = self.gain if place < self.hidden else 1.0
             weights[:] = rng.standard_normal(weights.shape) * math.sqrt(gain / len(weights))
         return theta
 
     def matrices(self, theta: FloatArray) -> list[tuple[FloatArray, FloatArray | None]]:
-        """(W_l, b_l), l = 1..L+1, as views of the vector; None without biases."""
+        """(W_l, b_l), l = 1..L, as views of the vector; None without biases."""
         return [
             (theta[start:middle].reshape(a, b), theta[middle:end] if self.biases else None)
             for (start, middle, end), (a, b) in zip(
@@ -168,7 +168,7 @@ class Network:
         """dE/dtheta (size,), in the precision of the parameters."""
         seen, out, matrices = self.forward(theta, x), np.empty_like(theta), self.matrices(theta)
         delta, parts = loss.slope(seen.fields[-1], y), self.matrices(out)
-        for place in range(self.layers, -1, -1):
+        for place in range(self.hidden, -1, -1):
             weights, bias = parts[place]
             np.matmul(seen.inputs[place].T, delta, out=weights)
             if bias is not None:
@@ -182,7 +182,7 @@ class Network:
         """d(sum of outputs)/dx (patterns, inputs)."""
         fields, matrices = self.forward(theta, x).fields, self.matrices(theta)
         delta = np.ones_like(fields[-1]) @ matrices[-1][0].T
-        for place in range(self.layers - 1, -1, -1):
+        for place in range(self.hidden - 1, -1, -1):
             delta *= self.activation.derivative(fields[place])
             delta = delta @ matrices[place][0].T
         return np.asarray(delta)
