@@ -297,6 +297,15 @@ def kernel_spectrum(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_kernel_spectrum, [load_kind("kernel-spectrum", one) for one in file])
 
 
+@_subcommand("sgd-temperature", files=True)
+def sgd_temperature(file: tuple[str, ...], figure: Figure) -> int:
+    """Energy that SGD keeps over p T against the learning rate; several files in one."""
+    from replicadnn.plot import save_sgd_temperature
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_sgd_temperature, [load_kind("sgd-temperature", one) for one in file])
+
+
 @_subcommand("training", files=True)
 def training(file: tuple[str, ...], figure: Figure) -> int:
     """Training and test loss in the regime of the tangent kernel; several files in one."""

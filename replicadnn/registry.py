@@ -40,6 +40,7 @@ DATASETS = {
     "SampleFisher": "replicadnn.wide.one_sample:dataset",
     "LearningCurve": "replicadnn.curves.curve:dataset",
     "Trained": "replicadnn.experiments.result:to_dataset",
+    "SGDTemperature": "replicadnn.experiments.temperature:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -62,6 +63,7 @@ READERS = {
     "sample-fisher": "replicadnn.wide.one_sample:load_sample_fisher",
     "learning-curve": "replicadnn.curves.curve:load_learning_curve",
     "trained": "replicadnn.experiments.result:load_trained",
+    "sgd-temperature": "replicadnn.experiments.temperature:load_sgd_temperature",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

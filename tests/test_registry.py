@@ -39,6 +39,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "KernelSpectrum": lambda: rd.wide.kernel_spectrum("erf", n=10, networks=2),
     "SampleFisher": lambda: rd.wide.sample_fisher("relu", L=2, M=9, networks=2),
     "Fisher": lambda: rd.wide.fisher("relu", sigma_w2=2.0, M=9, N=5, C=2, networks=2),
+    "SGDTemperature": lambda: rd.experiments.sgd_temperature(
+        eta=0.1, B=4, n=40, runs=2, steps=9, burn_in=9
+    ),
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
 }
 

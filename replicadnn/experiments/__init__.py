@@ -3,6 +3,7 @@
 Imported on first use; numpy and scipy only.
 
 * `train` - train networks to zero error: test error by depth, memorisation; `Trained`
+* `sgd_temperature` - SGD as a heat bath: the energy that it keeps at a minimum; `SGDTemperature`
 * `Network`, `Loss`, `descend` - a multilayer perceptron, and the loop of stochastic gradient
   descent
 """
@@ -18,6 +19,8 @@ _PUBLIC = {
     "Outcome": "replicadnn.experiments.single",
     "Network": "replicadnn.experiments.network",
     "Loss": "replicadnn.experiments.network",
+    "sgd_temperature": "replicadnn.experiments.temperature",
+    "SGDTemperature": "replicadnn.experiments.temperature",
     "descend": "replicadnn.experiments.sgd",
     "Descended": "replicadnn.experiments.sgd",
 }
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from replicadnn.experiments.sgd import Descended as Descended
     from replicadnn.experiments.sgd import descend as descend
     from replicadnn.experiments.single import Outcome as Outcome
+    from replicadnn.experiments.temperature import SGDTemperature as SGDTemperature
+    from replicadnn.experiments.temperature import sgd_temperature as sgd_temperature
     from replicadnn.experiments.trained import train as train
 
 __all__ = [*_PUBLIC]

@@ -46,6 +46,11 @@ from replicadnn.plot.relaxation import (
     save_relaxation,
 )
 from replicadnn.plot.sample_fisher import sample_fisher, save_sample_fisher
+from replicadnn.plot.sgd_temperature import (
+    save_sgd_temperature,
+    sgd_temperature,
+    sgd_temperature_figure,
+)
 from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
 from replicadnn.plot.training import save_training, training
@@ -110,10 +115,13 @@ __all__ = [
     "save_propagation",
     "save_relaxation",
     "save_sample_fisher",
+    "save_sgd_temperature",
     "save_stability",
     "save_training",
     "save_transitions",
     "save_tree",
+    "sgd_temperature",
+    "sgd_temperature_figure",
     "style",
     "thickness",
     "training",

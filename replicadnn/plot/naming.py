@@ -33,7 +33,7 @@ _WORDS = {
     "asked": "branch {}", "branch": "{} branch", "levels": "{} levels",
     "covariance": "{} covariance", "b2": r"$|b|^2 = {}$", "sigma2": r"$\sigma^2 = {}$",
     "features": "{} features", "teacher": "{} teacher", "n_over_d": "$n/d = {}$",
-    "ridge": "ridge {}",
+    "ridge": "ridge {}", "model": "{}", "batches": "{}", "B": "$B = {}$",
 }  # fmt: skip
 #: What a title does not say where all curves have it.
 _USUAL = {
