@@ -40,6 +40,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "SampleFisher": lambda: rd.wide.sample_fisher("relu", L=2, M=9, networks=2),
     "Fisher": lambda: rd.wide.fisher("relu", sigma_w2=2.0, M=9, N=5, C=2, networks=2),
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
+    "Trained": lambda: rd.experiments.train(1, n=40, inputs=4, width=8, rate=0.2, repeats=2),
 }
 
 
@@ -55,6 +56,9 @@ def test_every_class_that_can_be_saved_is_tested_here() -> None:
     public = {name for name in rd.__all__ if hasattr(getattr(rd, name), "save")}
     public |= {name for name in rd.wide.__all__ if hasattr(getattr(rd.wide, name), "save")}
     public |= {name for name in rd.curves.__all__ if hasattr(getattr(rd.curves, name), "save")}
+    public |= {
+        name for name in rd.experiments.__all__ if hasattr(getattr(rd.experiments, name), "save")
+    }
     assert public == set(RESULTS)
 
 

@@ -48,6 +48,14 @@ from replicadnn.plot.relaxation import (
 from replicadnn.plot.sample_fisher import sample_fisher, save_sample_fisher
 from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.trained import (
+    depth_map,
+    save_depth_map,
+    save_trained,
+    trained,
+    trained_along,
+    trained_figure,
+)
 from replicadnn.plot.training import save_training, training
 from replicadnn.plot.transitions import save_transitions, thickness, transitions, transitions_figure
 from replicadnn.plot.tree import save_tree, tree, tree_figure
@@ -57,6 +65,7 @@ __all__ = [
     "capacity",
     "complexity",
     "correlation",
+    "depth_map",
     "diagram",
     "distribution",
     "distribution_figure",
@@ -92,6 +101,7 @@ __all__ = [
     "sample_fisher",
     "save_capacity",
     "save_complexity",
+    "save_depth_map",
     "save_diagram",
     "save_distribution",
     "save_figure",
@@ -111,11 +121,15 @@ __all__ = [
     "save_relaxation",
     "save_sample_fisher",
     "save_stability",
+    "save_trained",
     "save_training",
     "save_transitions",
     "save_tree",
     "style",
     "thickness",
+    "trained",
+    "trained_along",
+    "trained_figure",
     "training",
     "transitions",
     "transitions_figure",
