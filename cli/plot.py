@@ -333,6 +333,31 @@ def learning_curve(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_learning_curve, [load_kind("learning-curve", one) for one in file])
 
 
+@_subcommand("trained", files=True)
+@click.option(
+    "--quantity",
+    help="test_error, best_error, epochs, first_error, critical, rate or along.  "
+    "[default: panels of what was measured]",
+)
+@click.option("--x", help="hidden, n, random or inputs.  [default: the first that varies]")
+def trained(file: tuple[str, ...], figure: Figure, quantity: str | None, x: str | None) -> int:
+    """Errors of trained networks by depth, patterns or labels; several files in one."""
+    from replicadnn.plot import save_trained
+    from replicadnn.storage.readers import load_kind
+
+    found = [load_kind("trained", one) for one in file]
+    return figure.write(save_trained, found, quantity=quantity, x=x)
+
+
+@_subcommand("depth-map")
+def depth_map(file: str, figure: Figure) -> int:
+    """Where depth helps: difference of the errors of two depths over patterns and inputs."""
+    from replicadnn.plot import save_depth_map
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_depth_map, load_kind("trained", file))
+
+
 @_subcommand("transitions", files=True)
 def transitions(file: tuple[str, ...], figure: Figure) -> int:
     """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""

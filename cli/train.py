@@ -46,7 +46,7 @@ _SHOWN = 40
     "--loss", default="cross-entropy", show_default=True, help="cross-entropy or squared."
 )
 @click.option("--rate", type=float, help="Learning rate.  [default: by cross-validation]")
-@click.option("--folds", type=int, default=3, show_default=True, help="Of the cross-validation.")
+@click.option("--folds", type=int, default=5, show_default=True, help="Of the cross-validation.")
 @click.option("--batch", type=int, default=50, show_default=True, help="Patterns a step.")
 @click.option("--epochs", type=int, default=200, show_default=True, help="Most epochs.")
 @click.option(

@@ -71,6 +71,7 @@ SWEEP = "replicadnn.sweeps.reader:Sweep"
 TASKS = {
     "solve": "replicadnn.sweeps.tasks.solve:SolveTask",
     "mc-simulate": "replicadnn.sweeps.tasks.simulate:SimulateTask",
+    "train": "replicadnn.sweeps.tasks.train:TrainTask",
 }
 #: The classes (immutable dataclasses) that a journal can hold, and no others.
 RECORDS = {
@@ -80,6 +81,8 @@ RECORDS = {
     "Problem": "replicadnn.problem:Problem",
     "MonteCarloResult": "replicadnn.montecarlo.runs.result:MonteCarloResult",
     "Spec": "replicadnn.montecarlo.spec:Spec",
+    "Trained": "replicadnn.experiments.result:Trained",
+    "Outcome": "replicadnn.experiments.single:Outcome",
 }
 
 

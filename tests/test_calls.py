@@ -40,6 +40,7 @@ ORDER = {
     "wide.kernel_spectrum": ["activation"],
     "curves.learning_curve": ["gamma"],
     "experiments.sgd_temperature": ["model"],
+    "experiments.train": ["hidden"],
 }
 
 
@@ -126,6 +127,7 @@ COMMANDS = {
     "natural-gradient": "wide.natural_gradient",
     "learning-curve": "curves.learning_curve",
     "sgd-temperature": "experiments.sgd_temperature",
+    "train": "experiments.train",
 }
 #: What stands for 4 where an option is required and is no number.
 WORDS = {"--activation": "tanh"}
@@ -159,6 +161,7 @@ UNITS = {
     "wide.kernels": "network", "wide.fisher": "network", "wide.sample_fisher": "network",
     "wide.kernel_spectrum": "network", "curves.learning_curve": "data set",
     "experiments.sgd_temperature": "point",
+    "experiments.train": "network",
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "montecarlo": TOOLS | {"kernels", "storage"},
     "storage": RESULT | {"montecarlo"},
     "questions": RESULT | {"theory", "storage"},
-    "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels"},
+    "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels", "experiments"},
     "wide": TOOLS | {"storage", "questions"},
     "curves": TOOLS | {"storage", "questions", "wide"},
     "experiments": TOOLS | {"theory", "kernels", "montecarlo", "storage", "questions", "wide"},

@@ -43,6 +43,7 @@ RESULTS: dict[str, Callable[[], Any]] = {
         eta=0.1, B=4, n=40, runs=2, steps=9, burn_in=9
     ),
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
+    "Trained": lambda: rd.experiments.train(1, n=40, inputs=4, width=8, rate=0.2, repeats=2),
 }
 
 
@@ -58,6 +59,9 @@ def test_every_class_that_can_be_saved_is_tested_here() -> None:
     public = {name for name in rd.__all__ if hasattr(getattr(rd, name), "save")}
     public |= {name for name in rd.wide.__all__ if hasattr(getattr(rd.wide, name), "save")}
     public |= {name for name in rd.curves.__all__ if hasattr(getattr(rd.curves, name), "save")}
+    public |= {
+        name for name in rd.experiments.__all__ if hasattr(getattr(rd.experiments, name), "save")
+    }
     assert public == set(RESULTS)
 
 

@@ -64,6 +64,7 @@ MADE: dict[str, Callable[[], Any]] = {
     "SGDTemperature": lambda: rd.experiments.sgd_temperature(
         eta=0.1, B=4, n=40, runs=2, steps=9, burn_in=9
     ),
+    "Trained": lambda: rd.experiments.train(1, n=40, inputs=4, width=8, rate=0.2, repeats=2),
     "Spectrum": lambda: rd.wide.jacobian("linear").spectrum,
     "Samples": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6).measured,
     "Covariance": lambda: rd.curves.power_law(1.0, 3),

@@ -11,6 +11,7 @@ import numpy as np
 
 from replicadnn.errors import InputError
 from replicadnn.experiments.single import Outcome, Point
+from replicadnn.experiments.tasks import restored
 from replicadnn.questions.schema import Answer, Item, Schema, origin
 from replicadnn.results import extra
 from replicadnn.storage.tables import Column, Plain, Table, Tables, plain
@@ -59,8 +60,6 @@ class Trained(Answer):
     along : array (rows, 4)
         Number of the network, epoch, training error and test error after it; test errors are nan
         without ``along``.
-    bayes : mapping
-        Number of inputs -> the least error of any classifier; nan: not known.
     """
 
     KIND: ClassVar[str] = "trained"
@@ -68,7 +67,6 @@ class Trained(Answer):
     settings: Mapping[str, Plain]
     networks: tuple[Outcome, ...]
     along: FloatArray
-    bayes: Mapping[int, float]
 
     @property
     def points(self) -> list[Point]:
@@ -122,6 +120,13 @@ class Trained(Answer):
         return (float(both.mean()) if both.size else math.nan), standard_error(both)
 
     @property
+    def bayes(self) -> dict[int, float]:
+        """Number of inputs -> the least error of any classifier; nan: not known."""
+        task = restored(self.settings)
+        known = sorted({one.inputs for one in self.networks})
+        return {one: math.nan if task is None else task.bayes_error(one) for one in known}
+
+    @property
     def converged(self) -> bool:
         """Did all networks reach training error 0?"""
         return all(one.reached for one in self.networks)
@@ -147,7 +152,7 @@ class Trained(Answer):
         document: dict[str, Any] = plain(
             dict(self.settings)
             | {
-                "bayes_error": dict(self.bayes),
+                "bayes_error": self.bayes,
                 "points": self._records(),
                 "networks": [NETWORKS.document(one) for one in self.networks],
                 "timings": self.timings,
@@ -157,7 +162,7 @@ class Trained(Answer):
         return document
 
     def tables(self) -> list[Table]:
-        """A row a network; errors after every epoch; the least errors there are."""
+        """A row a network, and one after every epoch."""
         row = np.arange(len(self.along))
         along = (
             Column.of("row", row, "number of the row"),
@@ -166,11 +171,7 @@ class Trained(Answer):
             Column.of("training_error", self.along[:, 2], "training error"),
             Column.of("test_error", self.along[:, 3], "error on fresh patterns, clean labels"),
         )
-        bayes = (
-            Column.of("inputs", np.array(list(self.bayes), np.int64), "number of inputs"),
-            Column.of("error", np.array(list(self.bayes.values()), float), "least possible error"),
-        )
-        return [NETWORKS.table(self.networks), Table("along", along), Table("bayes", bayes)]
+        return [NETWORKS.table(self.networks), Table("along", along)]
 
     def attributes(self) -> dict[str, Plain]:
         """What was asked."""
@@ -179,7 +180,7 @@ class Trained(Answer):
     @classmethod
     def read(cls, file: Tables) -> Trained:
         """What a file holds."""
-        along, bayes = file["along"], file["bayes"]
+        along = file["along"]
         names = ("network", "epoch", "training_error", "test_error")
         rows = [one | {"reached": bool(one["reached"])} for one in NETWORKS.read(file["networks"])]
         own = {k: v for k, v in file.attributes.items() if not k.startswith("seconds_")}
@@ -187,7 +188,6 @@ class Trained(Answer):
             settings=own,
             networks=tuple(Outcome(**one) for one in rows),
             along=np.column_stack([np.asarray(along[name], float) for name in names]),
-            bayes=dict(zip(bayes["inputs"].tolist(), bayes["error"].tolist(), strict=True)),
             **origin(file),
         )
 

@@ -105,7 +105,7 @@ class Temperature:
     """
 
     betas: tuple[float, float] = (0.1, 0.3)
-    name: ClassVar[str] = Data.TEMPERATURE
+    name: ClassVar[str] = Data.TEMPERATURE.value
 
     def attributes(self) -> dict[str, float | int | str]:
         """Both inverse temperatures."""
@@ -158,7 +158,7 @@ class HiddenManifold:
     """
 
     latent: int = 10
-    name: ClassVar[str] = Data.HIDDEN_MANIFOLD
+    name: ClassVar[str] = Data.HIDDEN_MANIFOLD.value
 
     def attributes(self) -> dict[str, float | int | str]:
         """The number of latent inputs."""
@@ -280,6 +280,16 @@ def task_of(data: Any, **given: Any) -> Task:
     return Temperature(_betas(value))
 
 
+def restored(settings: Mapping[str, Any]) -> Task | None:
+    """The data set that `Task.name` and `Task.attributes` describe; None: of a file."""
+    if settings["data"] not in set(Data):
+        return None
+    given = {name: settings.get(name) for name in ("k", "latent")}
+    if "beta_hot" in settings:
+        given["betas"] = (settings["beta_hot"], settings["beta_cold"])
+    return task_of(settings["data"], **given)
+
+
 def _betas(value: Any) -> tuple[float, float]:
     """Two inverse temperatures, the lower one first."""
     allowed = "two numbers from -0.49 to 0.49, the first below the second"
@@ -292,4 +302,13 @@ def _betas(value: Any) -> tuple[float, float]:
     return hot, cold
 
 
-__all__ = ["Data", "HiddenManifold", "Parity", "Stored", "Task", "Temperature", "task_of"]
+__all__ = [
+    "Data",
+    "HiddenManifold",
+    "Parity",
+    "Stored",
+    "Task",
+    "Temperature",
+    "restored",
+    "task_of",
+]

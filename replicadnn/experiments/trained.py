@@ -45,7 +45,7 @@ def train(
     gain: float = 1.0,
     loss: str = "cross-entropy",
     rate: float | None = None,
-    folds: int = 3,
+    folds: int = 5,
     batch: int = 50,
     epochs: int = 200,
     repeats: int = 4,
@@ -127,24 +127,40 @@ def train(
     >>> found.reached, bool(found.mean("test_error") < 0.15)
     ([2], True)
     """
+    recipe, points, own_rate, count = plan(
+        hidden=hidden, data=data, k=k, betas=betas, latent=latent, inputs=inputs, n=n,
+        random=random, width=width, activation=activation, gain=gain, loss=loss, rate=rate,
+        folds=folds, batch=batch, epochs=epochs, repeats=repeats, tests=tests, kernel=kernel,
+        radius=radius, along=along, seed=seed,
+    )  # fmt: skip
+    todo = [(point, repeat) for point in points for repeat in range(count)]
+    run = _Run(recipe, _asked(recipe, own_rate), own_rate)
+    run.take_over(known, todo)
+    return run.make(todo, checkpoint, progress)
+
+
+def plan(
+    *, hidden: Any, data: Any, inputs: Any, n: Any, random: Any, rate: Any, repeats: Any,
+    k: Any = None, betas: Any = None, latent: Any = None, **asked: Any,
+) -> tuple[Recipe, list[Point], float | None, int]:  # fmt: skip
+    """The arguments of `train`, checked: recipe, combinations, learning rate, repetitions."""
     task = task_of(data, k=k, betas=betas, latent=latent)
+    radius = asked["radius"]
     recipe = Recipe(
-        task, whole("width", width, 1, MAX_WIDTH), trainable(activation),
-        real("gain", gain, 1e-6, 50.0, "a number above 0"), loss_of(loss),
-        whole("batch", batch, 1, MAX_PATTERNS), whole("epochs", epochs, 1, _MOST),
-        whole("tests", tests, 1, MAX_PATTERNS), whole("seed", seed, 0, 2**63 - 1),
-        whole("folds", folds, 2, 10), bool(kernel),
+        task, whole("width", asked["width"], 1, MAX_WIDTH), trainable(asked["activation"]),
+        real("gain", asked["gain"], 1e-6, 50.0, "a number above 0"), loss_of(asked["loss"]),
+        whole("batch", asked["batch"], 1, MAX_PATTERNS), whole("epochs", asked["epochs"], 1, _MOST),
+        whole("tests", asked["tests"], 1, MAX_PATTERNS),
+        whole("seed", asked["seed"], 0, 2**63 - 1), whole("folds", asked["folds"], 2, 10),
+        bool(asked.get("kernel", False)),
         None if radius is None else real("radius", radius, 1e-9, 1e6, "a number above 0"),
-        bool(along),
+        bool(asked.get("along", False)),
     )  # fmt: skip
     own = task.x.shape[1] if isinstance(task, Stored) else _INPUTS
     points = _points(hidden, own if inputs is None else inputs, n, random)
     _check(recipe, points, rate)
-    asked = _asked(recipe, rate)
-    todo = [(p, r) for p in points for r in range(whole("repeats", repeats, 1, _MOST))]
-    run = _Run(recipe, asked, None if rate is None else float(rate))
-    run.take_over(known, todo)
-    return run.make(todo, checkpoint, progress)
+    known_rate = None if rate is None else float(rate)
+    return recipe, points, known_rate, whole("repeats", repeats, 1, _MOST)
 
 
 def _points(hidden: Any, inputs: Any, n: Any, random: Any) -> list[Point]:
@@ -250,13 +266,11 @@ class _Run:
             ])
             for number, key in enumerate(keys)
         ]  # fmt: skip
-        inputs = sorted({point.inputs for point, _ in keys})
         spent = self.before + time.perf_counter() - self.began
         return Trained(
             settings=self.asked,
             networks=tuple(self.done[key] for key in keys),
             along=np.vstack([np.empty((0, 4)), *along]),
-            bayes={one: self.recipe.task.bayes_error(one) for one in inputs},
             timings={"training": spent},
             provenance=provenance(asked=settings(**self.asked), seed=self.recipe.seed),
             finished=finished,

@@ -53,6 +53,14 @@ from replicadnn.plot.sgd_temperature import (
 )
 from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.trained import (
+    depth_map,
+    save_depth_map,
+    save_trained,
+    trained,
+    trained_along,
+    trained_figure,
+)
 from replicadnn.plot.training import save_training, training
 from replicadnn.plot.transitions import save_transitions, thickness, transitions, transitions_figure
 from replicadnn.plot.tree import save_tree, tree, tree_figure
@@ -62,6 +70,7 @@ __all__ = [
     "capacity",
     "complexity",
     "correlation",
+    "depth_map",
     "diagram",
     "distribution",
     "distribution_figure",
@@ -97,6 +106,7 @@ __all__ = [
     "sample_fisher",
     "save_capacity",
     "save_complexity",
+    "save_depth_map",
     "save_diagram",
     "save_distribution",
     "save_figure",
@@ -117,6 +127,7 @@ __all__ = [
     "save_sample_fisher",
     "save_sgd_temperature",
     "save_stability",
+    "save_trained",
     "save_training",
     "save_transitions",
     "save_tree",
@@ -124,6 +135,9 @@ __all__ = [
     "sgd_temperature_figure",
     "style",
     "thickness",
+    "trained",
+    "trained_along",
+    "trained_figure",
     "training",
     "transitions",
     "transitions_figure",
