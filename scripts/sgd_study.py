@@ -71,46 +71,45 @@ def print_distance(document: dict[str, Any]) -> None:
 
 
 def draw_distance(document: dict[str, Any], path: str, overwrite: bool) -> None:
-    """Distance against ln t, and against t in logarithms, with the fits from t = 10 on."""
+    """Distance over its last value against ln t; distance against t, both in logarithms."""
+    results, o = document["results"], document["options"]
+    rates = sorted({one["eta"] for one in results})
+    looks = dict(zip(rates, sequence(len(rates)), strict=True))
     with style():
         figure, axes = panels(2, None)
-        results = document["results"]
-        rates = sorted({one["eta"] for one in results})
-        looks = dict(zip(rates, sequence(len(rates)), strict=True))
         for one in results:
             found, (colour, marker) = Distances.of(one["curves"]), looks[one["eta"]]
             mean, error = found.distance.mean(axis=0), relaxation.mean_error(found.distance)
             true = one["labels"] == "true"
-            for ax in axes:
-                ax.errorbar(
-                    found.steps, mean, error, color=colour, marker=marker, markersize=2.5,
-                    linestyle="none", capsize=1.0, markerfacecolor=colour if true else "none",
-                    label=rf"{one['labels']} labels, $\eta = {one['eta']:g}$",
-                )  # fmt: skip
-            _fitted(axes, found, mean, colour, "-" if true else "--")
+            base: dict[str, Any] = {
+                "color": colour, "marker": marker, "markersize": 4.0, "markeredgewidth": 0.7,
+                "linestyle": "none", "capsize": 1.0,
+                "markerfacecolor": colour if true else "white",
+                "label": rf"{one['labels']} labels, $\eta = {one['eta']:g}$",
+            }  # fmt: skip
+            use = found.steps >= 10
+            x, line = np.log(found.steps[use]), {"color": colour, "linewidth": 0.8}
+            line |= {"linestyle": "-" if true else "--"}
+            for ax, scale, of in ((axes[0], mean[-1], np.array), (axes[1], 1.0, np.log)):
+                shown = slice(None, None, 2)
+                ax.errorbar(found.steps[shown], mean[shown] / scale, error[shown] / scale, **base)
+                slope, start = np.polyfit(x, of(mean[use] / scale), 1)
+                fit = start + slope * x
+                ax.plot(found.steps[use], fit if of is np.array else np.exp(fit), **line)
         for letter, ax, scale in zip("ab", axes, ("linear", "log"), strict=True):
             ax.set_xscale("log")
             ax.set_yscale(scale)
             ax.set_xlabel("steps  $t$")
-            ax.set_ylabel(r"distance  $|w_t - w_0|$")
             ax.set_title(f"({letter}) {'logarithm' if letter == 'a' else 'power'}", loc="left")
-        o = document["options"]
+        axes[0].set_ylim(-0.25, 1.15)
+        axes[0].set_ylabel(r"$|w_t - w_0|$  over its last value")
+        axes[1].set_ylabel(r"distance  $|w_t - w_0|$")
         entitle(figure, [], [
             f"hidden manifold, relu, 2 hidden layers of 200, $n = {o['n']}$, $B = {o['B']}$, "
             f"{o['runs']} runs; lines: fits from $t = 10$ on"
         ])  # fmt: skip
         figure_legend(figure, axes[0].get_legend_handles_labels()[0])
     save_figure(figure, path, overwrite=overwrite)
-
-
-def _fitted(axes: list[Any], found: Distances, mean: Any, colour: Any, line: str) -> None:
-    """The law of each panel, fitted to the mean from t = 10 on."""
-    use = found.steps >= 10
-    x = np.log(found.steps[use])
-    slope, start = np.polyfit(x, mean[use], 1)
-    axes[0].plot(found.steps[use], start + slope * x, line, color=colour, linewidth=0.8)
-    slope, start = np.polyfit(x, np.log(mean[use]), 1)
-    axes[1].plot(found.steps[use], np.exp(start + slope * x), line, color=colour, linewidth=0.8)
 
 
 # --- meeting ---------------------------------------------------------------------------------
@@ -277,13 +276,13 @@ def arguments() -> argparse.Namespace:
     one.add_argument("--steps", type=int, default=4000)
     one.add_argument("--runs", type=int, default=4)
     two = studies.add_parser("meeting", help="sampler and SGD on the same networks")
-    for name, value in (("L", 3), ("N", 10), ("B", 10), ("samples", 16), ("sweeps", 8000),
-                        ("steps", 20_000)):  # fmt: skip
+    for name, value in (("L", 3), ("N", 10), ("B", 10), ("samples", 8), ("sweeps", 6000),
+                        ("steps", 10_000)):  # fmt: skip
         two.add_argument(f"--{name}", type=int, default=value)
     two.add_argument("--alpha", type=float, default=20.0)
     two.add_argument("--beta", type=float, default=1.0)
     two.add_argument("--gain", type=float, default=5.0)
-    two.add_argument("--eta", type=numbers, default=[0.2, 0.4])
+    two.add_argument("--eta", type=numbers, default=[0.4])
     for study in (one, two):
         study.add_argument("--seed", type=int, default=1)
         study.add_argument("-o", "--output", help="write the document (JSON)")

@@ -78,7 +78,8 @@ def test_true_labels_are_nearer_to_a_logarithm_than_random_ones() -> None:
         laws.append(found.fit(10.0))
     true, random_ = laws
     assert true["log"]["explained"] > 0.95
-    assert random_["log"]["explained"] < 0.9 < random_["power"]["explained"]
+    assert random_["log"]["explained"] + 3 * random_["log"]["explained_error"] < 0.85
+    assert random_["log"]["explained"] < random_["power"]["explained"]
 
 
 # --- the sampler's networks ------------------------------------------------------------------

@@ -137,6 +137,14 @@ def test_one_epoch_a_step_is_without_noise_and_long_epochs_are_independent() -> 
     assert flat.tolist() == [0.0]
 
 
+def test_slow_modes_are_colder_in_epochs_by_a_third_of_what_they_relax_in_one() -> None:
+    """eta h m/3 of the energy of independent batches, where that is small."""
+    h, noise, eta, B, n = np.array([0.3]), np.ones(1), 1e-4, 4, 1000
+    found = stationary.without_replacement(h, noise, eta, B, n)
+    factor = found / stationary.with_replacement(h, noise, eta, B)
+    assert factor[0] == pytest.approx(1e-4 * 0.3 * 250 / 3, rel=2e-3)
+
+
 def test_how_much_of_the_energy_the_burn_in_reaches() -> None:
     one = Quadratic.draw(50, 1, h=np.array([0.5]))
     assert stationary.reached(one, 0.2, 3, 5) == pytest.approx(1 - 0.9**10, rel=1e-12)
