@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList
+from replicadnn.cli.options import NumberList, WholeList, only_with
 from replicadnn.cli.target import Target, target_options
 from replicadnn.cli.wide import number
 
@@ -64,6 +64,7 @@ def command(target: Target, **options: Any) -> int:
     """Train networks to zero error: test error by depth and rule, memorisation of random labels."""
     from replicadnn.experiments import train
 
+    only_with("cross-validation, without --rate", options["rate"] is None, "folds")
     hidden = options.pop("hidden")
     return target.finish(partial(train, hidden, **options), "network", _print, "trained")
 

@@ -231,7 +231,7 @@ def test_the_learning_rate_is_the_best_of_the_search(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(single, "train_on", counted)
     best = best_rate(one, Point(1, 5, 80, 0.0))
     assert len(tried) == 6
-    assert all(0.01 <= rate <= 1.0 and len(scores) == 2 for rate, scores in tried.items())
+    assert all(0.01 <= rate <= 3.0 and len(scores) == 2 for rate, scores in tried.items())
     scores = {rate: np.mean(values) for rate, values in tried.items()}
     assert scores[min(tried, key=lambda rate: abs(rate - best))] == min(scores.values())
 

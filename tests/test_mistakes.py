@@ -47,6 +47,7 @@ WITHOUT_EFFECT = {
     "train --hidden 1 --latent 3": "latent = 3: only with data hidden-manifold",
     "train --hidden 1 --data temperature --k 2": "k = 2: only with data local or global",
     "train --hidden 1 --betas 0.1,0.2": "betas = [0.1, 0.2]: only with data temperature",
+    "train --hidden 1 --rate 0.1 --folds 3": "folds = 3: only with cross-",
     "train --hidden 1 --resume": "resume = 'without --output': needs the file to continue",
 }
 

@@ -20,7 +20,7 @@ from replicadnn.types import FloatArray
 from replicadnn.wide.activations import Activation
 
 #: Learning rates between which one is chosen, and how many are tried.
-RATES, TRIES = (0.01, 1.0), 6
+RATES, TRIES = (0.01, 3.0), 6
 #: Fresh inputs on which critical samples are counted, at most.
 CRITICAL = 1000
 #: Purposes of random numbers: each has children of the seed of its own.

@@ -101,7 +101,7 @@ class Temperature:
 
         P(x) ~ exp(beta sum_j x_j x_{j+1} - sum_j x_j^2/2),   a ring;  beta = betas[0] or betas[1]
 
-    with equal probability (Mori and Ueda, arXiv:2005.12488).
+    with equal probability.
     """
 
     betas: tuple[float, float] = (0.1, 0.3)

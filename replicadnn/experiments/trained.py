@@ -90,9 +90,9 @@ def train(
     loss : {"cross-entropy", "squared"}
     rate : float, optional
         Learning rate.  By default the one of least error in cross-validation, for every combination
-        on data of their own: Brent's search in 0.01..1, six rates.
+        on data of their own: Brent's search in 0.01..3, six rates.
     folds : int
-        Of the cross-validation, 2..10.
+        Of the cross-validation, 2..10; only without ``rate``.
     batch, epochs : int
         Patterns a step, without replacement; most epochs.
     repeats : int
@@ -193,12 +193,13 @@ def _check(recipe: Recipe, points: Sequence[Point], rate: float | None) -> None:
 
 
 def _asked(recipe: Recipe, rate: float | None) -> dict[str, Any]:
-    """What the numbers depend on; also the attributes of a file (-1: none)."""
+    """What the numbers depend on; also the attributes of a file (radius -1, folds 0: none)."""
     return {
         "data": recipe.task.name, **recipe.task.attributes(), "width": recipe.width,
         "activation": recipe.activation.name, "gain": recipe.gain, "loss": str(recipe.loss),
         "rate": "cross-validation" if rate is None else float(rate),
-        "folds": recipe.folds, "batch": recipe.batch, "epochs": recipe.epochs,
+        "folds": recipe.folds if rate is None else 0, "batch": recipe.batch,
+        "epochs": recipe.epochs,
         "tests": recipe.tests, "kernel": recipe.kernel, "along": recipe.along,
         "radius": -1.0 if recipe.radius is None else recipe.radius, "seed": recipe.seed,
     }  # fmt: skip

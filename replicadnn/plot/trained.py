@@ -139,7 +139,7 @@ def trained_along(
 ) -> Axes:
     """Draw test error (lines) and training error (dashed) after every epoch, means of networks.
 
-    A network that has stopped keeps its errors.
+    A network that has stopped keeps its errors.  Bands: standard errors of the test error.
 
     Parameters
     ----------
@@ -167,29 +167,32 @@ def trained_along(
     with drawing(ax) as ax:
         for place, (colour, _) in enumerate(sequence(len(curves))):
             one = curves[place]
-            errors = _along(one.found, one.found.points[one.places[0]])
+            errors, bars = _along(one.found, one.found.points[one.places[0]])
             base = {"color": colour, "label": names.label(place) or "_one"} | own[place]
             epochs = 1 + np.arange(len(errors))
             ax.plot(epochs, errors[:, 1], **base)
+            low, high = errors[:, 1] - bars, errors[:, 1] + bars
+            ax.fill_between(epochs, low, high, color=base["color"], alpha=0.25, linewidth=0.0)
             ax.plot(epochs, errors[:, 0], **base | {"linestyle": "--", "label": "_training"})
         ax.set_xscale("log")
         ax.set_xlabel("epochs")
         ax.set_ylabel("error  (dashed: training)")
         if legend:
-            entitle(ax, names.title())
+            entitle(ax, names.title(), _notes(results, _ALONG))
             place_legend(ax)
     return ax
 
 
-def _along(found: Trained, point: Point) -> FloatArray:
-    """Mean errors (epochs, 2) of the networks of a point."""
+def _along(found: Trained, point: Point) -> tuple[FloatArray, FloatArray]:
+    """Mean errors (epochs, 2) of the networks of a point, standard errors of those of the test."""
     chosen = [number for number, one in enumerate(found.networks) if one.point == point]
     rows = [found.along[found.along[:, 0] == number][:, 2:] for number in chosen]
     if not all(np.isfinite(one[:, 1]).all() for one in rows):
         raise InputError("found", found, "test errors along the training (along)")
     most = max(len(one) for one in rows)
     longer = [np.vstack([one, np.repeat(one[-1:], most - len(one), axis=0)]) for one in rows]
-    return np.asarray(np.mean(longer, axis=0))
+    bars = np.std(longer, axis=0, ddof=1)[:, 1] / np.sqrt(len(longer)) if len(longer) > 1 else 0.0
+    return np.asarray(np.mean(longer, axis=0)), np.broadcast_to(bars, most)
 
 
 def depth_map(found: Trained, ax: Axes | None = None, *, legend: bool = True) -> Axes:
@@ -272,7 +275,7 @@ def trained_figure(
     results = several(found)
     chosen = [quantity] if quantity is not None else _measured(results, x)
     with style():
-        figure, axes = panels(len(chosen), width)
+        figure, axes = panels(len(chosen), width, columns=3, height=0.85)
         for letter, ax, name in zip("abcd", axes, chosen, strict=False):
             if name == _ALONG:
                 trained_along(results, ax, legend=False, **look)
@@ -390,6 +393,8 @@ def _notes(results: Sequence[Trained], quantity: str) -> list[str]:
     """What markers and bars are."""
     counts = sorted({count for one in results for count in one.count})
     shown = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    if quantity == _ALONG:
+        return [f"means of {shown} networks, bands: standard errors"]
     notes = [f"means and standard errors of {shown} networks"]
     if quantity == "test_error":
         kernel = any(np.isfinite(one.mean("kernel_error")).any() for one in results)
