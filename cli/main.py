@@ -27,6 +27,8 @@ _COMMANDS = {
     "natural-gradient": "random wide networks: natural gradient, learning rates and steps",
     "learning-curve": "double descent: error of least squares, random features by their number",
     "descent": "gradient descent on all layers: test and training error by step",
+    "train": "networks that are really trained: test error by depth, memorisation",
+    "sgd-temperature": "SGD as a heat bath: the energy that it keeps at a minimum",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",

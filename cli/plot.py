@@ -328,6 +328,15 @@ def kernel_spectrum(file: tuple[str, ...], figure: Figure) -> int:
     return figure.write(save_kernel_spectrum, [load_kind("kernel-spectrum", one) for one in file])
 
 
+@_subcommand("sgd-temperature", files=True)
+def sgd_temperature(file: tuple[str, ...], figure: Figure) -> int:
+    """Energy that SGD keeps over p T against the learning rate; several files in one."""
+    from replicadnn.plot import save_sgd_temperature
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_sgd_temperature, [load_kind("sgd-temperature", one) for one in file])
+
+
 @_subcommand("training", files=True)
 def training(file: tuple[str, ...], figure: Figure) -> int:
     """Training and test loss in the regime of the tangent kernel; several files in one."""
@@ -362,6 +371,31 @@ def descent(file: tuple[str, ...], figure: Figure) -> int:
     from replicadnn.storage.readers import load_kind
 
     return figure.write(save_descent, [load_kind("descent", one) for one in file])
+
+
+@_subcommand("trained", files=True)
+@click.option(
+    "--quantity",
+    help="test_error, best_error, epochs, first_error, critical, rate or along.  "
+    "[default: panels of what was measured]",
+)
+@click.option("--x", help="hidden, n, random or inputs.  [default: the first that varies]")
+def trained(file: tuple[str, ...], figure: Figure, quantity: str | None, x: str | None) -> int:
+    """Errors of trained networks by depth, patterns or labels; several files in one."""
+    from replicadnn.plot import save_trained
+    from replicadnn.storage.readers import load_kind
+
+    found = [load_kind("trained", one) for one in file]
+    return figure.write(save_trained, found, quantity=quantity, x=x)
+
+
+@_subcommand("depth-map")
+def depth_map(file: str, figure: Figure) -> int:
+    """Where depth helps: difference of the errors of two depths over patterns and inputs."""
+    from replicadnn.plot import save_depth_map
+    from replicadnn.storage.readers import load_kind
+
+    return figure.write(save_depth_map, load_kind("trained", file))
 
 
 @_subcommand("transitions", files=True)

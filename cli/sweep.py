@@ -53,7 +53,7 @@ def _axes(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command(name="sweep")
 @click.argument("plan", required=False, metavar="[PLAN.toml]")
-@click.option("--task", help="solve or mc-simulate.  [default: solve]")
+@click.option("--task", help="solve, mc-simulate or train.  [default: solve]")
 @_axes
 @click.option(
     "--set", "more", multiple=True, metavar="NAME=VALUES",

@@ -15,6 +15,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `generalisation` - error of the typical student by depth and alpha; `generalisation_error` from Q
 * `wide` - random, infinitely wide networks before training: signals and gradients
 * `curves` - learning curves: how good is what is learned, against features per pattern
+* `experiments` - networks that are really trained, by gradient descent
 * `Potential` - a weight of the gaps of one's own for `solve`
 * `Problem`, `Status` and the errors
 """
@@ -61,7 +62,7 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:
-    from replicadnn import curves, plot, wide
+    from replicadnn import curves, experiments, plot, wide
     from replicadnn.certificate import Certificate as Certificate
     from replicadnn.errors import CallError as CallError
     from replicadnn.errors import FileError as FileError
@@ -96,11 +97,11 @@ if TYPE_CHECKING:
     from replicadnn.theory.observables import generalisation_error as generalisation_error
     from replicadnn.theory.solve import solve as solve
 
-__all__ = [*_PUBLIC, "__version__", "curves", "plot", "wide"]
+__all__ = [*_PUBLIC, "__version__", "curves", "experiments", "plot", "wide"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("curves", "plot", "wide"):
+    if name in ("curves", "experiments", "plot", "wide"):
         return import_module(f"replicadnn.{name}")
     if name == "__version__":
         return import_module("replicadnn.provenance").version()

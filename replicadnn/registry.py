@@ -40,6 +40,8 @@ DATASETS = {
     "SampleFisher": "replicadnn.wide.one_sample:dataset",
     "LearningCurve": "replicadnn.curves.curve:dataset",
     "Descent": "replicadnn.curves.evolution.result:dataset",
+    "Trained": "replicadnn.experiments.result:to_dataset",
+    "SGDTemperature": "replicadnn.experiments.temperature:dataset",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -62,6 +64,8 @@ READERS = {
     "sample-fisher": "replicadnn.wide.one_sample:load_sample_fisher",
     "learning-curve": "replicadnn.curves.curve:load_learning_curve",
     "descent": "replicadnn.curves.evolution.result:load_descent",
+    "trained": "replicadnn.experiments.result:load_trained",
+    "sgd-temperature": "replicadnn.experiments.temperature:load_sgd_temperature",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"
@@ -69,6 +73,7 @@ SWEEP = "replicadnn.sweeps.reader:Sweep"
 TASKS = {
     "solve": "replicadnn.sweeps.tasks.solve:SolveTask",
     "mc-simulate": "replicadnn.sweeps.tasks.simulate:SimulateTask",
+    "train": "replicadnn.sweeps.tasks.train:TrainTask",
 }
 #: The classes (immutable dataclasses) that a journal can hold, and no others.
 RECORDS = {
@@ -78,6 +83,8 @@ RECORDS = {
     "Problem": "replicadnn.problem:Problem",
     "MonteCarloResult": "replicadnn.montecarlo.runs.result:MonteCarloResult",
     "Spec": "replicadnn.montecarlo.spec:Spec",
+    "Trained": "replicadnn.experiments.result:Trained",
+    "Outcome": "replicadnn.experiments.single:Outcome",
 }
 
 

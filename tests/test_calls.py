@@ -40,6 +40,8 @@ ORDER = {
     "wide.kernel_spectrum": ["activation"],
     "curves.learning_curve": ["gamma"],
     "curves.descent": ["L"],
+    "experiments.sgd_temperature": ["model"],
+    "experiments.train": ["hidden"],
 }
 
 
@@ -126,6 +128,8 @@ COMMANDS = {
     "natural-gradient": "wide.natural_gradient",
     "learning-curve": "curves.learning_curve",
     "descent": "curves.descent",
+    "sgd-temperature": "experiments.sgd_temperature",
+    "train": "experiments.train",
 }
 #: What stands for 4 where an option is required and is no number.
 WORDS = {"--activation": "tanh"}
@@ -159,6 +163,8 @@ UNITS = {
     "wide.kernels": "network", "wide.fisher": "network", "wide.sample_fisher": "network",
     "wide.kernel_spectrum": "network", "curves.learning_curve": "data set",
     "curves.descent": "draw",
+    "experiments.sgd_temperature": "point",
+    "experiments.train": "network",
 }  # fmt: skip
 
 

@@ -32,10 +32,12 @@ MAY_IMPORT = {
     "montecarlo": TOOLS | {"kernels", "storage"},
     "storage": RESULT | {"montecarlo"},
     "questions": RESULT | {"theory", "storage"},
-    "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels"},
+    "sweeps": RESULT | {"theory", "montecarlo", "storage", "kernels", "experiments"},
     "wide": TOOLS | {"storage", "questions"},
     "curves": TOOLS | {"storage", "questions", "wide"},
-    "plot": RESULT | {"theory", "montecarlo", "storage", "questions", "sweeps", "wide", "curves"},
+    "experiments": TOOLS | {"theory", "kernels", "montecarlo", "storage", "questions", "wide"},
+    "plot": RESULT
+    | {"theory", "montecarlo", "storage", "questions", "sweeps", "wide", "curves", "experiments"},
 }
 MAY_IMPORT["explore"] = RESULT | {"theory", "plot"}  # a page above the figures
 MAY_IMPORT["__init__"] = RESULT | MAY_IMPORT.keys()  # the public names

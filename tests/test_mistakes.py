@@ -44,6 +44,11 @@ WITHOUT_EFFECT = {
     "sweep --alpha 3 --L 4 --time-limit 9 --output a.h5": "time-limit = 9.0: only with ansatz",
     "sweep --task mc --alpha 3 --L 2 --N 4 --time-limit 9 --output a.h5": "time-limit = 9.0:",
     "sweep --alpha 3 --L 4 --output a.h5 --resume --overwrite": "overwrite = 'with --resume'",
+    "train --hidden 1 --latent 3": "latent = 3: only with data hidden-manifold",
+    "train --hidden 1 --data temperature --k 2": "k = 2: only with data local or global",
+    "train --hidden 1 --betas 0.1,0.2": "betas = [0.1, 0.2]: only with data temperature",
+    "train --hidden 1 --rate 0.1 --folds 3": "folds = 3: only with cross-",
+    "train --hidden 1 --resume": "resume = 'without --output': needs the file to continue",
 }
 
 OTHERS = {
@@ -107,6 +112,24 @@ OTHERS = {
     f"{MC} --tempering 2,1": "tempering = [2.0, 1.0]: two or more ascending numbers above 0",
     f"{MC} --test-patterns -1": "test-patterns = -1: ",
     "mc-simulate --L 2 --N 20 --alpha 0.001": "alpha = 0.001: alpha * N must round to 1..",
+    "train": "Missing option '--hidden'",
+    "train --hidden 1 --data loacl": "data = 'loacl': one of local, global, temperature, hidden-",
+    "train --hidden 1 --data nothing.npz": "nothing.npz: no .npz file with x and y",
+    "train --hidden -1": "hidden = -1: a whole number from 0 to 1000",
+    "train --hidden 1 --k 3 --inputs 2": "inputs = 2: at least k = 3",
+    "train --hidden 1 --n 3": "n = 3: a whole number from 4 to",
+    "train --hidden 1 --random 1.5": "random = 1.5: a probability",
+    "train --hidden 1 --random 1": "rate = None: a number where all labels are random",
+    "train --hidden 1 --rate 0": "rate = 0.0: a number above 0",
+    "train --hidden 1 --activation sign": "activation = 'sign': one with gradients",
+    "train --hidden 1 --loss hinge": "loss = 'hinge': one of cross-entropy, squared",
+    "train --hidden 1 --kernel --activation tanh": "activation = 'tanh': relu or erf with kernel",
+    "train --hidden 1 --kernel --n 20000": "n = 20000: at most 10000 with kernel",
+    "train --hidden 1 --data temperature --betas 0.3,0.1": "betas = [0.3, 0.1]: two numbers from",
+    "train --hidden 1 --n 5 --folds 4": "folds = 4: at most half of n = 5",
+    "train --hidden 1 --output there.h5": "there.h5: exists already (--resume continues it",
+    "sweep --task train --n 100 --output a.h5": "No such option",
+    "sweep --task train --set n=100 --output a.h5": "hidden = None: must be given",
     "explore --port 9": "port = 9: 0 (any free one) or 1024..65535",
 }
 

@@ -39,8 +39,12 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "KernelSpectrum": lambda: rd.wide.kernel_spectrum("erf", n=10, networks=2),
     "SampleFisher": lambda: rd.wide.sample_fisher("relu", L=2, M=9, networks=2),
     "Fisher": lambda: rd.wide.fisher("relu", sigma_w2=2.0, M=9, N=5, C=2, networks=2),
+    "SGDTemperature": lambda: rd.experiments.sgd_temperature(
+        eta=0.1, B=4, n=40, runs=2, steps=9, burn_in=9
+    ),
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
     "Descent": lambda: rd.curves.descent(3, steps=2, points=64, scrambles=2, samples=2, n=12),
+    "Trained": lambda: rd.experiments.train(1, n=40, inputs=4, width=8, rate=0.2, repeats=2),
 }
 
 
@@ -56,6 +60,9 @@ def test_every_class_that_can_be_saved_is_tested_here() -> None:
     public = {name for name in rd.__all__ if hasattr(getattr(rd, name), "save")}
     public |= {name for name in rd.wide.__all__ if hasattr(getattr(rd.wide, name), "save")}
     public |= {name for name in rd.curves.__all__ if hasattr(getattr(rd.curves, name), "save")}
+    public |= {
+        name for name in rd.experiments.__all__ if hasattr(getattr(rd.experiments, name), "save")
+    }
     assert public == set(RESULTS)
 
 

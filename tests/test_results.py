@@ -62,6 +62,10 @@ MADE: dict[str, Callable[[], Any]] = {
     "Fisher": lambda: rd.wide.fisher("relu", sigma_w2=2.0, M=9, N=5, C=2, networks=2),
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
     "Descent": lambda: rd.curves.descent(3, steps=2, points=64, scrambles=2, samples=2, n=12),
+    "SGDTemperature": lambda: rd.experiments.sgd_temperature(
+        eta=0.1, B=4, n=40, runs=2, steps=9, burn_in=9
+    ),
+    "Trained": lambda: rd.experiments.train(1, n=40, inputs=4, width=8, rate=0.2, repeats=2),
     "Spectrum": lambda: rd.wide.jacobian("linear").spectrum,
     "Samples": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6).measured,
     "Steps": lambda: rd.curves.descent(1, steps=2, samples=2, n=12).measured,

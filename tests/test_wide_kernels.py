@@ -349,3 +349,10 @@ def test_mistakes_in_python() -> None:
         one.posterior([1.0], ridge=0.1)
     with pytest.raises(rd.InputError, match="one with gradients"):
         rd.wide.kernels("sign", sigma_w2=1.0, inputs=np.eye(2)).train([1.0], t=1)
+
+
+def test_one_layer_is_linear_whatever_the_norms() -> None:
+    x = np.array([[1.0, 0.0], [2.0, 1.0]])
+    found = rd.wide.kernels("relu", sigma_w2=2.0, sigma_b2=0.5, L=1, inputs=x)
+    assert found.nngp.tolist() == [[1.5, 2.5], [2.5, 5.5]]
+    assert found.ntk.tolist() == found.nngp.tolist()

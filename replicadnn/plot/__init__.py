@@ -52,8 +52,21 @@ from replicadnn.plot.relaxation import (
     save_relaxation,
 )
 from replicadnn.plot.sample_fisher import sample_fisher, save_sample_fisher
+from replicadnn.plot.sgd_temperature import (
+    save_sgd_temperature,
+    sgd_temperature,
+    sgd_temperature_figure,
+)
 from replicadnn.plot.stability import almeida_thouless, replicon, save_stability
 from replicadnn.plot.style import save_figure, style
+from replicadnn.plot.trained import (
+    depth_map,
+    save_depth_map,
+    save_trained,
+    trained,
+    trained_along,
+    trained_figure,
+)
 from replicadnn.plot.training import save_training, training
 from replicadnn.plot.transitions import save_transitions, thickness, transitions, transitions_figure
 from replicadnn.plot.tree import save_tree, tree, tree_figure
@@ -65,6 +78,7 @@ __all__ = [
     "correlation",
     "descent",
     "descent_figure",
+    "depth_map",
     "diagram",
     "distribution",
     "distribution_figure",
@@ -103,6 +117,7 @@ __all__ = [
     "save_capacity",
     "save_complexity",
     "save_descent",
+    "save_depth_map",
     "save_diagram",
     "save_distribution",
     "save_figure",
@@ -122,12 +137,19 @@ __all__ = [
     "save_propagation",
     "save_relaxation",
     "save_sample_fisher",
+    "save_sgd_temperature",
     "save_stability",
+    "save_trained",
     "save_training",
     "save_transitions",
     "save_tree",
+    "sgd_temperature",
+    "sgd_temperature_figure",
     "style",
     "thickness",
+    "trained",
+    "trained_along",
+    "trained_figure",
     "training",
     "transitions",
     "transitions_figure",

@@ -33,13 +33,16 @@ _WORDS = {
     "asked": "branch {}", "branch": "{} branch", "levels": "{} levels",
     "covariance": "{} covariance", "b2": r"$|b|^2 = {}$", "sigma2": r"$\sigma^2 = {}$",
     "features": "{} features", "teacher": "{} teacher", "n_over_d": "$n/d = {}$",
-    "ridge": "ridge {}", "M": "$M = {}$", "amplitude": "amplitude {}", "eta": r"$\eta = {}$",
+    "M": "$M = {}$", "amplitude": "amplitude {}", "eta": r"$\eta = {}$",
+    "model": "{}", "batches": "{}", "B": "$B = {}$",
+    "ridge": "ridge {}", "data": "{}", "inputs": "{} inputs", "n": "$n = {}$",
+    "hidden": "hidden layers: {}", "random": "random labels: {}", "width": "width {}",
 }  # fmt: skip
 #: What a title does not say where all curves have it.
 _USUAL = {
     "closure": AVERAGED, "kappa": 0.0, "beta": math.inf, "branch": "continuous", "levels": 0,
     "noise": "none", "q0": 1.0, "graph": None, "connectivity": None, "potential": "count",
-    "loss": "squared",
+    "loss": "squared", "random": 0.0, "width": 200,
 }  # fmt: skip
 #: Facts of the computation, named where nothing else tells two curves apart.
 _SPARE = ("levels",)

@@ -169,12 +169,13 @@ def write_tables(
         for key, plain_value in (attributes or {}).items():
             root.attrs[key] = plain_value
         for number, table in enumerate(tables):
-            _write(root.create_group(table.name), table, number)
+            write_table(root.create_group(table.name), table, number)
         root.attrs["sha256"] = _checksum(root)
     return Path(path)
 
 
-def _write(group: h5py.Group, table: Table, number: int) -> None:
+def write_table(group: h5py.Group, table: Table, number: int = 0) -> None:
+    """Write a table into an empty group; ``number``: its place among the others."""
     for key, value in table.attributes.items():
         group.attrs[key] = value
     group.attrs["order"] = number
@@ -217,7 +218,7 @@ def read_tables(path: str | Path, kind: str | None = None) -> Tables:
         root = file["tables"]
         if root.attrs["sha256"] != _checksum(root):
             raise ValueError("checksum of the attributes does not match")
-        tables = [_read(name, root[name]) for name in root]
+        tables = [read_table(name, root[name]) for name in root]
         tables.sort(key=lambda pair: pair[0])
         return Tables(
             kind=str(file.attrs["kind"]),
@@ -236,7 +237,8 @@ def reading(path: str | Path, kind: str) -> Iterator[Tables]:
         yield found
 
 
-def _read(name: str, group: h5py.Group) -> tuple[int, Table]:
+def read_table(name: str, group: h5py.Group) -> tuple[int, Table]:
+    """What `write_table` wrote: the table's place and the table; ValueError: it is damaged."""
     if group.attrs["sha256"] != digest(group):
         raise ValueError(f"checksum of table {name} does not match its numbers")
     columns = []

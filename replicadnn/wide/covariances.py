@@ -97,7 +97,7 @@ def follow(phi: Activation, sigma_w2: float, sigma_b2: float, L: int, pairs: Pai
             k[same] = qa[same]
             gap = _gap(k, qa, qb, same)
         nngp.append(k)
-    return Kernel(np.array(nngp), np.array(slopes).reshape(L - 1, -1))
+    return Kernel(np.array(nngp), np.array(slopes).reshape(L - 1, k.size))
 
 
 def _gap(k: FloatArray, qa: FloatArray, qb: FloatArray, same: FloatArray) -> FloatArray:

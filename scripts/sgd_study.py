@@ -1,0 +1,319 @@
+"""Studies of SGD: the distance from the start against ln t, and the sampler's networks under SGD.
+
+    python scripts/sgd_study.py distance -o FILE.json --plot FILE.png
+    python scripts/sgd_study.py meeting -o FILE.json --plot FILE.png
+    python scripts/sgd_study.py distance --from FILE.json --plot FILE.png
+
+``distance``: |w_t - w_0| of networks on the hidden manifold, true and random labels, several rates;
+fits of a logarithm and of a power (docs/heat-bath.md, section 5).  ``meeting``: networks of one
+size and data of one kind, sampled by the weights sampler at beta and trained by SGD with steep
+neurons, from the teacher and from a random start (section 6).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import replicadnn as rd
+from replicadnn.errors import ReplicaDNNError
+from replicadnn.experiments.distance import Distances, distances
+from replicadnn.experiments.meeting import Measured, Sample, descend, floors
+from replicadnn.experiments.network import Network
+from replicadnn.experiments.tasks import HiddenManifold
+from replicadnn.montecarlo.measure import relaxation
+from replicadnn.montecarlo.spec import Start
+from replicadnn.plot.canvas import entitle, figure_legend, panels
+from replicadnn.plot.style import save_figure, sequence, style
+
+#: Ranges of t of the fits: all, after the first steps, before the fit of the labels.
+RANGES = {"all": (1.0, math.inf), "t >= 10": (10.0, math.inf), "t <= 100": (1.0, 100.0)}
+LABELS = ("true", "random")
+
+
+# --- distance --------------------------------------------------------------------------------
+
+
+def distance(options: argparse.Namespace) -> dict[str, Any]:
+    """Curves of all labels and rates."""
+    net, curves = Network((50, 200, 200, 1), "relu", 2.0), []
+    for labels in LABELS:
+        for eta in options.eta:
+            found = distances(
+                HiddenManifold(), net, options.n, (eta, options.B), options.steps,
+                (options.runs, options.seed), random=labels == "random",
+            )  # fmt: skip
+            curves.append({"labels": labels, "eta": eta, "curves": found.as_dict()})
+            print(f"{labels} labels, eta = {eta:g}: done", file=sys.stderr)
+    told = {name: getattr(options, name) for name in ("n", "B", "steps", "runs", "seed")}
+    return {"study": "distance", "options": told, "results": curves}
+
+
+def print_distance(document: dict[str, Any]) -> None:
+    """Fits of every curve."""
+    print(f"{'labels':>7} {'eta':>5} {'range':>9} {'slope of ln t':>17} {'explained':>17} "
+          f"{'exponent':>17} {'explained':>17} {'0 errors at':>12}")  # fmt: skip
+    for one in document["results"]:
+        found = Distances.of(one["curves"])
+        for words, (low, high) in RANGES.items():
+            cells = []
+            for law in found.fit(low, high).values():
+                for name in ("slope", "explained"):
+                    cells.append(f"{law[name]:>8.3f} +- {law[f'{name}_error']:<5.3f}")
+            print(f"{one['labels']:>7} {one['eta']:>5g} {words:>9} {' '.join(cells)} "
+                  f"{found.memorised:>12g}")  # fmt: skip
+
+
+def draw_distance(document: dict[str, Any], path: str, overwrite: bool) -> None:
+    """Distance over its last value against ln t; distance against t, both in logarithms."""
+    results, o = document["results"], document["options"]
+    rates = sorted({one["eta"] for one in results})
+    looks = dict(zip(rates, sequence(len(rates)), strict=True))
+    with style():
+        figure, axes = panels(2, None)
+        for one in results:
+            found, (colour, marker) = Distances.of(one["curves"]), looks[one["eta"]]
+            mean, error = found.distance.mean(axis=0), relaxation.mean_error(found.distance)
+            true = one["labels"] == "true"
+            base: dict[str, Any] = {
+                "color": colour, "marker": marker, "markersize": 4.0, "markeredgewidth": 0.7,
+                "linestyle": "none", "capsize": 1.0,
+                "markerfacecolor": colour if true else "white",
+                "label": rf"{one['labels']} labels, $\eta = {one['eta']:g}$",
+            }  # fmt: skip
+            use = found.steps >= 10
+            x, line = np.log(found.steps[use]), {"color": colour, "linewidth": 0.8}
+            line |= {"linestyle": "-" if true else "--"}
+            for ax, scale, of in ((axes[0], mean[-1], np.array), (axes[1], 1.0, np.log)):
+                shown = slice(None, None, 2)
+                ax.errorbar(found.steps[shown], mean[shown] / scale, error[shown] / scale, **base)
+                slope, start = np.polyfit(x, of(mean[use] / scale), 1)
+                fit = start + slope * x
+                ax.plot(found.steps[use], fit if of is np.array else np.exp(fit), **line)
+        for letter, ax, scale in zip("ab", axes, ("linear", "log"), strict=True):
+            ax.set_xscale("log")
+            ax.set_yscale(scale)
+            ax.set_xlabel("steps  $t$")
+            ax.set_title(f"({letter}) {'logarithm' if letter == 'a' else 'power'}", loc="left")
+        axes[0].set_ylim(-0.25, 1.15)
+        axes[0].set_ylabel(r"$|w_t - w_0|$  over its last value")
+        axes[1].set_ylabel(r"distance  $|w_t - w_0|$")
+        entitle(figure, [], [
+            f"hidden manifold, relu, 2 hidden layers of 200, $n = {o['n']}$, $B = {o['B']}$, "
+            f"{o['runs']} runs; lines: fits from $t = 10$ on"
+        ])  # fmt: skip
+        figure_legend(figure, axes[0].get_legend_handles_labels()[0])
+    save_figure(figure, path, overwrite=overwrite)
+
+
+# --- meeting ---------------------------------------------------------------------------------
+
+
+def meeting(options: argparse.Namespace) -> dict[str, Any]:
+    """Sampler and SGD, both starts."""
+    M = round(options.alpha * options.N)
+    rows: list[dict[str, Any]] = []
+    for run in rd.simulate(
+        options.alpha, options.L, N=options.N, sampler="weights", beta=options.beta,
+        sweeps=options.sweeps, samples=options.samples, start="both", seed=options.seed,
+        threads=1,
+    ):  # fmt: skip
+        rows.append(_of_run(run))
+        print(f"sampler, {run.spec.start} start: {run.timings['seconds']:.0f} s", file=sys.stderr)
+    for eta in options.eta:
+        for start in Start:
+            seeds = np.random.SeedSequence(options.seed).spawn(options.samples + 1)
+            samples = [
+                Sample.draw(options.L, options.N, M, options.beta, start, one) for one in seeds[1:]
+            ]
+            found = descend(
+                samples, options.gain, (eta, options.B), (options.steps, options.steps),
+                np.random.default_rng(seeds[0]),
+            )  # fmt: skip
+            rows.append({"kind": "sgd", "start": str(start), "eta": eta} | _of_descent(found))
+            print(f"SGD, eta = {eta:g}, {start} start: done", file=sys.stderr)
+    floor_R, floor_r = floors(samples, options.seed)
+    names = ("L", "N", "alpha", "beta", "gain", "B", "samples", "sweeps", "steps", "seed")
+    told = {name: getattr(options, name) for name in names}
+    return {
+        "study": "meeting", "options": told, "results": rows,
+        "floor": {"R": floor_R.tolist(), "r": floor_r.tolist()},
+    }  # fmt: skip
+
+
+def _pair(name: str, values: Any) -> dict[str, Any]:
+    """Mean over samples and its error."""
+    found = np.asarray(values, float)
+    return {
+        name: found.mean(axis=0).tolist(),
+        f"{name}_error": np.asarray(relaxation.mean_error(found)).tolist(),
+    }
+
+
+def _of_run(run: rd.MonteCarloResult) -> dict[str, Any]:
+    """What is compared of a run of the sampler, over its last octave, relaxed or not."""
+    row: dict[str, Any] = {"kind": "sampler", "start": str(run.spec.start)}
+    for name, key in (("R", "R_matched"), ("r", "r_matched")):
+        row |= _pair(name, run.samples[key])
+    for name, key in (("wrong", "energy"), ("test_error", "test_error")):
+        row |= _pair(name, run.samples[key][:, -1])
+    row["copies"] = np.asarray(run.last_octave["spin_correlation"]).tolist()
+    for name in ("tau_J", "tau_S"):
+        row[name] = getattr(run, name).tolist()
+        row[f"{name}_error"] = getattr(run, f"{name}_err").tolist()
+        row[f"{name}_longest"] = float(run.times[-1])
+    return row
+
+
+def _of_descent(found: Measured) -> dict[str, Any]:
+    """The same of SGD, over the last half of the run."""
+    row: dict[str, Any] = {}
+    for name in ("R", "r", "wrong", "test_error", "copies", "move"):
+        row |= _pair(name, getattr(found, name))
+    for name, curves in (("tau_J", found.C_J), ("tau_S", found.C_S)):
+        value, error = relaxation.layer_times(found.times, curves)
+        row |= {name: value.tolist(), f"{name}_error": error.tolist()}
+        row[f"{name}_longest"] = float(found.times[-1])
+        row |= _pair(f"last_{name[-1]}", curves[:, :, -1])
+    return row
+
+
+def print_meeting(document: dict[str, Any]) -> None:
+    """One block a run."""
+    floor = document["floor"]
+    print(f"unrelated networks match at R = {_list(floor['R'])}, r = {_list(floor['r'])}")
+    for row in document["results"]:
+        what = "sampler" if row["kind"] == "sampler" else f"SGD eta = {row['eta']:g}"
+        print(f"{what}, {row['start']} start: wrong {row['wrong']:.4f} +- {row['wrong_error']:.4f}"
+              f", test error {row['test_error']:.4f} +- {row['test_error_error']:.4f}")  # fmt: skip
+        for name in ("R", "r", "tau_J", "tau_S", "last_J", "last_S", "move", "copies"):
+            if name in row:
+                print(f"  {name:>7} " + _list(row[name], row.get(f"{name}_error")))
+
+
+def _list(values: Any, errors: Any = None) -> str:
+    """Numbers of the layers, with errors."""
+    bars = [math.nan] * len(values) if errors is None else errors
+    words = []
+    for value, bar in zip(values, bars, strict=True):
+        shown = "-" if value is None or math.isnan(value) else f"{value:.4g}"
+        words.append(shown if bar is None or math.isnan(bar) else f"{shown} +- {bar:.2g}")
+    return ", ".join(words)
+
+
+def draw_meeting(document: dict[str, Any], path: str, overwrite: bool) -> None:
+    """Overlaps with the teacher and relaxation times, by layer."""
+    labels = {
+        "R": r"overlap with the teacher  $R(l)$",
+        "tau_J": r"$\tau_J(l)$",
+        "tau_S": r"$\tau_S(l)$",
+    }
+    rows, o = document["results"], document["options"]
+    kinds = list(dict.fromkeys((row["kind"], row.get("eta")) for row in rows))
+    looks = dict(zip(kinds, sequence(len(kinds)), strict=True))
+    with style():
+        figure, axes = panels(3, None, height=1.0, columns=3)
+        for letter, ax, name in zip("abc", axes, labels, strict=True):
+            for row in rows:
+                _layers(ax, row, name, looks[row["kind"], row.get("eta")])
+            if name == "R":
+                layers = np.arange(1, o["L"] + 1)
+                ax.plot(layers, document["floor"]["R"], ":", color="0.5", label="_floor")
+            else:
+                ax.set_yscale("log")
+            ax.set_xticks(np.arange(1, o["L"] + (name != "tau_S")))
+            ax.set_xlabel("layer  $l$")
+            ax.set_ylabel(labels[name])
+            ax.set_title(f"({letter})", loc="left")
+        entitle(figure, [], [
+            f"$L = {o['L']}$, $N = {o['N']}$, $\\alpha = {o['alpha']:g}$, labels of $\\beta = "
+            f"{o['beta']:g}$, {o['samples']} samples; filled: from the teacher, open: random "
+            "start; arrows: not reached; dotted: unrelated networks; times in sweeps and in steps"
+        ])  # fmt: skip
+        figure_legend(figure, axes[0].get_legend_handles_labels()[0])
+    save_figure(figure, path, overwrite=overwrite)
+
+
+def _layers(ax: Any, row: dict[str, Any], name: str, look: tuple[Any, str]) -> None:
+    """One quantity of one run by layer; an arrow upwards where a time was not reached."""
+    value, error = (np.array(row[key], float) for key in (name, f"{name}_error"))
+    planted, (colour, marker) = row["start"] == "planted", look
+    what = "sampler" if row["kind"] == "sampler" else rf"SGD, $\eta = {row['eta']:g}$"
+    layers = np.arange(1, value.size + 1) + (0.06 if planted else -0.06)
+    base: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4.0,
+                            "markerfacecolor": colour if planted else "none"}  # fmt: skip
+    ax.errorbar(layers, value, np.nan_to_num(error), linestyle="-" if planted else "--",
+                linewidth=0.8, capsize=1.5, label=what if planted else "_open", **base)  # fmt: skip
+    if name != "R":
+        missing = np.isnan(value)
+        longest = np.full(int(missing.sum()), row[f"{name}_longest"])
+        ax.errorbar(layers[missing], longest, 0.3 * longest, lolims=True, linestyle="none",
+                    linewidth=0.8, label="_bound", **base)  # fmt: skip
+
+
+# --- the command -----------------------------------------------------------------------------
+
+
+def numbers(text: str) -> list[float]:
+    """A comma list."""
+    return [float(one) for one in text.split(",")]
+
+
+def arguments() -> argparse.Namespace:
+    """What is asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    studies = parser.add_subparsers(dest="study", required=True)
+    one = studies.add_parser("distance", help="|w_t - w_0| against ln t")
+    one.add_argument("--eta", type=numbers, default=[0.02, 0.1, 0.3])
+    one.add_argument("--n", type=int, default=2000)
+    one.add_argument("--B", type=int, default=50)
+    one.add_argument("--steps", type=int, default=4000)
+    one.add_argument("--runs", type=int, default=4)
+    two = studies.add_parser("meeting", help="sampler and SGD on the same networks")
+    for name, value in (("L", 3), ("N", 10), ("B", 10), ("samples", 8), ("sweeps", 6000),
+                        ("steps", 10_000)):  # fmt: skip
+        two.add_argument(f"--{name}", type=int, default=value)
+    two.add_argument("--alpha", type=float, default=20.0)
+    two.add_argument("--beta", type=float, default=1.0)
+    two.add_argument("--gain", type=float, default=5.0)
+    two.add_argument("--eta", type=numbers, default=[0.4])
+    for study in (one, two):
+        study.add_argument("--seed", type=int, default=1)
+        study.add_argument("-o", "--output", help="write the document (JSON)")
+        study.add_argument("--from", dest="source", help="a document instead of a computation")
+        study.add_argument("--plot", help="draw the figure")
+        study.add_argument("--overwrite", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Compute or read, print, draw."""
+    options = arguments()
+    compute, show, draw = {
+        "distance": (distance, print_distance, draw_distance),
+        "meeting": (meeting, print_meeting, draw_meeting),
+    }[options.study]
+    if options.source is not None:
+        document = json.loads(Path(options.source).read_text())
+    else:
+        document = compute(options)
+    if options.output is not None:
+        Path(options.output).write_text(json.dumps(document))
+    show(document)
+    if options.plot is not None:
+        draw(document, options.plot, options.overwrite)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ReplicaDNNError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)

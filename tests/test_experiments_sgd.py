@@ -1,0 +1,171 @@
+"""Distance from the start, and the sampler's networks under SGD: closed forms and other routes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from replicadnn.experiments import Loss, Network
+from replicadnn.experiments.distance import Distances, distances, fits
+from replicadnn.experiments.meeting import Sample, descend, floors
+from replicadnn.experiments.sphere import Steep, onto_sphere
+from replicadnn.experiments.tasks import HiddenManifold
+from replicadnn.montecarlo.spec import Start
+
+# --- distance --------------------------------------------------------------------------------
+
+
+def test_each_law_finds_itself_and_not_the_other() -> None:
+    t = np.unique(np.rint(np.geomspace(1, 4000, 40)).astype(np.int64))
+    log = fits(t, 0.5 + 0.7 * np.log(t))
+    assert log["log"].slope == pytest.approx(0.7, rel=1e-12)
+    assert log["log"].explained == pytest.approx(1.0, abs=1e-12)
+    assert log["power"].explained < 0.98
+    power = fits(t, 0.3 * t**0.5)
+    assert power["power"].slope == pytest.approx(0.5, rel=1e-12)
+    assert power["power"].explained == pytest.approx(1.0, abs=1e-12)
+    assert power["log"].explained < 0.85
+
+
+def test_explained_by_hand() -> None:
+    """d = 0, 1, 5 at ln t = 0, 1, 2: the line is -1/2 + 5 x/2, residuals 1/2, -1, 1/2."""
+    t: Any = np.exp([0.0, 1.0, 2.0])
+    found = fits(t, np.array([1e-9, 1.0, 5.0]))["log"]
+    assert found.slope == pytest.approx(2.5, rel=1e-8)
+    assert found.explained == pytest.approx(1 - 1.5 / 14, rel=1e-8)
+
+
+def test_errors_of_fits_are_over_runs_and_ranges_are_cut() -> None:
+    t = np.array([1, 2, 5, 10, 20, 50, 100], np.int64)
+    curves = np.stack([0.2 + a * np.log(t) for a in (0.5, 0.7)])
+    wrong = np.array([[0.5, 0.4, 0.2, 0.0, 0.0, 0.0, 0.0], [0.5, 0.4, 0.2, 0.1, 0.1, 0.1, 0.1]])
+    found = Distances(t, curves, wrong, np.ones(2))
+    assert found.fit()["log"]["slope"] == pytest.approx(0.6, rel=1e-12)
+    assert found.fit()["log"]["slope_error"] == pytest.approx(0.1, rel=1e-12)
+    assert found.memorised == math.inf
+    bent = np.where(t < 10, 50.0 - t, curves)
+    late = Distances(t, bent, wrong, np.ones(2)).fit(10.0)["log"]
+    assert (late["slope"], late["explained"]) == (pytest.approx(0.6), pytest.approx(1.0))
+    early = Distances(t, np.where(t > 10, 0.0, curves), wrong, np.ones(2)).fit(1.0, 10.0)
+    assert early["log"]["slope"] == pytest.approx(0.6)
+    assert Distances.of(found.as_dict()).distance.tolist() == curves.tolist()
+
+
+def test_the_first_step_is_the_gradient_and_starts_are_shared() -> None:
+    """After one step of a full batch |w_1 - w_0| = eta |grad|, whatever the labels; same w_0."""
+    net = Network((6, 8, 1), "relu", 2.0)
+    true, other = (
+        distances(HiddenManifold(3), net, 40, (eta, 40), 1, (3, 5), random=random)
+        for eta, random in ((0.1, False), (0.2, True))
+    )
+    assert_allclose(true.start, other.start, rtol=0)
+    again = distances(HiddenManifold(3), net, 40, (0.2, 40), 1, (3, 5))
+    assert_allclose(again.distance, 2 * true.distance, rtol=1e-4)
+    assert np.abs(other.distance / again.distance - 1).max() > 1e-3
+    assert true.distance.shape == (3, 1)
+
+
+@pytest.mark.slow
+def test_true_labels_are_nearer_to_a_logarithm_than_random_ones() -> None:
+    """eta = 0.3, t >= 10: d grows as ln t with true labels, not while random ones are learned."""
+    net, laws = Network((50, 200, 200, 1), "relu", 2.0), []
+    for random in (False, True):
+        found = distances(HiddenManifold(), net, 2000, (0.3, 50), 1500, (3, 1), random=random)
+        laws.append(found.fit(10.0))
+    true, random_ = laws
+    assert true["log"]["explained"] > 0.95
+    assert random_["log"]["explained"] + 3 * random_["log"]["explained_error"] < 0.85
+    assert random_["log"]["explained"] < random_["power"]["explained"]
+
+
+# --- the sampler's networks ------------------------------------------------------------------
+
+
+def test_steep_networks_are_networks_of_another_normalisation() -> None:
+    """theta = g J/sqrt(N): outputs and gradients of `Network` without biases."""
+    rng, gain, L, N, M = np.random.default_rng(1), 3.0, 3, 5, 7
+    J = onto_sphere(rng.standard_normal((2, L, N, N)))
+    assert_allclose((J**2).sum(axis=-1), N, rtol=1e-14)
+    x, y = rng.choice([-1.0, 1.0], (2, 2, M, N))
+    net, steep = Network((N,) * (L + 1), "tanh", biases=False), Steep(gain)
+    found = steep.gradient(J, x, y)
+    for k in range(2):
+        scale = gain / math.sqrt(N)
+        theta = np.concatenate([scale * layer.T.ravel() for layer in J[k]])
+        assert_allclose(steep.layers(J, x)[-1][k], net.output(theta, x[k]), rtol=1e-12)
+        loss = net.loss(theta, x[k], y[k], Loss.CROSS_ENTROPY)
+        assert steep.loss(J, x, y)[k] == pytest.approx(loss, rel=1e-12)
+        slope = net.gradient(theta, x[k], y[k], Loss.CROSS_ENTROPY)
+        expected = [scale * one.T for one, _ in net.matrices(slope)]
+        assert_allclose(found[k], expected, rtol=1e-10, atol=1e-12)
+
+
+def test_a_step_stays_on_the_sphere_and_goes_downhill() -> None:
+    rng, net = np.random.default_rng(2), Steep(2.0)
+    J = onto_sphere(rng.standard_normal((3, 2, 6, 6)))
+    x, y = rng.choice([-1.0, 1.0], (2, 3, 20, 6))
+    after = net.step(J, x, y, 0.01)
+    assert_allclose((after**2).sum(axis=-1), 6.0, rtol=1e-14)
+    assert (net.loss(after, x, y) < net.loss(J, x, y)).all()
+
+
+def samples(start: Start, count: int = 3, **other: Any) -> list[Sample]:
+    asked: dict[str, Any] = {"L": 3, "N": 6, "M": 60, "beta": 3.0} | other
+    seeds = np.random.SeedSequence(4).spawn(count)
+    return [Sample.draw(**asked, start=start, seed=one) for one in seeds]
+
+
+def test_both_starts_have_the_same_data_and_the_teacher_has_its_errors() -> None:
+    planted, random = samples(Start.PLANTED), samples(Start.RANDOM)
+    for one, other in zip(planted, random, strict=True):
+        assert np.array_equal(one.teacher.S, other.teacher.S)
+        assert one.start is one.teacher
+        seen = one.overlaps(one.student(one.start.J.astype(float)))
+        assert_allclose(seen.R, 1.0, atol=1e-6)
+        assert (seen.r == 1.0).all()
+        assert seen.test_error == 0.0
+        unrelated = other.overlaps(other.student(other.start.J.astype(float)))
+        assert unrelated.R[-1] < 0.6
+        assert unrelated.test_error > 0.3
+    # p = 1/(1 + e^3) = 0.0474 of 3 * 360 labels err.
+    wrong = [one.overlaps(one.student(one.start.J.astype(float))).wrong for one in planted]
+    assert np.mean(wrong) == pytest.approx(0.0474, abs=4 * math.sqrt(0.0474 / 1080))
+    R, r = floors(planted, 1)
+    assert R.shape == (3,)
+    assert r.shape == (2,)
+    assert R[0] > 0.3 > abs(R[2])
+
+
+def test_without_steps_nothing_moves_and_curves_begin_at_one() -> None:
+    cold = descend(samples(Start.PLANTED), 5.0, (1e-12, 5), (0, 40), np.random.default_rng(1))
+    assert_allclose(cold.C_J, 1.0, atol=1e-6)
+    assert_allclose(cold.R, 1.0, atol=1e-6)
+    warm = descend(samples(Start.PLANTED), 5.0, (0.3, 5), (20, 200), np.random.default_rng(1))
+    assert_allclose(warm.C_J[:, :, 0], 1.0, atol=1e-12)
+    assert (warm.C_S[:, :, 0] == 1.0).all()
+    assert warm.C_J.shape == (3, 3, warm.times.size)
+    assert warm.C_S.shape[1] == 2
+    assert (warm.C_J[:, :, -1] < 0.999).all()
+    assert (warm.move > 1e-4).all()
+    again = descend(samples(Start.PLANTED), 5.0, (0.3, 5), (20, 200), np.random.default_rng(1))
+    assert np.array_equal(again.C_J, warm.C_J)
+
+
+@pytest.mark.slow
+def test_one_layer_learns_its_teacher_from_both_starts() -> None:
+    """L = 1: one valley; from both starts the same overlap, within errors, and no floor."""
+    found = [
+        descend(samples(start, 6, L=1, N=10, M=100), 5.0, (0.02, 10), (4000, 2000),
+                np.random.default_rng(2))
+        for start in (Start.PLANTED, Start.RANDOM)
+    ]  # fmt: skip
+    (one, other), bar = (
+        [run.R.mean() for run in found],
+        math.hypot(*(float(run.R.std(ddof=1)) / math.sqrt(6) for run in found)),
+    )
+    assert one == pytest.approx(other, abs=4 * bar)
+    assert other > 0.8
