@@ -80,6 +80,105 @@ def _subcommand(name: str, files: bool = False) -> Callable[[Callable[..., int]]
     return decorate
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A figure of files of one kind, drawn by save_<name> of `replicadnn.plot` without options."""
+
+    name: str
+    shows: str
+    files: bool = True
+    #: Of the files, where it is not that of the figure.
+    kind: str | None = None
+
+    def command(self) -> click.Command:
+        """Its subcommand."""
+        kind = self.kind or self.name
+
+        def call(file: Any, figure: Figure) -> int:
+            import replicadnn.plot
+            from replicadnn.storage.readers import load_kind
+
+            save = getattr(replicadnn.plot, "save_" + self.name.replace("-", "_"))
+            found = [load_kind(kind, one) for one in file] if self.files else load_kind(kind, file)
+            return figure.write(save, found)
+
+        call.__doc__ = self.shows
+        return _subcommand(self.name, self.files)(call)
+
+
+#: Figures without options of their own.
+KINDS = (
+    Kind(
+        "capacity",
+        "Capacity against depth or margin; several files (rs, rsb, both closures) in one figure.",
+    ),
+    Kind("stability", "Replicon against alpha, and the de Almeida-Thouless line.", files=False),
+    Kind("complexity", "Complexity Sigma(m) and Sigma(f) of the saturated states.", files=False),
+    Kind(
+        "propagation",
+        "Correlations and gradients of random networks against the layer; several files in one.",
+    ),
+    Kind(
+        "phase-diagram",
+        "Growth of gradients and trainable depth over both variances, and the critical line.",
+        files=False,
+    ),
+    Kind(
+        "jacobian",
+        "Singular values of the Jacobian: law, edge, atoms, drawn networks; several files in one.",
+    ),
+    Kind(
+        "fisher",
+        "Largest eigenvalues of the Fisher information against the width; several files in one.",
+    ),
+    Kind(
+        "sample-fisher",
+        "Fisher information of one sample: fractions above lambda; several files in one.",
+    ),
+    Kind(
+        "kernels",
+        "Kernels (NNGP, NTK) against the correlation of the inputs; several files in one.",
+    ),
+    Kind(
+        "kernel-spectrum",
+        "Eigenvalues of the kernels: law, edges, drawn networks; several files in one.",
+    ),
+    Kind(
+        "sgd-temperature",
+        "Energy that SGD keeps over p T against the learning rate; several files in one.",
+    ),
+    Kind(
+        "training",
+        "Training and test loss in the regime of the tangent kernel; several files in one.",
+    ),
+    Kind(
+        "natural-gradient",
+        "Training loss after the steps, and distance of the test outputs, against the width.",
+        files=False,
+    ),
+    Kind(
+        "learning-curve",
+        "Risk and training error against features per pattern; several files in one.",
+    ),
+    Kind(
+        "descent",
+        "Test, training and estimated error by step of gradient descent; several files in one.",
+    ),
+    Kind(
+        "depth-map",
+        "Where depth helps: difference of the errors of two depths over patterns and inputs.",
+        files=False,
+        kind="trained",
+    ),
+    Kind(
+        "transitions",
+        "Thresholds ln alpha(l) of one or several files, and the thickness of the solid.",
+    ),
+)
+for kind in KINDS:
+    kind.command()
+
+
 def _theory(run: Any, closures: str, beta: float | None = None) -> list[Solution]:
     """The replica solutions of a comma list of closures, at the point of a Monte Carlo run.
 
@@ -238,141 +337,6 @@ def gaps(
     return figure.write(save_gaps, found, layer=layer)
 
 
-@_subcommand("capacity", files=True)
-def capacity(file: tuple[str, ...], figure: Figure) -> int:
-    """Capacity against depth or margin; several files (rs, rsb, both closures) in one figure."""
-    from replicadnn.plot import save_capacity
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_capacity, [load_kind("capacity", one) for one in file])
-
-
-@_subcommand("stability")
-def stability(file: str, figure: Figure) -> int:
-    """Replicon against alpha, and the de Almeida-Thouless line."""
-    from replicadnn.plot import save_stability
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_stability, load_kind("stability", file))
-
-
-@_subcommand("complexity")
-def complexity(file: str, figure: Figure) -> int:
-    """Complexity Sigma(m) and Sigma(f) of the saturated states."""
-    from replicadnn.plot import save_complexity
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_complexity, load_kind("complexity", file))
-
-
-@_subcommand("propagation", files=True)
-def propagation(file: tuple[str, ...], figure: Figure) -> int:
-    """Correlations and gradients of random networks against the layer; several files in one."""
-    from replicadnn.plot import save_propagation
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_propagation, [load_kind("propagation", one) for one in file])
-
-
-@_subcommand("phase-diagram")
-def phase_diagram(file: str, figure: Figure) -> int:
-    """Growth of gradients and trainable depth over both variances, and the critical line."""
-    from replicadnn.plot import save_phase_diagram
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_phase_diagram, load_kind("phase-diagram", file))
-
-
-@_subcommand("jacobian", files=True)
-def jacobian(file: tuple[str, ...], figure: Figure) -> int:
-    """Singular values of the Jacobian: law, edge, atoms, drawn networks; several files in one."""
-    from replicadnn.plot import save_jacobian
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_jacobian, [load_kind("jacobian", one) for one in file])
-
-
-@_subcommand("fisher", files=True)
-def fisher(file: tuple[str, ...], figure: Figure) -> int:
-    """Largest eigenvalues of the Fisher information against the width; several files in one."""
-    from replicadnn.plot import save_fisher
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_fisher, [load_kind("fisher", one) for one in file])
-
-
-@_subcommand("sample-fisher", files=True)
-def sample_fisher(file: tuple[str, ...], figure: Figure) -> int:
-    """Fisher information of one sample: fractions above lambda; several files in one."""
-    from replicadnn.plot import save_sample_fisher
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_sample_fisher, [load_kind("sample-fisher", one) for one in file])
-
-
-@_subcommand("kernels", files=True)
-def kernels(file: tuple[str, ...], figure: Figure) -> int:
-    """Kernels (NNGP, NTK) against the correlation of the inputs; several files in one."""
-    from replicadnn.plot import save_kernels
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_kernels, [load_kind("kernels", one) for one in file])
-
-
-@_subcommand("kernel-spectrum", files=True)
-def kernel_spectrum(file: tuple[str, ...], figure: Figure) -> int:
-    """Eigenvalues of the kernels: law, edges, drawn networks; several files in one."""
-    from replicadnn.plot import save_kernel_spectrum
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_kernel_spectrum, [load_kind("kernel-spectrum", one) for one in file])
-
-
-@_subcommand("sgd-temperature", files=True)
-def sgd_temperature(file: tuple[str, ...], figure: Figure) -> int:
-    """Energy that SGD keeps over p T against the learning rate; several files in one."""
-    from replicadnn.plot import save_sgd_temperature
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_sgd_temperature, [load_kind("sgd-temperature", one) for one in file])
-
-
-@_subcommand("training", files=True)
-def training(file: tuple[str, ...], figure: Figure) -> int:
-    """Training and test loss in the regime of the tangent kernel; several files in one."""
-    from replicadnn.plot import save_training
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_training, [load_kind("training", one) for one in file])
-
-
-@_subcommand("natural-gradient")
-def natural_gradient(file: str, figure: Figure) -> int:
-    """Training loss after the steps, and distance of the test outputs, against the width."""
-    from replicadnn.plot import save_natural_gradient
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_natural_gradient, load_kind("natural-gradient", file))
-
-
-@_subcommand("learning-curve", files=True)
-def learning_curve(file: tuple[str, ...], figure: Figure) -> int:
-    """Risk and training error against features per pattern; several files in one."""
-    from replicadnn.plot import save_learning_curve
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_learning_curve, [load_kind("learning-curve", one) for one in file])
-
-
-@_subcommand("descent", files=True)
-def descent(file: tuple[str, ...], figure: Figure) -> int:
-    """Test, training and estimated error by step of gradient descent; several files in one."""
-    from replicadnn.plot import save_descent
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_descent, [load_kind("descent", one) for one in file])
-
-
 @_subcommand("trained", files=True)
 @click.option(
     "--quantity",
@@ -387,24 +351,6 @@ def trained(file: tuple[str, ...], figure: Figure, quantity: str | None, x: str 
 
     found = [load_kind("trained", one) for one in file]
     return figure.write(save_trained, found, quantity=quantity, x=x)
-
-
-@_subcommand("depth-map")
-def depth_map(file: str, figure: Figure) -> int:
-    """Where depth helps: difference of the errors of two depths over patterns and inputs."""
-    from replicadnn.plot import save_depth_map
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_depth_map, load_kind("trained", file))
-
-
-@_subcommand("transitions", files=True)
-def transitions(file: tuple[str, ...], figure: Figure) -> int:
-    """Thresholds ln alpha(l) of one or several files, and the thickness of the solid."""
-    from replicadnn.plot import save_transitions
-    from replicadnn.storage.readers import load_kind
-
-    return figure.write(save_transitions, [load_kind("transitions", one) for one in file])
 
 
 @_subcommand("map", files=True)
