@@ -253,11 +253,11 @@ def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """Teacher, gaps, capacity with a margin: one line each."""
+    """Teacher, thresholds and capacity with a margin: one line each."""
     with pytest.raises(rd.InputError, match="ansatz"):
         rd.solve(4.0, 2, closure="exact", ansatz="rsb")
-    with pytest.raises(rd.InputError, match="gaps of the exact closure"):
-        rd.gap_distribution(solve(2, 2.0, 1), 1)
+    with pytest.raises(rd.InputError, match="two fronts"):
+        rd.transitions(3, scenario="random", closure="exact", ansatz="rsb", kappa=0.2)
     margin = ["--kappa", "0.2", "--ansatz", "rsb"]
     assert run(["capacity", "--L", "2", "--closure", "exact", *margin]) == 2
     assert capsys.readouterr().err.count("\n") == 1

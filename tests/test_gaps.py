@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,16 @@ from replicadnn.cli.main import run
 from scipy.special import ndtr
 
 import replicadnn as rd
-from replicadnn.problem import Problem, Scenario
+from replicadnn.problem import Ansatz, Problem, Scenario
 from replicadnn.theory import closures
 from replicadnn.theory.closures.averaged.gaps import GapDensity, readable_density
+from replicadnn.theory.closures.exact.broken_gaps import LevelGaps, _one_side
 from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.closures.exact.gaps import GapDensity as ExactDensity
+from replicadnn.theory.closures.exact.plane import plane_flow
 from replicadnn.theory.closures.exact.site import Sites
 from replicadnn.theory.symmetric.state import State
+from replicadnn.types import FloatArray
 
 _STENCIL = ((-2, 1.0), (-1, -8.0), (1, 8.0), (2, -1.0))
 
@@ -116,7 +120,7 @@ def test_kernel_against_its_readable_twin(lam: float, kappa: float, beta: float)
 # --- exact neurons -------------------------------------------------------------------------------
 
 
-def _exact(alpha: float, L: int, **where: float) -> rd.Solution:
+def _exact(alpha: float, L: int, **where: Any) -> rd.Solution:
     found: rd.Solution = rd.solve(alpha, L, scenario="random", closure="exact", **where)
     assert found.converged
     return found
@@ -255,3 +259,80 @@ def test_a_closure_need_not_know_its_gaps(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(closures, "closure_of", lambda problem: SimpleNamespace(name="toy"))
     with pytest.raises(rd.InputError, match="toy"):
         rd.gap_distribution(found, 1)
+
+
+# --- exact neurons with levels -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("L", "alpha", "kappa", "beta", "levels"),
+    [
+        (2, 4.0, 0.2, 3.0, 2),
+        pytest.param(2, 6.0, 0.0, math.inf, 1, marks=pytest.mark.slow),
+        pytest.param(3, 2.0, 0.5, 4.0, 2, marks=pytest.mark.slow),
+        pytest.param(3, 20.0, -1.0, math.inf, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_exact_gaps_with_levels_are_derivatives_of_s(
+    L: int, alpha: float, kappa: float, beta: float, levels: int
+) -> None:
+    """Mass 1; ds/dkappa = -(1 - e^-beta) sum_l P_l(kappa + 0), ds/dbeta = -sum_l violated(l)."""
+    step = 2e-3
+
+    def solve(margin: float, cold: float) -> rd.Solution:
+        return _exact(
+            alpha, L, kappa=margin, beta=cold, ansatz="rsb", levels=levels
+        )  # fmt: skip
+
+    here = solve(kappa, beta)
+    assert here.x.size == levels + 1
+    layers = [rd.gap_distribution(here, l + 1) for l in range(L)]
+    assert all(abs(layer.norm - 1.0) < 1e-10 for layer in layers)
+    by_kappa = sum(
+        w * solve(kappa + k * step, beta).free_entropy for k, w in _STENCIL
+    ) / (12.0 * step)  # fmt: skip
+    edge = (1.0 - math.exp(-beta)) * sum(layer.edge for layer in layers)
+    assert by_kappa == pytest.approx(-edge, rel=1e-8)
+    if math.isinf(beta):
+        assert all(layer.violated == 0.0 for layer in layers)
+        return
+    by_beta = sum(
+        w * solve(kappa, beta + k * step).free_entropy for k, w in _STENCIL
+    ) / (12.0 * step)  # fmt: skip
+    assert by_beta == pytest.approx(-sum(layer.violated for layer in layers), rel=1e-8)
+
+
+def test_levels_change_the_gaps_of_solid_layers_only() -> None:
+    """L = 4, kappa = 1, alpha = 0.5: layer 2 liquid, layer 3 above it without a signal from below.
+
+    The gaps of layers 1 and 4 are closer to the margin than those of a cut Gaussian.
+    """
+    found = _exact(0.5, 4, kappa=1.0, ansatz="rsb", levels=1)
+    norm = math.sqrt(2.0 * math.pi) * ndtr(-1.0)
+    for layer, liquid in ((1, False), (2, True), (3, True), (4, False)):
+        gaps = rd.gap_distribution(found, layer)
+        assert gaps.norm == pytest.approx(1.0, abs=1e-12)
+        free = np.exp(-0.5 * gaps.r**2) / norm
+        assert np.allclose(gaps.P, free, rtol=1e-12, atol=0.0) == liquid
+        edge = math.exp(-0.5) / norm
+        if liquid:
+            assert gaps.edge == pytest.approx(edge, rel=1e-12)
+        else:
+            assert gaps.edge > 1.001 * edge
+
+
+def test_gaps_next_to_contact_are_on_a_grid_of_their_own() -> None:
+    """lam(1) = 0.99: twice the points of omega change nothing; those of the flow were too few."""
+    problem = Problem(
+        alpha=1.0, L=2, scenario=Scenario.RANDOM, kappa=0.0, closure="exact", ansatz=Ansatz.RSB
+    )
+    m, lam, eps = np.array([0.0, 0.3]), np.array([0.0, 0.99]), np.array([0.0, 4.0])
+    r = np.geomspace(1e-3, 3.0, 40)
+
+    def density(finer: float) -> FloatArray:
+        flow = plane_flow(m, lam, eps, 0.0, math.inf, 5.0, finer)
+        return LevelGaps(problem, *_one_side(flow), 0.01).at(r)
+
+    usual = 5.5 * 0.35 / (0.5 * 5.0) * math.sqrt(99.0)
+    assert density(usual) == pytest.approx(density(2.0 * usual), rel=1e-7)
+    assert density(1.0) != pytest.approx(density(usual), rel=1e-3)

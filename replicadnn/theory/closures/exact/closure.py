@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from replicadnn.errors import InputError
 from replicadnn.problem import EXACT, Ansatz, Problem
 from replicadnn.solution import Solution
+from replicadnn.theory import contract
 from replicadnn.theory.closures.averaged.broken import floor_points
-from replicadnn.theory.closures.exact import closed_forms
+from replicadnn.theory.closures.exact import broken_gaps, closed_forms
 from replicadnn.theory.closures.exact.broken import LevelEquations
 from replicadnn.theory.closures.exact.equations import Equations
 from replicadnn.theory.closures.exact.fronts import Fronts, TwoFronts
 from replicadnn.theory.closures.exact.gaps import GapDensity
 from replicadnn.theory.closures.exact.general import GeneralEquations
-from replicadnn.theory.contract import SaturatedEnds
 from replicadnn.theory.symmetric.state import State
 
 
@@ -51,19 +51,19 @@ class Exact:
         """The same equations for a weight of one's own, in numpy."""
         return GeneralEquations(problem)
 
-    def gaps(self, solution: Solution, layer: int) -> GapDensity:
-        """Distribution of the gaps of ``layer`` (1..L), replica symmetric."""
+    def gaps(self, solution: Solution, layer: int) -> contract.GapDensity:
+        """Distribution of the gaps of ``layer`` (1..L)."""
         if solution.problem.ansatz is not Ansatz.RS:
-            raise InputError(
-                "ansatz", str(solution.problem.ansatz), "rs for the gaps of the exact closure"
-            )
+            return broken_gaps.gap_density(solution, layer)
         return GapDensity.of(solution, layer)
 
     def reduced_capacity(self, problem: Problem) -> float:
         """From the equations left where the volume closes; nan with a margin: not derived."""
         return closed_forms.reduced_rs(problem.L) if problem.kappa == 0.0 else math.nan
 
-    def saturated_ends(self, problem: Problem, levels: int, alpha_max: float) -> SaturatedEnds:
+    def saturated_ends(
+        self, problem: Problem, levels: int, alpha_max: float
+    ) -> contract.SaturatedEnds:
         """End of the branch of the liquid, where all m -> 0 and all overlaps at x = 1 tend to one.
 
         No q is one before (docs/theory.md, section 8.15).  More than one level: up to
@@ -80,12 +80,16 @@ class Exact:
             )
         further = levels if problem.L <= closing_levels.DEEPEST else 1
         found = (closing.one_step_end(problem.L), *closing_levels.ends(problem.L, further))
-        return SaturatedEnds(found if found[-1] <= alpha_max else (), (), problem.L)
+        return contract.SaturatedEnds(found if found[-1] <= alpha_max else (), (), problem.L)
 
     def fronts(self, problem: Problem) -> Fronts:
         """One front, from the output; InputError with a margin (`independent_fronts`)."""
         if problem.kappa != 0.0:
-            raise InputError("kappa", problem.kappa, "0: with a margin there are two fronts")
+            raise InputError(
+                "kappa",
+                problem.kappa,
+                "0 for the thresholds of one front (with a margin there are two fronts: ansatz rs)",
+            )
         return Fronts(problem)
 
     def independent_fronts(self, problem: Problem) -> TwoFronts | None:

@@ -49,13 +49,16 @@ class Grid:
     n_u: int
 
     @classmethod
-    def of(cls, m: FloatArray, lam: FloatArray, eps: FloatArray, points: float) -> Grid:
+    def of(
+        cls, m: FloatArray, lam: FloatArray, eps: FloatArray, points: float, finer: float = 1.0
+    ) -> Grid:
         """Window of REACH standard deviations, that of u wider by the tilt sum_i m_i deps_i.
 
-        u is coarser where all its Gaussians are wide (one level near its end: eps ~ 1/m^2).
+        ``finer`` times as many points of omega.  u is coarser where all its Gaussians are wide
+        (one level near its end: eps ~ 1/m^2).
         """
         width = math.sqrt(1.0 - lam[-1])
-        a, h = SCALE * width, OMEGA / points
+        a, h = SCALE * width, OMEGA / (finer * points)
         n_omega = max(math.ceil(math.asinh(REACH * math.sqrt(lam[-1]) / a) / h), LEAST) + 1
         reach = REACH * math.sqrt(eps[-1]) + float(np.sum(m[1:] * np.diff(eps)))
         rises = np.diff(eps, prepend=0.0)
@@ -133,11 +136,12 @@ class PlaneFlow:
 
 
 def plane_flow(
-    m: FloatArray, lam: FloatArray, eps: FloatArray, kappa: float, beta: float, points: float
-) -> PlaneFlow:
-    """The flow of one hidden layer on ``points`` points per width."""
+    m: FloatArray, lam: FloatArray, eps: FloatArray, kappa: float, beta: float, points: float,
+    finer: float = 1.0,
+) -> PlaneFlow:  # fmt: skip
+    """The flow of one hidden layer on ``points`` points per width, ``finer`` times in omega."""
     K = m.size - 1
-    grid = Grid.of(m, lam, eps, points)
+    grid = Grid.of(m, lam, eps, points, finer)
     shape = (2, grid.n_omega, grid.n_u)
     f, mean, weight, inverse, P = (np.zeros((K + 1, *shape)) for _ in range(5))
     first, second = np.empty((K + 1, 2, *shape)), np.empty((K + 1, 3, *shape))
