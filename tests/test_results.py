@@ -69,6 +69,7 @@ MADE: dict[str, Callable[[], Any]] = {
     "Spectrum": lambda: rd.wide.jacobian("linear").spectrum,
     "Samples": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6).measured,
     "Steps": lambda: rd.curves.descent(1, steps=2, samples=2, n=12).measured,
+    "Interpolation": lambda: rd.curves.interpolation([3, 5], samples=2),
     "Covariance": lambda: rd.curves.power_law(1.0, 3),
     "OverlapDistribution": lambda: rd.solve(25.0, 20).overlap_distribution(2),
 }

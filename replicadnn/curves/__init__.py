@@ -7,6 +7,7 @@ Imported on first use; nothing here is compiled.
 * `Covariance` - a covariance of one's own, `power_law`, `read_covariance` from a file
 * `Samples` - the same measured on drawn data sets
 * `descent` - gradient descent on all layers of a network, errors by step; `Descent`, `Steps`
+* `interpolation` - noisy numbers on a circle, harmful or benign by the kernel; `Interpolation`
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _PUBLIC = {
     "descent": "replicadnn.curves.evolution.result",
     "Descent": "replicadnn.curves.evolution.result",
     "Steps": "replicadnn.curves.evolution.steps",
+    "interpolation": "replicadnn.curves.interpolating",
+    "Interpolation": "replicadnn.curves.interpolating",
 }
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from replicadnn.curves.evolution.result import Descent as Descent
     from replicadnn.curves.evolution.result import descent as descent
     from replicadnn.curves.evolution.steps import Steps as Steps
+    from replicadnn.curves.interpolating import Interpolation as Interpolation
+    from replicadnn.curves.interpolating import interpolation as interpolation
     from replicadnn.curves.samples import Samples as Samples
 
 __all__ = [*_PUBLIC]
