@@ -49,7 +49,8 @@ def _print(found: SGDTemperature) -> None:
     )
     heads = ("eta", "B", "T", "p T/4", "additive", "exact")
     click.echo(
-        " ".join(f"{head:>11}" for head in heads) + f" {'energy':>23} {'energy/(p T)':>19}  reached"
+        " ".join(f"{head:>11}" for head in heads)
+        + f" {'energy':>23} {'energy/(p T)':>19}  equilibrated"
     )
     for place, one in enumerate(found.points):
         cells = (one.eta, one.B, one.T, one.equipartition, one.additive, one.exact)
@@ -57,5 +58,5 @@ def _print(found: SGDTemperature) -> None:
         line += f" {number(one.energy, 5):>11} +- {number(one.error, 2):>8}"
         scale = one.error / (found.p * one.T)
         share = f"{number(found.share[place], 4):>8} +- {number(scale, 2):>7}"
-        click.echo(f"{line} {share}  {one.reached:.4f}")
+        click.echo(f"{line} {share}  {one.equilibrated:.4f}")
     click.echo("energy/(p T) at small eta: 1/4 where P(w) = exp(-2E/T), 1 where it is exp(-E/2T)")

@@ -147,8 +147,8 @@ def test_slow_modes_are_colder_in_epochs_by_a_third_of_what_they_relax_in_one() 
 
 def test_how_much_of_the_energy_the_burn_in_reaches() -> None:
     one = Quadratic.draw(50, 1, h=np.array([0.5]))
-    assert stationary.reached(one, 0.2, 3, 5) == pytest.approx(1 - 0.9**10, rel=1e-12)
-    assert stationary.reached(one, 0.2, 3, 0) == 0.0
+    assert stationary.equilibrated(one, 0.2, 3, 5) == pytest.approx(1 - 0.9**10, rel=1e-12)
+    assert stationary.equilibrated(one, 0.2, 3, 0) == 0.0
 
 
 # --- measured --------------------------------------------------------------------------------
@@ -297,7 +297,7 @@ def test_converged_is_at_ninety_nine_percent() -> None:
         sgd_temperature(eta=0.4, B=8, runs=2, steps=2, n=64, burn_in=burn_in)
         for burn_in in (40, 60)
     )
-    assert few.reached[0] < 0.99 < many.reached[0]
+    assert few.equilibrated[0] < 0.99 < many.equilibrated[0]
     assert (few.converged, many.converged) == (False, True)
 
 

@@ -60,7 +60,7 @@ def additive_energy(landscape: Landscape, eta: float, B: int, *, replacement: bo
     return float(0.5 * without_replacement(h, noise, eta, B, landscape.n).sum())
 
 
-def reached(landscape: Landscape, eta: float, B: int, steps: int) -> float:
+def equilibrated(landscape: Landscape, eta: float, B: int, steps: int) -> float:
     """Share of the stationary energy that steps from the minimum reach, in the quadratic.
 
     Mode i has come to the share 1 - (1 - eta h_i)^(2 steps).

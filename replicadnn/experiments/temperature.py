@@ -25,7 +25,7 @@ from replicadnn.types import FloatArray, Number, Several
 from replicadnn.validate import choice, numbers, real, whole
 
 #: Least share of the stationary energy at the end of the burn-in.
-REACHED = 0.99
+EQUILIBRATED = 0.99
 _MAX_N, _MAX_RUNS, _MAX_STEPS = 100_000, 10_000, 100_000_000
 _ETA, _B = (0.05, 0.1, 0.2), (4, 16)
 
@@ -42,7 +42,7 @@ class Point:
     exact: float
     energy: float
     error: float
-    reached: float
+    equilibrated: float
 
 
 _POINTS = Schema(
@@ -57,7 +57,7 @@ _POINTS = Schema(
         Item("exact", "stationary energy, exact; nan: not known", "4, 5"),
         Item("energy", "E - E(w*), mean over steps and runs"),
         Item("error", "its standard error over runs"),
-        Item("reached", "share of the stationary energy at the end of the burn-in", "7"),
+        Item("equilibrated", "share of the stationary energy at the end of the burn-in", "7"),
     ),
     counter="point",
 )  # fmt: skip
@@ -79,8 +79,8 @@ class SGDTemperature(Answer, Labelled):
         Largest eigenvalue of the Hessian: steps of the quadratic are stable below eta = 2/h_max.
     runs, steps, burn_in, seed : int
     points : tuple
-        Rows of eta, B, T, equipartition, additive, exact, energy, error, reached, which are also
-        arrays of the result.
+        Rows of eta, B, T, equipartition, additive, exact, energy, error, equilibrated, which are
+        also arrays of the result.
     """
 
     KIND: ClassVar[str] = "sgd-temperature"
@@ -109,8 +109,10 @@ class SGDTemperature(Answer, Labelled):
 
     @property
     def converged(self) -> bool:
-        """Energies are finite, and 0.99 of them are reached within the burn-in."""
-        return all(one.reached >= REACHED and math.isfinite(one.energy) for one in self.points)
+        """Energies are finite, and 0.99 of them are equilibrated within the burn-in."""
+        return all(
+            one.equilibrated >= EQUILIBRATED and math.isfinite(one.energy) for one in self.points
+        )
 
     def _line(self) -> Mapping[str, object]:
         told = {"model": str(self.model), "batches": str(self.batches), "n": self.n, "p": self.p}
@@ -287,7 +289,7 @@ def _theory(
     return {
         "T": eta * trace / (len(landscape.hessian) * B), "equipartition": eta * trace / (4.0 * B),
         "additive": additive, "exact": exact,
-        "reached": stationary.reached(landscape, eta, B, size[1]),
+        "equilibrated": stationary.equilibrated(landscape, eta, B, size[1]),
     }  # fmt: skip
 
 
