@@ -46,6 +46,8 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
     for run in runs:
         c, graph = run["connectivity"], run["graph"]
         diluted = "" if graph is None else f"c = {c:<4} ({graph} graph) "
+        if run["latent"] is not None:
+            diluted += f"D = {run['latent']} latent "
         click.echo(
             f"  N = {run['N']:<5} {diluted}L = {run['L']:<4} alpha = {run['alpha']:<8.6g} "
             f"{run['scenario']}, {run['sampler']} sampler, beta = {run['beta']}, "

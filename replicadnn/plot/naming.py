@@ -29,6 +29,7 @@ _WORDS = {
     "scenario": "{}", "ansatz": "{}", "closure": "closure {}", "sampler": "{} sampler",
     "L": "$L = {}$", "layer": "$l = {}$", "N": "$N = {}$", "connectivity": "$c = {}$",
     "alpha": r"$\alpha = {}$", "kappa": r"$\kappa = {}$", "beta": r"$\beta = {}$",
+    "latent": "$D = {}$",
     "graph": "{} graph", "potential": "{} potential", "noise": "noise: {}", "start": "{} start",
     "asked": "branch {}", "branch": "{} branch", "levels": "{} levels",
     "covariance": "{} covariance", "b2": r"$|b|^2 = {}$", "sigma2": r"$\sigma^2 = {}$",
@@ -39,7 +40,7 @@ _WORDS = {
 _USUAL = {
     "closure": AVERAGED, "kappa": 0.0, "beta": math.inf, "branch": "continuous", "levels": 0,
     "noise": "none", "q0": 1.0, "graph": None, "connectivity": None, "potential": "count",
-    "loss": "squared",
+    "loss": "squared", "latent": None,
 }  # fmt: skip
 #: Facts of the computation, named where nothing else tells two curves apart.
 _SPARE = ("levels",)
