@@ -114,6 +114,7 @@ def _print_points(points: list[dict[str, Any]]) -> None:
             f"  alpha = {point['alpha']:<10.7g} L = {point['L']:<5} {point['scenario']}, "
             f"{point['ansatz']}, "
             + (f"closure {point['closure']}, " if point["closure"] != AVERAGED else "")
+            + (f"inputs {point['inputs']}, " if point["inputs"] is not None else "")
             + f"{_weight(point)}: "
             f"{point['branch']}, s = {shown}, {point['status']}"
             + (", beyond the counting bound" if point["possible"] is False else "")

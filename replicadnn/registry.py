@@ -76,6 +76,8 @@ RECORDS = {
     "Problem": "replicadnn.problem:Problem",
     "MonteCarloResult": "replicadnn.montecarlo.runs.result:MonteCarloResult",
     "Spec": "replicadnn.montecarlo.spec:Spec",
+    "HiddenManifold": "replicadnn.inputs:HiddenManifold",
+    "Spectrum": "replicadnn.inputs:Spectrum",
 }
 
 

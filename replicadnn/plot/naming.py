@@ -29,7 +29,7 @@ _WORDS = {
     "scenario": "{}", "ansatz": "{}", "closure": "closure {}", "sampler": "{} sampler",
     "L": "$L = {}$", "layer": "$l = {}$", "N": "$N = {}$", "connectivity": "$c = {}$",
     "alpha": r"$\alpha = {}$", "kappa": r"$\kappa = {}$", "beta": r"$\beta = {}$",
-    "latent": "$D = {}$",
+    "latent": "$D = {}$", "inputs": "inputs {}",
     "graph": "{} graph", "potential": "{} potential", "noise": "noise: {}", "start": "{} start",
     "asked": "branch {}", "branch": "{} branch", "levels": "{} levels",
     "covariance": "{} covariance", "b2": r"$|b|^2 = {}$", "sigma2": r"$\sigma^2 = {}$",
@@ -40,7 +40,7 @@ _WORDS = {
 _USUAL = {
     "closure": AVERAGED, "kappa": 0.0, "beta": math.inf, "branch": "continuous", "levels": 0,
     "noise": "none", "q0": 1.0, "graph": None, "connectivity": None, "potential": "count",
-    "loss": "squared", "latent": None,
+    "loss": "squared", "latent": None, "inputs": None,
 }  # fmt: skip
 #: Facts of the computation, named where nothing else tells two curves apart.
 _SPARE = ("levels",)
@@ -190,6 +190,7 @@ def facts_of(solution: Solution) -> Facts:
         "kappa": problem.kappa, "beta": problem.beta, "branch": str(solution.branch),
         "levels": solution.levels,
         "potential": "count" if problem.potential is None else problem.potential.name,
+        "inputs": None if problem.inputs is None else problem.inputs.text,
     }  # fmt: skip
 
 
