@@ -26,6 +26,7 @@ _COMMANDS = {
     "kernel-spectrum": "random wide networks: spectra of the kernels at width ~ inputs",
     "natural-gradient": "random wide networks: natural gradient, learning rates and steps",
     "learning-curve": "double descent: error of least squares, random features by their number",
+    "effective-dimension": "dimension of data from distances of nearest neighbours",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",

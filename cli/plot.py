@@ -315,6 +315,16 @@ def natural_gradient(file: str, figure: Figure) -> int:
     return figure.write(save_natural_gradient, load_kind("natural-gradient", file))
 
 
+@_subcommand("effective-dimension", files=True)
+def effective_dimension(file: tuple[str, ...], figure: Figure) -> int:
+    """Distance of nearest neighbours against the number of points; several files in one."""
+    from replicadnn.plot import save_effective_dimension
+    from replicadnn.storage.readers import load_kind
+
+    found = [load_kind("effective-dimension", one) for one in file]
+    return figure.write(save_effective_dimension, found)
+
+
 @_subcommand("learning-curve", files=True)
 def learning_curve(file: tuple[str, ...], figure: Figure) -> int:
     """Risk and training error against features per pattern; several files in one."""

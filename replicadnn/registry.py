@@ -39,6 +39,7 @@ DATASETS = {
     "Fisher": "replicadnn.wide.information:dataset",
     "SampleFisher": "replicadnn.wide.one_sample:dataset",
     "LearningCurve": "replicadnn.curves.curve:dataset",
+    "EffectiveDimension": "replicadnn.storage.labelled:of_answer",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -60,6 +61,7 @@ READERS = {
     "fisher": "replicadnn.wide.information:load_fisher",
     "sample-fisher": "replicadnn.wide.one_sample:load_sample_fisher",
     "learning-curve": "replicadnn.curves.curve:load_learning_curve",
+    "effective-dimension": "replicadnn.curves.dimension:load_effective_dimension",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"

@@ -6,6 +6,8 @@ Imported on first use; nothing here is compiled.
   `LearningCurve`
 * `Covariance` - a covariance of one's own, `power_law`, `read_covariance` from a file
 * `Samples` - the same measured on drawn data sets
+* `effective_dimension` - dimension of data from nearest neighbours; `EffectiveDimension`,
+  `read_data` from a file
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ _PUBLIC = {
     "power_law": "replicadnn.curves.covariance",
     "read_covariance": "replicadnn.curves.covariance",
     "Samples": "replicadnn.curves.samples",
+    "effective_dimension": "replicadnn.curves.dimension",
+    "EffectiveDimension": "replicadnn.curves.dimension",
+    "read_data": "replicadnn.curves.dimension",
 }
 
 if TYPE_CHECKING:
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
     from replicadnn.curves.covariance import read_covariance as read_covariance
     from replicadnn.curves.curve import LearningCurve as LearningCurve
     from replicadnn.curves.curve import learning_curve as learning_curve
+    from replicadnn.curves.dimension import EffectiveDimension as EffectiveDimension
+    from replicadnn.curves.dimension import effective_dimension as effective_dimension
+    from replicadnn.curves.dimension import read_data as read_data
     from replicadnn.curves.samples import Samples as Samples
 
 __all__ = [*_PUBLIC]

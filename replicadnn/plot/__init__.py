@@ -6,6 +6,7 @@ The modules of the solvers are imported where they are needed, so that a figure 
 from replicadnn.plot.capacity import capacity, save_capacity
 from replicadnn.plot.complexity import complexity, save_complexity
 from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
+from replicadnn.plot.effective_dimension import effective_dimension, save_effective_dimension
 from replicadnn.plot.fisher import fisher, fisher_eigenvalues, fisher_figure, save_fisher
 from replicadnn.plot.gaps import gaps, gaps_figure, save_gaps
 from replicadnn.plot.generalisation import (
@@ -60,6 +61,7 @@ __all__ = [
     "diagram",
     "distribution",
     "distribution_figure",
+    "effective_dimension",
     "error_against_alpha",
     "error_against_depth",
     "fisher",
@@ -94,6 +96,7 @@ __all__ = [
     "save_complexity",
     "save_diagram",
     "save_distribution",
+    "save_effective_dimension",
     "save_figure",
     "save_fisher",
     "save_gaps",

@@ -286,20 +286,12 @@ def generalisation(
     [0.14338 0.22974 0.5    ]
     """
     began = time.perf_counter()
-    depths = numbers("L", L)
-    noise = choice(Noise, "noisy", noisy)
-    if branch == "all":
-        raise InputError("branch", branch, "one of auto, equilibrium, continuous")
-    works = [
-        plan(
-            alpha, whole("L", depth, 1, 10_000), kappa=kappa, beta=beta, closure=closure,
-            branch=branch, inputs=inputs,
-        )
-        for depth in depths
-    ]  # fmt: skip
-    law, reads = inputs_of(inputs), choice(Teacher, "teacher", teacher)
-    if reads is Teacher.LATENT:
-        _check_latent(works)
+    noise, reads = choice(Noise, "noisy", noisy), choice(Teacher, "teacher", teacher)
+    works = _planned(
+        alpha, numbers("L", L), reads, kappa=kappa, beta=beta, closure=closure, branch=branch,
+        inputs=inputs,
+    )  # fmt: skip
+    law = inputs_of(inputs)
     total = sum(len(work.problems) for work in works)
     asked = settings(
         kappa=float(kappa), beta=float(beta), closure=closure, branch=branch, noisy=noise,
@@ -320,8 +312,7 @@ def generalisation(
     def result(finished: bool) -> Generalisation:
         return Generalisation(
             tuple(found[place] for place in sorted(found)), float(bare(beta)), float(bare(kappa)),
-            branch,
-            noise, closure, law, reads, timings={"solve": time.perf_counter() - began},
+            branch, noise, closure, law, reads, timings={"solve": time.perf_counter() - began},
             provenance=provenance(asked=asked), finished=finished,
         )  # fmt: skip
 
@@ -339,14 +330,22 @@ def generalisation(
     return result(True)
 
 
-def _check_latent(works: Sequence[Plan]) -> None:
-    """InputError where a teacher on latent variables is not covered."""
+def _planned(
+    alpha: Number | Several, depths: Sequence[Any], reads: Teacher, **how: Any
+) -> list[Plan]:
+    """One plan a depth; InputError where what is asked is not covered."""
+    if how["branch"] == "all":
+        raise InputError("branch", "all", "one of auto, equilibrium, continuous")
+    works = [plan(alpha, whole("L", depth, 1, 10_000), **how) for depth in depths]
+    if reads is Teacher.INPUTS:
+        return works
     for problem in (problem for work in works for problem in work.problems):
         if not isinstance(problem.inputs, HiddenManifold):
             shown = INDEPENDENT if problem.inputs is None else problem.inputs.text
             raise InputError("inputs", shown, f"{HiddenManifold.NAME}:DELTA with teacher latent")
         if not problem.hard:
             raise InputError("beta", problem.beta, "inf with teacher latent")
+    return works
 
 
 def _solved(
