@@ -16,7 +16,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `wide` - random, infinitely wide networks before training: signals and gradients
 * `curves` - learning curves: how good is what is learned, against features per pattern
 * `Potential` - a weight of the gaps of one's own for `solve`
-* `HiddenManifold`, `Spectrum` - laws of structured inputs for `solve` and `generalisation`
+* `HiddenManifold`, `InputSpectrum` - laws of structured inputs for `solve` and `generalisation`
 * `Problem`, `Status` and the errors
 """
 
@@ -46,7 +46,7 @@ _PUBLIC = {
     "Problem": "replicadnn.problem",
     "Potential": "replicadnn.potential",
     "HiddenManifold": "replicadnn.inputs",
-    "Spectrum": "replicadnn.inputs",
+    "InputSpectrum": "replicadnn.inputs",
     "Solution": "replicadnn.solution",
     "Solutions": "replicadnn.solution",
     "Certificate": "replicadnn.certificate",
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from replicadnn.errors import MissingError as MissingError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
     from replicadnn.inputs import HiddenManifold as HiddenManifold
-    from replicadnn.inputs import Spectrum as Spectrum
+    from replicadnn.inputs import InputSpectrum as InputSpectrum
     from replicadnn.montecarlo.runs.result import MonteCarloResult as MonteCarloResult
     from replicadnn.montecarlo.runs.result import TemperingResult as TemperingResult
     from replicadnn.montecarlo.runs.simulate import simulate as simulate

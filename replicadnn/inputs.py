@@ -24,7 +24,7 @@ from replicadnn.validate import numbers, real
 INDEPENDENT = "independent"
 #: Range of D/N.
 DELTA_RANGE = (1e-6, 1e6)
-#: Most eigenvalues of a `Spectrum`; a file holds them as a text.
+#: Most eigenvalues of a `InputSpectrum`; a file holds them as a text.
 MAX_MODES = 1000
 #: sgn(h) = k1 h + ks z for a Gaussian h of variance 1: k1^2 and ks^2.
 _LINEAR, _REST = 2.0 / math.pi, 1.0 - 2.0 / math.pi
@@ -116,7 +116,7 @@ class HiddenManifold:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Spectrum:
+class InputSpectrum:
     """Gaussian inputs of a covariance with these eigenvalues, or others that act like them.
 
     Parameters
@@ -177,7 +177,7 @@ class Spectrum:
         )
 
 
-Inputs: TypeAlias = HiddenManifold | Spectrum
+Inputs: TypeAlias = HiddenManifold | InputSpectrum
 
 
 def field_of(inputs: Inputs, Q: float, P: float) -> float:
@@ -219,12 +219,12 @@ def inputs_of(value: Any) -> Inputs | None:
     ------
     InputError
     """
-    if value is None or isinstance(value, HiddenManifold | Spectrum):
+    if value is None or isinstance(value, HiddenManifold | InputSpectrum):
         return value
     if isinstance(value, str):
         return None if value == INDEPENDENT else _parsed(value)
     if hasattr(value, "eigenvalues") and hasattr(value, "weights"):
-        return Spectrum(value.eigenvalues, value.weights)
+        return InputSpectrum(value.eigenvalues, value.weights)
     raise InputError("inputs", value, _GRAMMAR)
 
 
@@ -233,11 +233,11 @@ def _parsed(text: str) -> Inputs:
     try:
         if name == HiddenManifold.NAME:
             return HiddenManifold(float(rest))
-        if name == Spectrum.NAME:
+        if name == InputSpectrum.NAME:
             pairs = [[float(x) for x in pair.split("@")] for pair in rest.split(",")]
             columns = list(zip(*pairs, strict=True))
             if len(columns) in (1, 2):
-                return Spectrum(*columns)
+                return InputSpectrum(*columns)
     except ValueError as error:
         if isinstance(error, InputError):
             raise

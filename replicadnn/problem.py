@@ -87,7 +87,7 @@ class Problem:
         A weight of the gaps of one's own in place of kappa and beta, which then stay 0 and inf.
         Random data and ansatz rs: the data of a forward pass are planted only where
         sum_S w(S h) does not depend on h.
-    inputs : HiddenManifold or Spectrum, optional
+    inputs : HiddenManifold or InputSpectrum, optional
         Law of structured inputs (docs/inputs.md), also as the text that their ``text`` gives.  One
         perceptron (L = 1), teacher-student, ansatz rs, kappa = 0.
 

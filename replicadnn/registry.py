@@ -79,7 +79,7 @@ RECORDS = {
     "MonteCarloResult": "replicadnn.montecarlo.runs.result:MonteCarloResult",
     "Spec": "replicadnn.montecarlo.spec:Spec",
     "HiddenManifold": "replicadnn.inputs:HiddenManifold",
-    "Spectrum": "replicadnn.inputs:Spectrum",
+    "InputSpectrum": "replicadnn.inputs:InputSpectrum",
 }
 
 

@@ -39,6 +39,7 @@ ORDER = {
     "wide.sample_fisher": ["activation"],
     "wide.kernel_spectrum": ["activation"],
     "curves.learning_curve": ["gamma"],
+    "curves.effective_dimension": ["data"],
 }
 
 
@@ -124,6 +125,7 @@ COMMANDS = {
     "kernel-spectrum": "wide.kernel_spectrum",
     "natural-gradient": "wide.natural_gradient",
     "learning-curve": "curves.learning_curve",
+    "effective-dimension": "curves.effective_dimension",
 }
 #: What stands for 4 where an option is required and is no number.
 WORDS = {"--activation": "tanh"}
@@ -156,6 +158,7 @@ UNITS = {
     "wide.wide_networks": "network", "wide.natural_gradient": "network",
     "wide.kernels": "network", "wide.fisher": "network", "wide.sample_fisher": "network",
     "wide.kernel_spectrum": "network", "curves.learning_curve": "data set",
+    "curves.effective_dimension": "size",
 }  # fmt: skip
 
 

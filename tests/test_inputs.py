@@ -18,7 +18,7 @@ from scipy.special import log_ndtr, ndtr
 from test_mc_cli import call
 
 import replicadnn as rd
-from replicadnn.inputs import HiddenManifold, Spectrum, field_of, inputs_of, weight_overlap
+from replicadnn.inputs import HiddenManifold, InputSpectrum, field_of, inputs_of, weight_overlap
 from replicadnn.marchenko_pastur import averages
 from replicadnn.status import Status
 from replicadnn.theory import latent_teacher
@@ -31,8 +31,8 @@ LAWS: dict[str, Any] = {
     "manifold": MANIFOLD,
     "narrow": HiddenManifold(0.1),
     "wide": HiddenManifold(20.0),
-    "spectrum": Spectrum([4.0, 1.0, 0.25], weights=[1, 2, 5]),
-    "zeros": Spectrum([1.0, 0.0]),
+    "spectrum": InputSpectrum([4.0, 1.0, 0.25], weights=[1, 2, 5]),
+    "zeros": InputSpectrum([1.0, 0.0]),
 }
 #: delta, or None; alpha: Q, Gibbs and Bayes error, overlap of the couplings (None: not given).
 TABLE: dict[tuple[float | None, float], tuple[float, float, float | None, float | None]] = {
@@ -108,16 +108,16 @@ def test_drawn_inputs_have_the_law() -> None:
 
 
 def test_a_spectrum_is_of_mean_one_and_comes_back_from_its_text() -> None:
-    law = Spectrum([8.0, 2.0], weights=[1, 3])
+    law = InputSpectrum([8.0, 2.0], weights=[1, 3])
     assert law.eigenvalues == (16 / 7, 4 / 7)
     assert law.weights == (0.25, 0.75)
-    for one in (*LAWS.values(), law, Spectrum(np.random.default_rng(1).exponential(size=50))):
+    for one in (*LAWS.values(), law, InputSpectrum(np.random.default_rng(1).exponential(size=50))):
         assert inputs_of(one.text) == one
         assert inputs_of(one) is one
     assert inputs_of(None) is None
     assert inputs_of("independent") is None
     covariance = rd.curves.power_law(1.0, 3)
-    assert inputs_of(covariance) == Spectrum([6.0, 3.0, 2.0])
+    assert inputs_of(covariance) == InputSpectrum([6.0, 3.0, 2.0])
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_equal_eigenvalues_are_independent_inputs(closure: str, beta: float) -> 
     for alpha in (0.01, 1.0, 30.0):
         how: dict[str, Any] = {"closure": closure, "beta": beta}
         plain = rd.solve(alpha, 1, **how)
-        found = rd.solve(alpha, 1, inputs=Spectrum([1.0]), **how)
+        found = rd.solve(alpha, 1, inputs=InputSpectrum([1.0]), **how)
         assert found.converged
         for name in ("Q", "one_minus_Q_ea"):
             np.testing.assert_allclose(getattr(found, name), getattr(plain, name), rtol=1e-9)

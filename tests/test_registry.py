@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 
 import replicadnn as rd
@@ -40,6 +41,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "SampleFisher": lambda: rd.wide.sample_fisher("relu", L=2, M=9, networks=2),
     "Fisher": lambda: rd.wide.fisher("relu", sigma_w2=2.0, M=9, N=5, C=2, networks=2),
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
+    "EffectiveDimension": lambda: rd.curves.effective_dimension(
+        np.random.default_rng(1).random((130, 2))
+    ),
 }
 
 

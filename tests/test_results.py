@@ -61,6 +61,9 @@ MADE: dict[str, Callable[[], Any]] = {
     "SampleFisher": lambda: rd.wide.sample_fisher("relu", L=2, M=9, networks=2),
     "Fisher": lambda: rd.wide.fisher("relu", sigma_w2=2.0, M=9, N=5, C=2, networks=2),
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
+    "EffectiveDimension": lambda: rd.curves.effective_dimension(
+        np.random.default_rng(1).random((130, 2))
+    ),
     "Spectrum": lambda: rd.wide.jacobian("linear").spectrum,
     "Samples": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6).measured,
     "Covariance": lambda: rd.curves.power_law(1.0, 3),

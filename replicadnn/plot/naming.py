@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from replicadnn.errors import InputError
-from replicadnn.inputs import HiddenManifold, Inputs, Spectrum
+from replicadnn.inputs import HiddenManifold, Inputs, InputSpectrum
 from replicadnn.problem import AVERAGED
 from replicadnn.results import Shown
 
@@ -200,7 +200,7 @@ def facts_of(solution: Solution) -> Facts:
 def facts_of_inputs(inputs: Inputs | None) -> Facts:
     """D/N, inf for independent inputs; a spectrum of one's own is named beside it."""
     delta = inputs.delta if isinstance(inputs, HiddenManifold) else math.inf
-    return {"delta": delta, "inputs": inputs.text if isinstance(inputs, Spectrum) else None}
+    return {"delta": delta, "inputs": inputs.text if isinstance(inputs, InputSpectrum) else None}
 
 
 def levels_words(levels: Sequence[int]) -> list[str]:

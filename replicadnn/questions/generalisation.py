@@ -261,7 +261,7 @@ def generalisation(
         Which solution, where there are several.
     noisy : {"none", "teacher", "both"}
         Which networks err on the fresh inputs as well (`generalisation_error`).
-    inputs : HiddenManifold, Spectrum or str, optional
+    inputs : HiddenManifold, InputSpectrum or str, optional
         Law of structured inputs of one perceptron, as in `replicadnn.solve`.
     teacher : {"inputs", "latent"}
         What the teacher reads; its latent variables: inputs of a hidden manifold, beta = inf.

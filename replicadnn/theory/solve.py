@@ -199,7 +199,7 @@ def solve(
     potential : Potential, optional
         A weight w(r) of the gaps of one's own (`replicadnn.Potential`) in place of kappa and beta:
         random data, ansatz rs.
-    inputs : HiddenManifold, Spectrum or str, optional
+    inputs : HiddenManifold, InputSpectrum or str, optional
         Law of structured inputs of one perceptron with a teacher (docs/inputs.md), or its text:
         "hidden-manifold:0.5".  Q is then the overlap of the fields, `Solution.weight_overlap` that
         of the couplings.
