@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-from scipy.optimize import brentq
 
 from replicadnn.errors import InputError
 from replicadnn.marchenko_pastur import averages
@@ -182,6 +181,7 @@ Inputs: TypeAlias = HiddenManifold | InputSpectrum
 
 def field_of(inputs: Inputs, Q: float, P: float) -> float:
     """B at which the response is Q = 1 - P in (0, 1): the inverse of ``response``."""
+    from scipy.optimize import brentq  # the table of a sweep opens without it
 
     def excess(log_B: float) -> float:
         at = inputs.response(math.exp(log_B))

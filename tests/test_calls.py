@@ -139,7 +139,10 @@ def test_options_of_a_command_have_the_defaults_of_its_function(command: str) ->
     assert found is not None
     shown = inspect.signature(function_of(COMMANDS[command])).parameters
     needed = [
-        word for o in found.params if o.required for word in (o.opts[0], WORDS.get(o.opts[0], "4"))
+        word
+        for o in found.params
+        if o.required
+        for word in (*o.opts[: isinstance(o, click.Option)], WORDS.get(o.opts[0], "4"))
     ]
     filled = found.make_context(command, needed).params
     compared = 0

@@ -137,14 +137,14 @@ def test_one_clear_line(
 
 #: Where every option acts: on all calls of the command, or only as `WITHOUT_EFFECT` says.
 ALWAYS = {
-    "solve": "alpha L scenario ansatz closure kappa beta branch tol",
+    "solve": "alpha L scenario ansatz closure kappa beta inputs branch tol",
     "capacity": "L kappa ansatz closure alpha_max",
     "stability": "L alpha scenario closure kappa beta",
     "complexity": "L alpha m closure kappa",
     "transitions": "L scenario ansatz closure kappa beta alpha_max",
-    "generalisation": "L alpha closure kappa beta branch",
+    "generalisation": "L alpha closure kappa beta branch inputs teacher",
     "mc-simulate": "L N alpha connectivity scenario sampler beta kappa sweeps samples start "
-    "potential tempering seed threads replicas step time_limit",
+    "potential tempering seed threads replicas step latent time_limit",
     "sweep": "plan task alpha L N kappa beta scenario ansatz closure branch seed more output "
     "workers scheduler share collect retry as_json",
 }
