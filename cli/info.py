@@ -46,6 +46,8 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
     for run in runs:
         c, graph = run["connectivity"], run["graph"]
         diluted = "" if graph is None else f"c = {c:<4} ({graph} graph) "
+        if run["latent"] is not None:
+            diluted += f"D = {run['latent']} latent "
         click.echo(
             f"  N = {run['N']:<5} {diluted}L = {run['L']:<4} alpha = {run['alpha']:<8.6g} "
             f"{run['scenario']}, {run['sampler']} sampler, beta = {run['beta']}, "
@@ -112,6 +114,7 @@ def _print_points(points: list[dict[str, Any]]) -> None:
             f"  alpha = {point['alpha']:<10.7g} L = {point['L']:<5} {point['scenario']}, "
             f"{point['ansatz']}, "
             + (f"closure {point['closure']}, " if point["closure"] != AVERAGED else "")
+            + (f"inputs {point['inputs']}, " if point["inputs"] is not None else "")
             + f"{_weight(point)}: "
             f"{point['branch']}, s = {shown}, {point['status']}"
             + (", beyond the counting bound" if point["possible"] is False else "")

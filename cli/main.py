@@ -29,6 +29,7 @@ _COMMANDS = {
     "descent": "gradient descent on all layers: test and training error by step",
     "train": "networks that are really trained: test error by depth, memorisation",
     "sgd-temperature": "SGD as a heat bath: the energy that it keeps at a minimum",
+    "effective-dimension": "dimension of data from distances of nearest neighbours",
     "mc-simulate": "relaxation of every layer of networks of finite width (Monte Carlo)",
     "sweep": "grids of points in parallel, here or on a cluster, into one store",
     "plot": "figures from result files",

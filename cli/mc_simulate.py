@@ -97,6 +97,10 @@ _NOT_MEASURED = (
     "--test-patterns", type=int, default=1000, show_default=True,
     help="Fresh inputs a record for the test error; 0: not measured.",
 )  # fmt: skip
+@click.option(
+    "--latent", type=int, default=None, metavar="D",
+    help="Inputs sgn(F c/sqrt D) of D latent variables (hidden manifold).  [default: independent]",
+)  # fmt: skip
 @click.option("--time-limit", type=float, default=None, help="Stop cleanly after these seconds.")
 @target_options(
     "curves and state, also on the way",
@@ -319,6 +323,7 @@ def _print_tables(runs: Runs) -> None:
     for run in runs:
         p = run.params
         graph = "" if p["graph"] is None else f" ({p['graph']} graph)"
+        graph += "" if p["latent"] is None else f", D = {p['latent']} latent"
         click.echo(
             f"L = {p['L']}, {_size(run.spec)}{graph}, alpha = {p['alpha']:.6g} (M = {p['M']}), "
             f"{p['scenario']}, {p['sampler']} sampler, beta = {p['beta']}, {p['start']} start"

@@ -144,6 +144,11 @@ beta_option = click.option(
     "--beta", type=float, default=float("inf"), show_default=True,
     help="Inverse temperature of the violation-count potential.",
 )  # fmt: skip
+inputs_option = click.option(
+    "--inputs", default=None, metavar="LAW",
+    help="L = 1: structured inputs, hidden-manifold:D/N, spectrum:VALUE@SHARE,... or a file as of "
+    "learning-curve --covariance.  [default: independent]",
+)  # fmt: skip
 threads_option = click.option(
     "--threads", type=int, default=1, show_default=True, help="Threads over layers (rsb)."
 )
@@ -174,6 +179,17 @@ def only_with_ansatz(scenario: str, closure: str, ansatz: str | None) -> None:
     structure = ansatz or default_ansatz(choice(Scenario, "scenario", scenario), closure)
     only_with("ansatz rsb", structure not in (Ansatz.RS, Ansatz.ONE_RSB), "levels")
     only_with("ansatz 1rsb or rsb", structure != Ansatz.RS, "threads", "time_limit")
+
+
+def law_of(inputs: str | None) -> Any:
+    """The law of inputs that is typed: read from a file of that name, else left to the library."""
+    from pathlib import Path
+
+    if inputs is None or not Path(inputs).is_file():
+        return inputs
+    from replicadnn.curves import read_covariance
+
+    return read_covariance(inputs)
 
 
 def yes_no(answer: bool | None) -> str:

@@ -157,6 +157,10 @@ KINDS = (
         files=False,
     ),
     Kind(
+        "effective-dimension",
+        "Distance of nearest neighbours against the number of points; several files in one.",
+    ),
+    Kind(
         "learning-curve",
         "Risk and training error against features per pattern; several files in one.",
     ),

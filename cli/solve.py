@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @opt.closure_option
 @opt.kappa_option
 @opt.beta_option
+@opt.inputs_option
 @click.option(
     "--branch", default="auto", show_default=True,
     help="auto, equilibrium, continuous or all (docs/theory.md, section 5).",
@@ -38,6 +39,7 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
     from replicadnn.storage.solutions import SolutionWriter
     from replicadnn.theory.solve import origin, plan, solve_plan, taken_over
 
+    options["inputs"] = opt.law_of(options["inputs"])
     work = plan(alpha, L, **options)
     opt.only_with_ansatz(options["scenario"], options["closure"], options["ansatz"])
     made = origin(work)
@@ -81,11 +83,13 @@ def command(alpha: list[float], L: int, target: Target, **options: Any) -> int:
 
 def _print_table(solutions: Solutions) -> None:
     teacher = any(s.eps_g is not None for s in solutions)
+    structured = any(s.problem.inputs is not None for s in solutions)
     bounded = any(s.possible is not None for s in solutions)
     opt.name_closure(s.problem.closure for s in solutions)
     click.echo(
         f"{'alpha':>12}  {'branch':<19} {'s':>13} {'solid/hidden':>12} {'residual':>9}"
         + (f" {'eps_g':>9}" if teacher else "")
+        + (f" {'eps_bayes':>9} {'Q':>9} {'weights':>9}" if structured else "")
         + (f" {'possible':>8}" if bounded else "")
         + "  status"
     )
@@ -95,6 +99,9 @@ def _print_table(solutions: Solutions) -> None:
         line += f" {solid:>12} {s.residual:>9.1e}"
         if teacher:
             line += f" {s.eps_g:>9.6f}" if s.eps_g is not None else f" {'-':>9}"
+        if structured:
+            bayes = f"{s.eps_bayes:.6f}" if s.eps_bayes is not None else "-"
+            line += f" {bayes:>9} {s.Q_ea[0]:>9.6f} {s.weight_overlap[0]:>9.6f}"
         if bounded:
             line += f" {opt.yes_no(s.possible):>8}"
         better = s.better_branch

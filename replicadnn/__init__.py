@@ -17,6 +17,7 @@ Public interface (imported on first use, so that ``import replicadnn`` is quick)
 * `curves` - learning curves: how good is what is learned, against features per pattern
 * `experiments` - networks that are really trained, by gradient descent
 * `Potential` - a weight of the gaps of one's own for `solve`
+* `HiddenManifold`, `InputSpectrum` - laws of structured inputs for `solve` and `generalisation`
 * `Problem`, `Status` and the errors
 """
 
@@ -45,6 +46,8 @@ _PUBLIC = {
     "load": "replicadnn.storage.readers",
     "Problem": "replicadnn.problem",
     "Potential": "replicadnn.potential",
+    "HiddenManifold": "replicadnn.inputs",
+    "InputSpectrum": "replicadnn.inputs",
     "Solution": "replicadnn.solution",
     "Solutions": "replicadnn.solution",
     "Certificate": "replicadnn.certificate",
@@ -69,6 +72,8 @@ if TYPE_CHECKING:
     from replicadnn.errors import InputError as InputError
     from replicadnn.errors import MissingError as MissingError
     from replicadnn.errors import ReplicaDNNError as ReplicaDNNError
+    from replicadnn.inputs import HiddenManifold as HiddenManifold
+    from replicadnn.inputs import InputSpectrum as InputSpectrum
     from replicadnn.montecarlo.runs.result import MonteCarloResult as MonteCarloResult
     from replicadnn.montecarlo.runs.result import TemperingResult as TemperingResult
     from replicadnn.montecarlo.runs.simulate import simulate as simulate

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from replicadnn.errors import InputError
+from replicadnn.inputs import Inputs, inputs_of
 from replicadnn.potential import Potential
 from replicadnn.validate import choice, real, whole
 
@@ -86,6 +87,9 @@ class Problem:
         A weight of the gaps of one's own in place of kappa and beta, which then stay 0 and inf.
         Random data and ansatz rs: the data of a forward pass are planted only where
         sum_S w(S h) does not depend on h.
+    inputs : HiddenManifold or InputSpectrum, optional
+        Law of structured inputs (docs/inputs.md), also as the text that their ``text`` gives.  One
+        perceptron (L = 1), teacher-student, ansatz rs, kappa = 0.
 
     Raises
     ------
@@ -102,6 +106,7 @@ class Problem:
     beta: float = math.inf
     closure: str = AVERAGED
     potential: Potential | None = None
+    inputs: Inputs | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -118,6 +123,9 @@ class Problem:
             raise InputError("closure", self.closure, "the name of a closure")
         if self.potential is not None:
             self._check_potential()
+        put(self, "inputs", inputs_of(self.inputs))
+        if self.inputs is not None:
+            self._check_inputs()
 
     def _check_potential(self) -> None:
         """InputError where a potential of one's own is not one, or meets what it does not cover."""
@@ -135,6 +143,16 @@ class Problem:
                 allowed = f"{usual:g} with a potential of your own, which takes its place"
                 raise InputError(name, getattr(self, name), allowed)
 
+    def _check_inputs(self) -> None:
+        """InputError where structured inputs meet what they do not cover."""
+        for name, value, covered in (
+            ("L", self.L, 1), ("scenario", str(self.scenario), "teacher-student"),
+            ("kappa", self.kappa, 0.0),
+        ):  # fmt: skip
+            if value != covered:
+                shown = covered if isinstance(covered, str) else f"{covered:g}"
+                raise InputError(name, value, f"{shown} with structured inputs (docs/inputs.md)")
+
     @property
     def hard(self) -> bool:
         """Whether gaps below kappa are forbidden: the built-in weight at beta = inf."""
@@ -151,6 +169,7 @@ class Problem:
             "kappa": self.kappa,
             "beta": "inf" if math.isinf(self.beta) else self.beta,
             "potential": None if self.potential is None else self.potential.name,
+            "inputs": None if self.inputs is None else self.inputs.text,
         }
 
     @property

@@ -42,6 +42,7 @@ DATASETS = {
     "Descent": "replicadnn.curves.evolution.result:dataset",
     "Trained": "replicadnn.experiments.result:to_dataset",
     "SGDTemperature": "replicadnn.experiments.temperature:dataset",
+    "EffectiveDimension": "replicadnn.storage.labelled:of_answer",
 }
 #: Kind of a file -> function (path) -> result.
 READERS = {
@@ -66,6 +67,7 @@ READERS = {
     "descent": "replicadnn.curves.evolution.result:load_descent",
     "trained": "replicadnn.experiments.result:load_trained",
     "sgd-temperature": "replicadnn.experiments.temperature:load_sgd_temperature",
+    "effective-dimension": "replicadnn.curves.dimension:load_effective_dimension",
 }
 #: What reads the store of a sweep, of whatever kind.
 SWEEP = "replicadnn.sweeps.reader:Sweep"
@@ -85,6 +87,8 @@ RECORDS = {
     "Spec": "replicadnn.montecarlo.spec:Spec",
     "Trained": "replicadnn.experiments.result:Trained",
     "Outcome": "replicadnn.experiments.single:Outcome",
+    "HiddenManifold": "replicadnn.inputs:HiddenManifold",
+    "InputSpectrum": "replicadnn.inputs:InputSpectrum",
 }
 
 

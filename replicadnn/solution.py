@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from replicadnn import registry
 from replicadnn.certificate import Certificate
 from replicadnn.errors import InputError
+from replicadnn.inputs import weight_overlap
 from replicadnn.problem import AVERAGED, Ansatz, Problem, Scenario
 from replicadnn.results import Labelled, ResultBase, finite, read_only, same
 from replicadnn.status import Branch, BranchKind, Status
@@ -55,7 +56,8 @@ class Solution(ResultBase, Labelled):
     x : array (K+1,)
         Breakpoints, from 0; level i lives on [x_i, x_{i+1}).
     q, Q : arrays (L+1, K+1), (L, K+1)
-        Overlaps of neurons l = 0..L and of couplings l = 1..L, in [0, 1].
+        Overlaps of neurons l = 0..L and of couplings l = 1..L, in [0, 1].  With structured inputs
+        (`Problem.inputs`) Q is that of the fields; `weight_overlap`: of the couplings.
     one_minus_q_ea, one_minus_Q_ea : arrays (L+1,), (L,)
         Distance of the Edwards-Anderson values from 1, with its own relative accuracy.
     q_ea_error, Q_ea_error : arrays (L+1,), (L,), or None
@@ -103,6 +105,7 @@ class Solution(ResultBase, Labelled):
         usual = {"kappa": 0.0, "beta": math.inf, "closure": AVERAGED}
         own = self.problem.potential
         told |= {} if own is None else {"potential": own.name}
+        told |= {} if self.problem.inputs is None else {"inputs": self.problem.inputs.text}
         told |= {name: value for name, value in rest.items() if value != usual[name]}
         told |= {"branch": str(self.branch), "free_entropy": self.free_entropy, "solid": solid}
         told |= {} if self.eps_g is None else {"eps_g": self.eps_g}
@@ -191,9 +194,17 @@ class Solution(ResultBase, Labelled):
         return self.Q[:, -1]
 
     @property
+    def weight_overlap(self) -> FloatArray:
+        """Overlap w.w'/N of the couplings of two replicas, (L,); Q_EA for independent inputs."""
+        law, Q = self.problem.inputs, self.Q_ea
+        if law is None or not np.all(np.isfinite(Q)):
+            return Q
+        return np.array([weight_overlap(law, float(Q[0]), float(self.one_minus_Q_ea[0]))])
+
+    @property
     def R(self) -> FloatArray | None:
-        """Teacher-student overlap of the couplings by layer (equals Q_ea); None for random."""
-        return self.Q_ea if self.problem.teacher else None
+        """Teacher-student overlap of the couplings by layer (`weight_overlap`); None for random."""
+        return self.weight_overlap if self.problem.teacher else None
 
     @property
     def eps_g(self) -> float | None:
@@ -201,6 +212,16 @@ class Solution(ResultBase, Labelled):
         if not self.problem.teacher or not np.all(np.isfinite(self.Q_ea)):
             return None
         return observables.generalisation_error(self.Q_ea, self.one_minus_Q_ea)
+
+    @property
+    def eps_bayes(self) -> float | None:
+        """Error of the vote of all solutions, arccos(sqrt Q)/pi; None for random data and L > 1.
+
+        With a teacher that the student can be, no other estimate of its outputs is better.
+        """
+        if self.L > 1 or self.eps_g is None:
+            return None
+        return observables.vote_error(float(self.Q_ea[0]), float(self.one_minus_Q_ea[0]))
 
     @property
     def solid_layers(self) -> NDArray[np.bool_]:
@@ -309,6 +330,8 @@ class Solution(ResultBase, Labelled):
             },
             "R": None if self.R is None else _list(self.R),
             "eps_g": self.eps_g,
+            "eps_bayes": self.eps_bayes,
+            "weight_overlap": _list(self.weight_overlap),
             "certificate": self.certificate.as_dict(),
             "tol": self.tol,
             "iterations": dict(self.iterations),

@@ -42,6 +42,7 @@ ORDER = {
     "curves.descent": ["L"],
     "experiments.sgd_temperature": ["model"],
     "experiments.train": ["hidden"],
+    "curves.effective_dimension": ["data"],
 }
 
 
@@ -130,6 +131,7 @@ COMMANDS = {
     "descent": "curves.descent",
     "sgd-temperature": "experiments.sgd_temperature",
     "train": "experiments.train",
+    "effective-dimension": "curves.effective_dimension",
 }
 #: What stands for 4 where an option is required and is no number.
 WORDS = {"--activation": "tanh"}
@@ -143,7 +145,10 @@ def test_options_of_a_command_have_the_defaults_of_its_function(command: str) ->
     assert found is not None
     shown = inspect.signature(function_of(COMMANDS[command])).parameters
     needed = [
-        word for o in found.params if o.required for word in (o.opts[0], WORDS.get(o.opts[0], "4"))
+        word
+        for o in found.params
+        if o.required
+        for word in (*o.opts[: isinstance(o, click.Option)], WORDS.get(o.opts[0], "4"))
     ]
     filled = found.make_context(command, needed).params
     compared = 0
@@ -165,6 +170,7 @@ UNITS = {
     "curves.descent": "draw",
     "experiments.sgd_temperature": "point",
     "experiments.train": "network",
+    "curves.effective_dimension": "size",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 #: Words and checks that everything is written in: they know each other alone.
 GROUND = {
     "errors", "types", "validate", "calls", "registry", "results", "progress",
-    "status", "certificate", "potential", "problem",
+    "status", "certificate", "potential", "problem", "inputs", "marchenko_pastur",
 }  # fmt: skip
 #: Small tools that know no result.
 TOOLS = GROUND | {"arcsine", "interrupt", "provenance", "quadrature", "ranges"}

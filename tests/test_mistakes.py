@@ -84,6 +84,11 @@ OTHERS = {
     f"{MC} --start warm": "start = 'warm': one of both, planted, random",
     f"{MC} --sampler heat": "sampler = 'heat': one of ",
     f"{MC} --connectivity 9": "connectivity = 9",
+    f"{MC} --latent 0": "latent = 0: a whole number from 1 to 1000000",
+    f"{SOLVE} --inputs hidden-manifold:0.5": "L = 4: 1 with structured inputs",
+    "solve --alpha 3 --L 1 --inputs manifold": "inputs = 'manifold': independent, hidden-manifold:",
+    "generalisation --L 1 --alpha 3 --teacher latent": "inputs = 'independent': hidden-manifold:",
+    "effective-dimension nothing.npy": "nothing.npy: no table of numbers",
     "info": "Missing argument 'FILE.h5'",
     "info there.h5": "there.h5: not a readable HDF5 file",
     "info nothing.h5": "nothing.h5: no such file",
@@ -155,14 +160,14 @@ def test_one_clear_line(
 
 #: Where every option acts: on all calls of the command, or only as `WITHOUT_EFFECT` says.
 ALWAYS = {
-    "solve": "alpha L scenario ansatz closure kappa beta branch tol",
+    "solve": "alpha L scenario ansatz closure kappa beta inputs branch tol",
     "capacity": "L kappa ansatz closure alpha_max",
     "stability": "L alpha scenario closure kappa beta",
     "complexity": "L alpha m closure kappa",
     "transitions": "L scenario ansatz closure kappa beta alpha_max",
-    "generalisation": "L alpha closure kappa beta branch",
+    "generalisation": "L alpha closure kappa beta branch inputs teacher",
     "mc-simulate": "L N alpha connectivity scenario sampler beta kappa sweeps samples start "
-    "potential tempering seed threads replicas step time_limit",
+    "potential tempering seed threads replicas step latent time_limit",
     "sweep": "plan task alpha L N kappa beta scenario ansatz closure branch seed more output "
     "workers scheduler share collect retry as_json",
 }

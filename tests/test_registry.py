@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 
 import replicadnn as rd
@@ -45,6 +46,9 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "LearningCurve": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6),
     "Descent": lambda: rd.curves.descent(3, steps=2, points=64, scrambles=2, samples=2, n=12),
     "Trained": lambda: rd.experiments.train(1, n=40, inputs=4, width=8, rate=0.2, repeats=2),
+    "EffectiveDimension": lambda: rd.curves.effective_dimension(
+        np.random.default_rng(1).random((130, 2))
+    ),
 }
 
 

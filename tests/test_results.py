@@ -66,6 +66,9 @@ MADE: dict[str, Callable[[], Any]] = {
         eta=0.1, B=4, n=40, runs=2, steps=9, burn_in=9
     ),
     "Trained": lambda: rd.experiments.train(1, n=40, inputs=4, width=8, rate=0.2, repeats=2),
+    "EffectiveDimension": lambda: rd.curves.effective_dimension(
+        np.random.default_rng(1).random((130, 2))
+    ),
     "Spectrum": lambda: rd.wide.jacobian("linear").spectrum,
     "Samples": lambda: rd.curves.learning_curve([0.5, 2.0], samples=2, p=6).measured,
     "Steps": lambda: rd.curves.descent(1, steps=2, samples=2, n=12).measured,

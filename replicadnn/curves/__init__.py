@@ -8,6 +8,8 @@ Imported on first use; nothing here is compiled.
 * `Samples` - the same measured on drawn data sets
 * `descent` - gradient descent on all layers of a network, errors by step; `Descent`, `Steps`
 * `interpolation` - noisy numbers on a circle, harmful or benign by the kernel; `Interpolation`
+* `effective_dimension` - dimension of data from nearest neighbours; `EffectiveDimension`,
+  `read_data` from a file
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ _PUBLIC = {
     "Steps": "replicadnn.curves.evolution.steps",
     "interpolation": "replicadnn.curves.interpolating",
     "Interpolation": "replicadnn.curves.interpolating",
+    "effective_dimension": "replicadnn.curves.dimension",
+    "EffectiveDimension": "replicadnn.curves.dimension",
+    "read_data": "replicadnn.curves.dimension",
 }
 
 if TYPE_CHECKING:
@@ -35,6 +40,9 @@ if TYPE_CHECKING:
     from replicadnn.curves.covariance import read_covariance as read_covariance
     from replicadnn.curves.curve import LearningCurve as LearningCurve
     from replicadnn.curves.curve import learning_curve as learning_curve
+    from replicadnn.curves.dimension import EffectiveDimension as EffectiveDimension
+    from replicadnn.curves.dimension import effective_dimension as effective_dimension
+    from replicadnn.curves.dimension import read_data as read_data
     from replicadnn.curves.evolution.result import Descent as Descent
     from replicadnn.curves.evolution.result import descent as descent
     from replicadnn.curves.evolution.steps import Steps as Steps

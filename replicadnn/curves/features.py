@@ -18,6 +18,7 @@ from scipy import optimize
 from replicadnn.curves.channels import Labels, Loss, Teacher, averages, lost, train
 from replicadnn.curves.roots import rising_root
 from replicadnn.errors import InputError
+from replicadnn.marchenko_pastur import averages as averages_over_t
 from replicadnn.storage.tables import Plain, Table, Tables
 from replicadnn.types import FloatArray
 from replicadnn.validate import choice
@@ -45,22 +46,15 @@ class Traces:
 
 
 def traces(k1: float, ks2: float, c: float, ridge: float, vh: float) -> Traces:
-    """In closed form (docs/curves.md, eq. 15): sums of positive terms; c = p/d."""
+    """In closed form (docs/curves.md, eq. 15); c = p/d."""
     a = max(vh, 1e-100) * k1 * k1  # 0: hinge loss with every field far below 1
     z = ridge / a + ks2 / (k1 * k1)
-    b = z + 1.0 - c
-    r = math.sqrt(b * b + 4.0 * c * z)
-    S = 2.0 / (b + r) if b > 0.0 else (r - b) / (2.0 * c * z)  # <1/(t + z)>
-    S2 = (c * S * S + S) / r  # <1/(t + z)^2>
-    T = S / (1.0 + c * S)  # <t/(t + z)>
-    T2 = S2 / (1.0 + c * S) ** 2  # <t/(t + z)^2>
-    TT = T2 * ((1.0 - c) ** 2 + 2.0 * z * (1.0 + c)) / (r + z)  # <t^2/(t + z)^2>
-    k = k1 * k1
+    at, k = averages_over_t(c, z), k1 * k1
     return Traces(
-        (k * T + ks2 * S) / a,
-        (k * k * TT + 2.0 * k * ks2 * T2 + ks2 * ks2 * S2) / a**2,
-        (k * k * TT + k * ks2 * T2) / a**2,
-        k * T / a,
+        (k * at.T + ks2 * at.S) / a,
+        (k * k * at.U2 + 2.0 * k * ks2 * at.T2 + ks2 * ks2 * at.S2) / a**2,
+        (k * k * at.U2 + k * ks2 * at.T2) / a**2,
+        k * at.T / a,
     )
 
 

@@ -24,6 +24,7 @@ from replicadnn.montecarlo.connectivity import (
     random_couplings,
     weighted_sums,
 )
+from replicadnn.montecarlo.latent import Projection, latent_signs
 
 #: Widest layer whose N^2 overlaps of pairs of neurons are put in one table.
 WIDEST_TABLE_OF_PAIRS = 1000
@@ -53,6 +54,15 @@ def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> Signs:
     """Independent fair +-1."""
     signs = 2 * rng.integers(0, 2, size=shape, dtype=np.int8) - 1
     return signs.astype(np.int8)
+
+
+def draw_patterns(
+    N: int, M: int, rng: np.random.Generator, projection: Projection | None = None
+) -> Signs:
+    """Input patterns (N, M): independent fair +-1, or signs of projected latent variables."""
+    if projection is None:
+        return random_signs((N, M), rng)
+    return latent_signs(projection, M, rng)
 
 
 def gaps(J: Floats, S: Signs, inputs: Inputs | None = None) -> NDArray[np.float64]:
@@ -100,19 +110,21 @@ def plant(
     beta: float,
     rng: np.random.Generator,
     inputs: Inputs | None = None,
+    projection: Projection | None = None,
 ) -> Network:
     """Equilibrium sample of the gap ensemble at beta, kappa = 0, together with its data.
 
-    The sum over S_{l,i} of exp(-beta theta(-r)) is 1 + e^-beta whatever h is.  Hence uniform J and
-    input patterns, and forward propagation in which every neuron errs with probability
-    p = 1/(1 + e^beta), draws (J, S) from its Boltzmann distribution given inputs and outputs, on
-    any graph.
+    The sum over S_{l,i} of exp(-beta theta(-r)) is 1 + e^-beta whatever h is.  Hence uniform J, any
+    input patterns that do not depend on J, and forward propagation in which every neuron errs with
+    probability p = 1/(1 + e^beta), draw (J, S) from its Boltzmann distribution given inputs and
+    outputs, on any graph.
 
     inputs : (L, N, c), who reads whom; None: c = N.
+    projection : (N, D) of the input patterns (`latent`); None: independent fair +-1.
     """
     J = random_couplings(L, N, rng, None if inputs is None else inputs.shape[2])
     p = error_rate(beta) if math.isfinite(beta) else 0.0
-    return Network(J, propagate(J, random_signs((N, M), rng), p, rng, inputs), inputs)
+    return Network(J, propagate(J, draw_patterns(N, M, rng, projection), p, rng, inputs), inputs)
 
 
 def plant_outputs(
@@ -122,6 +134,7 @@ def plant_outputs(
     beta: float,
     rng: np.random.Generator,
     inputs: Inputs | None = None,
+    projection: Projection | None = None,
 ) -> Network:
     """Equilibrium sample of the weights ensemble: exact neurons, outputs that err with p.
 
@@ -130,7 +143,7 @@ def plant_outputs(
     Only S[L] differs from forward propagation: it holds the data.
     """
     J = random_couplings(L, N, rng, None if inputs is None else inputs.shape[2])
-    S = propagate(J, random_signs((N, M), rng), inputs=inputs)
+    S = propagate(J, draw_patterns(N, M, rng, projection), inputs=inputs)
     if math.isfinite(beta):
         S[L] *= np.where(rng.random((N, M)) < error_rate(beta), -1, 1).astype(np.int8)
     return Network(J, S, inputs)

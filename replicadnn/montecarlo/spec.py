@@ -55,6 +55,7 @@ class Spec:
     step None: chosen by a short pilot run for an acceptance of rotations of about 0.15.
     origins : number of measurement origins; replicas : chains from each starting state.
     test_patterns : fresh inputs for the test error at every record; 0: not measured.
+    latent : dimension D of the variables whose signs the inputs are (`latent`); None: independent.
     """
 
     L: int
@@ -77,6 +78,7 @@ class Spec:
     step: float | None
     potential: Potential
     test_patterns: int
+    latent: int | None = None
 
     @property
     def reads(self) -> Connectivity:
@@ -104,13 +106,15 @@ class Spec:
         """The Spec of these `parameters`; raises KeyError, ValueError or TypeError.
 
         A run made before the error on fresh inputs was measured lacks ``test_patterns``: 0; one
-        made before networks could be diluted lacks ``connectivity``: N.
+        made before networks could be diluted lacks ``connectivity``: N; without ``latent`` inputs
+        are independent.
         """
         whole_numbers = (
             "L", "N", "M", "sweeps", "samples", "seed", "burn_in", "origins", "replicas",
             "per_decade",
         )  # fmt: skip
         step, graph = parameters.get("step"), parameters.get("graph")
+        latent = parameters.get("latent")
         return cls(
             **{name: int(parameters[name]) for name in whole_numbers},
             connectivity=int(parameters.get("connectivity", parameters["N"])),
@@ -123,6 +127,7 @@ class Spec:
             beta=float(parameters["beta"]),
             kappa=float(parameters["kappa"]),
             step=None if step is None else float(step),
+            latent=None if latent is None else int(latent),
         )
 
 
@@ -177,6 +182,7 @@ class Parameters(TypedDict, total=False):
     step: float | None
     potential: str
     test_patterns: int
+    latent: int | None
 
 
 def default_beta(L: int, potential: str = "count") -> float:
@@ -206,6 +212,7 @@ def make_spec(
     step: float | None = None,
     potential: str = "count",
     test_patterns: int = 1000,
+    latent: int | None = None,
 ) -> Spec:
     """Validate the arguments of `simulate`; raises InputError with argument, value and range."""
     if beta is None:
@@ -236,6 +243,7 @@ def make_spec(
         step=None if step is None else real("step", step, 1e-9, 1e3, "a number above 0"),
         potential=choice(Potential, "potential", potential),
         test_patterns=whole("test_patterns", test_patterns, 0, 10**7),
+        latent=None if latent is None else whole("latent", latent, 1, 1_000_000),
     )
     _check_combinations(spec)
     _check_memory(spec)
@@ -275,6 +283,7 @@ def _check_memory(spec: Spec) -> None:
     kept = spec.origins + 1
     edge = 8 + 4 * kept + (0 if spec.reads.dense else 12)
     needed = spec.samples * spec.replicas * (J * edge + S * (9 + kept))
+    needed += spec.samples * 8 * spec.N * (spec.latent or 0)
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not known on this system
@@ -283,7 +292,8 @@ def _check_memory(spec: Spec) -> None:
         raise InputError(
             "N",
             spec.N,
-            f"smaller: L, N, alpha, samples, replicas, origins need about {needed / 1e9:.3g} GB, "
+            "smaller: L, N, alpha, latent, samples, replicas, origins need about "
+            f"{needed / 1e9:.3g} GB, "
             f"this machine has {there / 1e9:.3g} GB",
         )
 

@@ -13,9 +13,10 @@ from matplotlib.ticker import MaxNLocator
 
 from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
+from replicadnn.inputs import HiddenManifold, Inputs
 from replicadnn.plot.canvas import drawing, entitle, few_decades, panels, place_legend
 from replicadnn.plot.curves import Curve, draw
-from replicadnn.plot.naming import Facts, Names, written
+from replicadnn.plot.naming import Facts, Names, facts_of_inputs, written
 from replicadnn.plot.notebook import Figure
 from replicadnn.plot.style import MARKERS, judged_points, save_figure, style
 
@@ -41,6 +42,8 @@ def _facts(one: Generalisation) -> Facts:
     return {
         "scenario": "teacher-student", "closure": one.closure, "kappa": one.kappa,
         "beta": one.beta, "noise": one.noisy, "asked": str(one.branch),
+        "reads": f"teacher on the {'inputs' if one.teacher == 'inputs' else 'latent variables'}",
+        **facts_of_inputs(one.inputs),
     }  # fmt: skip
 
 
@@ -53,6 +56,7 @@ class _Point:
     alpha: float
     kappa: float
     beta: float
+    inputs: Inputs | None
     value: float
     error: float
     bound: float
@@ -64,6 +68,7 @@ def _measured(runs: Iterable[Any], items: Sequence[Generalisation]) -> list[_Poi
     """The runs that measured eps_g; InputError for one that no curve is about."""
     settings = {(one.beta, one.kappa) for one in items}
     known = " or ".join(f"beta = {b:g} with kappa = {k:g}" for b, k in sorted(settings))
+    laws = [one.inputs for one in items if one.teacher == "inputs"]
     out = []
     for run in runs:
         params = run.params
@@ -74,10 +79,15 @@ def _measured(runs: Iterable[Any], items: Sequence[Generalisation]) -> list[_Poi
         if (beta, kappa) not in settings:
             allowed = f"a run at {known}, as these curves"
             raise InputError("run", f"beta = {beta:g}, kappa = {kappa:g}", allowed)
+        D, c = run.spec.latent, run.spec.connectivity
+        law = None if D is None else HiddenManifold(D / c)
+        if law not in laws:
+            shown = "independent inputs" if law is None else f"inputs {law.text}"
+            raise InputError("run", shown, "inputs of one of these curves, a teacher on them")
         judged = math.isfinite(run.relaxed["test_error"][-1])
         value = float(run.test_error[-1])
         point = _Point(
-            int(params["L"]), int(params["N"]), float(params["alpha"]), kappa, beta,
+            int(params["L"]), int(params["N"]), float(params["alpha"]), kappa, beta, law,
             value if judged else math.nan,
             float(run.test_error_err[-1]), float(run.test_error_bound[-1]),
             run.bound_sides.get("test_error"),
@@ -138,7 +148,8 @@ def _colour(
     value = float(getattr(point, fixed))
     for curve, line in zip(curves, lines, strict=True):
         facts = curve.facts
-        if (facts["beta"], facts["kappa"]) == (point.beta, point.kappa) and math.isclose(
+        asked = {"beta": point.beta, "kappa": point.kappa, **facts_of_inputs(point.inputs)}
+        if all(facts[name] == one for name, one in asked.items()) and math.isclose(
             float(facts[fixed]), value
         ):
             return line.get_color()

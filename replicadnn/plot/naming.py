@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from replicadnn.errors import InputError
+from replicadnn.inputs import HiddenManifold, Inputs, InputSpectrum
 from replicadnn.problem import AVERAGED
 from replicadnn.results import Shown
 
@@ -29,6 +30,8 @@ _WORDS = {
     "scenario": "{}", "ansatz": "{}", "closure": "closure {}", "sampler": "{} sampler",
     "L": "$L = {}$", "layer": "$l = {}$", "N": "$N = {}$", "connectivity": "$c = {}$",
     "alpha": r"$\alpha = {}$", "kappa": r"$\kappa = {}$", "beta": r"$\beta = {}$",
+    "latent": "$D = {}$", "delta": "$D/N = {}$",
+    "reads": "{}",
     "graph": "{} graph", "potential": "{} potential", "noise": "noise: {}", "start": "{} start",
     "asked": "branch {}", "branch": "{} branch", "levels": "{} levels",
     "covariance": "{} covariance", "b2": r"$|b|^2 = {}$", "sigma2": r"$\sigma^2 = {}$",
@@ -42,7 +45,8 @@ _WORDS = {
 _USUAL = {
     "closure": AVERAGED, "kappa": 0.0, "beta": math.inf, "branch": "continuous", "levels": 0,
     "noise": "none", "q0": 1.0, "graph": None, "connectivity": None, "potential": "count",
-    "loss": "squared", "random": 0.0, "width": 200,
+    "loss": "squared", "random": 0.0, "width": 200, "latent": None, "inputs": None, "delta": math.inf,
+    "reads": "teacher on the inputs",
 }  # fmt: skip
 #: Facts of the computation, named where nothing else tells two curves apart.
 _SPARE = ("levels",)
@@ -192,7 +196,14 @@ def facts_of(solution: Solution) -> Facts:
         "kappa": problem.kappa, "beta": problem.beta, "branch": str(solution.branch),
         "levels": solution.levels,
         "potential": "count" if problem.potential is None else problem.potential.name,
+        **facts_of_inputs(problem.inputs),
     }  # fmt: skip
+
+
+def facts_of_inputs(inputs: Inputs | None) -> Facts:
+    """D/N, inf for independent inputs; a spectrum of one's own is named beside it."""
+    delta = inputs.delta if isinstance(inputs, HiddenManifold) else math.inf
+    return {"delta": delta, "inputs": inputs.text if isinstance(inputs, InputSpectrum) else None}
 
 
 def levels_words(levels: Sequence[int]) -> list[str]:

@@ -78,7 +78,7 @@ def _facts(run: MonteCarloResult) -> Facts:
         "connectivity": None if spec.reads.dense else spec.connectivity, "alpha": spec.alpha,
         "kappa": spec.kappa, "beta": spec.beta,
         "graph": None if spec.graph is None else str(spec.graph),
-        "potential": str(spec.potential), "start": str(spec.start),
+        "potential": str(spec.potential), "start": str(spec.start), "latent": spec.latent,
     }  # fmt: skip
 
 

@@ -3,7 +3,8 @@
     rho(0) = 1,   rho(l) = (2/pi) asin(Q(l) rho(l-1)),   eps_g = (1 - rho(L))/2   (eq. 24)
 
 with Q(l) of the teacher-student solution.  A liquid layer has Q(l) = 0 on both sides, hence
-rho = 0 from there on and eps_g = 1/2 exactly: fresh inputs are not followed through it.
+rho = 0 from there on and eps_g = 1/2 exactly: fresh inputs are not followed through it.  Of one
+perceptron also the error of the vote of all students, on structured inputs too (docs/inputs.md).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import enum
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,7 +22,8 @@ from replicadnn import interrupt
 from replicadnn.arcsine import sign_overlap
 from replicadnn.calls import by_name
 from replicadnn.errors import InputError
-from replicadnn.problem import AVERAGED
+from replicadnn.inputs import INDEPENDENT, HiddenManifold, Inputs, inputs_of
+from replicadnn.problem import AVERAGED, Problem
 from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, settings
 from replicadnn.questions.schema import (
@@ -34,13 +36,21 @@ from replicadnn.questions.schema import (
     taken_over,
 )
 from replicadnn.results import extra
-from replicadnn.solution import Solution
+from replicadnn.solution import CONTINUOUS, Solution
 from replicadnn.status import Branch, Status
 from replicadnn.storage.tables import Plain, Table, Tables, plain
+from replicadnn.theory.latent_teacher import solve_latent
 from replicadnn.theory.observables import generalisation_error
-from replicadnn.theory.solve import plan, solve_plan
+from replicadnn.theory.solve import Plan, plan, solve_plan
 from replicadnn.types import FloatArray, Number, Several
 from replicadnn.validate import bare, choice, numbers, whole
+
+
+class Teacher(enum.StrEnum):
+    """What the teacher of one perceptron reads: the inputs, or their latent variables."""
+
+    INPUTS = "inputs"
+    LATENT = "latent"
 
 
 class Noise(enum.StrEnum):
@@ -62,7 +72,10 @@ class ErrorPoint:
 
     ``error`` is eps_g (nan where the solution did not converge), ``uncertainty`` what the residual
     of the solution makes of it, ``log_rho`` = ln rho(L) = ln(1 - 2 eps_g) (-inf: exactly 1/2),
-    ``liquid_layers`` the number of hidden layers with q = 0.
+    ``liquid_layers`` the number of hidden layers with q = 0.  One perceptron, else nan: ``vote``
+    is the error of the vote of all students; ``m`` covariance of the fields of teacher and
+    student, ``q`` of two students, ``r`` variance of a student's, that of the teacher being 1
+    (teacher on the inputs: m = q = Q, r = 1).
     """
 
     L: int
@@ -74,6 +87,10 @@ class ErrorPoint:
     status: Status
     branch: Branch
     message: str
+    vote: float = math.nan
+    m: float = math.nan
+    q: float = math.nan
+    r: float = math.nan
 
 
 _POINTS = Schema(
@@ -89,6 +106,10 @@ _POINTS = Schema(
         Item("status", "status of the solution"),
         Item("branch", "branch of the solution"),
         Item("message", "remark on the solution"),
+        Item("vote", "error of the vote of all students of one perceptron", added=True),
+        Item("m", "covariance of the fields of teacher and student", added=True),
+        Item("q", "covariance of the fields of two students", added=True),
+        Item("r", "variance of the field of a student", added=True),
     ),
     counter="point",
 )
@@ -106,6 +127,8 @@ class Generalisation(Answer):
     branch: str
     noisy: Noise
     closure: str = AVERAGED
+    inputs: Inputs | None = None
+    teacher: Teacher = Teacher.INPUTS
 
     @property
     def depths(self) -> list[int]:
@@ -133,7 +156,7 @@ class Generalisation(Answer):
         """The document of ``generalisation --json``; null for what does not exist."""
         rows = [_POINTS.document(p) for p in self.points]
         for row in rows:
-            row["eps_g"] = row.pop("error")
+            row["eps_g"], row["eps_vote"] = row.pop("error"), row.pop("vote")
         document: dict[str, Any] = plain(
             {
                 "generalisation": rows,
@@ -144,6 +167,8 @@ class Generalisation(Answer):
                 "beta": beta_value(self.beta),
                 "branch": self.branch,
                 "noisy": str(self.noisy),
+                "inputs": None if self.inputs is None else self.inputs.text,
+                "teacher": str(self.teacher),
                 "timings": self.timings,
                 "finished": self.finished,
             }
@@ -159,6 +184,8 @@ class Generalisation(Answer):
         return {
             "beta": self.beta, "kappa": self.kappa, "branch": self.branch,
             "noisy": str(self.noisy), "closure": self.closure,
+            "inputs": INDEPENDENT if self.inputs is None else self.inputs.text,
+            "teacher": str(self.teacher),
         }  # fmt: skip
 
     @classmethod
@@ -172,6 +199,8 @@ class Generalisation(Answer):
             branch=str(a["branch"]),
             noisy=choice(Noise, "noisy", a["noisy"]),
             closure=str(a.get("closure", AVERAGED)),
+            inputs=inputs_of(str(a.get("inputs", INDEPENDENT))),
+            teacher=choice(Teacher, "teacher", a.get("teacher", "inputs")),
             **origin(file),
         )
 
@@ -210,6 +239,8 @@ def generalisation(
     closure: str = AVERAGED,
     branch: str = "auto",
     noisy: str = "none",
+    inputs: Inputs | str | None = None,
+    teacher: str = "inputs",
     known: Generalisation | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Progress = None,
@@ -230,6 +261,10 @@ def generalisation(
         Which solution, where there are several.
     noisy : {"none", "teacher", "both"}
         Which networks err on the fresh inputs as well (`generalisation_error`).
+    inputs : HiddenManifold, InputSpectrum or str, optional
+        Law of structured inputs of one perceptron, as in `replicadnn.solve`.
+    teacher : {"inputs", "latent"}
+        What the teacher reads; its latent variables: inputs of a hidden manifold, beta = inf.
     known, checkpoint, progress : after every point
 
     Returns
@@ -251,21 +286,18 @@ def generalisation(
     [0.14338 0.22974 0.5    ]
     """
     began = time.perf_counter()
-    depths = numbers("L", L)
-    noise = choice(Noise, "noisy", noisy)
-    if branch == "all":
-        raise InputError("branch", branch, "one of auto, equilibrium, continuous")
-    works = [
-        plan(
-            alpha, whole("L", depth, 1, 10_000), kappa=kappa, beta=beta, closure=closure,
-            branch=branch,
-        )
-        for depth in depths
-    ]  # fmt: skip
+    noise, reads = choice(Noise, "noisy", noisy), choice(Teacher, "teacher", teacher)
+    works = _planned(
+        alpha, numbers("L", L), reads, kappa=kappa, beta=beta, closure=closure, branch=branch,
+        inputs=inputs,
+    )  # fmt: skip
+    law = inputs_of(inputs)
     total = sum(len(work.problems) for work in works)
     asked = settings(
-        kappa=float(kappa), beta=float(beta), closure=closure, branch=branch, noisy=noise
-    )
+        kappa=float(kappa), beta=float(beta), closure=closure, branch=branch, noisy=noise,
+        inputs=None if law is None else law.text,
+        teacher=None if reads is Teacher.INPUTS else reads,
+    )  # fmt: skip
     there = taken_over(
         known, asked, (((p.L, p.alpha), p) for p in (known.points if known else ())),
         ((p.L, p.alpha) for work in works for p in work.problems), "L, alpha",
@@ -280,8 +312,7 @@ def generalisation(
     def result(finished: bool) -> Generalisation:
         return Generalisation(
             tuple(found[place] for place in sorted(found)), float(bare(beta)), float(bare(kappa)),
-            branch,
-            noise, closure, timings={"solve": time.perf_counter() - began},
+            branch, noise, closure, law, reads, timings={"solve": time.perf_counter() - began},
             provenance=provenance(asked=asked), finished=finished,
         )  # fmt: skip
 
@@ -291,12 +322,58 @@ def generalisation(
     ):
         for depth, work in enumerate(works):
             done = {index for at, index in found if at == depth}
-            for index, solutions in solve_plan(work, done):
-                found[depth, index] = _point(solutions[0], noise)
+            for index, point in _solved(work, done, noise, reads):
+                found[depth, index] = point
                 if checkpoint is not None:
                     checkpoint(lambda: result(False))
                 report(len(found), total)
     return result(True)
+
+
+def _planned(
+    alpha: Number | Several, depths: Sequence[Any], reads: Teacher, **how: Any
+) -> list[Plan]:
+    """One plan a depth; InputError where what is asked is not covered."""
+    if how["branch"] == "all":
+        raise InputError("branch", "all", "one of auto, equilibrium, continuous")
+    works = [plan(alpha, whole("L", depth, 1, 10_000), **how) for depth in depths]
+    if reads is Teacher.INPUTS:
+        return works
+    for problem in (problem for work in works for problem in work.problems):
+        if not isinstance(problem.inputs, HiddenManifold):
+            shown = INDEPENDENT if problem.inputs is None else problem.inputs.text
+            raise InputError("inputs", shown, f"{HiddenManifold.NAME}:DELTA with teacher latent")
+        if not problem.hard:
+            raise InputError("beta", problem.beta, "inf with teacher latent")
+    return works
+
+
+def _solved(
+    work: Plan, done: set[int], noise: Noise, reads: Teacher
+) -> Iterator[tuple[int, ErrorPoint]]:
+    """Points of one depth by their place, those of ``done`` left out."""
+    if reads is Teacher.INPUTS:
+        for index, solutions in solve_plan(work, done):
+            yield index, _point(solutions[0], noise)
+        return
+    for index, problem in enumerate(work.problems):
+        if index not in done:
+            interrupt.check()
+            yield index, _of_latent_teacher(problem, work.tol)
+
+
+def _of_latent_teacher(problem: Problem, tol: float) -> ErrorPoint:
+    assert isinstance(problem.inputs, HiddenManifold)
+    found = solve_latent(problem.alpha, problem.inputs, tol)
+    error = vote = uncertainty = log_rho = math.nan
+    if found.status is Status.CONVERGED:
+        error, vote = found.gibbs, found.vote
+        uncertainty = found.residual + 1e-15  # V, q, m to this part, and an angle of them
+        log_rho = math.log1p(-2.0 * error)
+    return ErrorPoint(
+        1, problem.alpha, error, uncertainty, log_rho, 0 if math.isfinite(error) else -1,
+        found.status, CONTINUOUS, found.message, vote, found.m, found.q, found.r,
+    )  # fmt: skip
 
 
 def _point(solution: Solution, noise: Noise) -> ErrorPoint:
@@ -310,8 +387,16 @@ def _point(solution: Solution, noise: Noise) -> ErrorPoint:
         log_rho = log_correlation(Q, noise.factor(beta))
     return ErrorPoint(
         solution.L, solution.alpha, error, uncertainty, log_rho, liquid, solution.status,
-        solution.branch, solution.message,
+        solution.branch, solution.message, *_fields(solution),
     )  # fmt: skip
+
+
+def _fields(solution: Solution) -> tuple[float, float, float, float]:
+    """Error of the vote, and m, q, r, of one perceptron."""
+    if solution.eps_bayes is None or not solution.converged:
+        return (math.nan,) * 4
+    Q = float(solution.Q_ea[0])
+    return solution.eps_bayes, Q, Q, 1.0
 
 
 def log_correlation(Q: Sequence[float] | FloatArray, factor: float = 1.0) -> float:

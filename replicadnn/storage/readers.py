@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Keys of a point that `describe` shows.
 _SHOWN = (
-    "alpha", "L", "scenario", "ansatz", "closure", "kappa", "beta", "potential",
+    "alpha", "L", "scenario", "ansatz", "closure", "kappa", "beta", "potential", "inputs",
     "branch", "status", "converged",
     "possible", "message", "residual", "free_entropy",
 )  # fmt: skip

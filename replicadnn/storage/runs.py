@@ -39,7 +39,7 @@ class Runs(ResultBase, Sequence["Result"]):
         return {"runs": len(self.items), "finished": self.finished}
 
     def _records(self) -> Sequence[Mapping[str, Any]]:
-        usual = {"connectivity": None, "graph": None}
+        usual = {"connectivity": None, "graph": None, "latent": None}
         rows = [{**usual, **run._line(), "equilibrium": run.equilibrium} for run in self.items]
         return [{**row, "connectivity": row["connectivity"] or row["N"]} for row in rows]
 
@@ -180,7 +180,7 @@ def summary(result: Result) -> dict[str, Any]:
     """The main facts of a run in plain values (``replicadnn info``)."""
     keys = (
         "N", "connectivity", "graph", "L", "alpha", "scenario", "sampler", "beta", "kappa", "start",
-        "potential", "sweeps", "samples", "seed",
+        "potential", "sweeps", "samples", "seed", "latent",
     )  # fmt: skip
     params = result.params
     return {key: params[key] for key in keys} | {

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replicadnn.certificate import Certificate
+from replicadnn.inputs import inputs_of
 from replicadnn.potential import Potential
 from replicadnn.problem import AVERAGED, Problem
 from replicadnn.provenance import provenance as make_provenance
@@ -204,6 +205,8 @@ def _attributes(solution: Solution) -> dict[str, Any]:
     found |= {name: str(getattr(solution, name)) for name in ("status", "message", "branch")}
     if problem.potential is not None:
         found["potential"] = problem.potential.name
+    if problem.inputs is not None:
+        found["inputs"] = problem.inputs.text
     if solution.possible is not None:
         found["possible"] = solution.possible
     if solution.eps_g is not None:
@@ -294,6 +297,7 @@ def _problem(attributes: Mapping[str, Any]) -> Problem:
         beta=float(attributes["beta"]),
         closure=_word(attributes.get("closure", AVERAGED)),
         potential=Potential(None, name=_word(name)) if name is not None else None,
+        inputs=inputs_of(_word(attributes["inputs"])) if "inputs" in attributes else None,
     )
 
 

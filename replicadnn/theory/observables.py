@@ -275,6 +275,15 @@ def _liquid_cells(level: FloatArray, weight: FloatArray, flat: NDArray[np.bool_]
     return int(np.flatnonzero(zero)[-1]) + 1 if zero.any() else 1
 
 
+def vote_error(Q: float, rest: float) -> float:
+    """arccos(sqrt Q)/pi, accurate at both ends; ``rest``: 1 - Q.
+
+    Error of the sign of the mean field of all solutions of one perceptron, where two of them, or
+    one and the teacher, have fields that overlap by Q: Bayes-optimal (docs/inputs.md, section 2).
+    """
+    return math.atan2(math.sqrt(rest), math.sqrt(Q)) / math.pi
+
+
 def generalisation_error(
     Q: ArrayLike, rest: ArrayLike | None = None, *, beta: float = math.inf, noisy: str = "none"
 ) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.errors import CallError, InputError
+from replicadnn.inputs import Inputs, inputs_of
 from replicadnn.potential import Potential
 from replicadnn.problem import AVERAGED, Ansatz, BranchChoice, Problem, Scenario
 from replicadnn.progress import Progress, reporting
@@ -50,6 +51,7 @@ class Options(TypedDict, total=False):
     beta: float
     closure: str
     potential: Potential | None
+    inputs: Inputs | str | None
     tol: float
     max_sweeps: int
     levels: int
@@ -80,6 +82,7 @@ def plan(
     beta: float = math.inf,
     closure: str = AVERAGED,
     potential: Potential | None = None,
+    inputs: Inputs | str | None = None,
     branch: str = "auto",
     tol: float = 1e-8,
     max_sweeps: int = MAX_SWEEPS,
@@ -99,10 +102,11 @@ def plan(
     time_limit = real("time_limit", time_limit, 0.0, math.inf, "a number of seconds from 0 up")
     tol = real("tol", tol, *TOL_RANGE, f"a number from {TOL_RANGE[0]:g} to {TOL_RANGE[1]:g}")
     max_sweeps = whole("max_sweeps", max_sweeps, 1, 10**9)
+    law = inputs_of(inputs)
     problems = tuple(
         Problem(
             alpha=a, L=L, scenario=setting, ansatz=structure, kappa=kappa, beta=beta,
-            closure=closure, potential=potential,
+            closure=closure, potential=potential, inputs=law,
         )
         for a in numbers("alpha", alpha)
     )  # fmt: skip
@@ -177,7 +181,7 @@ def solve(
         Patterns per coupling of a perceptron, alpha = M/c (c = N where fully connected);
         1e-9..1e9.  The numbers of a point do not depend on the others asked for; results come
         back in the order given.  ``solve(problem)``: a `Problem`, which states L, scenario,
-        ansatz, kappa, beta, closure and potential too.
+        ansatz, kappa, beta, closure, potential and inputs too.
     L : int
         Depth, 1..1e6; the cost is linear in L.
     scenario : {"teacher-student", "random"}
@@ -195,6 +199,10 @@ def solve(
     potential : Potential, optional
         A weight w(r) of the gaps of one's own (`replicadnn.Potential`) in place of kappa and beta:
         random data, ansatz rs.
+    inputs : HiddenManifold, InputSpectrum or str, optional
+        Law of structured inputs of one perceptron with a teacher (docs/inputs.md), or its text:
+        "hidden-manifold:0.5".  Q is then the overlap of the fields, `Solution.weight_overlap` that
+        of the couplings.
     branch : {"auto", "equilibrium", "continuous", "all"}
         Which solution, where there are several (docs/theory.md, section 5).
     tol : float
@@ -265,6 +273,7 @@ def origin(work: Plan) -> dict[str, str]:
         L=first.L, scenario=first.scenario, ansatz=first.ansatz, closure=first.closure,
         kappa=first.kappa + 0.0, beta=first.beta, branch=work.asked, tol=work.tol,
         potential=None if first.potential is None else first.potential.name,
+        inputs=None if first.inputs is None else first.inputs.text,
         max_sweeps=work.max_sweeps if symmetric else None,
         levels=work.levels if first.ansatz is Ansatz.RSB else None,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from replicadnn.kernels.sampler.graph import Wiring
 from replicadnn.kernels.sampler.random import RNG_LANES, fill_u32
 from replicadnn.montecarlo.connectivity import Inputs, Signs
+from replicadnn.montecarlo.latent import Projection, latent_signs
 
 #: Sweeps after which couplings are put back on the sphere and fields computed anew (rounding).
 RECOMPUTE_EVERY = 256
@@ -31,6 +32,19 @@ def drawn_signs(shape: tuple[int, ...], state: NDArray[np.uint64]) -> Signs:
     fill_u32(state, words, len(words))
     bits = np.unpackbits(words.view(np.uint8), count=n).reshape(shape)
     return (2 * bits.view(np.int8) - 1).astype(np.int8)
+
+
+def fresh_inputs(
+    N: int, patterns: int, state: NDArray[np.uint64], projection: Projection | None
+) -> Signs:
+    """New inputs (N, patterns) of the law of a data set; the generator ``state`` moves on.
+
+    projection : F of the data set; its latent variables come from a generator seeded by 256 bits.
+    """
+    if projection is None:
+        return drawn_signs((N, patterns), state)
+    words = np.packbits(drawn_signs((256,), state) > 0).view(np.uint64)
+    return latent_signs(projection, patterns, np.random.default_rng(words))
 
 
 def thresholds(beta: float, n: int) -> NDArray[np.uint32]:

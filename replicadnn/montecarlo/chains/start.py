@@ -11,6 +11,7 @@ from replicadnn.montecarlo import network
 from replicadnn.montecarlo.chains.gap import GapChain
 from replicadnn.montecarlo.chains.weights import WeightsChain
 from replicadnn.montecarlo.connectivity import Inputs, moves_per_layer
+from replicadnn.montecarlo.latent import Projection, draw_projection
 from replicadnn.montecarlo.network import Network
 from replicadnn.montecarlo.spec import Potential, Sampler, Spec, Start
 from replicadnn.problem import Scenario
@@ -33,6 +34,17 @@ def draw_graph(spec: Spec, seed: np.random.SeedSequence) -> Inputs | None:
     return spec.reads.draw(spec.L, np.random.default_rng(child))
 
 
+def sample_projection(spec: Spec, seed: np.random.SeedSequence) -> Projection | None:
+    """F of the inputs of one sample, None where they are independent; seed: that of its data.
+
+    Like the graph it has a child of this seed for itself.
+    """
+    if spec.latent is None:
+        return None
+    child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 1))
+    return draw_projection(spec.N, spec.latent, np.random.default_rng(child))
+
+
 def starting_state(
     spec: Spec, seed: np.random.SeedSequence, inputs: Inputs | None = None
 ) -> tuple[Network, Network]:
@@ -47,7 +59,8 @@ def starting_state(
     rng = np.random.default_rng(seed)
     plant = network.plant if spec.sampler is Sampler.GAP else network.plant_outputs
     beta = spec.beta if spec.potential is Potential.COUNT else math.inf
-    teacher = plant(spec.L, spec.N, spec.M, beta, rng, inputs)
+    projection = sample_projection(spec, seed)
+    teacher = plant(spec.L, spec.N, spec.M, beta, rng, inputs, projection)
     if spec.scenario is Scenario.RANDOM:
         teacher.S[spec.L] = network.random_signs((spec.N, spec.M), rng)
     if spec.start is Start.PLANTED:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.montecarlo.chains.common import drawn_signs, seed_generator
+from replicadnn.montecarlo.chains.common import fresh_inputs, seed_generator
 from replicadnn.montecarlo.chains.ladder import Ladder
-from replicadnn.montecarlo.chains.start import starting_state
+from replicadnn.montecarlo.chains.start import sample_projection, starting_state
 from replicadnn.montecarlo.chains.state import part
 from replicadnn.montecarlo.connectivity import Inputs, Signs
+from replicadnn.montecarlo.latent import Projection
 from replicadnn.montecarlo.measure import registry
 from replicadnn.montecarlo.measure.distribution import QUARTERS, Pairs
 from replicadnn.montecarlo.measure.observable import Moment
@@ -37,7 +38,7 @@ class LadderSample:
     their number, entry 0 the start; sums["rungs"] (B + 1, K, L): energy of every rung.  J0, S0:
     states of the highest rungs in the middle of the run, with which Q_self, q_self compare those
     of its last quarter.  pairs: distributions of the overlaps of the first two ladders, None where
-    there is one.
+    there is one.  projection (N, D): F of the inputs, None where they are independent.
     """
 
     spec: Spec
@@ -47,6 +48,7 @@ class LadderSample:
     J0: NDArray[np.float32]
     S0: NDArray[np.int8]
     fresh: NDArray[np.uint64]
+    projection: Projection | None
     sums: dict[str, Array]
     counts: dict[str, NDArray[np.int64]]
     pairs: Pairs | None
@@ -78,6 +80,7 @@ class LadderSample:
             J0=np.zeros((spec.replicas, *first.J.shape), np.float32),
             S0=np.zeros((spec.replicas, *first.S.shape), np.int8),
             fresh=seed_generator(fresh_seed),
+            projection=sample_projection(spec, data_seed),
             sums=sums,
             counts={name: np.zeros(blocks, np.int64) for name in sums},
             pairs=Pairs(registry.PAIRS, len(exchange.betas), spec.L) if spec.replicas > 1 else None,
@@ -155,7 +158,8 @@ class LadderSample:
         )
 
     def _fresh_inputs(self) -> Signs:
-        return drawn_signs((self.spec.N, self.spec.test_patterns), self.fresh)
+        spec = self.spec
+        return fresh_inputs(spec.N, spec.test_patterns, self.fresh, self.projection)
 
     def _add(self, name: str, block: int, values: Array) -> None:
         self.sums[name][block] += values
@@ -186,6 +190,8 @@ class LadderSample:
         }
         if self.teacher.inputs is not None:
             out["inputs"] = self.teacher.inputs
+        if self.projection is not None:
+            out["projection"] = self.projection
         out |= {f"sums/{name}": values for name, values in self.sums.items()}
         out |= {f"counts/{name}": values for name, values in self.counts.items()}
         if self.pairs is not None:

@@ -9,10 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replicadnn.montecarlo.chains.common import drawn_signs, seed_generator
-from replicadnn.montecarlo.chains.start import Chain, start_chain, starting_state
+from replicadnn.montecarlo.chains.common import fresh_inputs, seed_generator
+from replicadnn.montecarlo.chains.start import (
+    Chain,
+    sample_projection,
+    start_chain,
+    starting_state,
+)
 from replicadnn.montecarlo.chains.state import part
 from replicadnn.montecarlo.connectivity import Inputs, Signs
+from replicadnn.montecarlo.latent import Projection
 from replicadnn.montecarlo.measure import registry
 from replicadnn.montecarlo.measure.observable import Moment
 from replicadnn.montecarlo.network import Network
@@ -29,7 +35,8 @@ class SampleRun:
 
     curves: letter -> (replicas, P, layers, T), nan where not measured; origins: letter -> states,
     (replicas, P, layers, N, anything), at the origins that have the P places of the schedule now;
-    series: name -> (K, layers); fresh (4, 8): generator of the fresh inputs.
+    series: name -> (K, layers); fresh (4, 8): generator of the fresh inputs; projection (N, D): F
+    of the inputs, None where they are independent.
     """
 
     spec: Spec
@@ -37,6 +44,7 @@ class SampleRun:
     teacher: Network
     chains: list[Chain]
     fresh: NDArray[np.uint64]
+    projection: Projection | None
     origins: dict[str, NDArray[Any]]
     curves: dict[str, Array]
     series: dict[str, Array]
@@ -67,6 +75,7 @@ class SampleRun:
             teacher=teacher,
             chains=chains,
             fresh=seed_generator(fresh_seed),
+            projection=sample_projection(spec, data_seed),
             origins={name: np.zeros((*lead, *x.shape), x.dtype) for name, x in states.items()},
             curves={
                 row.letter: np.full((*lead, row.layers.number(spec.L), T), np.nan)
@@ -122,7 +131,8 @@ class SampleRun:
                 self.series[row.name][k] = row.measure(moment)
 
     def _fresh_inputs(self) -> Signs:
-        return drawn_signs((self.spec.N, self.spec.test_patterns), self.fresh)
+        spec = self.spec
+        return fresh_inputs(spec.N, spec.test_patterns, self.fresh, self.projection)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that changes in time, by name."""
@@ -134,6 +144,8 @@ class SampleRun:
         }
         if self.teacher.inputs is not None:
             out["inputs"] = self.teacher.inputs
+        if self.projection is not None:
+            out["projection"] = self.projection
         out |= {f"{letter}0": states for letter, states in self.origins.items()}
         out |= {f"curves_{letter}": curves for letter, curves in self.curves.items()}
         out |= {f"series/{name}": values for name, values in self.series.items()}

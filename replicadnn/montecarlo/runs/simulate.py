@@ -115,6 +115,8 @@ def simulate(
     potential : "count" (default) or, from a random start, "soft" (see `Potential`).
     step : half width of t in rotations by 2 atan(t); None: pilot run, acceptance about 0.15.
     test_patterns : fresh inputs a record, for `MonteCarloResult.test_error` (1000); 0: none.
+    latent : dimension D of the variables c ~ N(0, I) that inputs sgn(F c/sqrt D) are made of; F
+        (N, D) is random, the same for a data set and its fresh inputs.  None: independent +-1.
     output : HDF5 file of the results and the state to continue from, written on the way.
     resume : continue ``output``, made with the same parameters; with more ``sweeps`` a finished
         run at one temperature goes on too, to the bits of one run.  No such file: begin.

@@ -43,6 +43,7 @@ class SimulateTask:
         "step": Column(float, "step of the rotations, nan: by pilot run"),
         "potential": Column(str, "potential of the gaps"),
         "test_patterns": Column(int, "fresh inputs a record for the test error"),
+        "latent": Column(int, "latent dimension of the inputs, 0: independent", former=0),
     }
     results: Mapping[str, Column] = {
         "energy": Column(float, "fraction of violated gaps, mean of layers, nan: some not relaxed"),
@@ -69,6 +70,7 @@ class SimulateTask:
         alpha = values.pop("alpha")
         c = values.pop("connectivity", None) or None
         values |= {"connectivity": None if c is None else [c], "graph": values.get("graph") or None}
+        values["latent"] = values.get("latent") or None
         found = make_jobs(alpha, values.pop("L"), N=[values.pop("N")], **values)
         if len(found) != 1:
             raise InputError("start", "both", "planted or random in a sweep")
@@ -77,6 +79,7 @@ class SimulateTask:
         # those of the fully connected network stand for "no such choice", as in stores without them
         params["connectivity"] = 0 if spec.reads.dense else spec.connectivity
         params["graph"] = params["graph"] or ""
+        params["latent"] = params["latent"] or 0
         params["seed"] = whole("seed", params["seed"], 0, 2**63 - 1)  # a column of the table
         params["alpha"] = float(alpha)  # M / c is alpha rounded
         params["beta"] = float(params["beta"])
@@ -93,7 +96,7 @@ class SimulateTask:
 
         values = dict(params) | dict(how)
         del values["M"]
-        for name in ("connectivity", "graph"):
+        for name in ("connectivity", "graph", "latent"):
             values[name] = values[name] or None
         if math.isnan(values["step"]):
             del values["step"]

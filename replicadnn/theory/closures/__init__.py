@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from replicadnn.problem import EXACT, Ansatz, Problem, Scenario
 from replicadnn.solution import Solution
 from replicadnn.theory.closures.averaged.closure import Averaged
 from replicadnn.theory.closures.exact.closure import Exact
+from replicadnn.theory.closures.structured import StructuredEquations
 from replicadnn.theory.contract import (
     BrokenEquations,
     Closure,
@@ -86,6 +88,9 @@ def closure_of(problem: Problem) -> Closure:
 def symmetric_equations(problem: Problem) -> SymmetricEquations:
     """The replica-symmetric equations of ``problem``."""
     closure = closure_of(problem)
+    if problem.inputs is not None:
+        plain = replace(problem, inputs=None)
+        return StructuredEquations(problem, problem.inputs, closure.symmetric(plain))
     if problem.potential is None:
         return closure.symmetric(problem)
     assert isinstance(closure, KnowsPotentials)  # `closure_of` asked
