@@ -45,8 +45,8 @@ _WORDS = {
 _USUAL = {
     "closure": AVERAGED, "kappa": 0.0, "beta": math.inf, "branch": "continuous", "levels": 0,
     "noise": "none", "q0": 1.0, "graph": None, "connectivity": None, "potential": "count",
-    "loss": "squared", "random": 0.0, "width": 200, "latent": None, "inputs": None, "delta": math.inf,
-    "reads": "teacher on the inputs",
+    "loss": "squared", "random": 0.0, "width": 200, "latent": None, "inputs": None,
+    "delta": math.inf, "reads": "teacher on the inputs",
 }  # fmt: skip
 #: Facts of the computation, named where nothing else tells two curves apart.
 _SPARE = ("levels",)
