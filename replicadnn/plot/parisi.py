@@ -49,7 +49,7 @@ def solid_layers(
 def mirrored(solution: Solution) -> bool:
     """Whether the second half repeats the first to 1e-6: q(l) = q(L-l) and Q(l) = Q(L+1-l).
 
-    So it is with closure averaged; with exact neurons order comes from the output alone.
+    So it is with closure averaged; with exact neurons input and output differ.
     """
     return all(
         np.allclose(values, values[::-1], rtol=0.0, atol=1e-6)
@@ -68,13 +68,16 @@ def layer_looks(solution: Solution) -> dict[int, tuple[tuple[float, ...], str]]:
 def layer_legend(ax: Axes, solution: Solution, figure: Figure | None = None) -> None:
     """Legend of curves that are layers, where no curve is; of a whole ``figure`` below it.
 
+    That of a figure has the layers of all its panels: neurons may be solid where couplings are not.
     It says so where each layer stands for its mirror image, too.
     """
     title = "layer and mirror image" if mirrored(solution) else "layer"
     if figure is None:
         place_legend(ax, title=title)
     else:
-        figure_legend(figure, ax.get_legend_handles_labels()[0], title)
+        curves = (zip(*one.get_legend_handles_labels(), strict=True) for one in figure.axes)
+        handles = {label: handle for panel in curves for handle, label in panel}
+        figure_legend(figure, list(handles.values()), title)
 
 
 @of_kind("Solution")
