@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import h5py
 import numpy as np
 import pytest
 from mc_exact import batch_error, hidden_states
@@ -303,6 +304,11 @@ def test_files_and_documents_hold_the_distribution(run, tmp_path):
     back = rd.load(run.save(tmp_path / "a.h5"))[0]
     for name, values in run.values.items():
         np.testing.assert_array_equal(values, back.values[name], err_msg=name)
+    with h5py.File(tmp_path / "a.h5") as file:
+        counts = file["series/0000/counts.Q"]
+        assert counts.compression == "gzip"  # most of them are 0
+        assert counts.id.get_storage_size() < counts.nbytes / 10
+        assert file["series/0000/energy"].compression is None
     document = run.to_json()
     assert len(document["overlap"]) == 100
     assert np.shape(document["P_Q"]) == (3, 2, 100)
