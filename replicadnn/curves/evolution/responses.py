@@ -1,5 +1,5 @@
 """What a pattern does to the weights comes back to its own fields: the same sums in the theory and
-on a data set (docs/descent.md, eqs. 4 to 7).
+on a data set (docs/descent.md, eqs. 5 to 8).
 
 With K the factor eta d/n, and S^s any of G^s, dG^s/dy and dG^s/dU^r of every pattern,
 

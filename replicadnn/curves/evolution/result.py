@@ -230,7 +230,7 @@ def descent(
     y = amplitude teacher(mu.x/sqrt d) + eps, for n patterns of d isotropic inputs (entries of
     variance 1/d), n and d large, M neurons in every hidden layer.  State evolution, conditional on
     the start: one pattern feels a Gaussian process and what it has done to the weights
-    (docs/descent.md, eqs. 3 to 10).  L = 1 is exact; for L >= 2 the process is sampled.
+    (docs/descent.md, eqs. 3 to 9).  L = 1 is exact; for L >= 2 the process is sampled.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""State evolution: the process of one pattern, sampled (docs/descent.md, eqs. 3 to 10)."""
+"""State evolution: the process of one pattern, sampled (docs/descent.md, eqs. 3 to 9)."""
 
 from __future__ import annotations
 
