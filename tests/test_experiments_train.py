@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,19 @@ def test_kernel_regression_without_hidden_layers_is_least_squares() -> None:
     assert_allclose(found, want, atol=1e-4)
 
 
+def test_the_ridge_of_the_kernel_is_a_millionth_of_its_diagonal() -> None:
+    x = np.array([[2.0]])
+    found = kernel_outputs(activation("relu"), 1.0, 1, (x, np.array([1.0])), x)
+    assert found[0] == pytest.approx(1.0 / (1.0 + 1e-6), abs=1e-9)
+
+
+def test_an_output_of_0_is_wrong() -> None:
+    net = Network((1, 1), "linear", biases=False)
+    x = np.array([[-1.0], [0.0], [2.0], [3.0]])
+    y = np.array([[1.0], [1.0], [1.0], [-1.0]])
+    assert single.error(net, np.array([1.0]), x, y) == 0.75
+
+
 def test_the_learning_rate_is_the_best_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: dict[float, list[float]] = {}
     one = recipe()
@@ -337,6 +351,43 @@ def test_the_map_of_depths_shows_paired_differences() -> None:
     assert {one.get_text() for one in ax.texts} == {f"{row[2]:+.3f}" for row in rows}
     with pytest.raises(rd.InputError, match="two depths or more"):
         rd.plot.depth_map(train(1, **SMALL))
+
+
+def test_only_clear_differences_have_a_ring() -> None:
+    """Rings: more than 2 standard errors."""
+    both = [(0, True, 0.2), (1, True, 0.2), (2, True, 0.2)]
+    for last, ringed in ((0.13, 1), (0.21, 0)):  # difference over error: -5.3, then -1.8
+        found = made(both, [(0, True, 0.1), (1, True, 0.11), (2, True, last)])
+        ax = rd.plot.depth_map(found)
+        (row,) = depth_differences(found)
+        assert (abs(row[2]) > 2.0 * row[3]) == bool(ringed)
+        assert len(ax.collections[1].get_offsets()) == ringed  # type: ignore[arg-type]
+        assert len(ax.collections[2].get_offsets()) == 1 - ringed  # type: ignore[arg-type]
+
+
+def test_networks_that_have_stopped_keep_their_errors() -> None:
+    found = made([(0, True, 0.2), (1, True, 0.4)])
+    rows = [
+        (0, 1, 0.5, 0.4),
+        (0, 2, 0.0, 0.2),
+        (1, 1, 0.5, 0.6),
+        (1, 2, 0.3, 0.5),
+        (1, 3, 0.0, 0.4),
+    ]
+    ax = rd.plot.trained_along(replace(found, along=np.array(rows, float)))
+    test, training = (np.asarray(one.get_ydata(), float) for one in ax.lines)
+    assert test.tolist() == pytest.approx([0.5, 0.35, 0.3])
+    assert training.tolist() == pytest.approx([0.5, 0.15, 0.0])
+
+
+def test_a_figure_has_a_panel_for_what_was_measured() -> None:
+    def panels(**asked: Any) -> list[str]:
+        found = train(1, **SMALL | asked)
+        return [ax.get_ylabel() for ax in rd.plot.trained_figure(found).axes]
+
+    assert panels() == ["test error"]
+    assert panels(n=[40, 60]) == ["test error", "epochs to training error 0"]
+    assert panels(radius=0.1) == ["test error", "critical sample ratio"]
 
 
 WRONG: dict[str, tuple[Callable[[Trained], Any], str]] = {

@@ -105,7 +105,7 @@ def train(
     radius : float, optional
         Count critical samples: fresh inputs with another class within it in every component.
     along : bool
-        Measure the test error after every epoch.
+        Measure the test error at the end of each epoch.
     seed : int
         Every repetition has its own children of it: more of them, or other combinations, later
         have the bits of one run.
