@@ -185,7 +185,7 @@ def test_a_sweep_has_a_column_for_it() -> None:
 def test_one_perceptron_beside_the_theory() -> None:
     """Two replicas, alpha = 1, D/N = 1/2: within 3 errors, and 0.012 for N = 40, of the equations
     with the spectra of the data sets themselves; independent inputs would have 0.486."""
-    spec = make_spec(1.0, 1, N=40, latent=20, sweeps=8192, samples=8, replicas=2, seed=3)
+    spec = make_spec(1.0, 1, N=40, latent=20, sweeps=4096, samples=8, replicas=2, seed=3)
     simulation = Simulation(spec)
     simulation.run(simulation.total)
     run = simulation.result()
