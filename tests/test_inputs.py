@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.special import log_ndtr, ndtr
+from test_generalisation import measured
 from test_mc_cli import call
 
 import replicadnn as rd
@@ -455,3 +456,29 @@ def test_generalisation_of_a_latent_teacher(tmp_path: Path) -> None:
 def test_what_the_latent_teacher_does_not_cover(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(rd.InputError, match=said):
         rd.generalisation(1.0, 1, **({"teacher": "latent"} | arguments))
+
+
+def test_figure_of_several_laws_with_runs() -> None:
+    """Curves are told apart by D/N; a run of D = 2, c = 4 belongs to 0.5, others are refused."""
+    laws = [None, MANIFOLD, HiddenManifold(0.1)]
+    found = [rd.generalisation([1.0, 2.0], 1, inputs=law) for law in laws]
+    here: dict[str, Any] = {"L": 1, "N": 4, "alpha": 1.0}
+    ax = rd.plot.error_against_alpha(found, runs=[measured(0.29, **here, latent=2, connectivity=4)])
+    legend = ax.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert sorted(labels) == ["$D/N = 0.1$", "$D/N = 0.5$", r"$D/N = \infty$", "Monte Carlo"]
+    curve = next(line for line in ax.lines if line.get_label() == "$D/N = 0.5$")
+    marks = [line.get_color() for line in ax.lines if list(line.get_xdata()) == [1.0]]
+    assert marks
+    assert set(marks) == {curve.get_color()}
+    other = measured(0.29, **here, latent=3, connectivity=4)
+    with pytest.raises(rd.InputError, match="inputs of one of these curves"):
+        rd.plot.error_against_alpha(found, runs=[other])
+    with pytest.raises(rd.InputError, match="independent inputs"):
+        rd.plot.error_against_alpha(found[1:], runs=[measured(0.29, **here)])
+    latent = rd.generalisation([1.0, 2.0], 1, inputs=MANIFOLD, teacher="latent")
+    with pytest.raises(rd.InputError, match="a teacher on them"):
+        rd.plot.error_against_alpha(latent, runs=[measured(0.29, **here, latent=2, connectivity=4)])
+    titled = rd.plot.error_against_alpha(latent).get_title()
+    assert "teacher on the latent variables" in titled

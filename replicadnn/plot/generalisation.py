@@ -79,8 +79,8 @@ def _measured(runs: Iterable[Any], items: Sequence[Generalisation]) -> list[_Poi
         if (beta, kappa) not in settings:
             allowed = f"a run at {known}, as these curves"
             raise InputError("run", f"beta = {beta:g}, kappa = {kappa:g}", allowed)
-        D, c = run.spec.latent, run.spec.connectivity
-        law = None if D is None else HiddenManifold(D / c)
+        D = params.get("latent")
+        law = None if D is None else HiddenManifold(D / params["connectivity"])
         if law not in laws:
             shown = "independent inputs" if law is None else f"inputs {law.text}"
             raise InputError("run", shown, "inputs of one of these curves, a teacher on them")
