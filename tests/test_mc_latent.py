@@ -181,6 +181,14 @@ def test_a_sweep_has_a_column_for_it() -> None:
     assert task.compute(task.complete(given), {}).spec.latent is None
 
 
+def test_no_theory_of_independent_inputs_is_drawn_beside_it() -> None:
+    how: dict[str, Any] = {"N": 4, "beta": 2.0, "sweeps": 40, "samples": 2}
+    theory = rd.solve(3.0, 2, beta=2.0)
+    with pytest.raises(InputError, match="none beside runs with latent inputs"):
+        rd.plot.overlaps(rd.simulate(3, 2, **how, latent=2), theory=theory)
+    rd.plot.overlaps(rd.simulate(3, 2, **how), theory=theory)
+
+
 @pytest.mark.slow
 def test_one_perceptron_beside_the_theory() -> None:
     """Two replicas, alpha = 1, D/N = 1/2: within 3 errors, and 0.012 for N = 40, of the equations

@@ -286,6 +286,8 @@ def _theory_lines(ax: Axes, names: Names, quantity: Kind, theory: list[Solution]
             raise InputError("theory", found, f"runs of one {attribute}: the line is of one")
     if not theory:
         return
+    if any(one["latent"] is not None for one in names.facts):
+        raise InputError("theory", "of independent inputs", "none beside runs with latent inputs")
     lines = tell_apart([facts_of(one) for one in theory], "theory")
     closures = lines.values("closure")
     order = sorted(range(len(theory)), key=lambda k: closures.index(theory[k].problem.closure))
