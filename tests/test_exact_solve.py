@@ -394,8 +394,6 @@ def test_random_data_end_beyond_the_counting_bound() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(rd.InputError, match="kappa"):
         solve(TS, 2, 3.0, kappa=0.3)
-    with pytest.raises(rd.InputError, match="kappa"):
-        rd.solve(3.0, 3, scenario=RANDOM, ansatz="rsb", closure="exact", kappa=0.3)
     with pytest.raises(rd.InputError, match="closure"):
         rd.solve(3.0, 2, closure="exakt")
 
