@@ -15,6 +15,7 @@ from test_mc_cli import call
 import replicadnn as rd
 from replicadnn.curves import effective_dimension, read_data
 from replicadnn.interrupt import Interrupted
+from replicadnn.plot.effective_dimension import _told, effective_dimension_figure
 
 
 def manifold(d: int, points: int = 2000, features: int = 20, seed: int = 0) -> Any:
@@ -145,6 +146,42 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         code, _, err = call(capsys, "effective-dimension", str(tmp_path / name))
         assert code == 2
         assert reason in err
+
+
+def test_few_features_apart_are_duplicates() -> None:
+    """On a circle the slope of signs is 1 while neighbours differ in many features."""
+    angle = 2.0 * math.pi * np.random.default_rng(1).random(1000)
+    c = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    F = np.random.default_rng(2).standard_normal((2000, 2))
+    many, few = (effective_dimension(np.sign(c @ F[:p].T)) for p in (2000, 100))
+    assert 0.85 < many.dimension < 1.0
+    assert few.dimension < 0.8
+    assert few.duplicates > 900
+    assert math.isnan(few.two_nn)
+
+
+def test_figure_has_a_panel_a_metric() -> None:
+    smooth = effective_dimension(manifold(2, 1024))
+    signs = effective_dimension(np.sign(manifold(3, 300, 100)))
+    ax = rd.plot.effective_dimension(smooth)
+    assert ax.get_title() == "Euclidean distance"
+    assert [one.get_text() for one in ax.get_xticklabels()] == ["1024", "256", "64"]
+    (label,) = ax.get_legend_handles_labels()[1]
+    assert label.startswith("1024 points of 20: $d = ")
+    figure = effective_dimension_figure([signs, smooth])
+    assert [one.get_title() for one in figure.axes] == ["Euclidean distance", "Hamming distance"]
+    assert [len(one.get_legend_handles_labels()[1]) for one in figure.axes] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "said"),
+    [
+        (2.0034, 0.0131, "2.003(13)"), (0.9624, 0.00998, "0.962(10)"), (13.21, 0.24, "13.21(24)"),
+        (120.4, 31.0, "120(31)"), (0.668, math.nan, "0.668"), (math.nan, 0.1, r"\mathrm{none}"),
+    ],
+)  # fmt: skip
+def test_numbers_of_a_legend(value: float, error: float, said: str) -> None:
+    assert _told(value, error) == said
 
 
 @pytest.mark.parametrize(

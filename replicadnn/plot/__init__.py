@@ -7,7 +7,11 @@ from replicadnn.plot.capacity import capacity, save_capacity
 from replicadnn.plot.complexity import complexity, save_complexity
 from replicadnn.plot.descent import descent, descent_figure, save_descent
 from replicadnn.plot.distributions import distribution, distribution_figure, save_distribution
-from replicadnn.plot.effective_dimension import effective_dimension, save_effective_dimension
+from replicadnn.plot.effective_dimension import (
+    effective_dimension,
+    effective_dimension_figure,
+    save_effective_dimension,
+)
 from replicadnn.plot.fisher import fisher, fisher_eigenvalues, fisher_figure, save_fisher
 from replicadnn.plot.gaps import gaps, gaps_figure, save_gaps
 from replicadnn.plot.generalisation import (
@@ -84,6 +88,7 @@ __all__ = [
     "distribution",
     "distribution_figure",
     "effective_dimension",
+    "effective_dimension_figure",
     "error_against_alpha",
     "error_against_depth",
     "fisher",

@@ -18,7 +18,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import StepPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import LogFormatter, ScalarFormatter
+from matplotlib.ticker import FormatStrFormatter, FuncFormatter, ScalarFormatter
 from matplotlib.transforms import Bbox, ScaledTranslation
 from numpy.typing import NDArray
 
@@ -192,8 +192,17 @@ def few_decades(axis: Axis) -> None:
     """Plain numbers, also between the decades, on a logarithmic axis that shows hardly one."""
     low, high = axis.get_view_interval()
     if low > 1e-3 and high < 1e4 and high < 100.0 * low:
-        axis.set_major_formatter(LogFormatter())
-    axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.5)))
+        axis.set_major_formatter(FormatStrFormatter("%g"))
+
+    def between(value: float, _: object = None) -> str:
+        """One decade at most: 2, 3, ... in less than half of it, 2, 3, 4, 6, or 2 and 5."""
+        low, high = np.log10(axis.get_view_interval())
+        if np.floor(high) - np.floor(np.nextafter(low, -np.inf)) > 1.0:
+            return ""
+        shown = range(2, 10) if high - low <= 0.5 else (2, 3, 4, 6) if high - low <= 1.0 else (2, 5)
+        return f"{value:g}" if round(value / 10.0 ** np.floor(np.log10(value))) in shown else ""
+
+    axis.set_minor_formatter(FuncFormatter(between))
 
 
 def no_offset(axis: Axis) -> None:

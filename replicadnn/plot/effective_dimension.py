@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
-from replicadnn.plot.canvas import drawing, entitle, few_decades, place_legend
+from replicadnn.plot.canvas import drawing, entitle, few_decades, panels, place_legend
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import several
 from replicadnn.plot.style import line_of, save_figure, sequence, style
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from replicadnn.curves import EffectiveDimension
+    from replicadnn.plot.notebook import Figure
 
 
 def effective_dimension(
@@ -50,25 +52,59 @@ def effective_dimension(
             one = results[place]
             n, y = one.sizes, one.distance
             bars = one.distances.std(axis=0, ddof=1) / math.sqrt(len(one.distances))
-            label = f"$d = {one.dimension:.3g} \\pm {one.error:.1g}$, TwoNN ${one.two_nn:.3g}$"
             base: dict[str, Any] = {
                 "color": colour, "marker": marker, "linestyle": "none", "markersize": 4,
-                "label": f"{one.points} points of {one.features}: {label}",
+                "label": f"{one.points} points of {one.features}: "
+                f"$d = {_told(one.dimension, one.error)}$, "
+                f"TwoNN ${_told(one.two_nn, one.two_nn_error)}$",
             }  # fmt: skip
             ax.errorbar(n, y, bars, **base | own[place])
             fit = np.exp(np.log(y).mean() - (np.log(n) - np.log(n).mean()) / one.dimension)
             ax.plot(n, fit, color=own[place].get("color", colour), linestyle=line_of(place))
         ax.set_xscale("log")
         ax.set_yscale("log")
-        few_decades(ax.xaxis)
+        largest = max((one.sizes for one in results), key=lambda sizes: int(sizes[-1]))
+        shown = largest[::-2]
+        ax.set_xticks(shown, [str(n) for n in shown])
+        ax.xaxis.set_minor_formatter(NullFormatter())
         few_decades(ax.yaxis)
-        metrics = dict.fromkeys(one.metric for one in results)
+        metrics = dict.fromkeys(one.metric.capitalize() for one in results)
         ax.set_xlabel("points  $n$")
         ax.set_ylabel(r"nearest neighbour  $\langle\delta_{\min}\rangle$")
         if legend:
-            entitle(ax, [f"{metric} distance" for metric in metrics])
+            entitle(ax, [f"{one} distance" for one in metrics])
             place_legend(ax)
     return ax
+
+
+def _told(value: float, error: float) -> str:
+    """2.003(13): the error in units of the last digit, of two digits."""
+    if not math.isfinite(value):
+        return r"\mathrm{none}"
+    if not math.isfinite(error) or error <= 0.0:
+        return f"{value:.3g}"
+    digits, power = f"{error:.1e}".split("e")
+    places = max(0, 1 - int(power))
+    return f"{value:.{places}f}({float(digits) * 10.0 ** (int(power) + places):.0f})"
+
+
+def effective_dimension_figure(
+    found: EffectiveDimension | Iterable[EffectiveDimension],
+    *,
+    width: float | None = None,
+    **look: Any,
+) -> Figure:
+    """`effective_dimension`, a panel a metric: their distances have no common unit."""
+    results = several(found)
+    own = asked(look, len(results))
+    metrics = sorted({one.metric for one in results})
+    with style():
+        figure, axes = panels(len(metrics), width)
+        for ax, metric in zip(axes, metrics, strict=True):
+            chosen = [k for k, one in enumerate(results) if one.metric == metric]
+            words = {name: [own[k].get(name) for k in chosen] for name in own[0]}
+            effective_dimension([results[k] for k in chosen], ax, **words)
+    return figure
 
 
 def save_effective_dimension(
@@ -79,10 +115,6 @@ def save_effective_dimension(
     overwrite: bool = False,
     **look: Any,
 ) -> Path:
-    """Write the figure to ``path`` (.png, .pdf or .svg)."""
-    from replicadnn.plot.canvas import panels
-
-    with style():
-        figure, (ax,) = panels(1, width)
-        effective_dimension(found, ax, **look)
+    """Write `effective_dimension_figure` to ``path`` (.png, .pdf or .svg); ``width`` in inches."""
+    figure = effective_dimension_figure(found, width=width, **look)
     return save_figure(figure, path, overwrite=overwrite)
