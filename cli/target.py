@@ -157,7 +157,8 @@ class Target:
                 if stop.done:
                     self.save(stop.partial)
                 self.show(stop.partial, table)
-                return self.interrupted(f"{stop.done} {unit}{'' if stop.done == 1 else 's'}")
+                rows = stop.unit or unit
+                return self.interrupted(f"{stop.done} {rows}{'' if stop.done == 1 else 's'}")
             self.save(found)
         if self.figure is not None:
             from replicadnn import plot

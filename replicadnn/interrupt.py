@@ -32,12 +32,15 @@ class Interrupted(KeyboardInterrupt):
     partial : the result that the computation would have returned, of what is done (may be empty)
     done : int
         Number of its rows.
+    unit : str
+        What they are, where a computation has rows of several kinds; else empty.
     """
 
-    def __init__(self, partial: Any, done: int) -> None:
+    def __init__(self, partial: Any, done: int, unit: str = "") -> None:
         super().__init__(f"{done} done")
         self.partial = partial
         self.done = done
+        self.unit = unit
 
 
 @dataclass(slots=True)
@@ -163,11 +166,11 @@ def _of_interrupt(error: BaseException | None) -> bool:
 
 
 @contextlib.contextmanager
-def keeping(partial: Callable[[], tuple[Any, int]]) -> Iterator[None]:
+def keeping(partial: Callable[[], tuple[Any, int]], unit: str = "") -> Iterator[None]:
     """`safely`, and the KeyboardInterrupt is an `Interrupted` made of ``partial()``."""
     try:
         with safely():
             yield
     except KeyboardInterrupt:
         found, done = partial()
-        raise Interrupted(found, done) from None
+        raise Interrupted(found, done, unit) from None

@@ -6,6 +6,7 @@ import json
 import math
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from replicadnn.cli.main import run
 
 import replicadnn as rd
 from replicadnn.curves import Covariance, learning_curve, read_covariance
+from replicadnn.curves.ask import row_of
 from replicadnn.interrupt import Interrupted
 
 #: Points whose data sets are drawn: keywords, gamma (p/gamma is whole for p = 120).
@@ -111,8 +113,9 @@ def test_more_data_sets_have_the_bits_of_one_run(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_the_data_sets_that_are_done() -> None:
     at = {"gamma": [0.5, 2.0], "p": 20, "seed": 5}
 
-    def press(so_far: object) -> None:
-        if so_far().measured.samples == 2:  # type: ignore[operator]
+    def press(so_far: Any) -> None:
+        drawn = so_far().measured
+        if drawn is not None and drawn.samples == 2:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(Interrupted) as caught:
@@ -254,3 +257,58 @@ def test_covariances_that_are_none(case: str) -> None:
     with pytest.raises(rd.InputError) as caught:
         Covariance(**words)  # type: ignore[arg-type]
     assert str(caught.value).startswith(line)
+
+
+# --- theory alone, a point after another ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("samples", [0, 2])
+def test_ctrl_c_keeps_the_points_that_are_done(samples: int) -> None:
+    """Also those of the theory before the data sets; what is known is not computed again."""
+    at: dict[str, Any] = {
+        "model": "features", "teacher": "sign", "loss": "logistic", "n": 12, "samples": samples
+    }  # fmt: skip
+    gamma = [0.5, 1.0, 2.0, 4.0]
+    parts: list[Any] = []
+
+    def press(so_far: Any) -> None:
+        parts.append(so_far())
+        if len(parts) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        learning_curve(gamma, checkpoint=press, **at)
+    partial = caught.value.partial
+    assert (caught.value.done, caught.value.unit) == (3, "point")
+    assert [one.gamma.size for one in parts] == [1, 2, 3]
+    assert partial.gamma.tolist() == gamma[:3]
+    assert (partial.measured, partial.finished) == (None, False)
+    later: list[Any] = []
+    again = learning_curve(gamma, known=partial, checkpoint=lambda f: later.append(f()), **at)
+    assert [one.gamma.size for one in later] == [4] * (1 + samples)
+    assert not later[0].finished or not samples
+    assert again.finished
+    assert again == learning_curve(gamma, **at)
+
+
+def test_resume_of_a_theory_that_was_interrupted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "a.h5")
+    words = ["learning-curve", "--gamma", "0.5,1.5,2,3", "--ridge", "optimal", "--output", path]
+    done: list[float] = []
+
+    def third(problem: Any, gamma: float, ridge: Any) -> dict[str, float]:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(gamma)
+        return row_of(problem, gamma, ridge)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("replicadnn.curves.curve.row_of", third)
+        assert run(words) == 130
+    assert "interrupted: 2 points done" in capsys.readouterr().err
+    assert rd.load(path).gamma.tolist() == [0.5, 1.5]
+    assert not rd.load(path).finished
+    assert run([*words, "--resume"]) == 0
+    assert rd.load(path) == learning_curve([0.5, 1.5, 2.0, 3.0], ridge="optimal")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from replicadnn import interrupt
 from replicadnn.calls import by_name
 from replicadnn.curves.ask import (
     OPTIMAL,
@@ -217,14 +218,15 @@ def learning_curve(
     seed : int
         Each data set has its own child of it: more of them later have the bits of one run.
     known, checkpoint, progress : after every data set
-        Without data sets, progress is of points.
+        The theory comes first, with a checkpoint after every point; progress is of points without
+        data sets.
 
     Raises
     ------
     InputError
         Names the argument, its value and the allowed range.
     KeyboardInterrupt
-        Ctrl-C; its ``partial`` holds the theory and the data sets that are done.
+        Ctrl-C; its ``partial`` holds the points of the theory and the data sets that are done.
 
     Examples
     --------
@@ -244,15 +246,18 @@ def learning_curve(
     axis, lam = gammas(gamma), ridge_of(ridge, kind)
     count, word = samples_asked(samples), OPTIMAL if lam is None else lam
     asked = settings(model=str(kind), gamma=axis.tolist(), **problem.settings(), ridge=word)
-    columns = _columns(problem, axis, lam, None if count else progress)
-    theory = LearningCurve(
-        kind, problem, word, axis, columns,
-        timings={"theory": time.perf_counter() - began}, provenance=provenance(asked=asked),
-    )  # fmt: skip
-    before = None
     if known is not None:
         same_settings(known.provenance, asked)
-        before = known.measured
+    before = None if known is None else known.measured
+
+    def points(columns: Mapping[str, FloatArray]) -> LearningCurve:
+        size = columns["ridge"].size
+        return LearningCurve(
+            kind, problem, word, axis[:size], columns, finished=size == axis.size and not count,
+            timings={"theory": time.perf_counter() - began}, provenance=provenance(asked=asked),
+        )  # fmt: skip
+
+    theory = _theory(problem, axis, lam, known, points, checkpoint, None if count else progress)
     if count == 0 and before is None:
         return theory
     size = "p" if kind is Model.RIDGE else "n"
@@ -272,13 +277,32 @@ def learning_curve(
     return found
 
 
-def _columns(
-    problem: LeastSquares | Features, axis: FloatArray, ridge: float | None, progress: Progress
-) -> dict[str, FloatArray]:
-    """The numbers of every gamma, by name."""
+def _theory(
+    problem: LeastSquares | Features,
+    axis: FloatArray,
+    ridge: float | None,
+    known: LearningCurve | None,
+    points: Callable[[Mapping[str, FloatArray]], LearningCurve],
+    checkpoint: Checkpoint | None,
+    progress: Progress,
+) -> LearningCurve:
+    """``points`` of the numbers at every gamma; those of ``known`` are not computed again."""
+    names = tuple(problem.COLUMNS)
     rows: list[dict[str, float]] = []
-    with reporting(progress, "point") as report:
-        for one in axis:
-            rows.append(row_of(problem, float(one), ridge))
+    if known is not None:
+        table = zip(*(known.columns[name].tolist() for name in names), strict=True)
+        rows = [dict(zip(names, row, strict=True)) for row in table]
+
+    def result() -> LearningCurve:
+        return points({name: np.array([row[name] for row in rows], float) for name in names})
+
+    with (
+        reporting(progress, "point") as report,
+        interrupt.keeping(lambda: (result(), len(rows)), "point"),
+    ):
+        while len(rows) < axis.size:
+            rows.append(row_of(problem, float(axis[len(rows)]), ridge))
+            if checkpoint is not None:
+                checkpoint(result)
             report(len(rows), axis.size)
-    return {name: np.array([row[name] for row in rows]) for name in problem.COLUMNS}
+    return result()

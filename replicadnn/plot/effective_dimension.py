@@ -102,7 +102,7 @@ def effective_dimension_figure(
         figure, axes = panels(len(metrics), width)
         for ax, metric in zip(axes, metrics, strict=True):
             chosen = [k for k, one in enumerate(results) if one.metric == metric]
-            words = {name: [own[k].get(name) for k in chosen] for name in own[0]}
+            words: dict[str, Any] = {name: [own[k].get(name) for k in chosen] for name in own[0]}
             effective_dimension([results[k] for k in chosen], ax, **words)
     return figure
 
