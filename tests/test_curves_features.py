@@ -318,6 +318,49 @@ def test_an_activation_of_ones_own() -> None:
     assert Features.of(BUILT_IN["sign"], Teacher.SIGN, Loss.HINGE, 3.0, 0.0).k1 == pytest.approx(
         math.sqrt(2 / math.pi), rel=1e-14
     )
+    k0 = 1.0 / math.sqrt(2.0 * math.pi)
+    relu = rd.wide.Activation("c", lambda x: np.maximum(x, 0.0) - k0, lambda x: 1.0 * (x > 0.0))
+    found = Features.of(relu, Teacher.LINEAR, Loss.SQUARE, 3.0, 0.1)
+    assert (found.k1, found.ks2) == pytest.approx((0.5, 0.25 - k0**2), rel=1e-6)
     even = rd.wide.Activation("even", lambda x: x**2 - 1, lambda x: 2 * x)
     with pytest.raises(rd.InputError, match="one with E z act"):
         learning_curve(1.0, model="features", activation=even)
+
+
+@pytest.mark.parametrize(
+    ("activation", "teacher", "test", "training"),
+    [
+        ("tanh", "linear", [0.7661274, 1.4952009, math.inf, 0.9350372, 0.4593493], 0.3754024),
+        ("sign", "sign", [0.3760891, 0.4094927, 0.5, 0.3707735, 0.2847287], 0.1788639),
+    ],
+)
+def test_square_loss_needs_no_ridge(
+    activation: str, teacher: str, test: list[float], training: float
+) -> None:
+    """The limit of small ridges; beyond p = n every pattern is fitted, there the error diverges."""
+    gamma = np.array([0.3, 0.8, 1.0, 1.5, 4.0])
+    at = {"model": "features", "activation": activation, "teacher": teacher}
+    found = learning_curve(gamma, ridge=0.0, **at)
+    assert found.test_error == pytest.approx(np.array(test), abs=1e-7)
+    assert found.training_error[0] == pytest.approx(training, abs=1e-7)
+    assert found.training_error[2:].tolist() == [0.0, 0.0, 0.0]
+    np.testing.assert_allclose(found.V, [3 / 7, 4.0, *[math.inf] * 3], rtol=1e-12)
+    assert found.converged
+    assert found.as_dict()["points"][2]["V"] is None
+    away = gamma != 1.0
+    small = learning_curve(gamma[away], ridge=1e-9, **at)
+    assert found.test_error[away] == pytest.approx(small.test_error, rel=2e-6)
+
+
+@pytest.mark.parametrize(("activation", "teacher"), [("tanh", "linear"), ("sign", "sign")])
+def test_drawn_data_sets_without_ridge(activation: str, teacher: str) -> None:
+    at = {"model": "features", "activation": activation, "teacher": teacher, "ridge": 0.0}
+    found = learning_curve([0.5, 2.0], samples=20, n=200, **at)
+    drawn = found.measured
+    assert drawn is not None
+    off = (drawn.mean("test_error") - found.test_error) / drawn.error("test_error")
+    assert np.abs(off).max() < 3.5
+    assert drawn.mean("training_error")[1] < 1e-20
+    beside = learning_curve(1.0, samples=1, n=20, **at).measured
+    assert beside is not None
+    assert np.isnan(beside.mean("test_error")[0]) == (teacher == "linear")

@@ -153,6 +153,8 @@ def row_of(problem: Problem, gamma: float, ridge: float | None) -> dict[str, flo
     interrupt.check()
     try:
         return problem.row(gamma, ridge)
+    except InputError:
+        raise
     except ValueError:
         edge = problem.lowest_ridge(gamma)
         raise InputError("ridge", ridge, f"above {edge:.6g} at gamma = {gamma:.6g}") from None

@@ -134,8 +134,10 @@ def _panels(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def train(loss: Loss, X: FloatArray, y: FloatArray, ridge: float) -> FloatArray:
-    """b of least (1/n) sum g(y, X b) + (ridge/2) |b|^2."""
+    """b of least (1/n) sum g(y, X b) + (ridge/2) |b|^2; square loss, ridge 0: of least norm."""
     n, p = X.shape
+    if loss is Loss.SQUARE and ridge == 0.0:
+        return np.asarray(np.linalg.lstsq(X, y)[0])
     if n < p:  # b lies in the span of the patterns
         basis, triangle = np.linalg.qr(X.T)
         return np.asarray(basis @ train(loss, triangle.T, y, ridge))

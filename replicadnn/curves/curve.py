@@ -209,7 +209,7 @@ def learning_curve(
     ridge : float or "optimal"
         lambda, or at every gamma the one of the smallest test error.  Model "ridge": it may be
         negative, as long as it is above minus the smallest eigenvalue (of those above 0) of
-        X X^T/n; default 0.  Model "features": above 0, default 1e-4.
+        X X^T/n; default 0.  Model "features": above 0, square loss also 0; default 1e-4.
     samples : int
         Draw that many data sets and measure the same on each of them.
     p, n : int

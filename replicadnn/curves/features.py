@@ -28,6 +28,8 @@ from replicadnn.wide.activations import Activation
 _SEARCH = np.linspace(math.log(1e-6), math.log(1e3), 15)
 #: Relative change that one more pass, on twice as many panels, may make.
 TOLERANCE = 1e-8
+#: ks^2 below this: the features are linear in c, and without ridge their covariance has zeros.
+_LINEAR = 1e-12
 #: Fresh patterns on which a student is tested.
 _FRESH = 4000
 
@@ -38,8 +40,9 @@ Point = tuple[float, float, float]
 class Traces:
     """Averages (1/p) tr over the features, D = lambda + Vh Omega, A = k1^2 F F^T/d."""
 
-    #: Omega/D, Omega^2/D^2, A Omega/D^2, A/D.
+    #: Omega/D, Omega/D^2, Omega^2/D^2, A Omega/D^2, A/D.
     omega: float
+    single: float
     omega2: float
     mixed: float
     linear: float
@@ -52,6 +55,7 @@ def traces(k1: float, ks2: float, c: float, ridge: float, vh: float) -> Traces:
     at, k = averages_over_t(c, z), k1 * k1
     return Traces(
         (k * at.T + ks2 * at.S) / a,
+        (k * at.T2 + ks2 * at.S2) / a**2,
         (k * k * at.U2 + 2.0 * k * ks2 * at.T2 + ks2 * ks2 * at.S2) / a**2,
         (k * k * at.U2 + k * ks2 * at.T2) / a**2,
         k * at.T / a,
@@ -142,7 +146,9 @@ class Features:
         Raises
         ------
         ValueError
-            The ridge is not above 0.
+            The ridge is not above 0, and the loss is not the square one.
+        InputError
+            It is below 0.
         """
         if ridge is not None:
             return self.solve(gamma, ridge, (1.0, 1.0, 0.5))
@@ -164,25 +170,34 @@ class Features:
         return self.solve(gamma, math.exp(float(found.x)), (near["V"], near["q"], near["m"]))
 
     def lowest_ridge(self, gamma: float) -> float:
-        """Every ridge above 0 is allowed."""
+        """Every ridge above 0 is allowed; the square loss needs none."""
         return 0.0
 
     def solve(self, gamma: float, ridge: float, start: Point) -> dict[str, float]:
         """`COLUMNS` at a ridge; ``start``: (V, q, m) near the fixed point."""
-        if ridge <= 0.0:
+        if self.loss is Loss.SQUARE and self.ks2 > _LINEAR:
+            if ridge < 0.0:
+                raise InputError("ridge", ridge, "0 or more")
+        elif ridge <= 0.0:
             raise ValueError("no ridge at or below 0")
         labels = Labels.of(self.teacher, self.sigma2)
         here = _Here(self, labels, 1.0 / gamma, gamma * self.n_over_d, ridge / gamma)
-        point = here.square() if self.loss is Loss.SQUARE else here.iterate(start)
+        if self.loss is Loss.SQUARE:
+            point, rest = here.square()
+        else:
+            point, rest = here.iterate(start), math.nan
         V, q, m = point
         if self.teacher is Teacher.LINEAR:
             test = labels.y2 - 2.0 * labels.uy * m + q
-            training = test / (1.0 + V) ** 2
+            training = test * rest**2 if rest > 0.0 else 0.0
         else:
             overlap = min(1.0, m / math.sqrt(q * labels.variance))
-            test, training = math.acos(overlap) / math.pi, lost(self.loss, labels, point)
-        again = here.step(point, 24)
-        residual = max(abs(new / old - 1.0) for new, old in zip(again, point, strict=True))
+            test = math.acos(overlap) / math.pi
+            training = lost(self.loss, labels, point) if math.isfinite(V) else 0.0
+        residual = 0.0  # V or q infinite: nothing was iterated
+        if math.isfinite(V) and math.isfinite(q):
+            again = here.step(point, 24)
+            residual = max(abs(new / old - 1.0) for new, old in zip(again, point, strict=True))
         return {
             "ridge": ridge, "V": V, "q": q, "m": m, "test_error": test,
             "training_error": training, "residual": residual,
@@ -200,6 +215,8 @@ class Features:
     def draw(self, rng: np.random.Generator, n: int, p: int, ridge: float) -> dict[str, float]:
         """`MEASURED` on n patterns of the features themselves, and on 4000 fresh ones."""
         assert self.function is not None
+        if ridge == 0.0 and abs(n - p) <= 1 and self.teacher is Teacher.LINEAR:
+            return dict.fromkeys(self.MEASURED, math.nan)
         d = max(1, round(n / self.n_over_d))
         F = rng.standard_normal((p, d))
         F /= np.linalg.norm(F, axis=1)[:, None]
@@ -240,20 +257,29 @@ class _Here:
             found = averages(self.problem.loss, self.labels, point, panels)
         return self.close(*(self.alpha * one for one in found))
 
-    def square(self) -> Point:
-        """Square loss: V is one root, m follows, and q solves a linear equation."""
-        k1, ks2 = self.problem.k1, self.problem.ks2
+    def square(self) -> tuple[Point, float]:
+        """Square loss: V, q, m, and 1/(1 + V) = 1 - df1, from one root, the effective ridge kappa.
 
-        def response(V: float) -> Traces:
-            return traces(k1, ks2, self.c, self.ridge, self.alpha / (1.0 + V))
+        Without ridge and for p > n V is infinite.
+        """
+        k1, ks2, lam = self.problem.k1, self.problem.ks2, self.ridge / self.alpha
+        uy = self.labels.uy
 
-        top = (k1 * k1 + ks2) / self.ridge
-        V = rising_root(lambda V: V - response(V).omega, 0.0, top * (1.0 + 1e-12))
-        t, M = response(V), self.alpha * self.labels.uy / (1.0 + V)
-        m = M * self.c * t.linear
-        share = self.alpha * t.omega2 / (1.0 + V) ** 2
-        rest = share * (self.labels.y2 - 2.0 * self.labels.uy * m) + M * M * self.c * t.mixed
-        return V, rest / (1.0 - share), m
+        def df1(kappa: float) -> float:
+            return traces(k1, ks2, self.c, kappa, 1.0).omega / self.alpha
+
+        kappa = 0.0
+        if lam > 0.0 or self.alpha < 1.0:
+            top = (lam + (k1 * k1 + ks2) / self.alpha) * (1.0 + 1e-12)
+            low = max(lam, 1e-300)
+            kappa = rising_root(lambda kappa: 1.0 - df1(kappa) - lam / kappa, low, top)
+        rest = lam / kappa if kappa > 0.0 else 1.0 - 1.0 / self.alpha
+        t = traces(k1, ks2, self.c, kappa, 1.0)
+        m, df2 = uy * self.c * t.linear, t.omega2 / self.alpha
+        noise = df2 * (self.labels.y2 - 2.0 * uy * m) + uy * uy * self.c * t.mixed
+        left = rest + kappa * t.single / self.alpha  # 1 - df2
+        q = noise / left if left > 0.0 else math.inf
+        return ((1.0 - rest) / rest if rest > 0.0 else math.inf, q, m), rest
 
     def iterate(self, start: Point) -> Point:
         """Passes, then Powell's method in ln V, ln q, ln m; passes alone where that fails."""
