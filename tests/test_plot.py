@@ -12,6 +12,7 @@ from replicadnn.cli import selection
 from replicadnn.cli.main import run
 
 import replicadnn as rd
+from replicadnn.plot.canvas import few_decades
 from replicadnn.questions.transitions import Order
 
 
@@ -111,3 +112,31 @@ def test_a_figure_shows_at_most_a_hundred_points_of_a_file(
     assert capsys.readouterr().err == "51 of 101 points are drawn\n"
     path = str(rd.solve(alpha[:100], 2).save(tmp_path / "b.h5"))
     assert len(selection.solutions(path, ())) == 100
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.2, 9.0, ["0.2", "0.5", "1", "2", "5"]),
+        (0.8, 6.0, ["1", "2", "3", "4", "6"]),
+        (2.5, 7.0, ["3", "4", "5", "6", "7"]),
+        (0.5, 40.0, ["1", "10"]),
+    ],
+)
+def test_numbers_between_two_decades(low: float, high: float, shown: list[str]) -> None:
+    """On a logarithmic axis that shows one power of ten or none: as many as there is room for."""
+    ax = Figure().subplots()
+    ax.set_xscale("log")
+    ax.set_xlim(low, high)
+    few_decades(ax.xaxis)
+    found = [
+        (float(place), text)
+        for minor in (False, True)
+        for place, text in zip(
+            ax.xaxis.get_ticklocs(minor=minor),
+            [one.get_text() for one in ax.get_xticklabels(minor=minor)],
+            strict=True,
+        )
+        if text and low <= place <= high
+    ]
+    assert [text for _, text in sorted(found)] == shown
