@@ -218,8 +218,8 @@ def learning_curve(
     seed : int
         Each data set has its own child of it: more of them later have the bits of one run.
     known, checkpoint, progress : after every data set
-        The theory comes first, with a checkpoint after every point; progress is of points without
-        data sets.
+        The theory comes first, with a checkpoint behind each of its points; without data sets,
+        progress is of points.
 
     Raises
     ------
