@@ -269,7 +269,6 @@ def test_a_closure_need_not_know_its_gaps(monkeypatch: pytest.MonkeyPatch) -> No
     [
         (2, 4.0, 0.2, 3.0, 2),
         pytest.param(2, 6.0, 0.0, math.inf, 1, marks=pytest.mark.slow),
-        pytest.param(2, 7.0, 0.0, math.inf, 2, marks=pytest.mark.slow),
         pytest.param(3, 6.0, 0.0, math.inf, 1, marks=pytest.mark.slow),
         pytest.param(3, 2.0, 0.5, 4.0, 2, marks=pytest.mark.slow),
         pytest.param(3, 20.0, -1.0, math.inf, 2, marks=pytest.mark.slow),
