@@ -269,6 +269,7 @@ def test_a_closure_need_not_know_its_gaps(monkeypatch: pytest.MonkeyPatch) -> No
     [
         (2, 4.0, 0.2, 3.0, 2),
         pytest.param(2, 6.0, 0.0, math.inf, 1, marks=pytest.mark.slow),
+        pytest.param(3, 6.0, 0.0, math.inf, 1, marks=pytest.mark.slow),
         pytest.param(3, 2.0, 0.5, 4.0, 2, marks=pytest.mark.slow),
         pytest.param(3, 20.0, -1.0, math.inf, 2, marks=pytest.mark.slow),
     ],
@@ -277,7 +278,7 @@ def test_exact_gaps_with_levels_are_derivatives_of_s(
     L: int, alpha: float, kappa: float, beta: float, levels: int
 ) -> None:
     """Mass 1; ds/dkappa = -(1 - e^-beta) sum_l P_l(kappa + 0), ds/dbeta = -sum_l violated(l)."""
-    step = 2e-3
+    step = 1e-3
 
     def solve(margin: float, cold: float) -> rd.Solution:
         return _exact(

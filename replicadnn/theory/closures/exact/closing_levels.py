@@ -128,21 +128,13 @@ def image(state: Closing, *, guarded: bool = False) -> tuple[float, Closing, Flo
     rise; what is accepted as an end has to solve the equations without it.
     """
     y, L = state.y, state.delta.size
-    flows: list[LimitFlow] = []
-    total, slope, above = 0.0, np.zeros(y.size - 1), None
-    for l in range(L, 0, -1):
-        lam, nu = state.q[l - 1] * state.Q[l - 1], float(state.delta[l - 1] + state.eta[l - 1])
-        if above is None:
-            flow = output_flow(y, lam, nu)
-        else:
-            e = np.append(state.Q[l] * above.G, above.pull)
-            e = np.maximum.accumulate(e) if guarded else e
-            flow = hidden_flow(y, lam, e, nu)
-            product = e[:-1] * state.q[l]
-            total += 0.5 * float(np.diff(y) @ product) - 0.5 * (1.0 + state.eta[l]) * float(e[-1])
-            slope += 0.5 * (np.append(0.0, product)[:-1] - product)
-        total, slope, above = total + flow.free_energy, slope + flow.A, flow
-        flows.insert(0, flow)
+    flows, fields = _flows(state, guarded=guarded)
+    total = sum(flow.free_energy for flow in flows)
+    slope = sum((flow.A for flow in flows), np.zeros(y.size - 1))
+    for e, q, eta in zip(fields, state.q[1:-1], state.eta[1:-1], strict=True):
+        product = e[:-1] * q
+        total += 0.5 * float(np.diff(y) @ product) - 0.5 * (1.0 + eta) * float(e[-1])
+        slope = slope + 0.5 * (np.append(0.0, product)[:-1] - product)
     spheres = [_sphere(y, Q, float(d)) for Q, d in zip(state.Q, state.delta, strict=True)]
     alpha = -0.5 * sum(value for value, _ in spheres) / min(total, -_LEAST)
     alpha = min(alpha, counting_bound(L)) if guarded else alpha
@@ -154,6 +146,33 @@ def image(state: Closing, *, guarded: bool = False) -> tuple[float, Closing, Flo
         if row < L - 1:
             q[row + 1], eta[row + 1] = flow.q, flow.rest
     return float(alpha), Closing(y, q, eta, Q, delta), slope
+
+
+def _flows(state: Closing, *, guarded: bool) -> tuple[list[LimitFlow], list[FloatArray]]:
+    """The flows of layers 1..L and e of 1..L-1, from the output down."""
+    lam, nu = state.q[:-1] * state.Q, state.delta + state.eta[:-1]
+    flows = [output_flow(state.y, lam[-1], float(nu[-1]))]
+    fields: list[FloatArray] = []
+    for l in range(state.delta.size - 1, 0, -1):
+        e = np.append(state.Q[l] * flows[0].G, flows[0].pull)
+        e = np.maximum.accumulate(e) if guarded else e
+        fields.insert(0, e)
+        flows.insert(0, hidden_flow(state.y, lam[l - 1], e, float(nu[l - 1])))
+    return flows, fields
+
+
+def contacts(end: Closing) -> FloatArray:
+    """Gaps at the margin per coupling, layers 1..L: alpha <theta(-S omega)>_K.
+
+    One, isostatic, for K = 1 and saturated neurons (eta = 0) at every layer.
+    """
+    flows, _ = _flows(end, guarded=False)
+    return np.array([flow.contacts for flow in flows]) * image(end)[0]
+
+
+def edges(end: Closing) -> FloatArray:
+    """Limit of m P(kappa + 0), layers 1..L; their sum is -dPhi/dkappa."""
+    return np.array([flow.edge for flow in _flows(end, guarded=False)[0]])
 
 
 def _sphere(y: FloatArray, Q: FloatArray, delta: float) -> tuple[float, FloatArray]:
@@ -247,7 +266,7 @@ def _approached(state: Closing) -> Closing:
         gaps = np.diff(state.y, prepend=0.0)
         length = min(max(length, _LENGTHS[1]), _LENGTHS[2])
         step = np.clip(-length * slope, -_LONGEST * gaps[:-1], _LONGEST * gaps[1:])
-        if np.abs(step).max() < _NEAR:
+        if np.abs(step).max(initial=0.0) < _NEAR:
             break
         state = replace(state, y=np.append(y + step, 1.0))
     return state

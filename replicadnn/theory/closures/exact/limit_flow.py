@@ -52,6 +52,10 @@ class LimitFlow:
         G_K = 2 dF/dnu.
     A : array (K-1,)
         dF/dy_i, i = 1..K-1.
+    contacts : float
+        Weight of the gaps at contact, <theta(-S omega)>_K: they are within O(m) of the margin.
+    edge : float
+        m P(kappa + 0) = <theta(-S omega) |omega|>_K/nu.
     """
 
     free_energy: float
@@ -60,17 +64,21 @@ class LimitFlow:
     rest: float
     pull: float
     A: FloatArray
+    contacts: float
+    edge: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Top:
-    """phi_{K-1} on a grid, its slopes in omega, U and nu, and <d_U^2 phi_K>."""
+    """phi_{K-1} on a grid, its slopes in omega, U and nu, <d_U^2 phi_K>, contacts and edge."""
 
     f: FloatArray
     f_w: FloatArray
     f_u: FloatArray
     by_nu: FloatArray
     rest: FloatArray
+    contacts: FloatArray
+    edge: FloatArray
 
 
 def hidden_flow(y: FloatArray, lam: FloatArray, e: FloatArray, nu: float) -> LimitFlow:
@@ -89,6 +97,7 @@ def hidden_flow(y: FloatArray, lam: FloatArray, e: FloatArray, nu: float) -> Lim
     top = _Top(
         _whole(half.f, 1.0), _whole(half.f_w, -1.0), _whole(half.f_u, -1.0),
         _whole(half.by_nu, 1.0), _whole(half.rest, 1.0),
+        _whole(half.contacts, 1.0), _whole(half.edge, 1.0),
     )  # fmt: skip
     rises = zip(np.diff(lam, prepend=0.0), np.diff(e[:-1], prepend=0.0), strict=True)
     moves = [
@@ -146,9 +155,11 @@ def _hidden_top(omega: FloatArray, U: FloatArray, width: float, rise: float, nu:
         up = np.exp(V - np.abs(U)) * ndtr((V + rise + a) / root)
         down = np.exp(-V - np.abs(U) - 2.0 * a) * ndtr((rise - V - a) / root)
         kink = np.exp(-a - 0.5 * ((V + a) / root) ** 2 - np.abs(U) - 0.5 * rise)
-        sides.append((up + down, sign * (up - down), 2.0 * a * down / nu, kink))
-    total, f_w, f_u, by_nu, rest = (np.zeros((omega.size, U.size)) for _ in range(5))
-    for sign, (both, odd, slope, kink) in zip((1.0, -1.0), sides, strict=True):
+        sides.append((up + down, sign * (up - down), 2.0 * a * down / nu, kink, down))
+    total, f_w, f_u, by_nu, rest, contacts, edge = (
+        np.zeros((omega.size, U.size)) for _ in range(7)
+    )
+    for sign, (both, odd, slope, kink, down) in zip((1.0, -1.0), sides, strict=True):
         d = sign * x - omega[:, None]
         density = np.exp(-0.5 * d * d / width) * weights / (SQRT_2PI * math.sqrt(width))
         total += density @ both
@@ -156,8 +167,11 @@ def _hidden_top(omega: FloatArray, U: FloatArray, width: float, rise: float, nu:
         f_u += density @ odd
         by_nu += density @ slope
         rest += density @ kink * (2.0 / (SQRT_2PI * root))
+        contacts += density @ down
+        edge += (density * x) @ down / nu
     f = np.abs(U) + 0.5 * rise + np.log(total)
-    return _Top(f, f_w / total, f_u / total, by_nu / total, rest / total)
+    means = (part / total for part in (f_w, f_u, by_nu, rest, contacts, edge))
+    return _Top(f, *means)
 
 
 def _output_top(omega: FloatArray, width: float, nu: float) -> _Top:
@@ -176,7 +190,8 @@ def _output_top(omega: FloatArray, width: float, nu: float) -> _Top:
     change = 0.5 * (1.0 / nu - 1.0 / c)
     by_nu = part * (change + omega**2 / (2.0 * c * c) - change * k * omega * edge)
     none = np.zeros((omega.size, 1))
-    return _Top(f[:, None], f_w[:, None], none, by_nu[:, None], none)
+    column = part[:, None]  # S = 1: the edge is the mean of phi_K', and so phi_{K-1}'
+    return _Top(f[:, None], f_w[:, None], none, by_nu[:, None], none, column, f_w[:, None])
 
 
 def _averaged(
@@ -207,4 +222,5 @@ def _averaged(
     return LimitFlow(
         means[0], np.array(q), np.array(G), float(np.sum(P * top.rest)),
         2.0 * float(np.sum(P * top.by_nu)), np.diff(means) / y[:-1],
+        float(np.sum(P * top.contacts)), float(np.sum(P * top.edge)),
     )  # fmt: skip
