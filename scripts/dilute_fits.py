@@ -64,8 +64,9 @@ def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
 
     Networks of one (L, beta, alpha, form).  y is the overlap; of r and q in the form rms its
     square, the mean square that was measured; the value is a^1/2 (0 for a < 0), its upper bound the
-    root of a + 2 errors (no limit where that is below 0).  The error is that of the fit times
-    max(1, chi^2 / dof)^1/2 and, in quadrature, the change of the value by a term in 1 / c^2.
+    root of a + 2 errors (no limit where that is below 0).  The error holds a term in 1 / c^2: it is
+    the error of a in a fit with one or, if that is larger, that of the fit without and the change
+    of a between the two in quadrature; errors of fits times max(1, chi^2 / dof)^1/2.
 
     {"c", "value", "err", "upper", "a", "slope": b, "loops": d, "chi2", "dof", "squared"} or
     {"c", "none": why not}.
@@ -76,7 +77,8 @@ def limit(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:
     if len(c) < FEWEST or len(weights) < 2 or len(known) < 4:
         return {"c": c, "none": "3 c, 2 weights of loops alpha c / N and 4 networks are needed"}
     (a, b, d), err, chi2 = _plane(known, letter, layer)
-    err = math.hypot(err, _plane(known, letter, layer, curved=True)[0][0] - a)
+    bent, bent_err, _ = _plane(known, letter, layer, curved=True)
+    err = max(math.hypot(err, bent[0] - a), bent_err)
     value, upper = a, a + 2.0 * err
     if _squared(known[0], letter):
         if upper < 0.0:
@@ -123,7 +125,7 @@ def _plane(
     design /= error[:, None]
     found, *_ = np.linalg.lstsq(design, y / error)
     chi2 = float(((y / error - design @ found) ** 2).sum())
-    scale = math.sqrt(max(1.0, chi2 / max(len(known) - 3, 1)))
+    scale = math.sqrt(max(1.0, chi2 / max(len(known) - design.shape[1], 1)))
     return found.tolist(), scale * math.sqrt(np.linalg.inv(design.T @ design)[0, 0]), chi2
 
 
