@@ -267,7 +267,7 @@ def test_a_closure_need_not_know_its_gaps(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("L", "alpha", "kappa", "beta", "levels"),
     [
-        (2, 4.0, 0.2, 3.0, 2),
+        pytest.param(2, 4.0, 0.2, 3.0, 2, marks=pytest.mark.slow),
         pytest.param(2, 6.0, 0.0, math.inf, 1, marks=pytest.mark.slow),
         pytest.param(3, 6.0, 0.0, math.inf, 1, marks=pytest.mark.slow),
         pytest.param(3, 2.0, 0.5, 4.0, 2, marks=pytest.mark.slow),
