@@ -77,9 +77,9 @@ def _print(found: Descent) -> None:
     words = [f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts.items()]
     how = "exact" if found.points == 0 else f"{found.theory.draws} scrambles of {found.points}"
     click.echo(f"{', '.join(words)}; theory: {how}")
-    drawn = found.measured if found.measured is not None and found.measured.draws else None
+    drawn = found.measured
     heads = ["test error", "+-", "training error", "+-"]
-    if drawn is not None:
+    if drawn is not None and drawn.draws:
         click.echo(f"measured: {drawn.draws} data sets, n = {found.n}, d = {found.d}")
         heads += ["test measured", "+-", "training", "+-", "estimated", "+-"]
     click.echo(f"{'step':>5}" + _cells(heads))
@@ -88,8 +88,9 @@ def _print(found: Descent) -> None:
             found.test_error[t], found.test_error_error[t], found.training_error[t],
             found.training_error_error[t],
         ]  # fmt: skip
-        for name in () if drawn is None else drawn.values:
-            row += [drawn.mean(name)[t], drawn.error(name)[t]]  # type: ignore[union-attr]
+        if drawn is not None and drawn.draws:
+            for name in drawn.values:
+                row += [drawn.mean(name)[t], drawn.error(name)[t]]
         texts = [number(float(one), 2 if k % 2 else 7) for k, one in enumerate(row)]
         click.echo(f"{t:>5}" + _cells(texts))
     if found.message:

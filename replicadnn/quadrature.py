@@ -33,6 +33,15 @@ def on_panels(edges: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
     return (edges[:-1] + half)[:, None] + half[:, None] * nodes, half[:, None] * weights
 
 
+def gaussian_panels(edges: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights of the average over a standard normal number cut to the panels, both flat.
+
+    ``edges`` in any order, repeated or not.
+    """
+    x, weight = (one.ravel() for one in on_panels(np.unique(edges), order))
+    return x, weight * np.exp(-0.5 * x**2) / SQRT_2PI
+
+
 def mills(u: FloatArray) -> FloatArray:
     """Phi(u)/phi(u)."""
     return np.asarray(math.sqrt(0.5 * math.pi) * erfcx(-u * math.sqrt(0.5)))

@@ -175,6 +175,25 @@ def at_overlaps(
     return now
 
 
+def check_derivatives(here: LevelEquations, state: State) -> None:
+    """Gradient and Hessian in (q, Q, m) are differences of s and of the gradient."""
+    ev = here.evaluate(state, True)
+    layout = here.layout(state)
+    gradient, hessian = here.gradient(layout, ev), here.hessian(layout, ev)
+    step = 3e-5
+    for i in range(layout.size + state.K):
+        move = np.zeros(layout.size + state.K)
+        move[i] = step
+        up, down = (
+            at_overlaps(here, ev, sign * move[: layout.size], sign * move[layout.size :])
+            for sign in (1.0, -1.0)
+        )
+        slope = (up.free_entropy - down.free_entropy) / (2 * step)
+        assert slope == pytest.approx(gradient[i], abs=1e-8)
+        change = (here.gradient(layout, up) - here.gradient(layout, down)) / (2 * step)
+        np.testing.assert_allclose(change, hessian[:, i], rtol=0, atol=2e-7)
+
+
 def bent_states() -> dict[str, tuple[LevelEquations, State]]:
     """Away from solutions: all solid, layer 1 liquid, a margin with a late first level, K = 0."""
     x = np.arange(3) / 2
@@ -205,22 +224,7 @@ def bent_states() -> dict[str, tuple[LevelEquations, State]]:
 @pytest.mark.parametrize("case", ["solid", "liquid", "late", "no levels"])
 def test_gradient_and_hessian_are_differences(case: str) -> None:
     """Of s and of its gradient in (q, Q, m), eps eliminated by q = T(lam, eps)."""
-    here, state = bent_states()[case]
-    ev = here.evaluate(state, True)
-    layout = here.layout(state)
-    gradient, hessian = here.gradient(layout, ev), here.hessian(layout, ev)
-    step = 3e-5
-    for i in range(layout.size + state.K):
-        move = np.zeros(layout.size + state.K)
-        move[i] = step
-        up, down = (
-            at_overlaps(here, ev, sign * move[: layout.size], sign * move[layout.size :])
-            for sign in (1.0, -1.0)
-        )
-        slope = (up.free_entropy - down.free_entropy) / (2 * step)
-        assert slope == pytest.approx(gradient[i], abs=1e-8)
-        change = (here.gradient(layout, up) - here.gradient(layout, down)) / (2 * step)
-        np.testing.assert_allclose(change, hessian[:, i], rtol=0, atol=2e-7)
+    check_derivatives(*bent_states()[case])
 
 
 def test_solution_is_a_minimum_of_s() -> None:

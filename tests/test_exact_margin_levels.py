@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import root
 from scipy.special import ndtr
-from test_exact_levels import at_overlaps, equations
+from test_exact_levels import check_derivatives, equations
 
 import replicadnn as rd
 from replicadnn.plot.parisi import parisi_figure
@@ -245,22 +245,7 @@ def bent_states() -> dict[str, tuple[LevelEquations, State]]:
 @pytest.mark.parametrize("case", ["fronts", "meeting", "two of the inputs", "no levels"])
 def test_gradient_and_hessian_are_differences(case: str) -> None:
     """Of s and of its gradient in (q, Q, m); without a field q is no unknown: it follows from Q."""
-    here, state = bent_states()[case]
-    ev = here.evaluate(state, True)
-    layout = here.layout(state)
-    gradient, hessian = here.gradient(layout, ev), here.hessian(layout, ev)
-    step = 3e-5
-    for i in range(layout.size + state.K):
-        move = np.zeros(layout.size + state.K)
-        move[i] = step
-        up, down = (
-            at_overlaps(here, ev, sign * move[: layout.size], sign * move[layout.size :])
-            for sign in (1.0, -1.0)
-        )
-        slope = (up.free_entropy - down.free_entropy) / (2 * step)
-        assert slope == pytest.approx(gradient[i], abs=1e-8)
-        change = (here.gradient(layout, up) - here.gradient(layout, down)) / (2 * step)
-        np.testing.assert_allclose(change, hessian[:, i], rtol=0, atol=2e-7)
+    check_derivatives(*bent_states()[case])
 
 
 def test_what_is_unknown_and_what_follows() -> None:

@@ -14,9 +14,11 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, ndtr
 
+from replicadnn.quadrature import gaussian_panels
 from replicadnn.types import FloatArray
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+#: Nodes of a panel.
+_ORDER = 20
 #: Fields beyond this many standard deviations do not count.
 _FAR = 9.0
 
@@ -106,8 +108,7 @@ def lost(loss: Loss, labels: Labels, point: tuple[float, float, float]) -> float
     edge = {Loss.LOGISTIC: -0.5 * V}.get(loss, -V) / math.sqrt(q)  # z = 0 there
     if edge <= -_FAR:
         return 0.0
-    panels = np.linspace(-_FAR, edge, 13)
-    xi, weight = _panels(panels)
+    xi, weight = gaussian_panels(np.linspace(-_FAR, edge, 13), _ORDER)
     spread = math.sqrt(max(labels.variance - m * m / q, 1e-300))
     return 2.0 * float(weight @ ndtr(m / math.sqrt(q) * xi / spread))
 
@@ -123,14 +124,7 @@ def _grid(
     sharp = math.sqrt(max(variance - m * m / q, 0.0)) * root / abs(m) if m else _FAR
     quick += [s * k * sharp for s in (-1, 1) for k in (1.0, 4.0)]
     edges = np.concatenate([np.linspace(-_FAR, _FAR, panels + 1), quick])
-    return _panels(np.unique(np.clip(edges, -_FAR, _FAR)))
-
-
-def _panels(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
-    half = 0.5 * np.diff(edges)[:, None]
-    xi = (0.5 * (edges[1:] + edges[:-1])[:, None] + half * _NODES).ravel()
-    weight = (half * _WEIGHTS).ravel()
-    return xi, weight * np.exp(-0.5 * xi**2) / math.sqrt(2.0 * math.pi)
+    return gaussian_panels(np.clip(edges, -_FAR, _FAR), _ORDER)
 
 
 def train(loss: Loss, X: FloatArray, y: FloatArray, ridge: float) -> FloatArray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+import string
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -289,6 +290,37 @@ def figure_legend(figure: Figure, handles: Sequence[Artist], title: str | None =
         columns = columns_that_fit(labels, width, size)
         figure.legend(handles, labels, title=title, loc="outside lower center", ncols=columns)
         _grow(figure, labels, columns, title)
+
+
+def curves_legend(figure: Figure, ax: Axes) -> None:
+    """One legend of all panels: the named curves of ``ax``, where there are several."""
+    handles = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    if len(handles) > 1:
+        figure_legend(figure, handles)
+
+
+def side_by_side(
+    draw: Callable[[Axes, str], object], quantities: Sequence[str], width: float | None,
+    words: Sequence[str], notes: Sequence[str] = (),
+) -> tuple[Figure, list[Axes]]:  # fmt: skip
+    """A lettered panel a quantity of the same curves, above it what they share, one legend below.
+
+    draw : draws the curves of a quantity into an Axes, without title and legend.
+    """
+    figure, axes = panels(len(quantities), width)
+    for ax, quantity in zip(axes, quantities, strict=True):
+        draw(ax, quantity)
+    letter(axes)
+    entitle(figure, words, notes)
+    curves_legend(figure, axes[0])
+    return figure, axes
+
+
+def letter(axes: Sequence[Axes]) -> None:
+    """(a), (b), ... where there are several panels."""
+    for name, ax in zip(string.ascii_lowercase, axes, strict=False):
+        if len(axes) > 1:
+            ax.set_title(f"({name})", loc="left")
 
 
 def _root(ax: Axes) -> Any:

@@ -9,7 +9,12 @@ import numpy as np
 
 from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
-from replicadnn.plot.canvas import drawing, entitle, panels
+from replicadnn.plot.canvas import (
+    drawing,
+    entitle,
+    letter,
+    panels,
+)
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import BEYOND, tell_apart
 from replicadnn.plot.style import save_figure, style
@@ -79,7 +84,6 @@ def save_complexity(
         figure, (left, right) = panels(2, width)
         complexity(found, left, legend=False, **look)
         complexity(found, right, against="internal", legend=False, **look)
-        for letter, ax in zip("ab", (left, right), strict=True):
-            ax.set_title(f"({letter})", loc="left")
+        letter([left, right])
         entitle(figure, _title(found))
     return save_figure(figure, path, overwrite=overwrite)

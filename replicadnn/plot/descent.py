@@ -13,9 +13,8 @@ from replicadnn.errors import InputError
 from replicadnn.plot.canvas import (
     drawing,
     entitle,
-    figure_legend,
-    panels,
     place_legend,
+    side_by_side,
 )
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import Names, several, tell_apart
@@ -110,15 +109,14 @@ def descent_figure(
 ) -> Figure:
     """Test error beside the training error; see `descent`."""
     results = several(found)
+
+    def draw(ax: Axes, quantity: str) -> None:
+        descent(results, ax, quantity=quantity, legend=False, **look)
+
     with style():
-        figure, axes = panels(2, width)
-        for letter, ax, quantity in zip("ab", axes, _LABELS, strict=True):
-            descent(results, ax, quantity=quantity, legend=False, **look)
-            ax.set_title(f"({letter})", loc="left")
-        entitle(figure, _names(results).title(), _notes(results, True))
-        if len(results) > 1:
-            handles = [h for h in axes[0].lines if not str(h.get_label()).startswith("_")]
-            figure_legend(figure, handles)
+        figure, _ = side_by_side(
+            draw, list(_LABELS), width, _names(results).title(), _notes(results, True)
+        )
     return figure
 
 

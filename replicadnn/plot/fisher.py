@@ -10,10 +10,11 @@ import numpy as np
 
 from replicadnn.errors import InputError
 from replicadnn.plot.canvas import (
+    curves_legend,
     drawing,
     entitle,
     few_decades,
-    figure_legend,
+    letter,
     panels,
     place_legend,
 )
@@ -168,14 +169,10 @@ def fisher_figure(found: Fisher | Iterable[Fisher], *, width: float | None = Non
         if drawn:
             widest = max(drawn, key=lambda one: one.M)
             fisher_eigenvalues(widest, axes[1], legend=False)
-            for letter, ax in zip("ab", axes, strict=True):
-                ax.set_title(f"({letter})", loc="left")
             notes.append(f"(b): {_eigenvalue_note(widest)}")
         entitle(figure, names.title(), notes)
-        if len(groups) > 1:
-            figure_legend(
-                figure, [h for h in axes[0].lines if not str(h.get_label()).startswith("_")]
-            )
+        letter(axes)
+        curves_legend(figure, axes[0])
     return figure
 
 

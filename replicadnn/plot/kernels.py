@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from replicadnn.errors import InputError
-from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
+from replicadnn.plot.canvas import (
+    drawing,
+    entitle,
+    place_legend,
+    side_by_side,
+)
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import Names, several, tell_apart
 from replicadnn.plot.style import line_of, save_figure, sequence, style
@@ -106,14 +111,12 @@ def kernels_figure(found: Kernels | Iterable[Kernels], *, width: float | None = 
     """Both kernels of one or several results, side by side (of sign networks the first alone)."""
     results = several(found)
     shown = ["nngp", "ntk"] if any(np.isfinite(one.ntk).any() for one in results) else ["nngp"]
+
+    def draw(ax: Axes, quantity: str) -> None:
+        kernels(results, ax, quantity=quantity, legend=False)
+
     with style():
-        figure, axes = panels(len(shown), width)
-        for quantity, ax in zip(shown, axes, strict=True):
-            kernels(results, ax, quantity=quantity, legend=False)
-        entitle(figure, _names(results).title(), _notes(results))
-        if len(results) > 1:
-            handles = [h for h in axes[0].lines if not str(h.get_label()).startswith("_")]
-            figure_legend(figure, handles)
+        figure, _ = side_by_side(draw, shown, width, _names(results).title(), _notes(results))
     return figure
 
 

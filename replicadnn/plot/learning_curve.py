@@ -14,9 +14,8 @@ from replicadnn.plot.canvas import (
     drawing,
     entitle,
     few_decades,
-    figure_legend,
-    panels,
     place_legend,
+    side_by_side,
 )
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import Names, several, tell_apart
@@ -135,15 +134,14 @@ def learning_curve_figure(
     """Excess risk (random features: test error) beside the training error; see `learning_curve`."""
     results = several(found)
     first = "risk" if all("risk" in one.columns for one in results) else "test_error"
+
+    def draw(ax: Axes, quantity: str) -> None:
+        learning_curve(results, ax, quantity=quantity, legend=False, **look)
+
     with style():
-        figure, axes = panels(2, width)
-        for letter, ax, quantity in zip("ab", axes, (first, "training_error"), strict=True):
-            learning_curve(results, ax, quantity=quantity, legend=False, **look)
-            ax.set_title(f"({letter})", loc="left")
-        entitle(figure, _names(results).title(), _notes(results))
-        if len(results) > 1:
-            handles = [h for h in axes[0].lines if not str(h.get_label()).startswith("_")]
-            figure_legend(figure, handles)
+        figure, _ = side_by_side(
+            draw, [first, "training_error"], width, _names(results).title(), _notes(results)
+        )
     return figure
 
 

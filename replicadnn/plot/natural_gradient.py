@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from replicadnn.errors import InputError
-from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
+from replicadnn.plot.canvas import (
+    drawing,
+    entitle,
+    figure_legend,
+    letter,
+    panels,
+    place_legend,
+)
 from replicadnn.plot.naming import tell_apart
 from replicadnn.plot.style import line_of, save_figure, sequence, style
 
@@ -96,9 +103,9 @@ def natural_gradient_figure(found: NaturalGradient, *, width: float | None = Non
     """Training loss after the steps beside the distance of the test outputs."""
     with style():
         figure, axes = panels(2, width)
-        for letter, ax, quantity in zip("ab", axes, ("loss", "test_distance"), strict=True):
+        for ax, quantity in zip(axes, ("loss", "test_distance"), strict=True):
             natural_gradient(found, ax, quantity=quantity, legend=False)
-            ax.set_title(f"({letter})", loc="left")
+        letter(axes)
         entitle(figure, _title(found), _notes(found))
         handles = axes[0].get_legend_handles_labels()[0]
         figure_legend(figure, sorted(handles, key=lambda one: one.get_label() == r"$1/M$"))

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
-from replicadnn.plot.canvas import drawing, entitle, panels, place_legend
+from replicadnn.plot.canvas import (
+    drawing,
+    entitle,
+    letter,
+    panels,
+    place_legend,
+)
 from replicadnn.plot.style import save_figure, style
 
 if TYPE_CHECKING:
@@ -127,10 +133,9 @@ def phase_diagram_figure(found: PhaseDiagram, *, width: float | None = None) -> 
     with style():
         names = ["chi_1", "trainable_depth"] if found.line.size else ["trainable_depth"]
         figure, axes = panels(len(names), width)
-        for letter, ax, name in zip("ab", axes, names, strict=False):
+        for ax, name in zip(axes, names, strict=True):
             phase_diagram(found, ax, quantity=name, legend=False)
-            if len(names) > 1:
-                ax.set_title(f"({letter})", loc="left")
+        letter(axes)
         entitle(figure, [found.activation], _notes(found))
     return figure
 

@@ -10,7 +10,12 @@ import numpy as np
 
 from replicadnn.calls import of_kind
 from replicadnn.errors import InputError
-from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
+from replicadnn.plot.canvas import (
+    drawing,
+    entitle,
+    place_legend,
+    side_by_side,
+)
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import Names, several, tell_apart
 from replicadnn.plot.style import line_of, save_figure, sequence, style
@@ -97,17 +102,16 @@ def propagation_figure(
 ) -> Figure:
     """c^l beside ``ln |df/dh^l|^2``; see `propagation`."""
     results = several(found)
+
+    def draw(ax: Axes, quantity: str) -> None:
+        propagation(results, ax, quantity=quantity, legend=False, **look)
+
     with style():
-        figure, axes = panels(2, width)
-        for letter, ax, quantity in zip("ab", axes, ("c", "log_gradient"), strict=True):
-            propagation(results, ax, quantity=quantity, legend=False, **look)
-            ax.set_title(f"({letter})", loc="left")
+        figure, axes = side_by_side(
+            draw, ["c", "log_gradient"], width, _names(results).title(), _notes(results)
+        )
         axes[0].set_ylim(top=1.02)
         axes[1].axhline(0.0, color="0.35", linestyle=":", linewidth=0.6)
-        entitle(figure, _names(results).title(), _notes(results))
-        if len(results) > 1:
-            handles = [h for h in axes[0].lines if not str(h.get_label()).startswith("_")]
-            figure_legend(figure, handles)
     return figure
 
 

@@ -12,7 +12,14 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
 from replicadnn.errors import InputError
-from replicadnn.plot.canvas import drawing, entitle, figure_legend, panels, place_legend
+from replicadnn.plot.canvas import (
+    drawing,
+    entitle,
+    figure_legend,
+    letter,
+    panels,
+    place_legend,
+)
 from replicadnn.plot.curves import asked
 from replicadnn.plot.naming import Names, several, tell_apart
 from replicadnn.plot.style import save_figure, sequence, style
@@ -276,13 +283,12 @@ def trained_figure(
     chosen = [quantity] if quantity is not None else _measured(results, x)
     with style():
         figure, axes = panels(len(chosen), width, columns=3, height=0.85)
-        for letter, ax, name in zip("abcd", axes, chosen, strict=False):
+        for ax, name in zip(axes, chosen, strict=True):
             if name == _ALONG:
                 trained_along(results, ax, legend=False, **look)
             else:
                 trained(results, ax, quantity=name, x=x, legend=False, **look)
-            if len(chosen) > 1:
-                ax.set_title(f"({letter})", loc="left")
+        letter(axes)
         if chosen == [_ALONG]:
             curves = [_Curve(r, (), _facts(r, p)) for r in results for p in r.points]
         else:

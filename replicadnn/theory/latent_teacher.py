@@ -20,7 +20,7 @@ from scipy.optimize import brentq, root
 from scipy.special import ndtr
 
 from replicadnn.inputs import HiddenManifold
-from replicadnn.quadrature import SQRT_2PI, log_weight_curvature, mills, on_panels
+from replicadnn.quadrature import SQRT_2PI, gaussian_panels, log_weight_curvature, mills
 from replicadnn.status import Status
 from replicadnn.types import FloatArray
 
@@ -123,9 +123,8 @@ def averages(point: Point, fineness: int = 1) -> Point:
     near = [k * math.sqrt(V / q) for k in (0.5, 1.0, 2.0, 4.0, 8.0, 20.0)]
     near += [k / slope for k in (1.0, 2.0, 4.0, 8.0)]
     edges = np.concatenate([np.linspace(-_FAR, _FAR, 12 * fineness + 1), near, [-x for x in near]])
-    edges = np.unique(np.clip(edges, -_FAR, _FAR))
-    xi, weight = on_panels(edges, _ORDER if fineness == 1 else _ORDER + 8)
-    weight = weight * np.exp(-0.5 * xi**2) / SQRT_2PI
+    order = _ORDER if fineness == 1 else _ORDER + 8
+    xi, weight = gaussian_panels(np.clip(edges, -_FAR, _FAR), order)
     z = math.sqrt(q / V) * xi
     with np.errstate(over="ignore"):  # far above 0, where f is 0
         f = 1.0 / mills(z)  # times sqrt V
