@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, only_with
+from replicadnn.cli.options import NumberList, NumberOrWord, only_with
 from replicadnn.cli.target import Target, target_options
 from replicadnn.cli.wide import number
 
@@ -23,21 +23,6 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class Ridge(click.ParamType):
-    """A number, or the word that chooses the best one."""
-
-    name = "ridge"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | str:
-        """The number, or else the text for the library to judge."""
-        try:
-            return float(value)
-        except ValueError:
-            return str(value)
-
-
 @click.command(name="learning-curve")
 @click.option(
     "--model", default="ridge", show_default=True,
@@ -47,7 +32,7 @@ class Ridge(click.ParamType):
     "--gamma", type=NumberList(), help="Features per pattern, p/n.  [default: 0.1:10:40:log]"
 )
 @click.option(
-    "--ridge", type=Ridge(), metavar="NUMBER|optimal",
+    "--ridge", type=NumberOrWord(), metavar="NUMBER|optimal",
     help="0: without, the solution of least norm; optimal: of the smallest test error.  "
     "[default: 0; features: 1e-4]",
 )  # fmt: skip

@@ -41,6 +41,20 @@ class NumberList(click.ParamType):
         return numbers
 
 
+class NumberOrWord(click.ParamType):
+    """A number, or a word that says how it is chosen; words are for the library to judge."""
+
+    name = "number or word"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        try:
+            return float(value)
+        except ValueError:
+            return str(value)
+
+
 class WholeList(click.ParamType):
     """Whole numbers as ``3``, ``1,2,5``, ``start:stop`` (both ends), ``start:stop:step``, mixed."""
 

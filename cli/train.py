@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
-from replicadnn.cli.options import NumberList, WholeList, only_with
+from replicadnn.cli.options import NumberList, NumberOrWord, WholeList, only_with
 from replicadnn.cli.target import Target, target_options
 from replicadnn.cli.wide import number
 
@@ -45,7 +45,11 @@ _SHOWN = 40
 @click.option(
     "--loss", default="cross-entropy", show_default=True, help="cross-entropy or squared."
 )
-@click.option("--rate", type=float, help="Learning rate.  [default: by cross-validation]")
+@click.option(
+    "--rate", type=NumberOrWord(), metavar="NUMBER|fresh",
+    help="Learning rate, or how it is chosen: cross-validation, or fresh (judged on fresh patterns "
+         "after training on all n).  [default: cross-validation]",
+)  # fmt: skip
 @click.option("--folds", type=int, default=5, show_default=True, help="Of the cross-validation.")
 @click.option("--batch", type=int, default=50, show_default=True, help="Patterns a step.")
 @click.option("--epochs", type=int, default=200, show_default=True, help="Most epochs.")
@@ -64,7 +68,8 @@ def command(target: Target, **options: Any) -> int:
     """Train networks to zero error: test error by depth and rule, memorisation of random labels."""
     from replicadnn.experiments import train
 
-    only_with("cross-validation, without --rate", options["rate"] is None, "folds")
+    chosen = options["rate"] in (None, "cross-validation")
+    only_with("cross-validation, without --rate", chosen, "folds")
     hidden = options.pop("hidden")
     return target.finish(partial(train, hidden, **options), "network", _print, "trained")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from replicadnn.experiments.critical import critical_samples
 from replicadnn.experiments.network import Loss, Network
 from replicadnn.experiments.regression import kernel_outputs, tangent
 from replicadnn.experiments.result import Trained, standard_error
-from replicadnn.experiments.single import Outcome, Point, Recipe, best_rate, patterns
+from replicadnn.experiments.single import Outcome, Point, RateChoice, Recipe, best_rate, patterns
 from replicadnn.experiments.tasks import HiddenManifold, Parity, Stored, Temperature, task_of
 from replicadnn.plot.trained import depth_differences
 from replicadnn.results import same
@@ -243,7 +244,7 @@ def test_the_learning_rate_is_the_best_of_the_search(monkeypatch: pytest.MonkeyP
         return net, found
 
     monkeypatch.setattr(single, "train_on", counted)
-    best = best_rate(one, Point(1, 5, 80, 0.0))
+    best = best_rate(one, Point(1, 5, 80, 0.0), RateChoice.CROSS_VALIDATION)
     assert len(tried) == 6
     assert all(0.01 <= rate <= 3.0 and len(scores) == 2 for rate, scores in tried.items())
     scores = {rate: np.mean(values) for rate, values in tried.items()}
@@ -404,3 +405,46 @@ def test_mistakes_of_figures(mistake: str) -> None:
     call, said = WRONG[mistake]
     with pytest.raises(rd.InputError, match=said):
         call(train(1, **SMALL))
+
+
+def test_a_rate_is_judged_on_fresh_patterns_after_training_on_all_n(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[int, tuple[int, ...], tuple[int, ...], float]] = []
+    real = single.train_on
+
+    def watched(recipe: Any, point: Any, repeat: int, data: Any, rate: float, watch: Any) -> Any:
+        seen.append((repeat, data.x.shape, data.test_x.shape, rate))
+        return real(recipe, point, repeat, data, rate, watch)
+
+    monkeypatch.setattr(single, "train_on", watched)
+    asked = SMALL | {"n": 60, "tests": 90, "folds": 4, "repeats": 1, "epochs": 30}
+    for rate, sets, shape, test in (
+        ("fresh", [2**32 - 1, 2**32 - 2, 2**32 - 3], 60, 90), (None, [2**32 - 1] * 4, 45, 15),
+    ):  # fmt: skip
+        seen.clear()
+        found = train(1, **asked | {"rate": rate})
+        tried = seen[:-1]  # the last one is the network itself
+        assert [one[0] for one in tried] == sets * (len(tried) // len(sets))
+        assert {(one[1][0], one[2][0]) for one in tried} == {(shape, test)}
+        rates = sorted({one[3] for one in tried})
+        assert 2 < len(rates) <= 6
+        assert 0.01 < rates[0] < rates[-1] < 3.0
+        assert found.networks[0].rate in rates
+        assert seen[-1][0] == 0
+
+
+def test_the_rate_of_least_fresh_error_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors are put in: 0.1 more for every factor of ten from the rate 0.2."""
+    told: list[float] = []
+
+    def put(recipe: Any, point: Any, repeat: int, data: Any, rate: float, watch: Any) -> Any:
+        told.append(rate)
+        watch.errors.append((0.0, math.nan))
+        return None, SimpleNamespace(finite=True, parameters=None)
+
+    monkeypatch.setattr(single, "train_on", put)
+    monkeypatch.setattr(single, "error", lambda *_: 0.1 + 0.1 * abs(math.log10(told[-1] / 0.2)))
+    chosen = best_rate(recipe(), Point(1, 5, 60, 0.0), RateChoice.FRESH)
+    assert chosen == min(told, key=lambda rate: abs(math.log(rate / 0.2)))
+    assert 0.15 < chosen < 0.27

@@ -48,6 +48,7 @@ WITHOUT_EFFECT = {
     "train --hidden 1 --data temperature --k 2": "k = 2: only with data local or global",
     "train --hidden 1 --betas 0.1,0.2": "betas = [0.1, 0.2]: only with data temperature",
     "train --hidden 1 --rate 0.1 --folds 3": "folds = 3: only with cross-",
+    "train --hidden 1 --rate fresh --folds 3": "folds = 3: only with cross-",
     "train --hidden 1 --resume": "resume = 'without --output': needs the file to continue",
 }
 
@@ -124,7 +125,9 @@ OTHERS = {
     "train --hidden 1 --k 3 --inputs 2": "inputs = 2: at least k = 3",
     "train --hidden 1 --n 3": "n = 3: a whole number from 4 to",
     "train --hidden 1 --random 1.5": "random = 1.5: a probability",
-    "train --hidden 1 --random 1": "rate = None: a number where all labels are random",
+    "train --hidden 1 --random 1": "rate = 'cross-validation': a number where all labels",
+    "train --hidden 1 --rate often": "rate = 'often': a number above 0, cross-validation or fresh",
+    "train --hidden 1 --rate fresh --random 1": "rate = 'fresh': a number where all labels are",
     "train --hidden 1 --rate 0": "rate = 0.0: a number above 0",
     "train --hidden 1 --activation sign": "activation = 'sign': one with gradients",
     "train --hidden 1 --loss hinge": "loss = 'hinge': one of cross-entropy, squared",

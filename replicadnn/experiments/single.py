@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,21 @@ from replicadnn.wide.activations import Activation
 
 #: Learning rates between which one is chosen, and how many are tried.
 RATES, TRIES = (0.01, 3.0), 6
+#: Data sets that judge a rate on fresh patterns.
+FRESH_SETS = 3
 #: Fresh inputs on which critical samples are counted, at most.
 CRITICAL = 1000
 #: Purposes of random numbers: each has children of the seed of its own.
 _DATA, _LABELS, _START, _ORDER, _NEAR = range(5)
-#: The repetition whose data choose the learning rate.
+#: The repetition whose data choose the learning rate, the last of those that do.
 _TUNING = 2**32 - 1
+
+
+class RateChoice(StrEnum):
+    """How a learning rate is chosen."""
+
+    CROSS_VALIDATION = "cross-validation"
+    FRESH = "fresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,24 +227,19 @@ def _kernel_error(recipe: Recipe, point: Point, data: Patterns) -> float:
 
 
 @one_blas_thread
-def best_rate(recipe: Recipe, point: Point) -> float:
-    """The learning rate of least error in cross-validation, on data that are used for this alone.
+def best_rate(recipe: Recipe, point: Point, choice: RateChoice) -> float:
+    """The learning rate of least mean error over `_trials`, on data that are used for this alone.
 
-    Brent's bounded search of ln rate in `RATES`, `TRIES` rates; every one is judged by the mean
-    over folds of the error on the fold that was left out.  A training that does not reach error 0
-    counts as 1/2 plus half its training error, so that the search turns to rates that do.
+    Brent's bounded search of ln rate in `RATES`, `TRIES` rates.  A training that does not reach
+    error 0 counts as 1/2 plus half its training error, so that the search turns to rates that do.
     """
-    data = patterns(recipe, point, _TUNING)
-    order = recipe.rng(_ORDER, _TUNING).permutation(point.n)
-    folds = np.array_split(order, recipe.folds)
+    trials = _trials(recipe, point, choice)
 
     def judged(log_rate: float) -> float:
         rate, scores = math.exp(log_rate), []
-        for number, fold in enumerate(folds):
-            left = np.concatenate([one for other, one in enumerate(folds) if other != number])
-            part = Patterns(data.x[left], data.y[left], data.x[fold], data.y[fold])
+        for repeat, part in trials:
             watch = _Watch(recipe.network(point), part, False)
-            net, found = train_on(recipe, point, _TUNING, part, rate, watch)
+            net, found = train_on(recipe, point, repeat, part, rate, watch)
             if not found.finite:
                 scores.append(1.0)
             elif watch.errors[-1][0] > 0.0:
@@ -250,4 +255,25 @@ def best_rate(recipe: Recipe, point: Point) -> float:
     return float(math.exp(found.x))
 
 
-__all__ = ["Outcome", "Patterns", "Point", "Recipe", "best_rate", "error", "outcome", "patterns"]
+def _trials(recipe: Recipe, point: Point, choice: RateChoice) -> list[tuple[int, Patterns]]:
+    """What judges a rate: repetition (of the start) and data, their test as large as it is told.
+
+    CROSS_VALIDATION: the folds of one data set, each left out of the training once and tested.
+    FRESH: `FRESH_SETS` data sets of all n patterns, tested on fresh ones.
+    """
+    if choice is RateChoice.FRESH:
+        sets = range(_TUNING, _TUNING - FRESH_SETS, -1)
+        return [(repeat, patterns(recipe, point, repeat)) for repeat in sets]
+    data = patterns(recipe, point, _TUNING)
+    folds = np.array_split(recipe.rng(_ORDER, _TUNING).permutation(point.n), recipe.folds)
+    trials = []
+    for number, fold in enumerate(folds):
+        left = np.concatenate([one for other, one in enumerate(folds) if other != number])
+        trials.append((_TUNING, Patterns(data.x[left], data.y[left], data.x[fold], data.y[fold])))
+    return trials
+
+
+__all__ = [
+    "Outcome", "Patterns", "Point", "RateChoice", "Recipe", "best_rate", "error", "outcome",
+    "patterns",
+]  # fmt: skip

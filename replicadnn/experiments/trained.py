@@ -14,7 +14,7 @@ from replicadnn.calls import by_name
 from replicadnn.errors import InputError
 from replicadnn.experiments.network import MAX_LAYERS, MAX_WIDTH, loss_of, trainable
 from replicadnn.experiments.result import Trained
-from replicadnn.experiments.single import Outcome, Point, Recipe, best_rate, outcome
+from replicadnn.experiments.single import Outcome, Point, RateChoice, Recipe, best_rate, outcome
 from replicadnn.experiments.tasks import MAX_INPUTS, MAX_PATTERNS, Stored, task_of
 from replicadnn.progress import Progress, reporting
 from replicadnn.provenance import provenance, settings
@@ -44,7 +44,7 @@ def train(
     activation: str | Activation = "relu",
     gain: float = 1.0,
     loss: str = "cross-entropy",
-    rate: float | None = None,
+    rate: float | str | None = None,
     folds: int = 5,
     batch: int = 50,
     epochs: int = 200,
@@ -88,11 +88,12 @@ def train(
         Probability that a training label is drawn anew, +1 or -1.  The test has clean labels.
     width, activation, gain : of the hidden layers, as of `Network`
     loss : {"cross-entropy", "squared"}
-    rate : float, optional
+    rate : float or {"cross-validation", "fresh"}, optional
         Learning rate.  By default the one of least error in cross-validation, for every combination
-        on data of their own: Brent's search in 0.01..3, six rates.
+        on data of their own: Brent's search in 0.01..3, six rates.  "fresh": of least error on
+        fresh patterns, mean over three data sets of n patterns (not of a file).
     folds : int
-        Of the cross-validation, 2..10; only without ``rate``.
+        Of the cross-validation, 2..10.
     batch, epochs : int
         Patterns a step, without replacement; most epochs.
     repeats : int
@@ -142,7 +143,7 @@ def train(
 def plan(
     *, hidden: Any, data: Any, inputs: Any, n: Any, random: Any, rate: Any, repeats: Any,
     k: Any = None, betas: Any = None, latent: Any = None, **asked: Any,
-) -> tuple[Recipe, list[Point], float | None, int]:  # fmt: skip
+) -> tuple[Recipe, list[Point], float | RateChoice, int]:  # fmt: skip
     """The arguments of `train`, checked: recipe, combinations, learning rate, repetitions."""
     task = task_of(data, k=k, betas=betas, latent=latent)
     radius = asked["radius"]
@@ -158,9 +159,19 @@ def plan(
     )  # fmt: skip
     own = task.x.shape[1] if isinstance(task, Stored) else _INPUTS
     points = _points(hidden, own if inputs is None else inputs, n, random)
-    _check(recipe, points, rate)
-    known_rate = None if rate is None else float(rate)
-    return recipe, points, known_rate, whole("repeats", repeats, 1, _MOST)
+    own_rate = _rate(rate)
+    _check(recipe, points, own_rate)
+    return recipe, points, own_rate, whole("repeats", repeats, 1, _MOST)
+
+
+def _rate(rate: Any) -> float | RateChoice:
+    """A number, or how it is chosen."""
+    if rate is None or rate in list(RateChoice):
+        return RateChoice.CROSS_VALIDATION if rate is None else RateChoice(rate)
+    choices = " or ".join(RateChoice)
+    if isinstance(rate, str):
+        raise InputError("rate", rate, f"a number above 0, {choices}")
+    return real("rate", rate, 1e-9, 1e6, "a number above 0")
 
 
 def _points(hidden: Any, inputs: Any, n: Any, random: Any) -> list[Point]:
@@ -176,7 +187,7 @@ def _points(hidden: Any, inputs: Any, n: Any, random: Any) -> list[Point]:
     ))  # fmt: skip
 
 
-def _check(recipe: Recipe, points: Sequence[Point], rate: float | None) -> None:
+def _check(recipe: Recipe, points: Sequence[Point], rate: float | RateChoice) -> None:
     """Refuse combinations that cannot be trained."""
     for point in points:
         recipe.task.check(point.inputs, point.n)
@@ -184,22 +195,22 @@ def _check(recipe: Recipe, points: Sequence[Point], rate: float | None) -> None:
             raise InputError("n", point.n, "at most 10000 with kernel")
         if recipe.kernel and recipe.activation.name not in ("relu", "erf", "erf1"):
             raise InputError("activation", recipe.activation.name, "relu or erf with kernel")
-        if rate is None and point.random == 1.0:
-            raise InputError("rate", rate, "a number where all labels are random")
-        if rate is None and point.n < 2 * recipe.folds:
+        if isinstance(rate, RateChoice) and point.random == 1.0:
+            raise InputError("rate", str(rate), "a number where all labels are random")
+        if rate is RateChoice.CROSS_VALIDATION and point.n < 2 * recipe.folds:
             raise InputError("folds", recipe.folds, f"at most half of n = {point.n}")
-    if rate is not None:
-        real("rate", rate, 1e-9, 1e6, "a number above 0")
+    if rate is RateChoice.FRESH and isinstance(recipe.task, Stored):
+        raise InputError("rate", str(rate), "a number or cross-validation for the data of a file")
 
 
-def _asked(recipe: Recipe, rate: float | None) -> dict[str, Any]:
+def _asked(recipe: Recipe, rate: float | RateChoice) -> dict[str, Any]:
     """What the numbers depend on; also the attributes of a file (radius -1, folds 0: none)."""
     return {
         "data": recipe.task.name, **recipe.task.attributes(), "width": recipe.width,
         "activation": recipe.activation.name, "gain": recipe.gain, "loss": str(recipe.loss),
-        "rate": "cross-validation" if rate is None else float(rate),
-        "folds": recipe.folds if rate is None else 0, "batch": recipe.batch,
-        "epochs": recipe.epochs,
+        "rate": str(rate) if isinstance(rate, RateChoice) else rate,
+        "folds": recipe.folds if rate is RateChoice.CROSS_VALIDATION else 0,
+        "batch": recipe.batch, "epochs": recipe.epochs,
         "tests": recipe.tests, "kernel": recipe.kernel, "along": recipe.along,
         "radius": -1.0 if recipe.radius is None else recipe.radius, "seed": recipe.seed,
     }  # fmt: skip
@@ -208,7 +219,7 @@ def _asked(recipe: Recipe, rate: float | None) -> dict[str, Any]:
 class _Run:
     """The networks of one call, as they are made."""
 
-    def __init__(self, recipe: Recipe, asked: dict[str, Any], rate: float | None) -> None:
+    def __init__(self, recipe: Recipe, asked: dict[str, Any], rate: float | RateChoice) -> None:
         self.recipe, self.asked, self.rate = recipe, asked, rate
         self.done: dict[tuple[Point, int], Outcome] = {}
         self.errors: dict[tuple[Point, int], FloatArray] = {}
@@ -252,10 +263,10 @@ class _Run:
 
     def _rate(self, point: Point) -> float:
         """The learning rate of a point, chosen once."""
-        if self.rate is not None:
+        if not isinstance(self.rate, RateChoice):
             return self.rate
         if point not in self.rates:
-            self.rates[point] = best_rate(self.recipe, point)
+            self.rates[point] = best_rate(self.recipe, point, self.rate)
         return self.rates[point]
 
     def result(self, keys: Sequence[tuple[Point, int]], finished: bool) -> Trained:

@@ -73,7 +73,7 @@ class TrainTask:
             "data": str(given.get("data", usual["data"])), "k": -1, "latent": -1,
             "repeats": repeats,
             "width": recipe.width, "activation": recipe.activation.name, "gain": recipe.gain,
-            "loss": str(recipe.loss), "rate": math.nan if rate is None else rate,
+            "loss": str(recipe.loss), "rate": math.nan if isinstance(rate, str) else rate,
             "folds": recipe.folds, "batch": recipe.batch, "epochs": recipe.epochs,
             "tests": recipe.tests, "seed": recipe.seed,
             "radius": math.nan if recipe.radius is None else recipe.radius,
