@@ -120,6 +120,7 @@ def test_other_questions(tmp_path: Path) -> None:
     assert rd.complexity(6.0, 2, m=[0.8]).as_dict()["possible"] is True
 
 
+@pytest.mark.slow
 def test_commands_show_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     solve = ["solve", "--L", "2", "--alpha"]
     assert run([*solve, "8,30", "--scenario", "random", "--ansatz", "rs"]) == 0

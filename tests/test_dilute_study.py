@@ -274,6 +274,7 @@ def test_networks_that_are_run() -> None:
 
 
 @pytest.mark.usefixtures("compiled")
+@pytest.mark.slow
 def test_a_study_from_runs_to_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The document holds what the two runs say, and can be drawn again from the file."""
     out = tmp_path / "a.json"

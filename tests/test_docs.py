@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 import pytest
@@ -363,7 +364,17 @@ def pages_with(slow: bool) -> list[Path]:
     return [page for page in PAGES if any(late is slow for *_, late in examples(page))]
 
 
-@pytest.mark.parametrize("page", pages_with(False), ids=label)
+#: Pages whose examples take longest.
+LONG = ("docs/sweep.md", "docs/python.md", "docs/extending.md", "docs/trained.md")
+
+
+def run_by_default(pages: list[Path]) -> list[Any]:
+    """The examples of `LONG` pages are slow tests."""
+    marks = {page: [pytest.mark.slow] if label(page) in LONG else [] for page in pages}
+    return [pytest.param(page, marks=marks[page], id=label(page)) for page in pages]
+
+
+@pytest.mark.parametrize("page", run_by_default(pages_with(False)))
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     play(page, slow=False)

@@ -316,6 +316,7 @@ def test_eight_processes_on_a_cold_cache(tmp_path: Path) -> None:
     ],
     ids=["no home", "C locale", "-O", "-W error", "no display", "matplotlib without a folder"],
 )
+@pytest.mark.slow
 def test_surroundings(
     python: tuple[str, ...], environment: dict[str, str | None], tmp_path: Path
 ) -> None:
@@ -337,6 +338,7 @@ def test_surroundings(
     assert f"--output {folder / 'ö #1 %.h5'} --plot" in found.provenance["command_line"]
 
 
+@pytest.mark.slow
 def test_names_that_are_not_unicode(tmp_path: Path) -> None:
     name = tmp_path / "latin-\udce4.h5"
     try:

@@ -409,6 +409,7 @@ def covered(figure: Figure) -> list[bool]:
 
 
 @pytest.mark.parametrize("width", [None, 3.4])
+@pytest.mark.slow
 def test_no_legend_lies_on_a_curve(
     random: rd.Solutions, teacher: rd.Solutions, width: float | None
 ) -> None:

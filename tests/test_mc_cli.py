@@ -318,6 +318,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_kill_and_resume_ends_bit_identical(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -356,6 +357,7 @@ def test_kill_and_resume_ends_bit_identical(
     assert names == {"through.h5", "cut.h5"}  # what the killed writers left is gone
 
 
+@pytest.mark.slow
 def test_interrupt_saves_and_resumes(tmp_path: Path) -> None:
     """Ctrl-C: exit code 130, a readable file, and a time limit ends with code 3."""
     words = ("mc-simulate", "--L", "2", "--N", "8", "--alpha", "4", "--samples", "1")
@@ -383,6 +385,7 @@ def test_interrupt_saves_and_resumes(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+@pytest.mark.slow
 def test_progress_on_a_terminal(tmp_path: Path) -> None:
     """A bar for every width on stderr: sweeps per second, remaining time; stdout stays clean."""
     words = ("mc-simulate", "--L", "2", "--N", "6,8", "--alpha", "4", "--beta", "2", "--json")

@@ -112,6 +112,7 @@ assert [r.spec.N for r in stopped([4, 5])] == [4]
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", STOPPED], cwd=tmp_path, capture_output=True, text=True, timeout=100

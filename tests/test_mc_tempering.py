@@ -341,6 +341,7 @@ def test_drift_is_seen():
     assert equilibrium.halves_agree(flat + 0.002 * np.arange(90)[None, :, None]) < 0.01
 
 
+@pytest.mark.slow
 def test_random_labels_need_two_ladders_and_round_trips():
     """Overlaps with earlier states (from above) and between ladders (from below) must meet."""
     betas = geometric_ladder(0.5, 1.5, 3)
