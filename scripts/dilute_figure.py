@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from replicadnn.montecarlo.measure.overlaps import matching_floor
 from replicadnn.plot import canvas
 from replicadnn.plot.naming import Facts, tell_apart
 from replicadnn.plot.style import judged_points, line_of, save_figure, sequence, style
@@ -34,6 +35,9 @@ FORMS = {
     "rms": "$r$: root of the mean square over neurons",
 }
 STATE = "filled: planted and random start {}; open: equilibrium lies between their bounds"
+#: Draws of unrelated networks, and their name.
+DRAWS = 24
+UNRELATED = "fully connected, unrelated to the teacher"
 Number = Callable[[Run], float]
 Looks = dict[Any, dict[str, Any]]
 Panel = tuple[str, int]
@@ -53,6 +57,10 @@ def markers(ax: Axes, runs: list[Run], panel: Panel, x: Number, **look: Any) -> 
         np.array([number(run, letter, layer, key) for run in runs])
         for key in ("value", "err", "upper", "lower")
     )
+    for place, run in zip(at, runs, strict=True):
+        if run["form"] == "matched":
+            left = unrelated(run["L"], run["N"], run["alpha"], run["beta"])[letter][layer - 1]
+            ax.plot(place, left, marker="_", color=look["color"], markersize=9.0, label=UNRELATED)
     both = np.isfinite(upper) & np.isfinite(lower)
     ax.vlines(at[both], lower[both], upper[both], color=look["color"], linewidth=0.8)
     unknown, bare = np.full_like(value, np.nan), {"capsize": 0}
@@ -62,6 +70,17 @@ def markers(ax: Axes, runs: list[Run], panel: Panel, x: Number, **look: Any) -> 
     alone = np.where(both, np.nan, upper), np.where(both, np.nan, lower)
     for bound, side in zip(alone, ("upper", "lower"), strict=True):
         judged_points(ax, at, unknown, err, bound=bound, side=side, **look)
+
+
+@cache
+def unrelated(L: int, N: int, alpha: float, beta: float) -> dict[str, Any]:
+    """Mean of `matching_floor` over `DRAWS`: what liquid layers of full connection keep."""
+    drawn = [
+        matching_floor(L, N, round(alpha * N), beta, np.random.default_rng(seed))
+        for seed in range(DRAWS)
+    ]
+    mean = np.mean(drawn, axis=0)
+    return {"R": mean[:L], "r": mean[L:]}
 
 
 def shifted(x: Number, k: int, count: int, span: tuple[float, float], log: bool) -> Number:
@@ -272,8 +291,11 @@ def draw(runs: list[Run], *, loops: bool = False) -> Figure:
             handle(size_name(key, members), **looks[key])
             for key, members in grouped(runs, looks).items()
         ]
-        if any(line.get_label() == MELTED for ax in axes for line in ax.lines):
+        shown = {line.get_label() for ax in axes for line in ax.lines}
+        if MELTED in shown:
             entries.append(handle(MELTED, color="0.35", linestyle=":"))
+        if UNRELATED in shown:
+            entries.append(handle(UNRELATED, color="0.35", marker="_", markersize=9.0))
         canvas.figure_legend(figure, entries)
         canvas.entitle(figure, names.title(), about(runs))
     return figure

@@ -22,7 +22,8 @@ def estimate(run: Run, letter: str, layer: int) -> tuple[float, float] | None:
     """Value and error of an overlap, None where it is not known.
 
     Where the starts have not met but both are bounds, of three data sets or more and less than
-    0.03 apart, the middle and half their distance: no standard error, it holds the two of each.
+    0.03 apart, the middle of the starts, and half their difference plus two of their standard
+    errors (half the distance of the bounds, where the planted start is the larger one).
     """
     if not run[letter]:
         return None
@@ -35,7 +36,9 @@ def estimate(run: Run, letter: str, layer: int) -> tuple[float, float] | None:
         return None
     if not abs(upper - lower) < CLOSEST:
         return None
-    return 0.5 * (upper + lower), 0.5 * abs(upper - lower)
+    sides = [run[letter][start] for start in ("planted", "random")]
+    (above, below), errors = ([side[key][layer - 1] for side in sides] for key in ("value", "err"))
+    return 0.5 * (above + below), 0.5 * abs(above - below) + sum(errors)
 
 
 def straight_line(runs: list[Run], letter: str, layer: int) -> dict[str, Any]:

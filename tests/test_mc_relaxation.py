@@ -184,17 +184,29 @@ def test_match_undoes_a_relabelling(seed):
 
 
 def test_matching_floor_is_positive_where_raw_overlaps_vanish():
-    """Unrelated networks: raw overlaps centre on 0, matched ones do not."""
+    """Unrelated networks: raw overlaps centre on 0, matched ones do not.  Neurons follow their
+    couplings, and so couplings of matched neurons are alike too, but for the output."""
     L, N, M = 3, 12, 48
-    floors = [overlaps.matching_floor(L, N, M, 2.0, np.random.default_rng(k)) for k in range(20)]
-    floor = np.mean(floors, axis=0)
+    floors = [overlaps.matching_floor(L, N, M, 3.0, np.random.default_rng(k)) for k in range(40)]
+    floor, error = np.mean(floors, axis=0), np.std(floors, axis=0, ddof=1) / np.sqrt(40)
     raw = []
     for k in range(20):
         rng = np.random.default_rng(k)
-        a = network.plant(L, N, M, 2.0, rng)
+        a = network.plant(L, N, M, 3.0, rng)
         raw.append(overlaps.neuron_overlap(a, network.start_random(a, rng)))
     assert np.abs(np.mean(raw, axis=0)).max() < 0.03
-    assert floor[L:].min() > 0.1
+    assert abs(floor[L - 1]) < 4.0 * error[L - 1]
+    assert floor[0] > 0.3
+    assert floor[1] > 0.05
+    assert floor[L:].min() > 0.25
+
+
+def test_couplings_at_the_floor_belong_to_neurons_that_follow_them():
+    """At beta = 0 they do not: neurons still match, couplings do not."""
+    floors = [overlaps.matching_floor(2, 12, 48, 0.0, np.random.default_rng(k)) for k in range(40)]
+    floor, error = np.mean(floors, axis=0), np.std(floors, axis=0, ddof=1) / np.sqrt(40)
+    assert np.all(np.abs(floor[:2]) < 4.0 * error[:2])
+    assert floor[2] > 0.25
 
 
 def test_spin_correlation_sees_a_collapse():

@@ -6,8 +6,9 @@
 Hidden neurons of a fully connected network may be permuted and flipped without any consequence, so
 between networks that were not started from one state the raw overlaps of hidden layers vanish.
 Matching finds, layer by layer, the permutation and the signs that maximise
-sum_i |S^a_i . S^b_pi(i)|.  It has a positive bias: two independent networks match at about
-sqrt(2 ln N / M) in q; compare with `matching_floor`.  On a graph with c < N neurons are
+sum_i |S^a_i . S^b_pi(i)|.  It has a positive bias: neurons at random match at about
+sqrt(2 ln N / M) in q, those of unrelated networks higher, and their couplings too: compare with
+`matching_floor`.  On a graph with c < N neurons are
 distinguished by whom they read, and only the signs are left; two independent networks match at
 sqrt(2 / (pi M)) in q.
 """
@@ -19,7 +20,15 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from replicadnn.montecarlo.connectivity import Signs
-from replicadnn.montecarlo.network import Network, gauge, permute, plant, propagate, start_random
+from replicadnn.montecarlo.network import (
+    Network,
+    error_rate,
+    gauge,
+    permute,
+    plant,
+    propagate,
+    random_couplings,
+)
 
 Array = NDArray[np.float64]
 
@@ -79,7 +88,13 @@ def disagreement(teacher: Network, student: Network, patterns: Signs) -> Array:
 
 
 def matching_floor(L: int, N: int, M: int, beta: float, rng: np.random.Generator) -> Array:
-    """Matched overlaps of unrelated networks on the same data: Q (L) then q (L-1)."""
+    """Matched overlaps of unrelated fully connected networks: Q (L), then q (L-1), of one draw.
+
+    Two equilibrium samples on the same inputs, each with outputs of its own (`plant`).  Neurons
+    follow their couplings, so that pairs which are matched for their patterns have alike couplings,
+    too: Q(1) is about q(1), Q(2) less, Q(L) none.  That is what liquid layers keep.
+    """
     a = plant(L, N, M, beta, rng)
-    b = match(a, start_random(a, rng))
+    J = random_couplings(L, N, rng, N)
+    b = match(a, Network(J, propagate(J, a.S[0], error_rate(beta), rng)))
     return np.concatenate([coupling_overlap(a, b), neuron_overlap(a, b)])
