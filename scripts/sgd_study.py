@@ -147,7 +147,7 @@ def meeting(options: argparse.Namespace) -> dict[str, Any]:
             print(f"{_words(told)}, {start} start: done", file=sys.stderr)
         return float(np.mean(wrong))
 
-    betas, pilot = [options.beta], max(20, options.sweeps // 20)
+    betas, pilot = [options.beta], max(20, options.sweeps // 8)
     for eta in options.eta:
         make = partial(Descent, gain=options.gain, rate=(eta, options.B), seed=order)
         wrong = look({"kind": "sgd", "eta": eta}, make, options.steps)
@@ -155,11 +155,11 @@ def meeting(options: argparse.Namespace) -> dict[str, Any]:
     for beta in betas:
         sampling = partial(Sampling, beta=beta, step=STEP, seed=chains)
         look({"kind": "sampler", "beta": beta}, sampling, options.sweeps)
-    floor_R, floor_r = floors(both[Start.PLANTED], options.seed)
+    R, r = floors(both[Start.PLANTED], options.seed)
     names = ("L", "N", "alpha", "beta", "gain", "B", "samples", "sweeps", "steps", "seed")
     return {
         "study": "meeting", "options": {name: getattr(options, name) for name in names},
-        "results": rows, "floor": {"R": floor_R.tolist(), "r": floor_r.tolist()},
+        "results": rows, "floor": _pair("R", R) | _pair("r", r),
     }  # fmt: skip
 
 
@@ -196,7 +196,8 @@ def _row(found: Measured) -> dict[str, Any]:
 def print_meeting(document: dict[str, Any]) -> None:
     """One block a run."""
     floor = document["floor"]
-    print(f"unrelated networks match at R = {_list(floor['R'])}, r = {_list(floor['r'])}")
+    R, r = (_list(floor[name], floor[f"{name}_error"]) for name in "Rr")
+    print(f"unrelated networks match at R = {R}; r = {r}")
     for row in document["results"]:
         print(f"{_words(row)}, {row['start']} start: "
               f"wrong {row['wrong']:.4f} +- {row['wrong_error']:.4f}, test error "
@@ -216,9 +217,9 @@ def _list(values: Any, errors: Any = None) -> str:
 
 
 def draw_meeting(document: dict[str, Any], path: str, overwrite: bool) -> None:
-    """Overlaps with the teacher and relaxation times, by layer."""
+    """Overlaps with the teacher and relaxation times by layer; how couplings are forgotten."""
     labels = {
-        "R": r"overlap with the teacher  $R(l)$",
+        "R": "$R(l)$ above unrelated networks",
         "tau_J": r"$\tau_J(l)$",
         "tau_S": r"$\tau_S(l)$",
     }
@@ -226,31 +227,50 @@ def draw_meeting(document: dict[str, Any], path: str, overwrite: bool) -> None:
     kinds = list(dict.fromkeys(_words(row) for row in rows))
     looks = dict(zip(kinds, sequence(len(kinds)), strict=True))
     with style():
-        figure, axes = panels(3, None, height=1.0, columns=3)
-        for letter, ax, name in zip("abc", axes, labels, strict=True):
+        figure, axes = panels(4, None)
+        for ax, name in zip(axes, labels, strict=False):
             for row in rows:
-                _layers(ax, row, name, looks[_words(row)])
-            if name == "R":
-                layers = np.arange(1, o["L"] + 1)
-                ax.plot(layers, document["floor"]["R"], ":", color="0.5", label="_floor")
-            else:
+                _layers(ax, row, name, looks[_words(row)], document["floor"])
+            if name != "R":
                 ax.set_yscale("log")
             ax.set_xticks(np.arange(1, o["L"] + (name != "tau_S")))
             ax.set_xlabel("layer  $l$")
             ax.set_ylabel(labels[name])
+        axes[0].axhline(0.0, color="0.5", linestyle=":")
+        for row in rows:
+            if row["start"] == "random":
+                _forgotten(axes[3], row, looks[_words(row)][0])
+        for letter, ax in zip("abcd", axes, strict=True):
             ax.set_title(f"({letter})", loc="left")
         entitle(figure, [], [
             f"$L = {o['L']}$, $N = {o['N']}$, $\\alpha = {o['alpha']:g}$, labels of $\\beta = "
-            f"{o['beta']:g}$, {o['samples']} samples; filled: from the teacher, open: random "
-            "start; arrows: not reached; dotted: unrelated networks; times in sweeps and in steps"
+            f"{o['beta']:g}$, {o['samples']} samples; times in sweeps and in steps; (a) to (c) "
+            "filled: from the teacher, open: random start, arrows: not reached; (d) random "
+            "start, solid: first layer, dotted: last one, dashed: between"
         ])  # fmt: skip
         figure_legend(figure, axes[0].get_legend_handles_labels()[0])
     save_figure(figure, path, overwrite=overwrite)
 
 
-def _layers(ax: Any, row: dict[str, Any], name: str, look: tuple[Any, str]) -> None:
+def _forgotten(ax: Any, row: dict[str, Any], colour: Any) -> None:
+    """C_J(l, t) of all layers."""
+    curves, times = np.array(row["C_J"]), np.array(row["times"])
+    for place, curve in enumerate(curves):
+        line = "-" if place == 0 else ":" if place == len(curves) - 1 else "--"
+        ax.plot(times[1:], curve[1:], line, color=colour, linewidth=0.9)
+    ax.set_xscale("log")
+    ax.axhline(relaxation.LEVEL, color="0.5", linewidth=0.5)
+    ax.set_xlabel("time  $t$")
+    ax.set_ylabel("$C_J(l, t)$")
+
+
+def _layers(
+    ax: Any, row: dict[str, Any], name: str, look: tuple[Any, str], floor: dict[str, Any]
+) -> None:
     """One quantity of one run by layer; an arrow upwards where a time was not reached."""
     value, error = (np.array(row[key], float) for key in (name, f"{name}_error"))
+    if name == "R":
+        value, error = value - floor["R"], np.hypot(error, floor["R_error"])
     planted, (colour, marker) = row["start"] == "planted", look
     what = _words(row).replace("beta", r"$\beta$").replace("eta =", r"$\eta$ =")
     layers = np.arange(1, value.size + 1) + (0.06 if planted else -0.06)
@@ -284,8 +304,8 @@ def arguments() -> argparse.Namespace:
     one.add_argument("--steps", type=int, default=4000)
     one.add_argument("--runs", type=int, default=4)
     two = studies.add_parser("meeting", help="sampler and SGD on the same networks")
-    for name, value in (("L", 3), ("N", 10), ("B", 10), ("samples", 8), ("sweeps", 10_000),
-                        ("steps", 200_000)):  # fmt: skip
+    for name, value in (("L", 3), ("N", 10), ("B", 10), ("samples", 8), ("sweeps", 4000),
+                        ("steps", 50_000)):  # fmt: skip
         two.add_argument(f"--{name}", type=int, default=value)
     two.add_argument("--alpha", type=float, default=20.0)
     two.add_argument("--beta", type=float, default=1.0)

@@ -27,6 +27,8 @@ from replicadnn.types import FloatArray, IntArray
 
 #: Records over the last half of a run, and fresh inputs of each.
 _RECORDS, _FRESH = 16, 200
+#: Unrelated networks of each sample.
+_UNRELATED = 20
 #: Origins of autocorrelations, over the first half of a run.
 _ORIGINS = 4
 
@@ -265,7 +267,13 @@ def _neurons(samples: list[Sample], J: FloatArray) -> FloatArray:
 
 
 def floors(samples: list[Sample], seed: int) -> tuple[FloatArray, FloatArray]:
-    """Matched overlaps R (L,), r (L - 1,) of unrelated networks on the same data."""
-    rng = np.random.default_rng(seed)
-    found = [one.overlaps(start_random(one.teacher, rng, hidden="propagated")) for one in samples]
-    return np.mean([one.R for one in found], axis=0), np.mean([one.r for one in found], axis=0)
+    """Matched overlaps R (samples, L), r (samples, L - 1) of unrelated networks on the same data.
+
+    Means over 20 networks of each sample.
+    """
+    rng, found = np.random.default_rng(seed), []
+    for one in samples:
+        others = (start_random(one.teacher, rng, hidden="propagated") for _ in range(_UNRELATED))
+        found.append([one.overlaps(other)[:2] for other in others])
+    R, r = (np.array([[one[k] for one in of] for of in found]).mean(axis=1) for k in range(2))
+    return R, r
