@@ -31,6 +31,7 @@ from replicadnn.experiments.meeting import (
     Measured,
     Sample,
     Sampling,
+    centre,
     equal_error_beta,
     floors,
     follow,
@@ -45,6 +46,8 @@ from replicadnn.plot.style import save_figure, sequence, style
 #: Ranges of t of the fits: all, after the first steps, before the fit of the labels.
 RANGES = {"all": (1.0, math.inf), "t >= 10": (10.0, math.inf), "t <= 100": (1.0, 100.0)}
 LABELS = ("true", "random")
+#: Ends that the centre of a network is compared with.
+ENDS = ("first", "last")
 #: Largest tan(angle/2) of a rotation of the sampler, at every beta, so that times compare.
 STEP = 1.0
 
@@ -190,7 +193,9 @@ def _row(found: Measured) -> dict[str, Any]:
         row[f"{name}_longest"] = float(found.times[-1])
         row |= _pair(f"last_{name[-1]}", curves[:, :, -1])
         row |= _pair(f"C_{name[-1]}", curves)
-    return row | {"times": found.times.tolist()}
+    seen = centre(found.times, found.C_J)
+    row |= _pair("centre_first", seen.first) | _pair("centre_last", seen.last)
+    return row | {"centre_at": seen.at, "times": found.times.tolist()}
 
 
 def print_meeting(document: dict[str, Any]) -> None:
@@ -204,6 +209,9 @@ def print_meeting(document: dict[str, Any]) -> None:
               f"{row['test_error']:.4f} +- {row['test_error_error']:.4f}")  # fmt: skip
         for name in ("R", "r", "tau_J", "tau_S", "last_J", "last_S", "move", "copies"):
             print(f"  {name:>7} " + _list(row[name], row[f"{name}_error"]))
+        ends = [row[f"centre_{end}"] for end in ENDS], [row[f"centre_{end}_error"] for end in ENDS]
+        print(f"  C_J of the centre less the first, the last, t = {row['centre_at']}: "
+              + _list(*ends))  # fmt: skip
 
 
 def _list(values: Any, errors: Any = None) -> str:

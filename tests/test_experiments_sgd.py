@@ -16,6 +16,7 @@ from replicadnn.experiments.meeting import (
     Descent,
     Sample,
     Sampling,
+    centre,
     equal_error_beta,
     floors,
     follow,
@@ -189,6 +190,19 @@ def test_curves_are_means_over_origins() -> None:
     assert_allclose(seen.C_J[:, 2, [3, 8, 10]], [[-0.5, 1.0, 1.0]] * 3, atol=1e-6)
     assert_allclose(seen.move, [[2.0, 2.0, math.sqrt(2.0)]] * 3, rtol=1e-6)
     assert (np.abs(seen.C_S[:, 0]) == 1.0).all()
+
+
+def test_a_fast_centre_lies_below_both_ends() -> None:
+    """t = 10: the mean of 0.9, 0.2, 0.4, 0.7 is 0.55; t = 100: of 0.6, 0.1, 0.2, 0.5 it is 0.35."""
+    t = np.array([0, 10, 100])
+    curves = np.array([[[1, 0.9, 0.6], [1, 0.2, 0.1], [1, 0.4, 0.2], [1, 0.7, 0.5]]] * 2)
+    seen = centre(t, curves)
+    assert seen.at == 100
+    assert_allclose(seen.first, [-0.45, -0.45])
+    assert_allclose(seen.last, [-0.35, -0.35])
+    assert_allclose(centre(t[:2], curves[:, :, :2]).first, [-0.6, -0.6])
+    assert centre(t, curves[:, [1, 0, 3, 2]]).first.min() > 0.0
+    assert np.isnan(centre(t, curves[:, :2]).last).all()
 
 
 def test_the_sampler_has_the_share_of_wrong_outputs_that_is_asked_for() -> None:

@@ -266,6 +266,30 @@ def _neurons(samples: list[Sample], J: FloatArray) -> FloatArray:
     return np.stack(found).astype(float)
 
 
+class Centre(NamedTuple):
+    """C_J of the layers 2..L-1, their mean, less that of an end, sample by sample.
+
+    at : time at which the mean of all layers and samples first is 1/2 or less; else the last one.
+    first, last : arrays (samples,), less that of layer 1 and of layer L.  Both below 0: a fast
+        centre between slow ends, like a liquid between solids.  nan for L < 3.
+    """
+
+    at: int
+    first: FloatArray
+    last: FloatArray
+
+
+def centre(times: IntArray, C_J: FloatArray) -> Centre:
+    """Do the layers between forget faster than both ends?  C_J (samples, L, T)."""
+    below = np.nonzero(C_J.mean(axis=(0, 1)) <= 0.5)[0]
+    k = int(below[0]) if below.size else times.size - 1
+    if C_J.shape[1] < 3:
+        none = np.full(len(C_J), np.nan)
+        return Centre(int(times[k]), none, none)
+    between = C_J[:, 1:-1, k].mean(axis=1)
+    return Centre(int(times[k]), between - C_J[:, 0, k], between - C_J[:, -1, k])
+
+
 def floors(samples: list[Sample], seed: int) -> tuple[FloatArray, FloatArray]:
     """Matched overlaps R (samples, L), r (samples, L - 1) of unrelated networks on the same data.
 
