@@ -16,15 +16,26 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import replicadnn as rd
 from replicadnn.errors import ReplicaDNNError
 from replicadnn.experiments.distance import Distances, distances
-from replicadnn.experiments.meeting import Measured, Sample, descend, floors
+from replicadnn.experiments.meeting import (
+    Descent,
+    Dynamics,
+    Measured,
+    Sample,
+    Sampling,
+    centre,
+    equal_error_beta,
+    floors,
+    follow,
+)
 from replicadnn.experiments.network import Network
 from replicadnn.experiments.tasks import HiddenManifold
 from replicadnn.montecarlo.measure import relaxation
@@ -35,6 +46,10 @@ from replicadnn.plot.style import save_figure, sequence, style
 #: Ranges of t of the fits: all, after the first steps, before the fit of the labels.
 RANGES = {"all": (1.0, math.inf), "t >= 10": (10.0, math.inf), "t <= 100": (1.0, 100.0)}
 LABELS = ("true", "random")
+#: Ends that the centre of a network is compared with.
+ENDS = ("first", "last")
+#: Largest tan(angle/2) of a rotation of the sampler, at every beta, so that times compare.
+STEP = 1.0
 
 
 # --- distance --------------------------------------------------------------------------------
@@ -116,35 +131,46 @@ def draw_distance(document: dict[str, Any], path: str, overwrite: bool) -> None:
 
 
 def meeting(options: argparse.Namespace) -> dict[str, Any]:
-    """Sampler and SGD, both starts."""
-    M = round(options.alpha * options.N)
+    """SGD and, on the same data, the sampler at the labels' beta and at that of equal errors."""
+    M, L = round(options.alpha * options.N), options.L
+    order, chains, *data = np.random.SeedSequence(options.seed).spawn(options.samples + 2)
+    both = {
+        start: [Sample.draw(L, options.N, M, options.beta, start, one) for one in data]
+        for start in Start
+    }
     rows: list[dict[str, Any]] = []
-    for run in rd.simulate(
-        options.alpha, options.L, N=options.N, sampler="weights", beta=options.beta,
-        sweeps=options.sweeps, samples=options.samples, start="both", seed=options.seed,
-        threads=1,
-    ):  # fmt: skip
-        rows.append(_of_run(run))
-        print(f"sampler, {run.spec.start} start: {run.timings['seconds']:.0f} s", file=sys.stderr)
+
+    def look(told: dict[str, Any], make: Callable[[list[Sample]], Dynamics], time: int) -> float:
+        """Rows of both starts; the mean share of wrong outputs."""
+        wrong = []
+        for start, samples in both.items():
+            found = follow(samples, make(samples), (time, time))
+            wrong.append(found.wrong.mean())
+            rows.append(told | {"start": str(start)} | _row(found))
+            print(f"{_words(told)}, {start} start: done", file=sys.stderr)
+        return float(np.mean(wrong))
+
+    betas, pilot = [options.beta], max(20, options.sweeps // 8)
     for eta in options.eta:
-        for start in Start:
-            seeds = np.random.SeedSequence(options.seed).spawn(options.samples + 1)
-            samples = [
-                Sample.draw(options.L, options.N, M, options.beta, start, one) for one in seeds[1:]
-            ]
-            found = descend(
-                samples, options.gain, (eta, options.B), (options.steps, options.steps),
-                np.random.default_rng(seeds[0]),
-            )  # fmt: skip
-            rows.append({"kind": "sgd", "start": str(start), "eta": eta} | _of_descent(found))
-            print(f"SGD, eta = {eta:g}, {start} start: done", file=sys.stderr)
-    floor_R, floor_r = floors(samples, options.seed)
+        make = partial(Descent, gain=options.gain, rate=(eta, options.B), seed=order)
+        wrong = look({"kind": "sgd", "eta": eta}, make, options.steps)
+        betas.append(equal_error_beta(both[Start.RANDOM], wrong, STEP, pilot))
+    for beta in betas:
+        sampling = partial(Sampling, beta=beta, step=STEP, seed=chains)
+        look({"kind": "sampler", "beta": beta}, sampling, options.sweeps)
+    R, r = floors(both[Start.PLANTED], options.seed)
     names = ("L", "N", "alpha", "beta", "gain", "B", "samples", "sweeps", "steps", "seed")
-    told = {name: getattr(options, name) for name in names}
     return {
-        "study": "meeting", "options": told, "results": rows,
-        "floor": {"R": floor_R.tolist(), "r": floor_r.tolist()},
+        "study": "meeting", "options": {name: getattr(options, name) for name in names},
+        "results": rows, "floor": _pair("R", R) | _pair("r", r),
     }  # fmt: skip
+
+
+def _words(row: dict[str, Any]) -> str:
+    """What moves the couplings of a row."""
+    if row["kind"] == "sampler":
+        return f"sampler, beta = {row['beta']:.3g}"
+    return f"SGD, eta = {row['eta']:g}"
 
 
 def _pair(name: str, values: Any) -> dict[str, Any]:
@@ -156,23 +182,8 @@ def _pair(name: str, values: Any) -> dict[str, Any]:
     }
 
 
-def _of_run(run: rd.MonteCarloResult) -> dict[str, Any]:
-    """What is compared of a run of the sampler, over its last octave, relaxed or not."""
-    row: dict[str, Any] = {"kind": "sampler", "start": str(run.spec.start)}
-    for name, key in (("R", "R_matched"), ("r", "r_matched")):
-        row |= _pair(name, run.samples[key])
-    for name, key in (("wrong", "energy"), ("test_error", "test_error")):
-        row |= _pair(name, run.samples[key][:, -1])
-    row["copies"] = np.asarray(run.last_octave["spin_correlation"]).tolist()
-    for name in ("tau_J", "tau_S"):
-        row[name] = getattr(run, name).tolist()
-        row[f"{name}_error"] = getattr(run, f"{name}_err").tolist()
-        row[f"{name}_longest"] = float(run.times[-1])
-    return row
-
-
-def _of_descent(found: Measured) -> dict[str, Any]:
-    """The same of SGD, over the last half of the run."""
+def _row(found: Measured) -> dict[str, Any]:
+    """What is compared, relaxed or not."""
     row: dict[str, Any] = {}
     for name in ("R", "r", "wrong", "test_error", "copies", "move"):
         row |= _pair(name, getattr(found, name))
@@ -181,20 +192,26 @@ def _of_descent(found: Measured) -> dict[str, Any]:
         row |= {name: value.tolist(), f"{name}_error": error.tolist()}
         row[f"{name}_longest"] = float(found.times[-1])
         row |= _pair(f"last_{name[-1]}", curves[:, :, -1])
-    return row
+        row |= _pair(f"C_{name[-1]}", curves)
+    seen = centre(found.times, found.C_J)
+    row |= _pair("centre_first", seen.first) | _pair("centre_last", seen.last)
+    return row | {"centre_at": seen.at, "times": found.times.tolist()}
 
 
 def print_meeting(document: dict[str, Any]) -> None:
     """One block a run."""
     floor = document["floor"]
-    print(f"unrelated networks match at R = {_list(floor['R'])}, r = {_list(floor['r'])}")
+    R, r = (_list(floor[name], floor[f"{name}_error"]) for name in "Rr")
+    print(f"unrelated networks match at R = {R}; r = {r}")
     for row in document["results"]:
-        what = "sampler" if row["kind"] == "sampler" else f"SGD eta = {row['eta']:g}"
-        print(f"{what}, {row['start']} start: wrong {row['wrong']:.4f} +- {row['wrong_error']:.4f}"
-              f", test error {row['test_error']:.4f} +- {row['test_error_error']:.4f}")  # fmt: skip
+        print(f"{_words(row)}, {row['start']} start: "
+              f"wrong {row['wrong']:.4f} +- {row['wrong_error']:.4f}, test error "
+              f"{row['test_error']:.4f} +- {row['test_error_error']:.4f}")  # fmt: skip
         for name in ("R", "r", "tau_J", "tau_S", "last_J", "last_S", "move", "copies"):
-            if name in row:
-                print(f"  {name:>7} " + _list(row[name], row.get(f"{name}_error")))
+            print(f"  {name:>7} " + _list(row[name], row[f"{name}_error"]))
+        ends = [row[f"centre_{end}"] for end in ENDS], [row[f"centre_{end}_error"] for end in ENDS]
+        print(f"  C_J of the centre less the first, the last, t = {row['centre_at']}: "
+              + _list(*ends))  # fmt: skip
 
 
 def _list(values: Any, errors: Any = None) -> str:
@@ -208,43 +225,62 @@ def _list(values: Any, errors: Any = None) -> str:
 
 
 def draw_meeting(document: dict[str, Any], path: str, overwrite: bool) -> None:
-    """Overlaps with the teacher and relaxation times, by layer."""
+    """Overlaps with the teacher and relaxation times by layer; how couplings are forgotten."""
     labels = {
-        "R": r"overlap with the teacher  $R(l)$",
+        "R": "$R(l)$ above unrelated networks",
         "tau_J": r"$\tau_J(l)$",
         "tau_S": r"$\tau_S(l)$",
     }
     rows, o = document["results"], document["options"]
-    kinds = list(dict.fromkeys((row["kind"], row.get("eta")) for row in rows))
+    kinds = list(dict.fromkeys(_words(row) for row in rows))
     looks = dict(zip(kinds, sequence(len(kinds)), strict=True))
     with style():
-        figure, axes = panels(3, None, height=1.0, columns=3)
-        for letter, ax, name in zip("abc", axes, labels, strict=True):
+        figure, axes = panels(4, None)
+        for ax, name in zip(axes, labels, strict=False):
             for row in rows:
-                _layers(ax, row, name, looks[row["kind"], row.get("eta")])
-            if name == "R":
-                layers = np.arange(1, o["L"] + 1)
-                ax.plot(layers, document["floor"]["R"], ":", color="0.5", label="_floor")
-            else:
+                _layers(ax, row, name, looks[_words(row)], document["floor"])
+            if name != "R":
                 ax.set_yscale("log")
             ax.set_xticks(np.arange(1, o["L"] + (name != "tau_S")))
             ax.set_xlabel("layer  $l$")
             ax.set_ylabel(labels[name])
+        axes[0].axhline(0.0, color="0.5", linestyle=":")
+        for row in rows:
+            if row["start"] == "random":
+                _forgotten(axes[3], row, looks[_words(row)][0])
+        for letter, ax in zip("abcd", axes, strict=True):
             ax.set_title(f"({letter})", loc="left")
         entitle(figure, [], [
             f"$L = {o['L']}$, $N = {o['N']}$, $\\alpha = {o['alpha']:g}$, labels of $\\beta = "
-            f"{o['beta']:g}$, {o['samples']} samples; filled: from the teacher, open: random "
-            "start; arrows: not reached; dotted: unrelated networks; times in sweeps and in steps"
+            f"{o['beta']:g}$, {o['samples']} samples; times in sweeps and in steps; (a) to (c) "
+            "filled: from the teacher, open: random start, arrows: not reached; (d) random "
+            "start, solid: first layer, dotted: last one, dashed: between"
         ])  # fmt: skip
         figure_legend(figure, axes[0].get_legend_handles_labels()[0])
     save_figure(figure, path, overwrite=overwrite)
 
 
-def _layers(ax: Any, row: dict[str, Any], name: str, look: tuple[Any, str]) -> None:
+def _forgotten(ax: Any, row: dict[str, Any], colour: Any) -> None:
+    """C_J(l, t) of all layers."""
+    curves, times = np.array(row["C_J"]), np.array(row["times"])
+    for place, curve in enumerate(curves):
+        line = "-" if place == 0 else ":" if place == len(curves) - 1 else "--"
+        ax.plot(times[1:], curve[1:], line, color=colour, linewidth=0.9)
+    ax.set_xscale("log")
+    ax.axhline(relaxation.LEVEL, color="0.5", linewidth=0.5)
+    ax.set_xlabel("time  $t$")
+    ax.set_ylabel("$C_J(l, t)$")
+
+
+def _layers(
+    ax: Any, row: dict[str, Any], name: str, look: tuple[Any, str], floor: dict[str, Any]
+) -> None:
     """One quantity of one run by layer; an arrow upwards where a time was not reached."""
     value, error = (np.array(row[key], float) for key in (name, f"{name}_error"))
+    if name == "R":
+        value, error = value - floor["R"], np.hypot(error, floor["R_error"])
     planted, (colour, marker) = row["start"] == "planted", look
-    what = "sampler" if row["kind"] == "sampler" else rf"SGD, $\eta = {row['eta']:g}$"
+    what = _words(row).replace("beta", r"$\beta$").replace("eta =", r"$\eta$ =")
     layers = np.arange(1, value.size + 1) + (0.06 if planted else -0.06)
     base: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4.0,
                             "markerfacecolor": colour if planted else "none"}  # fmt: skip
@@ -276,8 +312,8 @@ def arguments() -> argparse.Namespace:
     one.add_argument("--steps", type=int, default=4000)
     one.add_argument("--runs", type=int, default=4)
     two = studies.add_parser("meeting", help="sampler and SGD on the same networks")
-    for name, value in (("L", 3), ("N", 10), ("B", 10), ("samples", 8), ("sweeps", 6000),
-                        ("steps", 10_000)):  # fmt: skip
+    for name, value in (("L", 3), ("N", 10), ("B", 10), ("samples", 8), ("sweeps", 4000),
+                        ("steps", 50_000)):  # fmt: skip
         two.add_argument(f"--{name}", type=int, default=value)
     two.add_argument("--alpha", type=float, default=20.0)
     two.add_argument("--beta", type=float, default=1.0)

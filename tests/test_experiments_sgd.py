@@ -9,9 +9,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from replicadnn.errors import InputError
 from replicadnn.experiments import Loss, Network
 from replicadnn.experiments.distance import Distances, distances, fits
-from replicadnn.experiments.meeting import Sample, descend, floors
+from replicadnn.experiments.meeting import (
+    Descent,
+    Sample,
+    Sampling,
+    centre,
+    equal_error_beta,
+    floors,
+    follow,
+)
 from replicadnn.experiments.sphere import Steep, onto_sphere
 from replicadnn.experiments.tasks import HiddenManifold
 from replicadnn.montecarlo.spec import Start
@@ -135,34 +144,87 @@ def test_both_starts_have_the_same_data_and_the_teacher_has_its_errors() -> None
     wrong = [one.overlaps(one.student(one.start.J.astype(float))).wrong for one in planted]
     assert np.mean(wrong) == pytest.approx(0.0474, abs=4 * math.sqrt(0.0474 / 1080))
     R, r = floors(planted, 1)
-    assert R.shape == (3,)
-    assert r.shape == (2,)
-    assert R[0] > 0.3 > abs(R[2])
+    assert R.shape == (3, 3)
+    assert r.shape == (3, 2)
+    assert (R[:, 0] > 0.3).all()
+    assert (np.abs(R[:, 2]) < 0.2).all()
+
+
+ORDER = np.random.SeedSequence(1)
 
 
 def test_without_steps_nothing_moves_and_curves_begin_at_one() -> None:
-    cold = descend(samples(Start.PLANTED), 5.0, (1e-12, 5), (0, 40), np.random.default_rng(1))
+    start = samples(Start.PLANTED)
+    cold = follow(start, Descent(start, 5.0, (1e-12, 5), ORDER), (0, 40))
     assert_allclose(cold.C_J, 1.0, atol=1e-6)
     assert_allclose(cold.R, 1.0, atol=1e-6)
-    warm = descend(samples(Start.PLANTED), 5.0, (0.3, 5), (20, 200), np.random.default_rng(1))
+    warm, again = (follow(start, Descent(start, 5.0, (0.3, 5), ORDER), (20, 200)) for _ in "ab")
     assert_allclose(warm.C_J[:, :, 0], 1.0, atol=1e-12)
     assert (warm.C_S[:, :, 0] == 1.0).all()
     assert warm.C_J.shape == (3, 3, warm.times.size)
     assert warm.C_S.shape[1] == 2
     assert (warm.C_J[:, :, -1] < 0.999).all()
     assert (warm.move > 1e-4).all()
-    again = descend(samples(Start.PLANTED), 5.0, (0.3, 5), (20, 200), np.random.default_rng(1))
     assert np.array_equal(again.C_J, warm.C_J)
+
+
+class Turning:
+    """Couplings that change their sign in every unit of time; the last layer from time 8 on not."""
+
+    def __init__(self, start: list[Sample]) -> None:
+        self.J, self.t = np.stack([one.start.J for one in start]).astype(float), 0
+
+    def advance(self) -> None:
+        self.J, self.t = self.J.copy(), self.t + 1
+        self.J[:, : 2 if self.t > 8 else 3] *= -1.0
+
+
+def test_curves_are_means_over_origins() -> None:
+    """Origins 0, 2, 4, 6 of 16 steps: C_J = (-1)^t; the last layer, at rest from 8 on, has
+    C_J(3) = (-1 - 1 - 1 + 1)/4, C_J(10) = 1 from all (to 10, 12, 14, 16), C_J(16) = 1."""
+    start = samples(Start.RANDOM)
+    seen = follow(start, Turning(start), (0, 16))
+    signs = (-1.0) ** seen.times
+    assert seen.times.tolist() == [0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16]
+    assert_allclose(seen.C_J[:, :2], np.broadcast_to(signs, (3, 2, 11)), atol=1e-6)
+    assert_allclose(seen.C_J[:, 2, [3, 8, 10]], [[-0.5, 1.0, 1.0]] * 3, atol=1e-6)
+    assert_allclose(seen.move, [[2.0, 2.0, math.sqrt(2.0)]] * 3, rtol=1e-6)
+    assert (np.abs(seen.C_S[:, 0]) == 1.0).all()
+
+
+def test_a_fast_centre_lies_below_both_ends() -> None:
+    """t = 10: the mean of 0.9, 0.2, 0.4, 0.7 is 0.55; t = 100: of 0.6, 0.1, 0.2, 0.5 it is 0.35."""
+    t = np.array([0, 10, 100])
+    curves = np.array([[[1, 0.9, 0.6], [1, 0.2, 0.1], [1, 0.4, 0.2], [1, 0.7, 0.5]]] * 2)
+    seen = centre(t, curves)
+    assert seen.at == 100
+    assert_allclose(seen.first, [-0.45, -0.45])
+    assert_allclose(seen.last, [-0.35, -0.35])
+    assert_allclose(centre(t[:2], curves[:, :, :2]).first, [-0.6, -0.6])
+    assert centre(t, curves[:, [1, 0, 3, 2]]).first.min() > 0.0
+    assert np.isnan(centre(t, curves[:, :2]).last).all()
+
+
+def test_the_sampler_has_the_share_of_wrong_outputs_that_is_asked_for() -> None:
+    """Data of beta = 1 at beta = 1: equilibrium, 1/(1 + e) = 0.2689; more errors are hotter."""
+    start = samples(Start.PLANTED, 4, beta=1.0)
+    assert equal_error_beta(start, 0.2689, 1.0, 40) == pytest.approx(1.0, abs=0.15)
+    hot = equal_error_beta(start, 0.40, 1.0, 40)
+    assert 0.1 < hot < 0.5
+    seen = follow(start, Sampling(start, hot, 1.0, ORDER), (20, 100))
+    assert seen.wrong.mean() == pytest.approx(0.40, abs=0.03)
+    assert (seen.C_J[:, :, -1].mean(axis=0) < 0.5).all()
+    with pytest.raises(InputError, match="wrong"):
+        equal_error_beta(start, 0.0, 1.0, 2)
 
 
 @pytest.mark.slow
 def test_one_layer_learns_its_teacher_from_both_starts() -> None:
     """L = 1: one valley; from both starts the same overlap, within errors, and no floor."""
-    found = [
-        descend(samples(start, 6, L=1, N=10, M=100), 5.0, (0.02, 10), (4000, 2000),
-                np.random.default_rng(2))
-        for start in (Start.PLANTED, Start.RANDOM)
-    ]  # fmt: skip
+    found = []
+    for kind in (Start.PLANTED, Start.RANDOM):
+        start = samples(kind, 6, L=1, N=10, M=100)
+        found.append(follow(start, Descent(start, 5.0, (0.02, 10), ORDER), (4000, 2000)))
     (one, other), bar = (
         [run.R.mean() for run in found],
         math.hypot(*(float(run.R.std(ddof=1)) / math.sqrt(6) for run in found)),

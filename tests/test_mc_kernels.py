@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mc_exact import batch_error
 
+from replicadnn.kernels.sampler.gap import recompute_fields
 from replicadnn.kernels.sampler.random import fill_u32
 from replicadnn.montecarlo import network
 from replicadnn.montecarlo.chains import gap, weights
@@ -286,3 +287,41 @@ def test_a_gap_at_the_margin_is_not_violated():
             network.Network(J, S), np.random.SeedSequence(1), beta=1.0, kappa=kappa
         )
         assert chain.violations().tolist() == [violated]
+
+
+# --- rounding under hard constraints ---------------------------------------------------------
+
+
+def nearly_zero_gaps(N=16):
+    """S = +1 everywhere, and gaps of about 1e-8 above 0: the last coupling undoes the others."""
+    J = np.random.default_rng(3).standard_normal((1, N, N)).astype(np.float32)
+    for row in J[0]:
+        row[-1] = -row[:-1].sum(dtype=np.float64)
+        while row.sum(dtype=np.float64) <= 0.0:
+            row[-1] = np.nextafter(row[-1], np.float32(np.inf))
+    return network.Network(J, np.ones((2, N, 1), np.int8))
+
+
+def test_a_start_without_violations_has_none_by_rounding():
+    net = nearly_zero_gaps()
+    assert network.violations(net.J, net.S).sum() == 0
+    chain = gap.GapChain.start(net, np.random.SeedSequence(0), beta=np.inf)
+    kept = chain.violations().sum()
+    recompute_fields(chain.J, chain.S, chain.h, None)
+    assert (int(kept), int(chain.violations().sum()) > 0) == (0, True)
+
+
+@pytest.mark.parametrize(("beta", "violated"), [(np.inf, 0), (2.0, 1)])
+def test_hard_constraints_outlive_the_rounding_of_running_fields(
+    beta: float, violated: int
+) -> None:
+    """Field 0 has drifted to 1e-6, its couplings give -1e-6: after the renewal 0, and at finite
+    beta, where it costs what it costs, -1e-6.  Field 1 was violated before, and stays so."""
+    J = np.array([[[1.0, -1.0 - 2e-6], [1.0, -1.5]]], np.float32)
+    net = network.Network(J, np.ones((2, 2, 1), np.int8))
+    chain = gap.GapChain.start(net, np.random.SeedSequence(0), beta=beta, step=1e-9)
+    chain.h[0, 0, 0, 0], chain.done = 1e-6, 255
+    assert chain.violations().tolist() == [1]
+    chain.advance(1)
+    assert chain.violations().tolist() == [1 + violated]
+    assert chain.h[0, 0, 0, 0] == pytest.approx(-1.41e-6 * violated, rel=0.1)

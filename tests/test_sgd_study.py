@@ -34,10 +34,11 @@ def test_a_study_and_its_document_give_the_same_figure(
     assert found["study"] == study
     if study == "meeting":
         kinds = [(row["kind"], row["start"]) for row in found["results"]]
-        assert kinds == [
-            ("sampler", "planted"), ("sampler", "random"), ("sgd", "planted"), ("sgd", "random"),
-        ]  # fmt: skip
-        assert [len(row["R"]) for row in found["results"]] == [2, 2, 2, 2]
+        assert kinds == [(kind, start) for kind in ("sgd", "sampler", "sampler")
+                         for start in ("planted", "random")]  # fmt: skip
+        assert [len(row["R"]) for row in found["results"]] == [2] * 6
+        assert found["results"][2]["beta"] == 1.0
+        assert said.count("sampler, beta = 1, ") == 2
         assert "unrelated networks match at R = " in said
     else:
         assert [(one["labels"], one["eta"]) for one in found["results"]] == [

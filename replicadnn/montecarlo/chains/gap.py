@@ -25,7 +25,7 @@ from replicadnn.montecarlo.chains.common import (
     thresholds,
     wire,
 )
-from replicadnn.montecarlo.connectivity import Inputs, moves_per_layer
+from replicadnn.montecarlo.connectivity import Inputs, fields, moves_per_layer
 from replicadnn.montecarlo.network import Network
 from replicadnn.montecarlo.spec import Potential
 
@@ -83,12 +83,11 @@ class GapChain:
         potential: Potential = Potential.COUNT,
     ) -> GapChain:
         """Chain that begins at the network ``net``."""
-        L = net.J.shape[0]
-        S = pack(net.S)
-        h = aligned_zeros((L, *S.shape[1:]))
+        L, S = len(net.J), pack(net.S)
         J = np.ascontiguousarray(net.J, dtype=np.float32).copy()
         wiring = wire(net.inputs)
-        kernel.recompute_fields(J, S, h, wiring)
+        h = pack(fields(net.J, net.S, net.inputs))
+        kernel.recompute_keeping(J, S, h, wiring, kappa)
         return cls(
             beta=beta, kappa=kappa, step=step, potential=potential, M=net.S.shape[2],
             J=J, S=S, h=h, rng=seed_generator(seed), counters=np.zeros(2 * L - 1, np.int64),
