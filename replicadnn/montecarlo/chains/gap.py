@@ -87,7 +87,10 @@ class GapChain:
         J = np.ascontiguousarray(net.J, dtype=np.float32).copy()
         wiring = wire(net.inputs)
         h = pack(fields(net.J, net.S, net.inputs))
-        kernel.recompute_keeping(J, S, h, wiring, kappa)
+        if np.isinf(beta):
+            kernel.recompute_keeping(J, S, h, wiring, kappa)
+        else:
+            kernel.recompute_fields(J, S, h, wiring)
         return cls(
             beta=beta, kappa=kappa, step=step, potential=potential, M=net.S.shape[2],
             J=J, S=S, h=h, rng=seed_generator(seed), counters=np.zeros(2 * L - 1, np.int64),
