@@ -271,7 +271,7 @@ class _Follower:
             if self._overshot(point):
                 return None
             woken = self._woken(new, changed, point, ends.deadline)
-            soon = point.growth < 1.0 + TUNING.unresolved_growth
+            soon = 1.0 < point.growth < 1.0 + TUNING.unresolved_growth
             if woken is None and not (self.asleep and soon):
                 jump = point.growth < 1.0 + TUNING.onset_growth or self.step < TUNING.onset_step
                 self.step *= TUNING.step_shrink
