@@ -319,7 +319,8 @@ class _Follower:
         self.asleep = not found.lost and bool(moved < reach)
         if not self.asleep:
             return None
-        found = polish(new.equations, found, mapper=self.mapper)
+        if found.gradient_norm > TUNING.curve_accepted:
+            found = polish(new.equations, found, mapper=self.mapper)
         at = _Linear.at(new.equations, found.layout, found.evaluation.state, self.mapper)
         solved = np.abs(at.gradient).max(initial=0.0) < TUNING.curve_accepted
         return at if solved and at.point(0.0).negative <= point.negative else None
