@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from replicadnn.theory.broken.accuracy import residual, solution_error
 from replicadnn.theory.broken.active import active_levels, adjust_levels
 from replicadnn.theory.broken.cells import drop_collapsed, drop_weakest, split_cells
 from replicadnn.theory.broken.certificate import certify, grid_alone
+from replicadnn.theory.broken.jumps import doubles, leaps, loses_its_step
 from replicadnn.theory.broken.minimise import Minimum, minimise, polish
 from replicadnn.theory.broken.resample import plateaus, refine, thin
 from replicadnn.theory.broken.state import Evaluation, FlowError, Mapper, State, serial
@@ -50,6 +52,12 @@ class Stage:
         return max(self.certificate.replicon)
 
 
+def half_of(stage: Stage, earlier: Sequence[Stage]) -> Stage | None:
+    """The last of the ``earlier`` stages with at most half the levels."""
+    K = stage.levels
+    return next((one for one in earlier[::-1] if one.levels <= K // 2 and one.levels < K), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Climb:
     """Where adding levels has led.
@@ -71,10 +79,7 @@ class Climb:
     @property
     def half(self) -> Stage | None:
         """The last earlier stage with at most half the levels."""
-        K = self.stage.levels
-        return next(
-            (one for one in self.before[::-1] if one.levels <= K // 2 and one.levels < K), None
-        )
+        return half_of(self.stage, self.before)
 
     @property
     def stable(self) -> bool:
@@ -169,17 +174,30 @@ def ladder(K: int, L: int) -> list[int]:
     return sorted({*steps, min(K, 2)} - {0} if K else {0})
 
 
-def leaps(before: Evaluation, after: Evaluation, share: float = TUNING.leap) -> bool:
-    """True if a q_EA(l) has taken up more than ``share`` of its distance from one."""
-    return bool((1.0 - after.q[1:-1, -1] < (1.0 - share) * (1.0 - before.q[1:-1, -1])).any())
+def jumps(stages: Sequence[Stage], after: Stage) -> bool:
+    """True if a q_EA(l) has grown by more than the error of the last of ``stages``.
+
+    That is what the number of levels explains (`between`, doubled).  A liquid layer, whose error is
+    not known so, may wake with a q_EA of `leash`.
+    """
+    last = stages[-1]
+    half = half_of(last, stages[:-1])
+    if half is None or after.evaluation.state.saturated:
+        return False
+    old, new = (one.evaluation.q[1:-1, -1] for one in (last, after))
+    error = TUNING.safety * between(last, half)[1][1 : last.evaluation.state.L]
+    explained = np.where(old > 0.0, np.maximum(error, TUNING.jump), TUNING.leash)
+    return bool((new > old + explained).any())
 
 
 def climb(
-    equations: BrokenEquations, state: State, K: int, effort: Effort, share: float = TUNING.leap
-) -> Climb:
+    equations: BrokenEquations, state: State, K: int, effort: Effort, share: float = TUNING.leap,
+    known: Sequence[Stage] = (),
+) -> Climb:  # fmt: skip
     """Settle ``state``, then further levels one number after the other up to K.
 
-    `leaps` by more than ``share`` lead to another branch.
+    What `leaps` by more than ``share``, or `jumps`, may be on another branch.  ``known``: stages
+    with fewer levels at this alpha.
 
     Near a transition, or where the curves are almost straight, further levels change s by less
     than rounding and merge: then the last stage that passes is the answer, and `fewer` says so.
@@ -197,6 +215,8 @@ def climb(
         begin = _on_grid_of(equations, last)
         stage, lost = _more(begin, k, effort, splits, share)
         stage = last if stage is begin else stage
+        if lost is None and share < 1.0 and jumps((*known, *done), stage):
+            stage, lost = last, Note.plain(StopReason.LEAP)
         if lost is not None:
             return Climb(stage, _passing(done, effort), lost, k)
         done.append(stage)
@@ -325,6 +345,8 @@ def _fill(climb: Climb, K: int, effort: Effort, share: float = TUNING.leap) -> C
         if more is None or more.levels < stage.levels:
             text = "a further one merges with its neighbours: s changes by less than rounding"
             return replace(climb, fewer=Note(StopReason.MERGES, text))
+        if share < 1.0 and jumps((*climb.before, stage), more):
+            return replace(climb, lost=Note.plain(StopReason.LEAP), tried=more.levels)
         earlier = (*climb.before, stage) if more.levels > stage.levels else climb.before
         climb = replace(climb, stage=more, before=earlier)
     return climb
@@ -377,7 +399,7 @@ def improve_top(climb: Climb, effort: Effort) -> Climb:
         ev, equations = stage.evaluation, stage.equations
         more = settle(equations, split_cells(equations, ev, chosen), effort)
         lost = more.lost or residual(equations, more.evaluation) > effort.tol
-        if lost or leaps(ev, more.evaluation):
+        if lost or leaps(ev, more.evaluation) or _leaves(equations, ev, more.evaluation, effort):
             break
         shift = np.abs(curves(more.evaluation) - curves(ev))
         climb = replace(climb, shift=shift)
@@ -395,6 +417,15 @@ def improve_top(climb: Climb, effort: Effort) -> Climb:
             break
         climb = replace(climb, stage=better)
     return climb
+
+
+def _leaves(
+    equations: BrokenEquations, before: Evaluation, after: Evaluation, effort: Effort
+) -> bool:
+    """True if a layer has become solid with a jump from one solution to the next."""
+    return doubles(before, after) and loses_its_step(
+        equations, after.state, deadline=effort.deadline, mapper=effort.mapper
+    )
 
 
 def curves(ev: Evaluation) -> FloatArray:

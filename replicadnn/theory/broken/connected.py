@@ -16,9 +16,10 @@ import numpy as np
 
 from replicadnn.theory.broken.accuracy import residual
 from replicadnn.theory.broken.active import match_couplings
-from replicadnn.theory.broken.climb import Climb, Effort, climb, leaps, settle
+from replicadnn.theory.broken.climb import Climb, Effort, climb, settle
 from replicadnn.theory.broken.curve import BranchPath, follow_branch
 from replicadnn.theory.broken.guess import first_guess, relaxed_guess
+from replicadnn.theory.broken.jumps import doubles, leaps, loses_its_step
 from replicadnn.theory.broken.state import FlowError, State, symmetric
 from replicadnn.theory.broken.stop import StopReason
 from replicadnn.theory.broken.tuning import TUNING
@@ -73,8 +74,9 @@ def connected(
         return None, end
     found = climb(equations, nearest(curve, alpha)[1], K, effort)
     while found.lost is not None and found.tried < K and not effort.over:
-        there, _ = _from_below(equations, curve, found.tried, effort)
-        again = None if there is None else climb(equations, there, K, effort)
+        there, _ = _from_below(equations, curve, found.tried, effort, few=True)
+        known = (*found.before, found.stage)
+        again = None if there is None else climb(equations, there, K, effort, known=known)
         if again is None or (again.lost is not None and again.tried <= found.tried):
             break
         found = again
@@ -98,7 +100,7 @@ def discontinuous(equations: BrokenEquations, K: int, effort: Effort) -> Climb |
 
 
 def _from_below(
-    equations: BrokenEquations, curve: list[AlphaState], K: int, effort: Effort
+    equations: BrokenEquations, curve: list[AlphaState], K: int, effort: Effort, few: bool = False
 ) -> tuple[State | None, End | None]:
     """K levels, added at a smaller alpha and followed up to that asked for, or its end."""
     asked = equations.problem.alpha
@@ -108,7 +110,7 @@ def _from_below(
         if effort.over:
             return None, End(K, alpha, StopReason.TIME_LIMIT)
         if tried.lost is None and effort.passes(tried.stage):
-            return _follow_up(lower, tried.stage.evaluation.state, asked, effort)
+            return _follow_up(lower, tried.stage.evaluation.state, asked, effort, few)
     return None, End(K, curve[0][0], StopReason.NONE_BELOW)
 
 
@@ -193,12 +195,14 @@ def nearest(curve: list[AlphaState], alpha: float) -> AlphaState:
 
 
 def _follow_up(
-    equations: BrokenEquations, state: State, alpha: float, effort: Effort
+    equations: BrokenEquations, state: State, alpha: float, effort: Effort, few: bool
 ) -> tuple[State | None, End | None]:
     """From a solution of ``equations`` up to ``alpha``; None and the end where there is one.
 
     The curve of many levels also ends where one way to share them out among the rises does; there
-    the search goes on from the next solution, if that is near.
+    the search goes on from the next solution, if that is near.  Where a layer becomes solid few
+    levels make an S of the curve, and its upper part is near, too.  With fewer levels than asked
+    for (``few``) such a fold is an end: the S of more levels is smaller or none.
     """
     end: End | None = None
     for _ in range(TUNING.hops):
@@ -206,14 +210,19 @@ def _follow_up(
         end = _end_of(path, alpha)
         if end is None:
             return nearest(_rising(path), alpha)[1], None
-        last = max(path.points, key=lambda point: point.alpha)
-        beyond = equations.at(min((1.0 + TUNING.hop) * end.alpha, alpha))
+        last = max(path.points, key=lambda point: point.alpha).evaluation
+        equations = equations.at(min((1.0 + TUNING.hop) * end.alpha, alpha))
         try:
-            found = settle(beyond, last.state, effort, leash=TUNING.leash)
+            found = settle(equations, last.state, effort, leash=TUNING.leap)
         except FlowError:
             return None, end
-        good = residual(beyond, found.evaluation) < effort.tol and not found.lost
-        if not good or leaps(last.evaluation, found.evaluation) or effort.over:
+        after = found.evaluation
+        good = residual(equations, after) < effort.tol and not found.lost
+        if not good or leaps(last, after) or effort.over:
             return None, end
-        equations, state = beyond, found.evaluation.state
+        if doubles(last, after) and (few or loses_its_step(
+            equations, after.state, deadline=effort.deadline, mapper=effort.mapper
+        )):  # fmt: skip
+            return None, end
+        state = after.state
     return None, end

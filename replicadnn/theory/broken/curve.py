@@ -23,7 +23,7 @@ from replicadnn.problem import ALPHA_RANGE
 from replicadnn.theory.broken.active import active_levels, adjust_levels
 from replicadnn.theory.broken.descent import natural_units
 from replicadnn.theory.broken.layout import Layout, Units, apply_step, step_size
-from replicadnn.theory.broken.minimise import Minimum, minimise
+from replicadnn.theory.broken.minimise import minimise, polish
 from replicadnn.theory.broken.state import (
     Evaluation,
     FlowError,
@@ -231,7 +231,7 @@ class _Follower:
         self.points: list[BranchPoint] = []
         self.seen: set[tuple[int, ...]] = set()
         self.fold: Fold | None = None
-        self.behind = 0
+        self.behind, self.asleep = 0, False
         self._begin(_Linear.at(equations, equations.layout(state), state, mapper), up)
 
     def _begin(self, at: _Linear, up: bool) -> None:
@@ -266,13 +266,13 @@ class _Follower:
             self.fold = _locate(self.at, self.tangent, new, ahead, self.step)
         point = new.point(float(ahead[-1]))
         changed = self._changed(new) if wake and self.fold is None else None
-        woken: Minimum | None = None
+        woken: _Linear | None = None
         if changed is not None:
-            woken = minimise(
-                new.equations, changed, leash=TUNING.leash, deadline=ends.deadline,
-                mapper=self.mapper,
-            )  # fmt: skip
-            if woken.gradient_norm > TUNING.curve_accepted:
+            if self._overshot(point):
+                return None
+            woken = self._woken(new, changed, point, ends.deadline)
+            soon = 1.0 < point.growth < 1.0 + TUNING.unresolved_growth
+            if woken is None and not (self.asleep and soon):
                 jump = point.growth < 1.0 + TUNING.onset_growth or self.step < TUNING.onset_step
                 self.step *= TUNING.step_shrink
                 return StopReason.ONSET if jump else None
@@ -288,10 +288,42 @@ class _Follower:
             self.behind += 1
             return StopReason.FOLD if self.behind >= past_fold else None
         if woken is not None:
-            state = woken.evaluation.state
-            at = _Linear.at(new.equations, woken.layout, state, self.mapper)
-            self._begin(at, bool(self.tangent[-1] > 0.0))
+            self._begin(woken, bool(self.tangent[-1] > 0.0))
         return None
+
+    def _overshot(self, point: BranchPoint) -> bool:
+        """True where a zero level has woken well before this point: the step is cut accordingly.
+
+        Its overlap grows from zero there; further on it may be one behind a fold.
+        """
+        here, there = self.points[-1].growth, point.growth
+        aim = 1.0 + max(TUNING.woken_growth, 2.0 * (here - 1.0))
+        if not there > aim + TUNING.woken_growth or self.step < TUNING.onset_step:
+            return False
+        self.step *= (aim - here) / (there - here)
+        return True
+
+    def _woken(
+        self, new: _Linear, changed: State, point: BranchPoint, deadline: float
+    ) -> _Linear | None:
+        """The stable solution next to a point with the active set of ``changed``.
+
+        What wakes has an overlap of the order of growth - 1.  None if there is no such solution, or
+        (``asleep``) if rounding does not tell it from the unstable one without.
+        """
+        found = minimise(
+            new.equations, changed, leash=TUNING.leash, deadline=deadline, mapper=self.mapper
+        )
+        moved = np.abs(found.evaluation.q[:, -1] - point.evaluation.q[:, -1]).max()
+        reach = TUNING.jump + TUNING.woken_slope * max(point.growth - 1.0, 0.0)
+        self.asleep = not found.lost and bool(moved < reach)
+        if not self.asleep:
+            return None
+        if found.gradient_norm > TUNING.curve_accepted:
+            found = polish(new.equations, found, mapper=self.mapper)
+        at = _Linear.at(new.equations, found.layout, found.evaluation.state, self.mapper)
+        solved = np.abs(at.gradient).max(initial=0.0) < TUNING.curve_accepted
+        return at if solved and at.point(0.0).negative <= point.negative else None
 
     def _changed(self, new: _Linear) -> State | None:
         """The state with the active set that belongs to it; None if it stays or was left before."""

@@ -24,11 +24,11 @@ from replicadnn.theory.broken.climb import (
     climb,
     curves,
     improve_top,
-    leaps,
     settle,
 )
 from replicadnn.theory.broken.connected import End, connected, count_levels, discontinuous
 from replicadnn.theory.broken.guess import first_guess, jump_guess, relaxed_guess, saturated_guess
+from replicadnn.theory.broken.jumps import leaps
 from replicadnn.theory.broken.level_errors import LevelErrors, level_errors, no_errors
 from replicadnn.theory.broken.minimise import minimise
 from replicadnn.theory.broken.resample import resample

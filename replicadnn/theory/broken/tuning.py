@@ -215,6 +215,14 @@ class Tuning:
     step_bent: float = 0.8
     step_most: float = 4.0
     step_least: float = 1e-6
+    #: Growth factor above 1 of a zero level where it is woken, and how much its overlap may be
+    #: larger than that beside `jump`: it is of the order of growth - 1.
+    woken_growth: float = 4e-3
+    woken_slope: float = 10.0
+    #: ... up to which rounding may hide the solution with it.
+    unresolved_growth: float = 0.02
+    #: Moves of q_EA(l) below this are never taken for jumps.
+    jump: float = 0.01
     #: A layer wakes with a jump: growth factor above 1 by this, or a step below this.
     onset_growth: float = 1e-4
     onset_step: float = 1e-5
@@ -238,6 +246,11 @@ class Tuning:
     #: Relative step in alpha across the end of one allocation of the levels, and how often.
     hop: float = 2e-3
     hops: int = 8
+    #: A layer that has become solid is followed back to this part of alpha, in so many points, or
+    #: until the last step of q(x) has no more than this weight.
+    back: float = 0.9
+    back_points: int = 80
+    no_weight: float = 1e-3
     #: Points and first step (arclength) of such a curve.
     curve_points: int = 400
     curve_step: float = 0.1
