@@ -62,14 +62,16 @@ def _coordinate(t, h, a):
 
 
 @jit_ieee_strict
-def averages(n, h, a, own, sigma):
+def averages(n, h, a, own, sigma, tilt):
     """C+ and C- of a Gaussian of standard deviation ``sigma``; rows of c sum to one.
 
+    ``tilt`` (in sigma) widens its window: what it is to average grows no faster than e^(tilt z).
     From the grid ``own`` = (n, h, a) of the function to the points (n, h, a) of its average.
     """
     size, h_own, a_own = own
     even, odd = np.zeros((n, size)), np.zeros((n, size))
     row = np.empty(2 * size - 1)
+    far = (REACH + tilt) * sigma
     for k in range(n):
         row[:] = 0.0
         y = _coordinate(float(k), h, a)[0]
@@ -87,8 +89,8 @@ def averages(n, h, a, own, sigma):
         else:
             parts = 2 if sigma < DOUBLE * spacing else 1
             last = parts * (size - 1)
-            low = max(math.floor(parts * _place(y - REACH * sigma, h_own, a_own)), -last)
-            high = min(math.ceil(parts * _place(y + REACH * sigma, h_own, a_own)), last)
+            low = max(math.floor(parts * _place(y - far, h_own, a_own)), -last)
+            high = min(math.ceil(parts * _place(y + far, h_own, a_own)), last)
             for i in range(low, high + 1):
                 at, step = _coordinate(i / parts, h_own, a_own)
                 w = step * math.exp(-0.5 * ((at - y) / sigma) ** 2)
@@ -248,9 +250,9 @@ def _divide(m, highest, even, first, f, mean, inverse):
 
 
 @jit_ieee
-def matrix(n, h, a, own, sigma, transposed):
+def matrix(n, h, a, own, sigma, tilt, transposed):
     """C+ and C- of `averages` (2, n, size), or each ``transposed``."""
-    even, odd = averages(n, h, a, own, sigma)
+    even, odd = averages(n, h, a, own, sigma, tilt)
     out = np.empty((2, own[0], n) if transposed else (2, n, own[0]))
     out[0], out[1] = (even.T, odd.T) if transposed else (even, odd)
     return out

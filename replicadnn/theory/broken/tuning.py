@@ -95,8 +95,7 @@ class Tuning:
     relative_weight: float = 1e-3
 
     # --- no solution near the start --------------------------------------------------------------
-    #: Interaction overlap beyond which a minimisation is given up (L >= 2), a relaxation ends.
-    runaway: float = 0.999
+    #: Interaction overlap beyond which a relaxation ends.
     contact: float = 0.999
     #: s this far below that of the liquid (and below -beta L) runs to minus infinity.
     collapse: float = 20.0
@@ -111,6 +110,8 @@ class Tuning:
 
     #: From this part of the end of one level on a point that fails is told where levels end.
     near_closing: float = 0.9
+    #: Levels whose end is known within seconds: beyond it nothing is sought.
+    quick_end: int = 2
 
     # --- active levels ---------------------------------------------------------------------------
     #: Cells narrower than this are removed: 1/m amplifies rounding errors.  One perceptron: in

@@ -35,14 +35,14 @@ OMEGA, FIELD = 0.35, 0.5
 #: f_K has its nearest poles in u at a distance pi/2 whatever the fields are.  Its spacing of u is
 #: this part of the Gaussian of the top level, if that is wider, but so many times at most: sums
 #: need fewer points than interpolation.
-PER_WIDTH, WIDEST = 0.25, 2.5
+PER_WIDTH, WIDEST = 0.25, 3.5
 #: Poles of f_i, in units of pi/2: at least this part of the Gaussian of level i + 1, or 1/m_{i+1}.
 SMOOTHED = 0.6
 #: Scale a of the grid of omega in units of sqrt(1 - lam_i).
 SCALE = 1.5
 LEAST = 16
 #: Most points of u of the top level, and of the others, whose averages are square matrices.
-MAX_TOP, MAX_POINTS = 8000, 1500
+MAX_TOP, MAX_POINTS = 12000, 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ def plane_flow(
     """The flow of one hidden layer on ``points`` points per width, ``finer`` times in omega."""
     K = m.size - 1
     grids = level_grids(m, lam, eps, points, finer)
-    omega, u = _matrices(grids, np.diff(lam, prepend=0.0), np.diff(eps, prepend=0.0))
+    omega, u = _matrices(m, grids, np.diff(lam, prepend=0.0), np.diff(eps, prepend=0.0))
     top = np.empty((6, 2, grids[K].n_omega, grids[K].n_u))
     kernels.site(grids[K].omega, grids[K].u, math.sqrt(1.0 - lam[K]), kappa, beta, top)
     f, first, second = ([part] * (K + 1) for part in (top[0], top[1:3], top[3:]))
@@ -201,14 +201,14 @@ def plane_flow(
 
 
 def _matrices(
-    grids: list[Grid], by_omega: FloatArray, by_u: FloatArray
+    m: FloatArray, grids: list[Grid], by_omega: FloatArray, by_u: FloatArray
 ) -> tuple[list[FloatArray], list[FloatArray]]:
-    """E_i for increments of both variances (K+1)."""
+    """E_i for increments of both variances (K+1); e^(m f) grows no faster than e^(m |u|)."""
     omega, u = [], []
     for i, (below, own) in enumerate(zip([ORIGIN, *grids], grids, strict=False)):
         sigma, width = (math.sqrt(max(rise[i], 0.0)) for rise in (by_omega, by_u))
-        omega.append(kernels.matrix(*below.omega_axis, own.omega_axis, sigma, False))
-        u.append(kernels.matrix(*below.u_axis, own.u_axis, width, True))
+        omega.append(kernels.matrix(*below.omega_axis, own.omega_axis, sigma, 0.0, False))
+        u.append(kernels.matrix(*below.u_axis, own.u_axis, width, m[i] * width, True))
     return omega, u
 
 
@@ -228,5 +228,5 @@ def _averaged(m: FloatArray, tables: Tables) -> PlaneFlow:
 
 def _moments(P: FloatArray, f: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
     """<f>, <f_u^2>, <f_w^2>, <f_uu^2>, <f_uw^2>, <f_ww^2> of one level."""
-    slopes = np.concatenate([first, second]).reshape(5, -1)
-    return np.append(np.sum(P * f), slopes**2 @ P.ravel())
+    squares = [float(np.sum(P * slope * slope)) for slope in (*first, *second)]
+    return np.array([float(np.sum(P * f)), *squares])
