@@ -84,10 +84,14 @@ class Watch:
         return StopReason.TIME_LIMIT if time.perf_counter() > self.deadline else None
 
 
-def _held_by_rounding(local: Quadratic, radius: float) -> bool:
-    """True if a Newton step is cut short that would lower s by less than `unresolved`."""
-    held = local.newton is not None and radius < np.linalg.norm(local.newton)
-    return bool(held and local.newton_gain() < TUNING.unresolved)
+def _at_rounding(local: Quadratic, cut: bool, last: float) -> bool:
+    """True where a Newton step would lower s by less than `unresolved`, if it is ``cut`` short.
+
+    Also if the step before, from the gradient ``last``, has not lowered the gradient by half.
+    """
+    if local.newton is None or not local.newton_gain() < TUNING.unresolved:
+        return False
+    return cut or local.gradient_norm > TUNING.stalled * last
 
 
 @one_blas_thread
@@ -110,11 +114,11 @@ def minimise(
     logarithm of an increment by more than `Tuning.max_log` and no breakpoint by more than
     `Tuning.max_gap` of its gap. Stops when all ds/d(logarithms, m in gaps) are below
     ``gradient_tol``, at ``deadline`` (time.perf_counter), when a q_EA(l) has moved by more than
-    ``leash`` or 1 - q_EA(l) fallen below (1 - ``share``)^2 of itself, or (one perceptron) where a
-    Newton step is cut short that would lower s by less than `Tuning.unresolved` (`polish` follows);
-    without ``leave_saddles`` also where s falls by no more than its rounding and the Hessian is not
-    positive definite: often a level about to vanish, which `adjust_levels` removes. Without
-    ``free_breakpoints`` m stays as it is.
+    ``leash`` or 1 - q_EA(l) fallen below (1 - ``share``)^2 of itself, or at rounding: where Newton
+    steps that would lower s by less than `Tuning.unresolved` do not halve the gradient or (one
+    perceptron) are cut short (`polish` follows); without ``leave_saddles`` also where s falls by no
+    more than its rounding and the Hessian is not positive definite: often a level about to vanish,
+    which `adjust_levels` removes. Without ``free_breakpoints`` m stays as it is.
 
     Raises FlowError if the start itself cannot be evaluated.
     """
@@ -129,9 +133,10 @@ def minimise(
     radius, norm = np.inf, np.inf
     for iteration in range(max_iterations):
         local = at.local(count)
-        norm = local.gradient_norm
+        last, norm = norm, local.gradient_norm
         stop = StopReason.GRADIENT if norm < gradient_tol else watch(at)
-        if stop is None and state.L == 1 and _held_by_rounding(local, radius):
+        cut = state.L == 1 and local.newton is not None and radius < np.linalg.norm(local.newton)
+        if stop is None and _at_rounding(local, bool(cut), last):
             stop = StopReason.ROUNDING
         if stop is None:
             step = descent.advance(at, local, radius, watch, leave_saddles)

@@ -50,7 +50,8 @@ def solve_point(
     problem, tol = equations.problem, settings.tol
     if problem.ansatz is Ansatz.ONE_RSB:
         settings = replace(settings, levels=1)
-    closed = _closed(equations, min(settings.levels, TUNING.quick_end))
+    quick = range(1, min(settings.levels, TUNING.quick_end) + 1)
+    closed = next(filter(None, (_closed(equations, few) for few in quick)), "")
     if closed:
         return [unsolved(problem, Status.NO_SOLUTION, closed, tol=tol)]
     continuous = _try(equations, BranchKind.CONTINUOUS, settings)

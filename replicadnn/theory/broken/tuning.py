@@ -18,8 +18,10 @@ class Tuning:
     resolved: float = 1e-13
     #: m_1 of one perceptron below which the parts of s, 1/m_1 each, lose digits.
     cancelling: float = 0.1
-    #: Predicted decrease of s below which only rounding holds a Newton step back.
+    #: Predicted decrease of s below which rounding may hold a Newton step back.
     unresolved: float = 1e-17
+    #: ... and the gradient, in units of that before, above which it does.
+    stalled: float = 0.5
     #: Least decrease of s that a correction at fixed m is worth.
     smallest_gain: float = 1e-20
     #: Differences of s between numbers of levels that are rounding.
