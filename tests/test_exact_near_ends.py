@@ -87,7 +87,7 @@ def test_second_derivatives_where_the_kink_is_narrow() -> None:
         def value(times: float) -> FloatArray:
             moved = [lam.copy(), eps.copy()]
             moved[row][1] += times * step
-            flow = plane_flow(m, *moved, 0.0, math.inf, 5.0)
+            flow = plane_flow(m, moved[0], moved[1], 0.0, math.inf, 5.0)
             return np.array([flow.q[1], flow.G[1]])
 
         near, far = value(1.0) - value(-1.0), value(2.0) - value(-2.0)
