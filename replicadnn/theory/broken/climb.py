@@ -158,7 +158,10 @@ def assess(equations: BrokenEquations, found: Minimum, effort: Effort) -> Stage:
         if not grid_alone(stage.certificate, effort.tol) or effort.over:
             break
         equations = equations.finer(TUNING.finer)
-        finer = settle(equations, stage.evaluation.state, effort)
+        try:
+            finer = settle(equations, stage.evaluation.state, effort)
+        except FlowError:  # it is the finest there is
+            break
         if finer.lost:
             break
         stage = Stage(equations, finer, certify(equations, finer.evaluation))

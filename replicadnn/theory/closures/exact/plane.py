@@ -42,7 +42,7 @@ SMOOTHED = 0.6
 SCALE = 1.5
 LEAST = 16
 #: Most points of u of the top level, and of the others, whose averages are square matrices.
-MAX_TOP, MAX_POINTS = 10000, 1500
+MAX_TOP, MAX_POINTS = 14000, 1500
 
 
 @dataclass(frozen=True, slots=True)
