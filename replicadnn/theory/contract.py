@@ -305,6 +305,10 @@ class BrokenEquations(Protocol):
         Then eps_i(l) is positive exactly where Q_i(l+1) is; otherwise exactly where q_i(l) is.
         """
 
+    @property
+    def largest_overlap(self) -> float:
+        """Interaction overlap, L >= 2, beyond which only saturated layers are sought."""
+
     def saturated_layers(self, depth: int) -> tuple[int, ...]:
         """Hidden layers with q = 1 on the branch of this depth; empty where q = 1 is impossible."""
 

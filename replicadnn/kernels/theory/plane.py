@@ -5,11 +5,11 @@ as the field needs far away) and u = x.  A Gaussian average maps even functions 
 odd ones, each by a matrix of its own,
 
     C+[k, j] = c[k, j] + c[k, -j],    C-[k, j] = c[k, j] - c[k, -j]    (j > 0; c[k, 0] once),
-    sum_j c[k, j] g(x_j) = Int Dz g(x_k + sigma z).
+    sum_j c[k, j] g(x_j) = Int Dz g(y_k + sigma z),
 
-c comes from the local interpolant of order ``ORDER`` through the points: integrated by the
-trapezoidal rule in x where sigma is larger than the spacing, by Gauss-Hermite nodes where it is
-smaller.
+at the points y_k of another grid.  c comes from the local interpolant of order ``ORDER`` through
+the points x_j: integrated by the trapezoidal rule in x where sigma is larger than the spacing, by
+Gauss-Hermite nodes where it is smaller.
 """
 
 import math
@@ -62,34 +62,45 @@ def _coordinate(t, h, a):
 
 
 @jit_ieee_strict
-def averages(n, h, a, sigma):
-    """C+ and C- (n, n) of a Gaussian of standard deviation ``sigma``; rows of c sum to one."""
-    even, odd = np.zeros((n, n)), np.zeros((n, n))
-    row = np.empty(2 * n - 1)
+def averages(n, h, a, own, sigma, tilt):
+    """C+ and C- of a Gaussian of standard deviation ``sigma``; rows of c sum to one.
+
+    ``tilt`` (in sigma) widens its window: what it is to average grows no faster than e^(tilt z).
+    From the grid ``own`` = (n, h, a) of the function to the points (n, h, a) of its average.
+    """
+    size, h_own, a_own = own
+    even, odd = np.zeros((n, size)), np.zeros((n, size))
+    row = np.empty(2 * size - 1)
+    far = (REACH + tilt) * sigma
     for k in range(n):
         row[:] = 0.0
-        y, spacing = _coordinate(float(k), h, a)
-        if sigma <= 0.0:
-            row[k + n - 1] = 1.0
+        y = _coordinate(float(k), h, a)[0]
+        place = min(_place(y, h_own, a_own), size - 1.0)
+        spacing = _coordinate(place, h_own, a_own)[1]
+        if size == 1:
+            row[0] = 1.0
+        elif sigma <= 0.0:
+            _interpolate(place, size, 1.0, row)
         elif sigma < WIDE * spacing:
             for j in range(_NODES.size):
-                t = _place(y + sigma * _NODES[j], h, a)
-                if abs(t) <= n - 1.0:
-                    _interpolate(t, n, _WEIGHTS[j], row)
+                t = _place(y + sigma * _NODES[j], h_own, a_own)
+                if abs(t) <= size - 1.0:
+                    _interpolate(t, size, _WEIGHTS[j], row)
         else:
             parts = 2 if sigma < DOUBLE * spacing else 1
-            low = max(math.floor(parts * _place(y - REACH * sigma, h, a)), parts * (1 - n))
-            high = min(math.ceil(parts * _place(y + REACH * sigma, h, a)), parts * (n - 1))
+            last = parts * (size - 1)
+            low = max(math.floor(parts * _place(y - far, h_own, a_own)), -last)
+            high = min(math.ceil(parts * _place(y + far, h_own, a_own)), last)
             for i in range(low, high + 1):
-                at, step = _coordinate(i / parts, h, a)
+                at, step = _coordinate(i / parts, h_own, a_own)
                 w = step * math.exp(-0.5 * ((at - y) / sigma) ** 2)
                 if i % parts == 0:
-                    row[i // parts + n - 1] += w
+                    row[i // parts + size - 1] += w
                 else:
-                    _interpolate(i / parts, n, w, row)
+                    _interpolate(i / parts, size, w, row)
         total = row.sum()
-        for j in range(n):
-            right, left = row[n - 1 + j] / total, row[n - 1 - j] / total
+        for j in range(size):
+            right, left = row[size - 1 + j] / total, row[size - 1 - j] / total
             even[k, j] = right + (left if j > 0 else 0.0)
             odd[k, j] = right - left if j > 0 and k > 0 else 0.0
     return even, odd
@@ -166,9 +177,9 @@ def site(omega, u, width, kappa, beta, out):
 
 @jit_ieee
 def average(x, weight, scale, omega, u, parity):
-    """x <- scale E(weight x) for tables x (n, 2, n_omega, n_u) of one parity (0 even, 1 odd).
+    """scale E(weight x) for tables x (n, 2, n_omega, n_u) of one parity (0 even, 1 odd).
 
-    ``omega`` (2, n_omega, n_omega) and ``u`` (2, n_u, n_u): C+ and C- of both fields, that of u
+    ``omega`` (2, ., n_omega) and ``u`` (2, n_u, .): C+ and C- of both fields, that of u
     transposed.  The halves u >= 0 and u <= 0 of a table have an even and an odd combination.
     """
     n, a, b = x.shape[0], x.shape[2], x.shape[3]
@@ -181,22 +192,25 @@ def average(x, weight, scale, omega, u, parity):
                 total[row, j] = right + left
                 rest[row, j] = right - left
     total, rest = np.dot(total, u[0]), np.dot(rest, u[1])
+    out = np.empty((n, 2, omega.shape[1], u.shape[2]))
     for t in range(n):
         one = np.dot(omega[parity], total[t * a : (t + 1) * a])
         two = np.dot(omega[1 - parity], rest[t * a : (t + 1) * a])
-        for k in range(a):
-            for j in range(b):
-                x[t, 0, k, j] = 0.5 * scale[0, k, j] * (one[k, j] + two[k, j])
-                x[t, 1, k, j] = 0.5 * scale[1, k, j] * (one[k, j] - two[k, j])
+        for k in range(out.shape[2]):
+            for j in range(out.shape[3]):
+                out[t, 0, k, j] = 0.5 * scale[0, k, j] * (one[k, j] + two[k, j])
+                out[t, 1, k, j] = 0.5 * scale[1, k, j] * (one[k, j] - two[k, j])
+    return out
 
 
 @jit_ieee
-def form(p, omega, u, out):
-    """out(x) = p(E x) for a linear form p on even tables: the transpose of `average`."""
+def form(p, omega, u):
+    """x -> p(E x) for a linear form p on even tables: the transpose of `average`."""
     total = np.dot(np.dot(omega[0].T, p[0] + p[1]), u[0].T)
     rest = np.dot(np.dot(omega[1].T, p[0] - p[1]), u[1].T)
-    out[0] = 0.5 * (total + rest)
-    out[1] = 0.5 * (total - rest)
+    out = np.empty((2, *total.shape))
+    out[0], out[1] = 0.5 * (total + rest), 0.5 * (total - rest)
+    return out
 
 
 @jit_ieee
@@ -217,8 +231,8 @@ def _prepare(m, f, first, second, weight, even):
 
 
 @jit_ieee
-def _lower(m, highest, even, first, f, second, mean, inverse):
-    """The level below from E of weight times `_prepare`'s and the first derivatives (in place)."""
+def _divide(m, highest, even, first, f, mean, inverse):
+    """f, means and derivatives (in place) of the level below from E of weight times them."""
     for half in range(2):
         for k in range(f.shape[1]):
             for j in range(f.shape[2]):
@@ -229,41 +243,33 @@ def _lower(m, highest, even, first, f, second, mean, inverse):
                 mean[half, k, j] = even[1, half, k, j] * scale if good else f[half, k, j]
                 u, w = first[0, half, k, j] * scale, first[1, half, k, j] * scale
                 first[0, half, k, j], first[1, half, k, j] = u, w
-                second[0, half, k, j] = even[2, half, k, j] * scale - m * u * u
-                second[1, half, k, j] = even[3, half, k, j] * scale - m * u * w
-                second[2, half, k, j] = even[4, half, k, j] * scale - m * w * w
+                even[2, half, k, j] = even[2, half, k, j] * scale - m * u * u
+                even[3, half, k, j] = even[3, half, k, j] * scale - m * u * w
+                even[4, half, k, j] = even[4, half, k, j] * scale - m * w * w
                 inverse[half, k, j] = scale
 
 
 @jit_ieee
-def matrices(n, h, a, increments, transposed):
-    """C+ and C- of every level (K+1, 2, n, n) for increments of the variance (K+1)."""
-    out = np.empty((increments.size, 2, n, n))
-    for i in range(increments.size):
-        even, odd = averages(n, h, a, math.sqrt(max(increments[i], 0.0)))
-        out[i, 0] = even.T if transposed else even
-        out[i, 1] = odd.T if transposed else odd
+def matrix(n, h, a, own, sigma, tilt, transposed):
+    """C+ and C- of `averages` (2, n, size), or each ``transposed``."""
+    even, odd = averages(n, h, a, own, sigma, tilt)
+    out = np.empty((2, own[0], n) if transposed else (2, n, own[0]))
+    out[0], out[1] = (even.T, odd.T) if transposed else (even, odd)
     return out
 
 
 @jit_ieee
-def flow(m, omega, u, f, first, second, mean, weight, inverse, P):
-    """All levels from the highest (row K of f, first, second) down, and the densities up.
+def lower(m, omega, u, f, first, second):
+    """The level below: f, first, second and mean there, weight here, inverse there.
 
-    Rows by level; arguments as in `replicadnn.theory.closures.exact.plane.Tables`.
+    Tables as in `replicadnn.theory.closures.exact.plane.Tables`.
     """
-    K = m.size - 1
-    shape = f.shape[1:]
-    ones, even = np.ones(shape), np.empty((5, *shape))
-    for i in range(K, 0, -1):
-        highest = _prepare(m[i], f[i], first[i], second[i], weight[i], even)
-        average(even, weight[i], ones, omega[i], u[i], 0)
-        first[i - 1] = first[i]
-        average(first[i - 1], weight[i], ones, omega[i], u[i], 1)
-        _lower(m[i], highest, even, first[i - 1], f[i - 1], second[i - 1], mean[i - 1], inverse[i])
-    P[0] = 0.0
-    P[0, 0, 0, 0] = 1.0
-    form(P[0].copy(), omega[0], u[0], P[0])
-    for i in range(1, K + 1):
-        form(P[i - 1] * inverse[i], omega[i], u[i], P[i])
-        P[i] *= weight[i]
+    weight, even = np.empty(f.shape), np.empty((5, *f.shape))
+    highest = _prepare(m, f, first, second, weight, even)
+    shape = (2, omega.shape[1], u.shape[2])
+    ones = np.ones(shape)
+    below = average(even, weight, ones, omega, u, 0)
+    slopes = average(first, weight, ones, omega, u, 1)
+    value, mean, inverse = np.empty(shape), np.empty(shape), np.empty(shape)
+    _divide(m, highest, below, slopes, value, mean, inverse)
+    return value, slopes, below[2:], mean, weight, inverse

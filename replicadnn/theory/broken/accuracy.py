@@ -6,20 +6,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replicadnn.theory.broken.state import Evaluation, Mapper, serial
+from replicadnn.theory.broken.state import Evaluation, Image, Mapper, serial
+from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.theory.contract import BrokenEquations
 from replicadnn.types import FloatArray, IntArray
 
 
 def residual(equations: BrokenEquations, ev: Evaluation, mapper: Mapper = serial) -> float:
     """max |F(x) - x| over the overlaps x = q, Q of all layers and levels, the map F undamped."""
-    image = equations.image(ev, mapper)
+    return _distance(ev, equations.image(ev, mapper))
+
+
+def _distance(ev: Evaluation, image: Image) -> float:
     return float(np.max([abs(image.q - ev.q).max(), abs(image.Q - ev.state.Q).max()]))
 
 
 def solution_error(equations: BrokenEquations, ev: Evaluation, mapper: Mapper = serial) -> float:
     """max(`residual`, |ds/dm|)."""
     return float(np.max([residual(equations, ev, mapper), np.abs(ev.ds_dm).max()]))
+
+
+def polish_error(equations: BrokenEquations, ev: Evaluation, mapper: Mapper = serial) -> float:
+    """`solution_error`, or ds/dq and ds/dQ, or the residual in `OverlapUnits`, which weigh less."""
+    layout, image = equations.layout(ev.state), equations.image(ev, mapper)
+    slopes = np.abs(equations.gradient(layout, ev)[: layout.size]).max(initial=0.0)
+    relative = OverlapUnits.of(equations, ev).distance(equations, ev, image)
+    parts = [
+        _distance(ev, image), np.abs(ev.ds_dm).max(), TUNING.slope_weight * slopes,
+        TUNING.relative_weight * relative,
+    ]  # fmt: skip
+    return float(np.max(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,11 @@ class OverlapUnits:
 
     def residual(self, equations: BrokenEquations, ev: Evaluation) -> float:
         """max |F(x) - x| in these units; at the last level from the distances from one."""
-        image, state = equations.image(ev), ev.state
+        return self.distance(equations, ev, equations.image(ev))
+
+    def distance(self, equations: BrokenEquations, ev: Evaluation, image: Image) -> float:
+        """The same of an image F(x) that is known."""
+        state = ev.state
         layers = np.arange(state.L + 1)
         q, Q = image.q - ev.q, image.Q - state.Q
         rest = equations.rests(ev)[0]

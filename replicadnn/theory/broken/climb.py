@@ -110,18 +110,24 @@ UNLIMITED = Effort()
 
 
 def settle(
-    equations: BrokenEquations, state: State, effort: Effort = UNLIMITED, leash: float = np.inf
+    equations: BrokenEquations,
+    state: State,
+    effort: Effort = UNLIMITED,
+    leash: float = np.inf,
+    share: float = 1.0,
 ) -> Minimum:
     """Minimise, adjust the active set, drop collapsed cells, until nothing changes.
 
     A level at its onset may wake and vanish in turn; it then stays awake. Where nothing can be
-    removed from a flat saddle, the search goes on beyond it.
+    removed from a flat saddle, the search goes on beyond it.  ``leash`` and ``share``: how far q_EA
+    may move (`minimise`).
     """
 
     def search(start: State, patient: bool) -> Minimum:
         return minimise(
             equations, start, max_iterations=TUNING.patience if patient else TUNING.iterations,
-            deadline=effort.deadline, mapper=effort.mapper, leash=leash, leave_saddles=patient,
+            deadline=effort.deadline, mapper=effort.mapper, leash=leash, share=share,
+            leave_saddles=patient,
         )  # fmt: skip
 
     patient = False
@@ -157,7 +163,10 @@ def assess(equations: BrokenEquations, found: Minimum, effort: Effort) -> Stage:
         if not grid_alone(stage.certificate, effort.tol) or effort.over:
             break
         equations = equations.finer(TUNING.finer)
-        finer = settle(equations, stage.evaluation.state, effort)
+        try:
+            finer = settle(equations, stage.evaluation.state, effort)
+        except FlowError:  # it is the finest there is
+            break
         if finer.lost:
             break
         stage = Stage(equations, finer, certify(equations, finer.evaluation))
@@ -264,7 +273,7 @@ def _more(
         return stage, None
     equations = stage.equations
     tried = refine(equations, stage.evaluation, k)
-    found = settle(equations, tried, effort)
+    found = settle(equations, tried, effort, share=1.0 if saturated else share)
     lost = Note.plain(found.stop) if found.lost else None
     if lost is None and not saturated and leaps(stage.evaluation, found.evaluation, share):
         lost = Note.plain(StopReason.LEAP)
@@ -295,7 +304,7 @@ def one_more(
             break
         chosen = np.arange(gain.size) == cell
         try:
-            found = settle(equations, split_cells(equations, ev, chosen), effort)
+            found = settle(equations, split_cells(equations, ev, chosen), effort, share=share)
         except FlowError as error:
             why = Note(StopReason.NO_FLOW, str(error))
             continue

@@ -19,6 +19,7 @@ import numpy as np
 
 from replicadnn.theory.broken.accuracy import residual
 from replicadnn.theory.broken.climb import Climb, Effort, Stage, between, one_more, settle
+from replicadnn.theory.broken.ends import ended
 from replicadnn.theory.broken.resample import resample
 from replicadnn.theory.broken.tuning import TUNING
 from replicadnn.types import FloatArray
@@ -28,7 +29,8 @@ from replicadnn.types import FloatArray
 class LevelErrors:
     """Of s, q_EA(l) (L+1) and Q_EA(l) (L).
 
-    nan where one more level leads to another branch: then there is nothing to converge to.
+    nan where one more level leads to another branch, or has ended: then there is nothing to
+    converge to.
     """
 
     s: float
@@ -48,6 +50,8 @@ def level_errors(found: Climb, effort: Effort) -> LevelErrors:
     if stage.rho > 1.0 + TUNING.stable:
         K, others = stage.levels, [] if found.half is None else [found.half]
         if TUNING.few >= K and found.fewer is None:
+            if ended(stage.equations, min(K + 1, TUNING.quick_end)):
+                return no_errors(stage.evaluation.state.L)
             further, why = one_more(stage, effort, share=TUNING.apart)
             if why is not None:
                 return no_errors(stage.evaluation.state.L)

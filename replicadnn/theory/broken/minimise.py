@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replicadnn.theory.broken.accuracy import OverlapUnits, solution_error
+from replicadnn.theory.broken.accuracy import polish_error
 from replicadnn.theory.broken.active import min_gap
 from replicadnn.theory.broken.descent import Descent, Point, Quadratic, natural_units
 from replicadnn.theory.broken.layout import Layout, apply_step
@@ -46,17 +46,19 @@ class Watch:
     """When a minimisation has to end although its gradient is not small."""
 
     def __init__(
-        self, equations: BrokenEquations, first: Point, deadline: float, leash: float
+        self, equations: BrokenEquations, first: Point, deadline: float, leash: float, share: float
     ) -> None:
         problem, state = equations.problem, first.evaluation.state
         hard = np.isinf(problem.beta)  # else the volume cannot close: s >= -beta L
         floor = 0.0 if hard else -problem.beta * problem.L
         self.lowest = min(equations.liquid_entropy(), floor) - TUNING.collapse
         self.first_saturated = int(state.top.min()) if state.saturated else None
-        self.bounded = problem.L > 1 and not state.saturated
+        bounded = problem.L > 1 and not state.saturated
+        self.largest = equations.largest_overlap if bounded else np.inf
         self.closes = hard and problem.L == 1
         self.start = first.evaluation.q[:, -1]
         self.deadline, self.leash = deadline, leash
+        self.least_rest = (1.0 - share) ** 2 * (1.0 - self.start[1:-1])
 
     def __call__(self, point: Point) -> StopReason | None:
         """Why the search has to end at this point (None if it goes on)."""
@@ -66,10 +68,12 @@ class Watch:
             return StopReason.COLLAPSE
         if overlap > 1.0 - TUNING.narrow and np.abs(point.gradient).max() < TUNING.falling:
             return StopReason.CONTACT
-        if self.bounded and ev.lam.max() > TUNING.runaway:
+        if ev.lam.max() > self.largest:
             return StopReason.RUNAWAY
         if abs(ev.q[:, -1] - self.start).max() > self.leash:
             return StopReason.LEASH
+        if (1.0 - ev.q[1:-1, -1] < self.least_rest).any():
+            return StopReason.LEAP
         if self.first_saturated is not None and (
             state.m[self.first_saturated] < TUNING.smallest_saturated
             or 1.0 - state.Q[:, -1].max() < TUNING.smallest_rest
@@ -80,10 +84,14 @@ class Watch:
         return StopReason.TIME_LIMIT if time.perf_counter() > self.deadline else None
 
 
-def _held_by_rounding(local: Quadratic, radius: float) -> bool:
-    """True if a Newton step is cut short that would lower s by less than `unresolved`."""
-    held = local.newton is not None and radius < np.linalg.norm(local.newton)
-    return bool(held and local.newton_gain() < TUNING.unresolved)
+def _at_rounding(local: Quadratic, cut: bool, last: float) -> bool:
+    """True where a Newton step would lower s by less than `unresolved`, if it is ``cut`` short.
+
+    Also if the step before, from the gradient ``last``, has not lowered the gradient by half.
+    """
+    if local.newton is None or not local.newton_gain() < TUNING.unresolved:
+        return False
+    return cut or local.gradient_norm > TUNING.stalled * last
 
 
 @one_blas_thread
@@ -97,6 +105,7 @@ def minimise(
     mapper: Mapper = serial,
     free_breakpoints: bool = True,
     leash: float = np.inf,
+    share: float = 1.0,
     leave_saddles: bool = False,
 ) -> Minimum:
     """Saddle-free Newton minimisation of s over (q, Q, m) at a fixed set of active levels.
@@ -105,9 +114,10 @@ def minimise(
     logarithm of an increment by more than `Tuning.max_log` and no breakpoint by more than
     `Tuning.max_gap` of its gap. Stops when all ds/d(logarithms, m in gaps) are below
     ``gradient_tol``, at ``deadline`` (time.perf_counter), when a q_EA(l) has moved by more than
-    ``leash``, or (one perceptron) where a Newton step is cut short that would lower s by less than
-    `Tuning.unresolved` (`polish` follows); without ``leave_saddles`` also where s falls by no more
-    than its rounding and the Hessian is not positive definite: often a level about to vanish,
+    ``leash`` or 1 - q_EA(l) fallen below (1 - ``share``)^2 of itself, or at rounding: where Newton
+    steps that would lower s by less than `Tuning.unresolved` do not halve the gradient or (one
+    perceptron) are cut short (`polish` follows); without ``leave_saddles`` also where s falls by no
+    more than its rounding and the Hessian is not positive definite: often a level about to vanish,
     which `adjust_levels` removes. Without ``free_breakpoints`` m stays as it is.
 
     Raises FlowError if the start itself cannot be evaluated.
@@ -118,14 +128,15 @@ def minimise(
     first = descent.point(state)
     if first is None:
         raise FlowError("the flows of the start cannot be computed")
-    watch = Watch(equations, first, deadline, leash)
+    watch = Watch(equations, first, deadline, leash, share)
     at = descent.correct(first, TUNING.start_gain, TUNING.start_corrections, watch)
     radius, norm = np.inf, np.inf
     for iteration in range(max_iterations):
         local = at.local(count)
-        norm = local.gradient_norm
+        last, norm = norm, local.gradient_norm
         stop = StopReason.GRADIENT if norm < gradient_tol else watch(at)
-        if stop is None and state.L == 1 and _held_by_rounding(local, radius):
+        cut = state.L == 1 and local.newton is not None and radius < np.linalg.norm(local.newton)
+        if stop is None and _at_rounding(local, bool(cut), last):
             stop = StopReason.ROUNDING
         if stop is None:
             step = descent.advance(at, local, radius, watch, leave_saddles)
@@ -142,21 +153,13 @@ def polish(equations: BrokenEquations, start: Minimum, *, mapper: Mapper = seria
     """Undamped Newton steps from a minimum found to rounding in s; the best point is kept.
 
     Near the minimum s is flat to rounding while its gradient is still resolved; improvement is
-    judged by `solution_error` and, where overlaps are close to one, by ds/dq and ds/dQ.
+    judged by `polish_error`.
     """
     layout, ev = start.layout, start.evaluation
     if start.gradient_norm > TUNING.polishable:
         return start
 
-    def error_of(one: Evaluation) -> float:
-        slopes = np.abs(equations.gradient(layout, one)[: layout.size]).max(initial=0.0)
-        error = solution_error(equations, one, mapper)
-        relative = OverlapUnits.of(equations, one).residual(equations, one)
-        return float(
-            np.max([error, TUNING.slope_weight * slopes, TUNING.relative_weight * relative])
-        )
-
-    best, best_error = ev, error_of(ev)
+    best, best_error = ev, polish_error(equations, ev, mapper)
     for free in (layout.size + ev.state.K, layout.size):
         ev = best
         for _ in range(TUNING.polish_steps):
@@ -167,7 +170,7 @@ def polish(equations: BrokenEquations, start: Minimum, *, mapper: Mapper = seria
                 if trial is None:
                     break
                 ev = equations.evaluate(trial, True, mapper)
-                error = error_of(ev)
+                error = polish_error(equations, ev, mapper)
             except (FlowError, np.linalg.LinAlgError):
                 break
             if error < best_error:

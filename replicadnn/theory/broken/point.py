@@ -16,6 +16,7 @@ from replicadnn.problem import Ansatz, BranchChoice, Problem
 from replicadnn.solution import OtherBranch, Solution
 from replicadnn.status import Branch, BranchKind, Status
 from replicadnn.theory.broken.connected import count_levels
+from replicadnn.theory.broken.ends import ended
 from replicadnn.theory.broken.guess import relaxed_guess, saturated_guess
 from replicadnn.theory.broken.search import Found, find
 from replicadnn.theory.broken.state import FlowError, State
@@ -49,12 +50,13 @@ def solve_point(
     problem, tol = equations.problem, settings.tol
     if problem.ansatz is Ansatz.ONE_RSB:
         settings = replace(settings, levels=1)
-    closed = _closed(equations, min(settings.levels, 1))
+    quick = range(1, min(settings.levels, TUNING.quick_end) + 1)
+    closed = next(filter(None, (_closed(equations, few) for few in quick)), "")
     if closed:
         return [unsolved(problem, Status.NO_SOLUTION, closed, tol=tol)]
     continuous = _try(equations, BranchKind.CONTINUOUS, settings)
     failed = continuous is None or not (continuous.converged or continuous.stop.branch_ends)
-    if failed and problem.alpha > TUNING.near_closing * equations.closing(1):
+    if failed:
         closed = _closed(equations, settings.levels)
         if closed:
             return [unsolved(problem, Status.NO_SOLUTION, closed, tol=tol)]
@@ -81,9 +83,9 @@ def solve_point(
 
 def _closed(equations: BrokenEquations, levels: int) -> str:
     """Why there is no solution beyond the end of ``levels`` levels; empty below it."""
-    problem, end = equations.problem, equations.closing(levels)
-    if not problem.alpha > end:
+    if not ended(equations, levels):
         return ""
+    problem, end = equations.problem, equations.closing(levels)
     words = f"{_several(levels)} end by alpha = {end:.6g}, where s -> -infinity"
     return f"{words}; {beyond(problem) or _bound(problem)}"
 

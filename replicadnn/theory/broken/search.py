@@ -41,7 +41,7 @@ from replicadnn.types import FloatArray
 
 logger = logging.getLogger(__name__)
 
-UNBOUNDED = "one more level leads to another branch: the error of the number of levels is unknown"
+UNBOUNDED = "one more level leads to another branch or to none: the error of the levels is unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ class Tuning:
     resolved: float = 1e-13
     #: m_1 of one perceptron below which the parts of s, 1/m_1 each, lose digits.
     cancelling: float = 0.1
-    #: Predicted decrease of s below which only rounding holds a Newton step back.
+    #: Predicted decrease of s below which rounding may hold a Newton step back.
     unresolved: float = 1e-17
+    #: ... and the gradient, in units of that before, above which it does.
+    stalled: float = 0.5
     #: Least decrease of s that a correction at fixed m is worth.
     smallest_gain: float = 1e-20
     #: Differences of s between numbers of levels that are rounding.
@@ -95,8 +97,7 @@ class Tuning:
     relative_weight: float = 1e-3
 
     # --- no solution near the start --------------------------------------------------------------
-    #: Interaction overlap beyond which a minimisation is given up (L >= 2), a relaxation ends.
-    runaway: float = 0.999
+    #: Interaction overlap beyond which a relaxation ends.
     contact: float = 0.999
     #: s this far below that of the liquid (and below -beta L) runs to minus infinity.
     collapse: float = 20.0
@@ -111,6 +112,8 @@ class Tuning:
 
     #: From this part of the end of one level on a point that fails is told where levels end.
     near_closing: float = 0.9
+    #: Levels whose end is known within seconds: beyond it nothing is sought.
+    quick_end: int = 2
 
     # --- active levels ---------------------------------------------------------------------------
     #: Cells narrower than this are removed: 1/m amplifies rounding errors.  One perceptron: in

@@ -40,6 +40,8 @@ from replicadnn.theory.closures.smoothed import Step
 from replicadnn.theory.contract import Entropy
 from replicadnn.types import FloatArray
 
+#: Interaction overlap beyond which a search without saturated layers is given up.
+LARGEST_OVERLAP = 0.999
 #: Grid points for each width of the kink of a boundary function.
 POINTS_PER_WIDTH = 5.0
 
@@ -108,6 +110,11 @@ class LevelEquations:
     def solid_without_field(self) -> bool:
         """Q(l) follows from lam(l) = q(l-1) Q(l) q(l): without q(l) there is none."""
         return False
+
+    @property
+    def largest_overlap(self) -> float:
+        """Beyond, q runs to one at finite breakpoints: the saturated branch."""
+        return LARGEST_OVERLAP
 
     def saturated_layers(self, depth: int) -> tuple[int, ...]:
         """The first ``depth`` layers from either boundary."""

@@ -34,6 +34,8 @@ from replicadnn.types import FloatArray
 
 #: Grid points for each width of a boundary function.
 POINTS_PER_WIDTH = 5.0
+#: Interaction overlap beyond which no solution is sought: m = 1e-3 at L = 2, 0.1 at L = 6.
+LARGEST_OVERLAP = 1.0 - 1e-5
 #: Levels whose end is computed to say where more of them have ended.
 FEW_LEVELS = 3
 
@@ -88,6 +90,11 @@ class LevelEquations:
         L = 2: the couplings of the output, solid wherever its inputs are, give every field.
         """
         return self.problem.kappa != 0.0 and self.problem.L > 2
+
+    @property
+    def largest_overlap(self) -> float:
+        """1 - lam falls as m to the end of a branch."""
+        return LARGEST_OVERLAP
 
     def saturated_layers(self, depth: int) -> tuple[int, ...]:
         """q = 1 with Q < 1 is impossible: it needs infinite fields, hence V(l+1) = 0."""

@@ -111,6 +111,7 @@ def _one_side(flow: PlaneFlow) -> tuple[FloatArray, FloatArray]:
 
     The tables hold omega >= 0; (-omega, -u) has the same P_K and the opposite f_u.
     """
-    P, f_u, omega = flow.tables.P[-1], flow.tables.first[-1, 0], flow.tables.grid.omega
+    at = flow.tables
+    P, f_u, omega = at.P[-1], at.first[-1][0], at.grids[-1].omega
     right, left = (0.5 * (P * (1.0 + sign * f_u)).sum(axis=(0, 2)) for sign in (1.0, -1.0))
     return np.concatenate([-omega[::-1], omega]), np.concatenate([left[::-1], right])

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -201,6 +202,7 @@ def _response(y: FloatArray, pulls: FloatArray) -> tuple[FloatArray, float]:
     return np.cumsum(rises * at[1:] * at[:-1])[:-1], float(at[-1])
 
 
+@lru_cache(maxsize=64)
 def ends(L: int, K: int) -> tuple[float, ...]:
     """alpha of the ends with 2, ..., K levels; shorter where one is not found."""
     found: list[float] = []

@@ -13,6 +13,9 @@ halves u >= 0 and u <= 0 (first axis of every table: 0, 1) are combined into the
 difference, of which one is even and the other odd in omega, and in u.  Every average is then two
 products of small matrices (`kernels.theory.plane`).  Densities are linear forms on these tables and
 go forward with the transpose: mass is conserved to rounding.
+
+Every level has a grid of its own: as large as its own fields, as fine as its f_i, which the
+averages above have smoothed.  Without variances it is the origin alone.
 """
 
 from __future__ import annotations
@@ -29,13 +32,17 @@ from replicadnn.types import FloatArray
 #: Window in standard deviations, and spacing times points per width: of asinh(omega/a), of u.
 REACH = 8.8
 OMEGA, FIELD = 0.35, 0.5
-#: Spacing of u in units of the narrowest Gaussian of u, which may make it so many times wider: f
-#: has its nearest poles at a distance pi/2 whatever the fields are.
-PER_WIDTH, WIDEST = 0.25, 2.5
-#: Scale a of the grid of omega in units of sqrt(1 - lam_K).
+#: f_K has its nearest poles in u at a distance pi/2 whatever the fields are.  Its spacing of u is
+#: this part of the Gaussian of the top level, if that is wider, but so many times at most: sums
+#: need fewer points than interpolation.
+PER_WIDTH, WIDEST = 0.25, 3.5
+#: Poles of f_i, in units of pi/2: at least this part of the Gaussian of level i + 1, or 1/m_{i+1}.
+SMOOTHED = 0.6
+#: Scale a of the grid of omega in units of sqrt(1 - lam_i).
 SCALE = 1.5
 LEAST = 16
-MAX_POINTS = 1500
+#: Most points of u of the top level, and of the others, whose averages are square matrices.
+MAX_TOP, MAX_POINTS = 14000, 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +56,16 @@ class Grid:
     n_u: int
 
     @classmethod
-    def of(
-        cls, m: FloatArray, lam: FloatArray, eps: FloatArray, points: float, finer: float = 1.0
-    ) -> Grid:
-        """Window of REACH standard deviations, that of u wider by the tilt sum_i m_i deps_i.
-
-        ``finer`` times as many points of omega.  u is coarser where all its Gaussians are wide
-        (one level near its end: eps ~ 1/m^2).
-        """
-        width = math.sqrt(1.0 - lam[-1])
-        a, h = SCALE * width, OMEGA / (finer * points)
-        n_omega = max(math.ceil(math.asinh(REACH * math.sqrt(lam[-1]) / a) / h), LEAST) + 1
-        reach = REACH * math.sqrt(eps[-1]) + float(np.sum(m[1:] * np.diff(eps)))
-        rises = np.diff(eps, prepend=0.0)
-        narrowest = math.sqrt(float(rises[rises > 0.0].min(initial=math.inf)))
-        wider = min(max(PER_WIDTH * narrowest / FIELD, 1.0), WIDEST) if reach > 0.0 else 1.0
-        h_u = wider * FIELD / points
+    def of(cls, lam: float, eps: float, tilt: float, h_omega: float, h_u: float) -> Grid:
+        """Window of REACH standard deviations, that of u wider by ``tilt``."""
+        a = SCALE * math.sqrt(1.0 - lam)
+        if lam <= 0.0 and eps <= 0.0:
+            return cls(a, h_omega, 1, h_u, 1)
+        n_omega = max(math.ceil(math.asinh(REACH * math.sqrt(lam) / a) / h_omega), LEAST) + 1
+        reach = REACH * math.sqrt(eps) + tilt
         if reach > 0.0:  # without a field u = 0, the rest only serves derivatives
             h_u = min(h_u, max(reach, 1e-3) / LEAST)
-        n_u = math.ceil(reach / h_u) + 1
-        if max(n_omega, n_u) > MAX_POINTS:
-            raise FlowError("the fields of a neuron need too large a grid")
-        return cls(a, h, n_omega, h_u, max(n_u, LEAST + 1))
+        return cls(a, h_omega, n_omega, h_u, max(math.ceil(reach / h_u), LEAST) + 1)
 
     @property
     def omega(self) -> FloatArray:
@@ -80,26 +75,74 @@ class Grid:
     def u(self) -> FloatArray:
         return np.asarray(self.h_u * np.arange(self.n_u))
 
+    @property
+    def omega_axis(self) -> tuple[int, float, float]:
+        """As `kernels.averages` takes it."""
+        return self.n_omega, self.h_omega, self.a
+
+    @property
+    def u_axis(self) -> tuple[int, float, float]:
+        """As `kernels.averages` takes it."""
+        return self.n_u, self.h_u, 0.0
+
+
+#: Below level 0 there are no fields: one point, all weight on it; and a table that no level has.
+ORIGIN = Grid(1.0, 1.0, 1, 1.0, 1)
+POINT = np.array([[[1.0]], [[0.0]]])
+NOTHING = np.zeros((2, 1, 1))
+
+
+def level_grids(
+    m: FloatArray, lam: FloatArray, eps: FloatArray, points: float, finer: float = 1.0
+) -> list[Grid]:
+    """The grids of levels 0..K; ``finer`` times as many points of omega.
+
+    Spacing of u: FIELD/points times the distance of the poles of f_i in units of pi/2.
+    """
+    K = m.size - 1
+    width = np.sqrt(np.diff(eps, prepend=0.0))
+    smooth = np.ones(K + 1)
+    for i in range(K, 0, -1):
+        smooth[i - 1] = max(smooth[i], min(SMOOTHED * width[i], 1.0 / m[i]))
+    smooth[K] = min(max(PER_WIDTH * width[K] / FIELD, 1.0), WIDEST)
+    tilt = np.cumsum(m * width**2)
+    grids = [
+        Grid.of(
+            float(lam[i]),
+            float(eps[i]),
+            float(tilt[i]),
+            OMEGA / (finer * points),
+            float(smooth[i]) * FIELD / points,
+        )
+        for i in range(K + 1)
+    ]
+    large = max((max(grid.n_omega, grid.n_u) for grid in grids[:-1]), default=0) > MAX_POINTS
+    if large or max(grids[-1].n_omega, grids[-1].n_u) > MAX_TOP:
+        raise FlowError("the fields of a neuron need too large a grid")
+    return grids
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What the responses of a flow need; rows by level i = 0..K, then (2, n_omega, n_u).
+    """What the responses of a flow need; by level i = 0..K, tables (2, n_omega, n_u) on its grid.
 
-    ``omega`` (K+1, 2, n_omega, n_omega) and ``u`` (K+1, 2, n_u, n_u): the Gaussian averages E_i;
-    f (K+1, ...) and ``first`` = (f_u, f_w); ``mean`` = <f_{i+1}> given the fields of level i;
-    ``weight`` = e^{m_i (f_i - max)}; ``inverse`` = 1 / E_i of it, 0 where that underflows (mass
-    there is lost, and seen); P: the densities as linear forms.
+    ``omega`` (2, ., n_omega) and ``u`` (2, n_u, .): the Gaussian averages E_i, from the grid of
+    level i to that of i - 1; f, ``first`` = (f_u, f_w), ``second`` = (f_uu, f_uw, f_ww);
+    ``mean`` = <f_{i+1}> given the fields of level i; ``weight`` = e^{m_i (f_i - max)};
+    ``inverse`` = 1 / E_i of it, on the grid of i - 1, 0 where that underflows (mass there is lost,
+    and seen); P: the densities as linear forms.
     """
 
-    grid: Grid
-    omega: FloatArray
-    u: FloatArray
-    f: FloatArray
-    first: FloatArray
-    mean: FloatArray
-    weight: FloatArray
-    inverse: FloatArray
-    P: FloatArray
+    grids: list[Grid]
+    omega: list[FloatArray]
+    u: list[FloatArray]
+    f: list[FloatArray]
+    first: list[FloatArray]
+    second: list[FloatArray]
+    mean: list[FloatArray]
+    weight: list[FloatArray]
+    inverse: list[FloatArray]
+    P: list[FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,31 +184,49 @@ def plane_flow(
 ) -> PlaneFlow:  # fmt: skip
     """The flow of one hidden layer on ``points`` points per width, ``finer`` times in omega."""
     K = m.size - 1
-    grid = Grid.of(m, lam, eps, points, finer)
-    shape = (2, grid.n_omega, grid.n_u)
-    f, mean, weight, inverse, P = (np.zeros((K + 1, *shape)) for _ in range(5))
-    first, second = np.empty((K + 1, 2, *shape)), np.empty((K + 1, 3, *shape))
-    top = np.empty((6, *shape))
-    kernels.site(grid.omega, grid.u, math.sqrt(1.0 - lam[K]), kappa, beta, top)
-    f[K], first[K], second[K] = top[0], top[1:3], top[3:]
-    rises = (np.diff(lam, prepend=0.0), np.diff(eps, prepend=0.0))
-    omega = kernels.matrices(grid.n_omega, grid.h_omega, grid.a, rises[0], False)
-    u = kernels.matrices(grid.n_u, grid.h_u, 0.0, rises[1], True)
-    kernels.flow(m, omega, u, f, first, second, mean, weight, inverse, P)
-    return _averaged(m, Tables(grid, omega, u, f, first, mean, weight, inverse, P), second)
+    grids = level_grids(m, lam, eps, points, finer)
+    omega, u = _matrices(m, grids, np.diff(lam, prepend=0.0), np.diff(eps, prepend=0.0))
+    top = np.empty((6, 2, grids[K].n_omega, grids[K].n_u))
+    kernels.site(grids[K].omega, grids[K].u, math.sqrt(1.0 - lam[K]), kappa, beta, top)
+    f, first, second = ([part] * (K + 1) for part in (top[0], top[1:3], top[3:]))
+    mean, weight, inverse = ([NOTHING] * (K + 1) for _ in range(3))
+    for i in range(K, 0, -1):
+        f[i - 1], first[i - 1], second[i - 1], mean[i - 1], weight[i], inverse[i] = kernels.lower(
+            m[i], omega[i], u[i], f[i], first[i], second[i]
+        )
+    P = [kernels.form(POINT, omega[0], u[0])]
+    for i in range(1, K + 1):
+        P.append(kernels.form(P[-1] * inverse[i], omega[i], u[i]) * weight[i])
+    return _averaged(m, Tables(grids, omega, u, f, first, second, mean, weight, inverse, P))
 
 
-def _averaged(m: FloatArray, tables: Tables, second: FloatArray) -> PlaneFlow:
+def _matrices(
+    m: FloatArray, grids: list[Grid], by_omega: FloatArray, by_u: FloatArray
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """E_i for increments of both variances (K+1); e^(m f) grows no faster than e^(m |u|)."""
+    omega, u = [], []
+    for i, (below, own) in enumerate(zip([ORIGIN, *grids], grids, strict=False)):
+        sigma, width = (math.sqrt(max(rise[i], 0.0)) for rise in (by_omega, by_u))
+        omega.append(kernels.matrix(*below.omega_axis, own.omega_axis, sigma, 0.0, False))
+        u.append(kernels.matrix(*below.u_axis, own.u_axis, width, m[i] * width, True))
+    return omega, u
+
+
+def _averaged(m: FloatArray, tables: Tables) -> PlaneFlow:
     """The averages over P_i."""
-    P, levels = tables.P.reshape(m.size, -1), range(m.size)
-    first, second = (x.reshape(*x.shape[:2], -1) for x in (tables.first, second))
-    q, G = np.array([(first[i] ** 2) @ P[i] for i in levels]).T
-    squares = np.array([(second[i] ** 2) @ P[i] for i in levels]).T
-    level = np.array([P[i] @ tables.f[i].ravel() for i in levels])
+    levels = zip(tables.P, tables.f, tables.first, tables.second, strict=True)
+    moments = np.array([_moments(*level) for level in levels]).T
+    level, q, G, squares = moments[0], moments[1], moments[2], moments[3:]
     A = np.zeros(m.size + 1)
     A[1:-1] = np.diff(level) / m[1:]
-    if not (np.isfinite(level).all() and np.isfinite(q + G).all() and np.isfinite(squares).all()):
+    if not np.isfinite(moments).all():
         raise FlowError("the flow of a hidden layer is not finite")
-    mass = float(np.abs(P.sum(1) - 1.0).max())
-    rest = float(P[-1] @ second[-1, 0])
+    mass = max(abs(float(P.sum()) - 1.0) for P in tables.P)
+    rest = float(np.sum(tables.P[-1] * tables.second[-1][0]))
     return PlaneFlow(m, float(level[0]), q, G, squares, A, rest, mass, tables)
+
+
+def _moments(P: FloatArray, f: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
+    """<f>, <f_u^2>, <f_w^2>, <f_uu^2>, <f_uw^2>, <f_ww^2> of one level."""
+    squares = [float(np.sum(P * slope * slope)) for slope in (*first, *second)]
+    return np.array([float(np.sum(P * f)), *squares])

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from replicadnn.kernels.theory import plane as kernels
-from replicadnn.theory.closures.exact.plane import Grid, PlaneFlow
+from replicadnn.theory.closures.exact.plane import Grid, PlaneFlow, Tables
 from replicadnn.types import FloatArray
 
 #: Sources of a level, in the order in which they are kept: a_{r+1}, u_r, w_r.
@@ -47,52 +47,56 @@ class PlaneResponse:
     steps: FloatArray
 
 
-class _Slopes:
-    """The linear forms y -> <f_x d_x y> on even tables."""
+def _own_slopes(at: Tables, r: int, field: int) -> FloatArray:
+    """<f_x d_x y> of the sources of level r itself: unset for a_{r+1}, 2 f_x f_y f_xy."""
+    u, w = (at.first[r][y] * at.second[r][field + y] for y in (U, W))
+    weight = 2.0 * at.P[r] * at.first[r][field]
+    return np.array([0.0, float(np.sum(weight * u)), float(np.sum(weight * w))])
 
-    def __init__(self, grid: Grid) -> None:
-        self.omega = kernels.slopes(grid.n_omega, grid.h_omega, grid.a)
-        self.u = kernels.slopes(grid.n_u, grid.h_u, 0.0)
 
-    def form(self, weight: FloatArray, field: int) -> FloatArray:
-        """From ``weight`` = P f_x."""
-        total, rest = weight[0] + weight[1], weight[0] - weight[1]
-        if field == W:
-            total, rest = self.omega[0].T @ total, self.omega[1].T @ rest
-        else:
-            total, rest = rest @ self.u[0], total @ self.u[1]
-        return 0.5 * np.stack([total + rest, total - rest])
+def _slope(grid: Grid, weight: FloatArray, field: int) -> FloatArray:
+    """The linear form y -> <f_x d_x y> on even tables from ``weight`` = P f_x."""
+    if grid.n_u == 1:  # the origin, where f_x = 0
+        return np.zeros_like(weight)
+    total, rest = weight[0] + weight[1], weight[0] - weight[1]
+    if field == W:
+        even, odd = kernels.slopes(*grid.omega_axis)
+        total, rest = even.T @ total, odd.T @ rest
+    else:
+        even, odd = kernels.slopes(*grid.u_axis)
+        total, rest = rest @ even, total @ odd
+    return 0.5 * np.stack([total + rest, total - rest])
 
 
 def plane_response(flow: PlaneFlow) -> PlaneResponse:
-    """From a solved flow; exact for its sums but for the differences d_x (order 14)."""
+    """From a solved flow; exact for its sums but for d_x of conditional means (order 14)."""
     m, K, at = flow.m, flow.m.size - 1, flow.tables
     full = np.append(m, 1.0)
     size = SOURCES * (K + 1)
-    x = np.zeros((size, *at.f.shape[1:]))
-    flat = x.reshape(size, -1)
     products, cov = np.zeros((size, size)), np.zeros((K + 1, size))
     slopes, var = np.zeros((K + 1, 2, size)), np.zeros(K + 1)
-    derivative = _Slopes(at.grid)
+    x = np.zeros((0, *at.f[K].shape))
     for r in range(K, -1, -1):
         old, P = SOURCES * (K - r), at.P[r]
         new = old + SOURCES
-        if r < K:
-            x[old] = (at.mean[r] - at.f[r]) / m[r + 1]
-        x[old + 1 : new] = at.first[r] ** 2
-        gram = (flat[:new] * P.ravel()) @ flat[:new].T
+        rise = (at.mean[r] - at.f[r]) / m[r + 1] if r < K else np.zeros_like(P)
+        x = np.concatenate([x, rise[None], at.first[r] ** 2])
+        flat = x.reshape(new, -1)
+        gram = (flat * P.ravel()) @ flat.T
         products[:old, :old] += (m[r] - full[r + 1]) * gram[:old, :old]
         products[old:new, :new] = m[r] * gram[old:]
         products[:old, old:new] = m[r] * gram[:old, old:]
         for field in (U, W):
-            form = derivative.form(P * at.first[r, field], field)
-            slopes[r, field, :new] = flat[:new] @ form.ravel()
+            slopes[r, field, old:new] = _own_slopes(at, r, field)
+            if r < K:
+                form = _slope(at.grids[r], P * at.first[r][field], field)
+                slopes[r, field, : old + 1] = flat[: old + 1] @ form.ravel()
         if r == 0:
             break
-        cov[r, :new] = flat[:new] @ (P * at.f[r]).ravel()
-        kernels.average(x[:new], at.weight[r], at.inverse[r], at.omega[r], at.u[r], EVEN)
+        cov[r, :new] = flat @ (P * at.f[r]).ravel()
+        x = kernels.average(x, at.weight[r], at.inverse[r], at.omega[r], at.u[r], EVEN)
         below = at.P[r - 1] * at.mean[r - 1]
-        cov[r, :new] -= flat[:new] @ below.ravel()
+        cov[r, :new] -= x.reshape(new, -1) @ below.ravel()
         var[r] = float(np.sum(P * at.f[r] ** 2) - np.sum(below * at.mean[r - 1]))
     return _assemble(flow, products, slopes, cov, var)
 
