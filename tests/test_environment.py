@@ -355,6 +355,7 @@ def test_names_that_are_not_unicode(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+@pytest.mark.slow
 def test_output_into_head() -> None:
     command = f"'{sys.executable}' -m replicadnn.cli.main solve --alpha 1:3:300 --L 2 --json"
     done = subprocess.run(
@@ -374,6 +375,7 @@ def test_results_are_copied_and_pickled() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.slow
 def test_fork_after_use() -> None:
     code = (
         "import os, replicadnn as rd\n"

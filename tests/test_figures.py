@@ -224,6 +224,7 @@ def test_cells_end_half_way_and_none_is_invented() -> None:
     assert _edges(np.array([1, 100])) is None
 
 
+@pytest.mark.slow
 def test_missing_depths_are_gaps(plane: rd.Sweep) -> None:
     ax = rd.plot.diagram(plane)
     grid = ax.collections[0].get_array()
@@ -330,6 +331,7 @@ def test_points_that_are_not_there_are_told_by_those_that_are(
     assert said.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_no_solution_is_not_a_failure_and_a_capacity_is_one_line(tmp_path: Path) -> None:
     """L = 2, rs: alpha_J = 48.96 at kappa = 0, beyond the bound 9.09, and 4.81 at kappa = 0.5."""
     grid = {"alpha": [1.0, 5.0, 60.0], "L": 2, "kappa": [0.0, 0.5]}
@@ -377,6 +379,7 @@ def test_one_row_is_a_curve(plane: rd.Sweep) -> None:
     assert upright[0] == pytest.approx(2.4674, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_points_that_are_no_grid_are_markers(tmp_path: Path) -> None:
     points = {"grid": {"alpha": [4.0, 40.0], "L": [2, 4]}}
     ax = rd.plot.diagram(rd.sweep(points, tmp_path / "s.h5", workers=1))

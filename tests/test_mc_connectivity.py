@@ -286,6 +286,7 @@ def overlap_with_the_teacher(c: int, N: int, burn_in: int, samples: int) -> tupl
     return float(mean), float(error)
 
 
+@pytest.mark.slow
 def test_one_layer_is_the_perceptron_of_c_inputs() -> None:
     """L = 1, c = 8 of 128: R by exact sampling of the cone of solutions of 8 couplings."""
     rng = np.random.default_rng(52)

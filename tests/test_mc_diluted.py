@@ -384,6 +384,7 @@ def test_planted_energy_stays(beta):
 
 
 @pytest.mark.parametrize("layer", [1, 2])
+@pytest.mark.slow
 def test_rotations_satisfy_detailed_balance(layer):
     """From exact equilibrium samples, one rotation a perceptron: <f0 g1> = <g0 f1>."""
     beta, L, N, c, M, step = 1.0, 2, 4, 3, 4, 1.5

@@ -158,6 +158,7 @@ def test_older_files_are_not_judged(data: Path) -> None:
     assert "none" not in {one.lines[0].get_markerfacecolor() for one in curves}
 
 
+@pytest.mark.slow
 def test_figures_from_the_command_line(
     runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

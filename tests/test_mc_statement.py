@@ -140,6 +140,7 @@ def test_two_starts_compare_what_has_relaxed_in_both(
     assert words in found.message
 
 
+@pytest.mark.slow
 def test_tau_from_two_starts_is_that_after_the_quench() -> None:
     """Seven sweeps of a quench would read tau wrong: origins of a random start begin at T/8."""
     arguments = {"L": 2, "N": 20, "alpha": 4.0, "beta": 1.0, "samples": 12, "test_patterns": 0}

@@ -17,6 +17,7 @@ from replicadnn.montecarlo.runs.tempering import Tempering, geometric_ladder, te
 from replicadnn.montecarlo.spec import Exchange, make_spec
 
 
+@pytest.mark.slow
 def test_every_rung_against_enumeration():
     """Energies by layer on three rungs, 16 random data sets, each with its own exact value."""
     betas, rounds = (0.4, 1.0, 2.5), 1500

@@ -290,6 +290,7 @@ def test_dataset_of_an_answer() -> None:
     assert layers["thickness_alpha"].dims == ("thickness_row",)
 
 
+@pytest.mark.slow
 def test_dataset_of_a_sweep(tmp_path: Path) -> None:
     """All combinations are a grid, whatever their order; others are points."""
     both = {"alpha": [9.0, 2.0], "L": [3, 2]}

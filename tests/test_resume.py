@@ -229,6 +229,7 @@ def test_a_study_of_the_sampler_takes_more_widths(
     assert "made with N = [6, 8] (one number a run); more come behind" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_sweep_continues_with_and_without_the_word(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -129,7 +129,9 @@ def test_first_transition(scenario: str, L: int, exact: float) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("beta", [1.0, 3.0, 6.0])
+@pytest.mark.parametrize(
+    "beta", [3.0, *(pytest.param(one, marks=pytest.mark.slow) for one in (1.0, 6.0))]
+)
 def test_first_transition_at_finite_temperature(scenario: str, beta: float) -> None:
     exact = math.pi**2 / 4 / math.tanh(beta / 2) ** 4
     below, above = solve([exact * (1 - 1e-6), exact * (1 + 1e-6)], 6, scenario=scenario, beta=beta)

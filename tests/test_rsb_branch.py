@@ -134,7 +134,7 @@ def test_beside_another_branch(levels: int, s: float, q: float) -> None:
         (17.0, 3, 8, MARGIN, 13.534),
         (18.0, 3, 8, {"beta": 8.0}, 14.271),
         (34.2113, 12, 2, {"kappa": 0.366, "beta": 6.0}, 29.426),
-        (78.0, 20, 16, {}, 77.342),
+        pytest.param(78.0, 20, 16, {}, 77.342, marks=pytest.mark.slow),
     ],
 )
 def test_the_end_of_the_branch(

@@ -554,6 +554,7 @@ def test_killed_worker_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(killed) == 1
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "plan.toml").write_text(
         'task = "solve"\n[grid]\nalpha = [1.0, 5.0]\nL = 1\nscenario = "random"\nansatz = "rs"\n'

@@ -192,6 +192,7 @@ def test_the_learning_rate_that_diverges() -> None:
     assert np.abs(below).max() < 1.0 < np.abs(above).max()
 
 
+@pytest.mark.slow
 def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.h5"
     words = ["fisher", "--activation", "relu", "--sigma-w2", "2", "--M", "20", "--N", "10", "--C",

@@ -157,6 +157,7 @@ def test_drawn_networks_fill_the_bins_of_the_law(name: str, bias: float, init: s
     assert abs(float(largest.mean()) - found.quantile) < 4.0 * error + 0.06 * top
 
 
+@pytest.mark.slow
 def test_files_documents_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.h5"
     words = ["jacobian", "--activation", "hard-tanh", "--sigma-b2", "0.001", "--init", "orthogonal",

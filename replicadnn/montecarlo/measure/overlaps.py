@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from replicadnn.montecarlo.connectivity import Signs
+from replicadnn.montecarlo.connectivity import Signs, random_couplings
 from replicadnn.montecarlo.network import (
     Network,
     error_rate,
@@ -27,7 +27,6 @@ from replicadnn.montecarlo.network import (
     permute,
     plant,
     propagate,
-    random_couplings,
 )
 
 Array = NDArray[np.float64]
