@@ -483,12 +483,14 @@ def test_neurons_at_alpha_12_exclude_the_averaged_closure(data: Path) -> None:
         assert averaged < overlap["lower"][0] < exact < overlap["upper"][0]
 
 
-PLACES = {"L2": (2, 3.0, 4.0), "L3": (3, 3.0, 8.0), "warm": (3, 2.0, 12.0)}
+PLACES = {
+    "L2": (2, 3.0, 4.0), "L3": (3, 3.0, 8.0), "warm": (3, 2.0, 12.0), "third": (3, 3.0, 6.0),
+}  # fmt: skip
 
 
 def limit_at(data: Path, name: str, letter: str, layer: int) -> dict[str, Any]:
     """The limit of all networks recorded at one place, in the form of its law."""
-    files = ("dilute_limit.json", "dilute_limit_beta2.json", "dilute_gpu.json")
+    files = tuple(f"dilute_{one}.json" for one in ("limit", "limit_beta2", "limit_alpha6", "gpu"))
     runs = [run for file in files for run in shipped(data, file)]
     groups = dilute_fits.places(runs)
     return dilute_fits.limit(groups[*PLACES[name], dilute_fits.LAW[letter]], letter, layer)
@@ -508,13 +510,16 @@ def limit_at(data: Path, name: str, letter: str, layer: int) -> dict[str, Any]:
         ("warm", "R", 2, (0.0021, 0.0145), 0.0, 0.058, 3.5),
         ("warm", "R", 3, (0.362, 0.042), 0.336, 0.346, None),
         ("warm", "r", 2, (0.112, 0.034), 0.112, 0.118, None),
+        ("third", "R", 1, (-0.0116, 0.0289), 0.0, 0.3445, 12.0),
+        ("third", "R", 2, (0.0070, 0.0178), 0.0, 0.0769, 3.5),
+        ("third", "R", 3, (0.3563, 0.0522), 0.3248, 0.3445, None),
     ],
 )
 def test_networks_extrapolated_in_connectivity_and_loops(
     data: Path, place: str, letter: str, layer: int, limit: tuple[float, float],
     exact: float, averaged: float, out: float | None,
 ) -> None:  # fmt: skip
-    """The numbers of docs/notes/diluted-networks.md, section 6, from the runs.
+    """The numbers of docs/notes/diluted-networks.md, sections 6 and 7, from the runs.
 
     out: errors that the averaged closure is away, at least.
     """
