@@ -125,8 +125,8 @@ def _levels(coordinates: FloatArray) -> FloatArray:
 def image(state: Closing, *, guarded: bool = False) -> tuple[float, Closing, FloatArray]:
     """alpha at which Phi is zero at this state, the state that the equations give, dPhi/dy_i.
 
-    ``guarded`` keeps passes from afar in range, alpha below the counting bound and fields that
-    rise; what is accepted as an end has to solve the equations without it.
+    ``guarded`` keeps passes from afar in range, alpha below the counting bound, overlaps and fields
+    `_rising`; what is accepted as an end has to solve the equations without it.
     """
     y, L = state.y, state.delta.size
     flows, fields = _flows(state, guarded=guarded)
@@ -143,10 +143,16 @@ def image(state: Closing, *, guarded: bool = False) -> tuple[float, Closing, Flo
     q, eta, Q, delta = state.q.copy(), state.eta.copy(), state.Q.copy(), state.delta.copy()
     for row, flow in enumerate(flows):
         pulls = alpha * np.append(state.q[row] * flow.G, flow.pull)
-        Q[row], delta[row] = _response(y, np.maximum.accumulate(pulls) if guarded else pulls)
+        Q[row], delta[row] = _response(y, _rising(pulls) if guarded else pulls)
         if row < L - 1:
-            q[row + 1], eta[row + 1] = flow.q, flow.rest
+            q[row + 1] = _rising(flow.q) if guarded else flow.q
+            eta[row + 1] = flow.rest
     return float(alpha), Closing(y, q, eta, Q, delta), slope
+
+
+def _rising(levels: FloatArray) -> FloatArray:
+    """Levels that rise from zero; next to it rounding alone may turn them around."""
+    return np.asarray(np.maximum.accumulate(np.maximum(levels, 0.0)))
 
 
 def _flows(state: Closing, *, guarded: bool) -> tuple[list[LimitFlow], list[FloatArray]]:
@@ -156,7 +162,7 @@ def _flows(state: Closing, *, guarded: bool) -> tuple[list[LimitFlow], list[Floa
     fields: list[FloatArray] = []
     for l in range(state.delta.size - 1, 0, -1):
         e = np.append(state.Q[l] * flows[0].G, flows[0].pull)
-        e = np.maximum.accumulate(e) if guarded else e
+        e = _rising(e) if guarded else e
         fields.insert(0, e)
         flows.insert(0, hidden_flow(state.y, lam[l - 1], e, float(nu[l - 1])))
     return flows, fields
@@ -249,7 +255,7 @@ def wakes(state: Closing) -> bool:
         state, q=np.where(zero, _SMALL, state.q), Q=np.where(state.Q == 0.0, _SMALL, state.Q)
     )
     for _ in range(_PASSES):
-        tried = image(tried)[1]
+        tried = image(tried, guarded=True)[1]
     return bool((tried.q[zero] > _SMALL).any())
 
 
