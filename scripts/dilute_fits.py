@@ -22,8 +22,8 @@ def estimate(run: Run, letter: str, layer: int) -> tuple[float, float] | None:
     """Value and error of an overlap, None where it is not known.
 
     Where the starts have not met but both are bounds, of three data sets or more and less than
-    0.03 apart, the middle of the starts, and half their difference plus two of their standard
-    errors (half the distance of the bounds, where the planted start is the larger one).
+    0.03 apart, the middle of the starts, and half their difference plus the standard
+    errors of both (half the distance of the bounds, where the planted start is the larger one).
     """
     if not run[letter]:
         return None

@@ -97,7 +97,7 @@ def draw(runs: list[Run]) -> Figure:
         canvas.figure_legend(figure, entries)
         canvas.entitle(figure, names.title(), [
             r"fit $a + b/c + d\,\alpha c/N$, shown without the loops $d\,\alpha c/N$ (dashed)",
-            "filled: planted and random start agree; open: middle of their bounds, bars to these",
+            "filled: planted and random start agree; open: middle of the two, from their bounds",
         ])  # fmt: skip
     return figure
 

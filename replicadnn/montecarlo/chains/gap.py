@@ -86,8 +86,9 @@ class GapChain:
         L, S = len(net.J), pack(net.S)
         J = np.ascontiguousarray(net.J, dtype=np.float32).copy()
         wiring = wire(net.inputs)
-        h = pack(fields(net.J, net.S, net.inputs))
+        h = aligned_zeros((L, *S.shape[1:]))
         if np.isinf(beta):
+            h[:] = pack(fields(net.J, net.S, net.inputs))
             kernel.recompute_keeping(J, S, h, wiring, kappa)
         else:
             kernel.recompute_fields(J, S, h, wiring)
